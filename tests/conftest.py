@@ -1,0 +1,36 @@
+"""The strict world of the tests: shapes are checked, warnings are errors, slow tests ask first."""
+
+import pkgutil
+from importlib.util import find_spec
+
+import pytest
+from jaxtyping import install_import_hook
+
+# numba compiles functions from their source and must see them undecorated.
+KERNELS = ("gridstab.dynamics.native", "gridstab.dynamics.reference", "gridstab.dynamics.cuda")
+
+
+def _typed_modules() -> list[str]:
+    names = []
+    for package in ("gnncore", "gridstab"):
+        spec = find_spec(package)
+        assert spec is not None
+        for module in pkgutil.walk_packages(spec.submodule_search_locations, package + "."):
+            if not module.ispkg and not module.name.startswith(KERNELS):
+                names.append(module.name)
+    return names
+
+
+install_import_hook(_typed_modules(), "beartype.beartype")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also run the slow checks")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--slow"):
+        return
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
