@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -167,6 +167,7 @@ class Availability:
     version: str
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Simulates perturbed trajectories of one grid."""
 
@@ -213,17 +214,24 @@ def _tsit5() -> Engine:
     return ReferenceEngine("tsit5", rtol=1e-6, atol=1e-6)
 
 
+def _cuda() -> Engine:
+    from gridstab.dynamics.cuda.engine import CudaEngine
+
+    return CudaEngine()
+
+
 ENGINES: dict[str, Callable[[], Engine]] = {
     "native": _native,
     "native64": _native64,
     "dop853": _dop853,
     "tsit5": _tsit5,
+    "cuda": _cuda,
 }
 """One line an engine: its name and how to make it (imports are deferred, they are slow)."""
 
 
 def make_engine(engine: str | Engine) -> Engine:
-    """The engine of that name; ``auto`` picks the fastest usable one.
+    """The engine of that name; ``auto`` is ``native``, until a device has measured ``cuda``.
 
     Raises:
         EngineUnavailableError: No such engine, or it cannot run on this machine.

@@ -25,7 +25,6 @@ from gridstab.dynamics.native.simd import (
     store,
 )
 
-TURN = 2 * math.pi
 UNSET = 1e9
 """Stands for a frequency of a window that has not been observed yet."""
 
@@ -35,8 +34,8 @@ def wrap_angles(lanes: Any, state: Any) -> None:
     """Takes full turns out of every angle, so that float32 keeps resolving it, and counts them."""
     for i in range(state.theta.shape[0]):
         theta = load(lanes, state.theta, i)
-        turns = nearest(theta * (1 / TURN))
-        store(theta - turns * TURN, state.theta, i)
+        turns = nearest(theta * 0.5)
+        store(theta - 2.0 * turns, state.theta, i)
         store(load(lanes, state.turns, i) + turns, state.turns, i)
 
 
@@ -58,14 +57,15 @@ def potential_energy(lanes: Any, state: Any, lines: Any, coupling: Any, line_tur
     energy = broadcast(lanes, 0.0)
     for e in range(lines.tail.shape[0]):
         a, b = lines.tail[e], lines.head[e]
+        # In half turns from the operating point; the box ends half a turn from −φ*.
         shift = load(lanes, state.theta, a) - load(lanes, state.theta, b) - lines.phase[e]
-        turns = nearest((shift + 2 * lines.phase[e]) * (1 / TURN))
+        turns = nearest(shift * 0.5 + lines.phase[e])
         store(turns, line_turns, e)
         cosine = load(lanes, state.cosine, a) * load(lanes, state.cosine, b) + load(
             lanes, state.sine, a
         ) * load(lanes, state.sine, b)
         energy += coupling[e] * (
-            lines.cosine[e] - cosine - (shift - turns * TURN) * lines.sine[e]
+            lines.cosine[e] - cosine - (shift - 2.0 * turns) * (math.pi * lines.sine[e])
         )
     return energy
 
@@ -73,7 +73,7 @@ def potential_energy(lanes: Any, state: Any, lines: Any, coupling: Any, line_tur
 @inline
 def winding(lanes: Any, lines: Any, line_turns: Any, node_turns: Any) -> Any:
     """Σ over the fundamental cycles of their turns squared: 0 where the lift is consistent."""
-    store(broadcast(lanes, 0.0), node_turns, 0)
+    store(broadcast(lanes, 0.0), node_turns, lines.tree_root)
     for q in range(lines.tree_node.shape[0]):
         turns = load(lanes, line_turns, lines.tree_line[q]) * lines.tree_sign[q]
         store(load(lanes, node_turns, lines.tree_parent[q]) + turns, node_turns, lines.tree_node[q])
@@ -105,7 +105,7 @@ def close_windows(lanes: Any, state: Any, windows: Any, closing: Any, length: fl
         last_highest = load(lanes, windows.last_highest, i)
         last_lowest = load(lanes, windows.last_lowest, i)
 
-        mean = (turns * TURN + theta - start) * (1 / length)
+        mean = (2.0 * turns + theta - start) * (math.pi / length)
         change = maximum(absolute(mean - last_mean), change)
         change = maximum(absolute(highest - last_highest), change)
         change = maximum(absolute(lowest - last_lowest), change)

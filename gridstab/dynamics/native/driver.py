@@ -25,14 +25,16 @@ from gridstab.dynamics.native.integrator import (
     half_kick,
     inline,
     kick_and_drift,
-    process,
+    place,
+    process_all,
+    process_around,
     track_extremes,
 )
 from gridstab.dynamics.native.simd import broadcast, load, maximum, minimum, store
 
 # Rows of one value a lane, kept from block to block.
-PEAK, QUIETEST, FASTEST, KINETIC, POTENTIAL, WINDING, CHANGE, MEAN, CLOSING, STRENGTH = range(10)
-LANE_ROWS = 10
+PEAK, QUIETEST, FASTEST, KINETIC, POTENTIAL, WINDING, CHANGE, MEAN, CLOSING = range(9)
+LANE_ROWS = 9
 EXTREMES_EVERY = 4
 
 # The values of engine.Status and engine.Reason, as numba constants.
@@ -74,7 +76,7 @@ class Rule(NamedTuple):
 
 
 class Start(NamedTuple):
-    """The operating point in float64, and the perturbations."""
+    """The operating point [half turns], and the perturbations [rad, rad/s], in float64."""
 
     theta: Any
     sine: Any
@@ -101,8 +103,8 @@ def set_step(steps: Any, table: Any, lane: int, late: int) -> None:
 
 
 @inline
-def fill_lane(state: Any, windows: Any, start: Any, lane: int, trajectory: int) -> float:
-    """Puts the perturbed operating point into the lane; gives |Δω|."""
+def fill_lane(state: Any, windows: Any, start: Any, lane: int, trajectory: int) -> None:
+    """Puts the perturbed operating point into the lane."""
     for i in range(state.theta.shape[0]):
         state.theta[i, lane] = start.theta[i]
         state.omega[i, lane] = 0.0
@@ -116,13 +118,9 @@ def fill_lane(state: Any, windows: Any, start: Any, lane: int, trajectory: int) 
         windows.last_highest[i, lane] = UNSET
         windows.last_lowest[i, lane] = UNSET
     node = start.node[trajectory]
-    theta = start.theta[node] + start.dtheta[trajectory]
-    state.theta[node, lane] = theta
+    theta = start.theta[node] + start.dtheta[trajectory] / np.pi
+    place(state, lane, node, theta, start.domega[trajectory])
     windows.start[node, lane] = theta
-    state.omega[node, lane] = start.domega[trajectory]
-    state.sine[node, lane] = np.sin(theta)
-    state.cosine[node, lane] = np.cos(theta)
-    return abs(start.domega[trajectory])
 
 
 @inline
@@ -141,16 +139,17 @@ def advance_block(
     """``count`` steps; updates the largest frequency so far and the quietest step of the block."""
     peak = load(lanes, lane_rows, PEAK)
     quietest = broadcast(lanes, UNSET)
-    for step in range(count):
+    for step in range(count + 1):
         displace(lanes, state, network, nodes, coupling, steps)
+        if step == count:
+            half_kick(lanes, state, network, nodes, coupling, steps)
+            break
         share = 0.5 if step == 0 else 1.0
         fastest = kick_and_drift(lanes, state, network, nodes, coupling, steps, share)
         peak = maximum(fastest, peak)
         quietest = minimum(fastest, quietest)
         if track and step % EXTREMES_EVERY == EXTREMES_EVERY - 1:
             track_extremes(lanes, state, windows)
-    displace(lanes, state, network, nodes, coupling, steps)
-    half_kick(lanes, state, network, nodes, coupling, steps)
     store(peak, lane_rows, PEAK)
     store(quietest, lane_rows, QUIETEST)
 
@@ -211,18 +210,20 @@ def run(
     clock = np.zeros(count, np.int64)
     window_end = np.zeros(count, np.int64)
     free = np.ones(count, np.bool_)
+    room = np.empty((2, state.theta.shape[0]))
     following = 0
     live = 0
     lane_steps = 0
     while True:
-        moved = False
         for lane in range(count):
-            lane_rows[STRENGTH, lane] = 0.0
             if free[lane] and following < total:
-                lane_rows[PEAK, lane] = fill_lane(state, windows, start, lane, following)
+                fill_lane(state, windows, start, lane, following)
+                lane_rows[PEAK, lane] = abs(start.domega[following])
                 set_step(steps, step_table, lane, 0)
-                lane_rows[STRENGTH, lane] = steps[PROCESSOR, lane]
-                moved = True
+                process_around(
+                    state, network, nodes, coupling, lane, start.node[following],
+                    step_table[0, PROCESSOR], room,
+                )  # fmt: skip
                 free[lane] = False
                 trajectory[lane] = following
                 clock[lane] = 0
@@ -230,16 +231,13 @@ def run(
                 following += 1
                 live += 1
             elif not free[lane] and clock[lane] == schedule.switch and steps[IS_LATE, lane] == 0.0:
-                before = steps[PROCESSOR, lane]
                 set_step(steps, step_table, lane, 1)
-                lane_rows[STRENGTH, lane] = steps[PROCESSOR, lane] - before
-                moved = True
+                process_all(
+                    state, network, nodes, coupling, lane,
+                    step_table[1, PROCESSOR] - step_table[0, PROCESSOR], room,
+                )  # fmt: skip
         if live == 0:
             return lane_steps
-        if moved:
-            process(
-                lanes, state, network, nodes, coupling, load(lanes, lane_rows, STRENGTH)
-            )
 
         advance_block(
             lanes, state, windows, network, nodes, coupling, steps, schedule.steps,

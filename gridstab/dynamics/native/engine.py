@@ -2,7 +2,7 @@
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -15,10 +15,8 @@ from gridstab.dynamics.engine import (
 )
 from gridstab.dynamics.native import driver, integrator, state
 from gridstab.dynamics.native.simd import Lanes, aligned_rows
+from gridstab.dynamics.native.tables import Tables, lanes_of
 from gridstab.dynamics.swing import SwingModel
-
-VECTOR_BYTES = 64
-"""Lanes fill one cache line: 16 in float32, 8 in float64, whatever the processor's registers."""
 
 EARLY_STEP = 0.05
 """Step [s] while the perturbation is fresh; it doubles afterwards."""
@@ -47,8 +45,7 @@ class NativeEngine:
         early_step: float = EARLY_STEP,
     ) -> None:
         self.name = "native" if precision == "float32" else "native64"
-        dtype = np.float32 if precision == "float32" else np.float64
-        self.lanes = Lanes(dtype, VECTOR_BYTES // np.dtype(dtype).itemsize)
+        self.lanes = lanes_of(precision)
         self.early_step = early_step
 
     def availability(self) -> Availability:
@@ -67,7 +64,13 @@ class NativeEngine:
         threads: int = 1,
     ) -> Trajectories:
         """Outcomes of the perturbations; the same whatever the batch and the threads."""
-        prepared = _Prepared(model, self.lanes, self.early_step, stop, horizon)
+        schedule = make_schedule(model, stop, horizon, self.early_step)
+        tables = Tables(model, self.lanes, schedule.interval / schedule.steps)
+        rule = make_rule(model, stop)
+
+        def simulate(part: slice) -> None:
+            _run_part(tables, schedule, rule, perturbations[part], outcome, part)
+
         outcome = Trajectories.empty(len(perturbations))
         # Few enough trajectories a task to keep the threads busy to the end, enough to fill lanes.
         size = max(16 * self.lanes.count, -(-len(perturbations) // (8 * threads)))
@@ -75,104 +78,74 @@ class NativeEngine:
         parts = [slice(i, i + size) for i in range(0, len(perturbations), max(size, 1))]
         if threads == 1 or len(parts) == 1:
             for part in parts:
-                prepared.run(perturbations, outcome, part)
+                simulate(part)
             return outcome
         with ThreadPoolExecutor(threads) as pool:
-            for _ in pool.map(lambda part: prepared.run(perturbations, outcome, part), parts):
+            for _ in pool.map(simulate, parts):
                 pass
         return outcome
 
 
-class _Prepared:
-    """A model in the engine's number type, with the tables of one stop rule and horizon."""
+def _run_part(
+    tables: Tables,
+    schedule: driver.Schedule,
+    rule: driver.Rule,
+    perturbations: Perturbations,
+    outcome: Trajectories,
+    part: slice,
+) -> None:
+    lanes, nodes = tables.lanes, len(tables.order)
+    theta = tables.model.theta[tables.order]
+    driver.run(
+        lanes,
+        state.make_state(nodes, lanes),
+        state.make_windows(nodes, lanes),
+        tables.network,
+        tables.nodes,
+        tables.coupling,
+        tables.lines,
+        tables.line_coupling,
+        aligned_rows(len(tables.line_coupling), lanes),
+        aligned_rows(nodes, lanes),
+        tables.step_table,
+        aligned_rows(integrator.STEP_ROWS, lanes),
+        aligned_rows(driver.LANE_ROWS, lanes),
+        schedule,
+        rule,
+        driver.Start(
+            theta / np.pi,
+            np.sin(theta),
+            np.cos(theta),
+            tables.rank[perturbations.node],
+            np.ascontiguousarray(perturbations.dtheta, np.float64),
+            np.ascontiguousarray(perturbations.domega, np.float64),
+        ),
+        driver.Outcome(
+            outcome.status[part],
+            outcome.reason[part],
+            outcome.stop_time[part],
+            outcome.max_frequency[part],
+        ),
+    )
 
-    def __init__(
-        self, model: SwingModel, lanes: Lanes, early_step: float, stop: StopRule, horizon: float
-    ) -> None:
-        grid = model.grid
-        self.model, self.lanes = model, lanes
-        self.schedule = make_schedule(model, stop, horizon, early_step)
-        step = self.schedule.interval / self.schedule.steps
-        homogeneous = grid.is_homogeneous and grid.num_lines > 0
-        gain = (grid.coupling[0] if homogeneous else 1.0) / grid.inertia
-        friction = grid.damping / grid.inertia
-        drifts = [integrator.drift_coefficients(friction, h) for h in (step, 2 * step)]
 
-        self.network = state.make_network(model)
-        self.lines = state.make_lines(model, lanes)
-        self.coupling = None if homogeneous else self._convert(model.neighbour_coupling)
-        self.line_coupling = self._convert(grid.coupling)
-        self.nodes = state.Nodes(
-            power=self._convert(grid.power / grid.inertia),
-            gain=self._convert(gain),
-            half_inertia=self._convert(grid.inertia / 2),
-            friction=self._convert(friction),
-            early=self._convert(drifts[0]),
-            late=self._convert(drifts[1]),
-        )
-        self.step_table = np.zeros((2, integrator.STEP_ROWS), lanes.dtype)
-        for late, (h, drift) in enumerate(zip((step, 2 * step), drifts, strict=True)):
-            scale = gain[0] if homogeneous else 1.0
-            row = self.step_table[late]
-            row[integrator.KICK] = h * scale
-            row[integrator.DISPLACEMENT] = h * h / 12 * scale
-            row[integrator.DRIFT : integrator.DECAY + 1] = drift[:, 0]
-            row[integrator.IS_LATE] = late
-            row[integrator.PROCESSOR] = h * h / 12
-        self.rule = driver.Rule(
-            published=stop.published,
-            certified=stop.certified,
-            settled=stop.settled,
-            trapped_below=stop.margin * model.lowest_barrier,
-            # ½ m ω² < E, so no |ω| exceeds the threshold once E is below this; 2 % for rounding.
-            still_below=(
-                0.98 * 0.5 * float(grid.inertia.min()) * RETURN_FREQUENCY**2
-                if model.lowest_barrier > 0
-                else 0.0
-            ),
-            return_frequency=RETURN_FREQUENCY,
-            settled_tolerance=stop.settled_tolerance,
-            settled_frequency=stop.settled_frequency,
-        )
-
-    def _convert(self, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        return np.ascontiguousarray(values, self.lanes.dtype)
-
-    def run(self, perturbations: Perturbations, outcome: Trajectories, part: slice) -> int:
-        """Simulates a part of the perturbations into ``outcome``; gives the lane-steps made."""
-        chosen = perturbations[part]
-        grid, lanes, theta = self.model.grid, self.lanes, self.model.theta
-        return driver.run(
-            lanes,
-            state.make_state(grid.num_nodes, lanes),
-            state.make_windows(grid.num_nodes, lanes),
-            self.network,
-            self.nodes,
-            self.coupling,
-            self.lines,
-            self.line_coupling,
-            aligned_rows(max(grid.num_lines, 1), lanes),
-            aligned_rows(grid.num_nodes, lanes),
-            self.step_table,
-            aligned_rows(integrator.STEP_ROWS, lanes),
-            aligned_rows(driver.LANE_ROWS, lanes),
-            self.schedule,
-            self.rule,
-            driver.Start(
-                theta,
-                np.sin(theta),
-                np.cos(theta),
-                np.ascontiguousarray(chosen.node, np.int64),
-                np.ascontiguousarray(chosen.dtheta, np.float64),
-                np.ascontiguousarray(chosen.domega, np.float64),
-            ),
-            driver.Outcome(
-                outcome.status[part],
-                outcome.reason[part],
-                outcome.stop_time[part],
-                outcome.max_frequency[part],
-            ),
-        )
+def make_rule(model: SwingModel, stop: StopRule) -> driver.Rule:
+    """The stop rule with the thresholds of this model."""
+    return driver.Rule(
+        published=stop.published,
+        certified=stop.certified,
+        settled=stop.settled,
+        trapped_below=stop.margin * model.lowest_barrier,
+        # ½ m ω² < E, so no |ω| exceeds the threshold once E is below this; 2 % for rounding.
+        still_below=(
+            0.98 * 0.5 * float(model.grid.inertia.min()) * RETURN_FREQUENCY**2
+            if model.lowest_barrier > 0
+            else 0.0
+        ),
+        return_frequency=RETURN_FREQUENCY,
+        settled_tolerance=stop.settled_tolerance,
+        settled_frequency=stop.settled_frequency,
+    )
 
 
 def make_schedule(

@@ -1,20 +1,22 @@
 """The processed Takahashi–Imada integrator with exact damped drift, on all lanes at once.
 
-With accelerations f_i(θ) = (1/m_i) Σ_j K_ij sin(θ_j − θ_i) and friction γ_i = D_i/m_i, one step h is
+With accelerations f_i(θ) = (P_i + Σ_j K_ij sin(θ_j − θ_i)) / m_i and friction γ_i = D_i/m_i, one
+step h is
 
     kick    ω ← ω + h f(θ + (h²/12) f(θ))
-    drift   θ ← θ + a ω + b P/m,   ω ← e ω + a P/m
+    drift   θ ← θ + a ω,   ω ← e ω        with e = exp(−γh), a = (1 − e)/γ
 
-with e = exp(−γh), a = (1 − e)/γ, b = (h − a)/γ, the exact flow without coupling. Between kick and
-drift the scheme is of second order; conjugated by the processor
+the drift being the exact damped flow without forces. Kicks and drifts alternate to second order;
+conjugated by the processor
 
     θ ← θ − (h²/12) f,   ω ← ω + (h²/12) (f'(θ) ω + γ f)
 
-which is applied once, when a trajectory starts or changes its step, it is of fourth order. The
-force is evaluated twice a step, but sine and cosine only once: the displaced angles differ so
-little that sin(θ + d) = sin θ + d cos θ is enough, to the same order. A block of steps starts and
-ends with half a kick, so that phases and frequencies are synchronous where they are checked.
-Derivation and measured order: ``docs/integrator.md``.
+which is applied once, when a trajectory starts or changes its step, the scheme is of fourth
+order. The force is evaluated twice a step, but sine and cosine only once: the displaced angles
+differ so little that sin(θ + d) = sin θ + d cos θ is enough, to the same order. A block of steps
+starts and ends with half a kick, so that phases and frequencies are synchronous where they are
+checked. The operating point stays exactly where it is. Derivation and measured order:
+``docs/integrator.md``.
 """
 
 from typing import Any
@@ -31,29 +33,28 @@ from gridstab.dynamics.native.simd import (
     select,
     store,
 )
-from gridstab.dynamics.native.sincos import sincos
+from gridstab.dynamics.native.sincos import sincos_half_turns
 
-# Rows of the step table: what the lanes' own step sizes determine.
-# A homogeneous grid's gain K/m is part of KICK and DISPLACEMENT.
-KICK, DISPLACEMENT, DRIFT, DRIFT_POWER, DECAY, IS_LATE, PROCESSOR = range(7)
-STEP_ROWS = 7
+# Rows of the step table: what the lanes' own step sizes determine. In a homogeneous grid the gain
+# K/m is part of KICK and DISPLACEMENT. DRIFT gives half turns, as theta is stored.
+KICK, DISPLACEMENT, DRIFT, DECAY, IS_LATE, PROCESSOR = range(6)
+STEP_ROWS = 6
 
 inline = njit(forceinline=True, error_model="numpy")
 
 
 def drift_coefficients(friction: np.ndarray, step: float) -> np.ndarray:
-    """a, b and e of the exact damped drift, shape ``(3, nodes)``; the limits hold at γ = 0."""
+    """a [half turns s] and e of the exact damped drift, shape ``(2, nodes)``; a = h at γ = 0."""
     x = friction * step
-    small = x < 1e-4
-    safe = np.where(small, 1.0, x)
-    a = np.where(small, 1 - x / 2 + x * x / 6, -np.expm1(-safe) / safe) * step
-    b = np.where(small, 0.5 - x / 6, (safe + np.expm1(-safe)) / safe**2) * step**2
-    return np.stack([a, b, np.exp(-x)])
+    a = np.divide(-np.expm1(-x), friction, out=np.full_like(x, step), where=x > 0)
+    return np.stack([a / np.pi, np.exp(-x)])
 
 
 @inline
-def neighbour_sums(lanes: Any, sine: Any, cosine: Any, network: Any, coupling: Any, i: Any) -> Any:
-    """Σ_j sin θ_j and Σ_j cos θ_j over the neighbours of node i, weighted by their coupling."""
+def unscaled_force(
+    lanes: Any, sine: Any, cosine: Any, network: Any, nodes: Any, coupling: Any, i: Any
+) -> Any:
+    """P_i + Σ_j K_ij sin(θ_j − θ_i), or that divided by K where the grid is homogeneous."""
     sines = broadcast(lanes, 0.0)
     cosines = broadcast(lanes, 0.0)
     for k in range(network.row_start[i], network.row_start[i + 1]):
@@ -64,7 +65,9 @@ def neighbour_sums(lanes: Any, sine: Any, cosine: Any, network: Any, coupling: A
         else:
             sines += coupling[k] * load(lanes, sine, j)
             cosines += coupling[k] * load(lanes, cosine, j)
-    return sines, cosines
+    own_sine = load(lanes, sine, i)
+    own_cosine = load(lanes, cosine, i)
+    return (own_cosine * sines + nodes.power[i]) - own_sine * cosines
 
 
 @inline
@@ -80,39 +83,23 @@ def displace(lanes: Any, state: Any, network: Any, nodes: Any, coupling: Any, st
     """Sine and cosine of θ + (h²/12) f(θ)."""
     strength = load(lanes, steps, DISPLACEMENT)
     for i in range(state.theta.shape[0]):
-        sines, cosines = neighbour_sums(lanes, state.sine, state.cosine, network, coupling, i)
+        force = unscaled_force(lanes, state.sine, state.cosine, network, nodes, coupling, i)
+        d = force * per_node(strength, nodes, coupling, i)
         sine = load(lanes, state.sine, i)
         cosine = load(lanes, state.cosine, i)
-        d = (cosine * sines - sine * cosines) * per_node(strength, nodes, coupling, i)
         store(sine + cosine * d, state.displaced_sine, i)
         store(cosine - sine * d, state.displaced_cosine, i)
 
 
 @inline
-def kick(lanes: Any, state: Any, network: Any, nodes: Any, coupling: Any, i: Any, h: Any) -> Any:
-    """h f_i at the displaced angles."""
-    sines, cosines = neighbour_sums(
-        lanes, state.displaced_sine, state.displaced_cosine, network, coupling, i
-    )
-    sine = load(lanes, state.displaced_sine, i)
-    cosine = load(lanes, state.displaced_cosine, i)
-    return (cosine * sines - sine * cosines) * per_node(h, nodes, coupling, i)
-
-
-@inline
 def drift_of(lanes: Any, steps: Any, nodes: Any, coupling: Any, i: Any) -> Any:
-    """a, b and e of node i in every lane."""
+    """a and e of node i in every lane."""
     if coupling is None:
-        return (
-            load(lanes, steps, DRIFT),
-            load(lanes, steps, DRIFT_POWER),
-            load(lanes, steps, DECAY),
-        )
+        return load(lanes, steps, DRIFT), load(lanes, steps, DECAY)
     late = load(lanes, steps, IS_LATE) > 0.0
     return (
         select(late, broadcast(lanes, nodes.late[0, i]), broadcast(lanes, nodes.early[0, i])),
         select(late, broadcast(lanes, nodes.late[1, i]), broadcast(lanes, nodes.early[1, i])),
-        select(late, broadcast(lanes, nodes.late[2, i]), broadcast(lanes, nodes.early[2, i])),
     )
 
 
@@ -120,20 +107,22 @@ def drift_of(lanes: Any, steps: Any, nodes: Any, coupling: Any, i: Any) -> Any:
 def kick_and_drift(
     lanes: Any, state: Any, network: Any, nodes: Any, coupling: Any, steps: Any, share: float
 ) -> Any:
-    """``share`` of a kick, then a drift; gives the largest |ω| of every lane, mid-kick."""
-    h = share * load(lanes, steps, KICK)
+    """``share`` of a kick, then a drift; gives the largest |ω| of every lane, in mid-kick."""
+    strength = share * load(lanes, steps, KICK)
     fastest = broadcast(lanes, 0.0)
     for i in range(state.theta.shape[0]):
-        impulse = kick(lanes, state, network, nodes, coupling, i, h)
+        force = unscaled_force(
+            lanes, state.displaced_sine, state.displaced_cosine, network, nodes, coupling, i
+        )
+        impulse = force * per_node(strength, nodes, coupling, i)
         before = load(lanes, state.omega, i)
         fastest = maximum(absolute(before + 0.5 * impulse), fastest)
         omega = before + impulse
-        a, b, decay = drift_of(lanes, steps, nodes, coupling, i)
-        power = broadcast(lanes, nodes.power[i])
-        theta = load(lanes, state.theta, i) + (a * omega + b * power)
-        store(decay * omega + a * power, state.omega, i)
+        a, decay = drift_of(lanes, steps, nodes, coupling, i)
+        theta = load(lanes, state.theta, i) + a * omega
+        store(decay * omega, state.omega, i)
         store(theta, state.theta, i)
-        sine, cosine = sincos(theta)
+        sine, cosine = sincos_half_turns(theta)
         store(sine, state.sine, i)
         store(cosine, state.cosine, i)
     return fastest
@@ -142,9 +131,12 @@ def kick_and_drift(
 @inline
 def half_kick(lanes: Any, state: Any, network: Any, nodes: Any, coupling: Any, steps: Any) -> None:
     """The closing half of a kick."""
-    h = 0.5 * load(lanes, steps, KICK)
+    strength = 0.5 * load(lanes, steps, KICK)
     for i in range(state.theta.shape[0]):
-        impulse = kick(lanes, state, network, nodes, coupling, i, h)
+        force = unscaled_force(
+            lanes, state.displaced_sine, state.displaced_cosine, network, nodes, coupling, i
+        )
+        impulse = force * per_node(strength, nodes, coupling, i)
         store(load(lanes, state.omega, i) + impulse, state.omega, i)
 
 
@@ -158,42 +150,65 @@ def track_extremes(lanes: Any, state: Any, windows: Any) -> None:
 
 
 @inline
-def process(
-    lanes: Any, state: Any, network: Any, nodes: Any, coupling: Any, strength: Any
-) -> None:
-    """The processor with ``strength`` in place of h²/12; lanes of strength 0 stay as they are.
+def processed(
+    state: Any, network: Any, nodes: Any, coupling: Any, lane: Any, i: Any, strength: float
+) -> Any:
+    """θ [half turns] and ω of one node and lane after the processor, in float64.
 
-    A change of step from h to h' has the strength (h'² − h²)/12.
+    ``strength`` is h²/12 for a fresh state, (h'² − h²)/12 for a change of step from h to h'.
     """
-    # The displaced rows are free between steps; here they hold f and f'(θ) ω + γ f.
-    force, rate = state.displaced_sine, state.displaced_cosine
+    sine, cosine = np.float64(state.sine[i, lane]), np.float64(state.cosine[i, lane])
+    omega = np.float64(state.omega[i, lane])
+    force = np.float64(nodes.power[i])
+    rate = 0.0
+    for k in range(network.row_start[i], network.row_start[i + 1]):
+        j = network.neighbours[k]
+        other_sine, other_cosine = state.sine[j, lane], state.cosine[j, lane]
+        weight = 1.0 if coupling is None else coupling[k]
+        force += weight * (cosine * other_sine - sine * other_cosine)
+        rate += (
+            weight * (cosine * other_cosine + sine * other_sine) * (state.omega[j, lane] - omega)
+        )
+    f = force * nodes.gain[i]
+    theta = state.theta[i, lane] - strength * f / np.pi
+    return theta, omega + strength * (rate * nodes.gain[i] + nodes.friction[i] * f)
+
+
+@inline
+def place(state: Any, lane: Any, i: Any, theta: float, omega: float) -> None:
+    """Puts a node of a lane at ``theta`` [half turns] and ``omega``."""
+    state.theta[i, lane] = theta
+    state.omega[i, lane] = omega
+    state.sine[i, lane] = np.sin(np.pi * theta)
+    state.cosine[i, lane] = np.cos(np.pi * theta)
+
+
+@inline
+def process_all(
+    state: Any, network: Any, nodes: Any, coupling: Any, lane: Any, strength: float, room: Any
+) -> None:
+    """Applies the processor to a whole lane; ``room`` has shape ``(2, nodes)``."""
     for i in range(state.theta.shape[0]):
-        sine = load(lanes, state.sine, i)
-        cosine = load(lanes, state.cosine, i)
-        omega = load(lanes, state.omega, i)
-        f = broadcast(lanes, 0.0)
-        df = broadcast(lanes, 0.0)
-        for k in range(network.row_start[i], network.row_start[i + 1]):
-            j = network.neighbours[k]
-            other_sine = load(lanes, state.sine, j)
-            other_cosine = load(lanes, state.cosine, j)
-            sine_of_difference = cosine * other_sine - sine * other_cosine
-            cosine_of_difference = cosine * other_cosine + sine * other_sine
-            change = cosine_of_difference * (load(lanes, state.omega, j) - omega)
-            if coupling is None:
-                f += sine_of_difference
-                df += change
-            else:
-                f += coupling[k] * sine_of_difference
-                df += coupling[k] * change
-        f *= nodes.gain[i]
-        store(f, force, i)
-        store(df * nodes.gain[i] + f * nodes.friction[i], rate, i)
-    changes = absolute(strength) > 0.0
+        room[0, i], room[1, i] = processed(state, network, nodes, coupling, lane, i, strength)
     for i in range(state.theta.shape[0]):
-        theta = load(lanes, state.theta, i) - strength * load(lanes, force, i)
-        store(theta, state.theta, i)
-        store(load(lanes, state.omega, i) + strength * load(lanes, rate, i), state.omega, i)
-        sine, cosine = sincos(theta)
-        store(select(changes, sine, load(lanes, state.sine, i)), state.sine, i)
-        store(select(changes, cosine, load(lanes, state.cosine, i)), state.cosine, i)
+        place(state, lane, i, room[0, i], room[1, i])
+
+
+@inline
+def process_around(
+    state: Any, network: Any, nodes: Any, coupling: Any, lane: Any, node: Any, strength: float,
+    room: Any,
+) -> None:  # fmt: skip
+    """Applies the processor where ``node`` alone is off the operating point.
+
+    Forces vanish elsewhere, so only the node and its neighbours change.
+    """
+    first, last = network.row_start[node], network.row_start[node + 1]
+    theta, omega = processed(state, network, nodes, coupling, lane, node, strength)
+    for k in range(first, last):
+        j = network.neighbours[k]
+        room[0, j], room[1, j] = processed(state, network, nodes, coupling, lane, j, strength)
+    for k in range(first, last):
+        j = network.neighbours[k]
+        place(state, lane, j, room[0, j], room[1, j])
+    place(state, lane, node, theta, omega)

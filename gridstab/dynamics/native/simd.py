@@ -262,14 +262,49 @@ def absolute(typing: Any, x: Vector) -> Any:
     return x(x), generate
 
 
+def _magic(x: Vector) -> ir.Constant:
+    """1.5 · 2^(mantissa bits): adding it rounds to a whole number, whose parity is bit 0."""
+    bits = 23 if x.dtype.bitwidth == 32 else 52
+    return ir.Constant(_vector(x), [1.5 * 2.0**bits] * x.count)
+
+
 @intrinsic
 def nearest(typing: Any, x: Vector) -> Any:
-    """x rounded to the nearest integer, halves to even."""
+    """x rounded to the nearest integer, halves to even; |x| must stay below 2^22 (2^51)."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _call(builder, "nearbyint", _vector(x), *args)
+        return builder.fsub(builder.fadd(args[0], _magic(x), flags=CONTRACT), _magic(x))
 
     return x(x), generate
+
+
+@intrinsic
+def nearest_and_parity(typing: Any, x: Vector) -> Any:
+    """``nearest(x)``, and −0.0 where that is odd, 0.0 where it is even."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        width = x.dtype.bitwidth
+        bits = ir.VectorType(ir.IntType(width), x.count)
+        shifted = builder.fadd(args[0], _magic(x), flags=CONTRACT)
+        whole = builder.fsub(shifted, _magic(x))
+        parity = builder.bitcast(shifted, bits)
+        sign = builder.shl(parity, ir.Constant(bits, [width - 1] * x.count))
+        pair = (whole, builder.bitcast(sign, _vector(x)))
+        return context.make_tuple(builder, sig.return_type, pair)
+
+    return types.UniTuple(x, 2)(x), generate
+
+
+@intrinsic
+def flip_sign(typing: Any, x: Vector, sign: Vector) -> Any:
+    """x with its sign turned where ``sign`` is −0.0."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        bits = ir.VectorType(ir.IntType(x.dtype.bitwidth), x.count)
+        flipped = builder.xor(*(builder.bitcast(value, bits) for value in args))
+        return builder.bitcast(flipped, _vector(x))
+
+    return x(x, sign), generate
 
 
 @intrinsic
@@ -311,20 +346,3 @@ def any_lane(typing: Any, mask: Mask) -> Any:
         return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
 
     return types.boolean(mask), generate
-
-
-@intrinsic
-def negate_odd(typing: Any, x: Vector, integer: Vector) -> Any:
-    """x where ``integer`` is even, −x where it is odd; ``integer`` holds small whole numbers."""
-
-    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        width = x.dtype.bitwidth
-        bits = ir.VectorType(ir.IntType(width), x.count)
-        # Adding 1.5 · 2^(mantissa bits) moves a whole number's parity into the lowest bit.
-        magic = ir.Constant(_vector(x), [1.5 * 2.0 ** (23 if width == 32 else 52)] * x.count)
-        parity = builder.bitcast(builder.fadd(args[1], magic), bits)
-        sign = builder.shl(parity, ir.Constant(bits, [width - 1] * x.count))
-        flipped = builder.xor(builder.bitcast(args[0], bits), sign)
-        return builder.bitcast(flipped, _vector(x))
-
-    return x(x, integer), generate

@@ -1,4 +1,4 @@
-"""What the kernels work on: the rows of the lanes' states and the tables of the grid.
+"""What the kernels work on: rows of the lanes' states, and arrays of the grid.
 
 Rows are arrays of shape ``(rows, lanes)``: column l is the trajectory in lane l. Named tuples of
 arrays pass into numba code as they are.
@@ -7,9 +7,7 @@ arrays pass into numba code as they are.
 from typing import Any, NamedTuple
 
 import numpy as np
-
 from gridstab.dynamics.native.simd import Lanes, aligned_rows
-from gridstab.dynamics.swing import SwingModel
 
 Rows = np.ndarray[Any, Any]
 
@@ -18,7 +16,9 @@ class State(NamedTuple):
     """Every lane's phases and frequencies, one row a node."""
 
     theta: Rows
+    """In half turns, θ/π."""
     omega: Rows
+    """In rad/s."""
     sine: Rows
     cosine: Rows
     displaced_sine: Rows
@@ -52,8 +52,10 @@ class Lines(NamedTuple):
     tail: Rows
     head: Rows
     phase: Rows
+    """In half turns."""
     sine: Rows
     cosine: Rows
+    tree_root: int
     tree_node: Rows
     tree_parent: Rows
     tree_line: Rows
@@ -65,14 +67,14 @@ class Nodes(NamedTuple):
     """Per-node constants; ``early`` and ``late`` hold the drift of the two step sizes."""
 
     power: Rows
-    """P/m."""
+    """P, or P/K where the grid is homogeneous and the neighbour sums lack K."""
     gain: Rows
-    """Acceleration by one unit of the neighbour sums: 1/m, or K/m where the sums lack K."""
+    """Acceleration by one unit of power and neighbour sums: 1/m, or K/m."""
     half_inertia: Rows
     friction: Rows
     """D/m."""
     early: Rows
-    """Rows ∫decay, its integral, decay; see ``integrator.drift_coefficients``."""
+    """Rows a [half turns a rad/s] and e, see ``integrator``."""
     late: Rows
 
 
@@ -84,30 +86,3 @@ def make_state(nodes: int, lanes: Lanes) -> State:
 def make_windows(nodes: int, lanes: Lanes) -> Windows:
     """Zeroed rows for ``nodes``."""
     return Windows(*(aligned_rows(nodes, lanes) for _ in Windows._fields))
-
-
-def make_network(model: SwingModel) -> Network:
-    """The model's neighbours."""
-    return Network(model.row_start, model.neighbours)
-
-
-def make_lines(model: SwingModel, lanes: Lanes) -> Lines:
-    """The model's lines, in the lanes' precision."""
-
-    def convert(values: Rows) -> Rows:
-        return values.astype(lanes.dtype)
-
-    tail, head = np.ascontiguousarray(model.grid.lines.T)
-    phase = model.phase_difference
-    return Lines(
-        tail=tail,
-        head=head,
-        phase=convert(phase),
-        sine=convert(np.sin(phase)),
-        cosine=convert(np.cos(phase)),
-        tree_node=model.tree_node,
-        tree_parent=model.tree_parent,
-        tree_line=model.tree_line,
-        tree_sign=convert(model.tree_sign),
-        chord=model.chord,
-    )
