@@ -21,7 +21,10 @@ def _typed_modules() -> list[str]:
     return names
 
 
-install_import_hook(_typed_modules(), "beartype.beartype")
+# The numeric tower lets an int pass for a float, as in every type checker (PEP 484).
+install_import_hook(
+    _typed_modules(), "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

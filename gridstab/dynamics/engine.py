@@ -51,8 +51,8 @@ class StopRule:
         settled: Stop as left once two consecutive windows agree to ``settled_tolerance`` in every
             node's mean, largest and smallest frequency, some mean exceeding ``settled_frequency``.
         margin: Share of the barrier used; the rest covers discretisation and rounding.
-        time_to_settle: A certified stop leaves at least this much time to the horizon, so that
-            the frequencies have fallen below the threshold by then.
+        settling: A certified stop leaves at least this many times the slowest m/D to the horizon,
+            so that the frequencies have fallen below the threshold by then: 100 s at D = 0.1.
         settled_window: Length of a window [s].
         settled_tolerance: Largest change from one window to the next [rad/s].
         settled_frequency: Mean frequency that some node must exceed [rad/s].
@@ -63,6 +63,7 @@ class StopRule:
     certified: bool = False
     settled: bool = False
     margin: float = 0.97
+    settling: float = 10.0
     time_to_settle: float = 100.0
     settled_window: float = 10.0
     settled_tolerance: float = 0.02

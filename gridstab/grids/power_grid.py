@@ -51,9 +51,9 @@ class PowerGrid:
         lines: ArrayLike,
         power: ArrayLike,
         *,
-        inertia: ArrayLike = PUBLISHED_INERTIA,
-        damping: ArrayLike = PUBLISHED_DAMPING,
-        coupling: ArrayLike = PUBLISHED_COUPLING,
+        inertia: ArrayLike | float = PUBLISHED_INERTIA,
+        damping: ArrayLike | float = PUBLISHED_DAMPING,
+        coupling: ArrayLike | float = PUBLISHED_COUPLING,
         coordinates: ArrayLike | None = None,
         name: str = "grid",
     ) -> "PowerGrid":
@@ -63,27 +63,28 @@ class PowerGrid:
             InvalidGridError: Wrong shapes, non-finite values, self-loops, repeated lines, unknown
                 nodes, or values outside their range. The message names the first offender.
         """
-        power = _finite("power", power)
-        if power.ndim != 1 or power.size == 0:
-            raise InvalidGridError(f"power must be a list of at least one node, got shape {power.shape}")
-        nodes = power.size
-        lines = np.asarray(lines)
-        if lines.size == 0:
-            lines = np.zeros((0, 2), np.int64)
-        if lines.ndim != 2 or lines.shape[1] != 2 or not np.issubdtype(lines.dtype, np.integer):
+        powers = _finite("power", power)
+        if powers.ndim != 1 or powers.size == 0:
+            raise InvalidGridError(
+                f"power must be a list of at least one node, got shape {powers.shape}"
+            )
+        nodes = powers.size
+        pairs = np.asarray(lines)
+        if pairs.size == 0:
+            pairs = np.zeros((0, 2), np.int64)
+        if pairs.ndim != 2 or pairs.shape[1] != 2 or not np.issubdtype(pairs.dtype, np.integer):
             raise InvalidGridError(
                 f"lines must be integer node pairs of shape (lines, 2), "
-                f"got shape {lines.shape} of {lines.dtype}"
+                f"got shape {pairs.shape} of {pairs.dtype}"
             )
-        lines = lines.astype(np.int64)
-        coupling = _per("coupling", coupling, len(lines), "line")
-        lines, coupling = _sorted_lines(lines, coupling, nodes)
+        couplings = _per("coupling", coupling, len(pairs), "line")
+        pairs, couplings = _sorted_lines(pairs.astype(np.int64), couplings, nodes)
         grid = cls(
-            lines=lines,
-            power=power,
+            lines=pairs,
+            power=powers,
             inertia=_per("inertia", inertia, nodes, "node"),
             damping=_per("damping", damping, nodes, "node"),
-            coupling=coupling,
+            coupling=couplings,
             coordinates=None if coordinates is None else _finite("coordinates", coordinates),
             name=name,
         )
@@ -140,7 +141,9 @@ class PowerGrid:
         digest = hashlib.sha256()
         for array in (self.lines, self.power, self.inertia, self.damping, self.coupling):
             digest.update(np.int64(array.size).tobytes())
-            digest.update(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes())
+            digest.update(
+                np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()
+            )
         return digest.hexdigest()
 
     def __eq__(self, other: object) -> bool:
@@ -166,7 +169,10 @@ class PowerGrid:
         return csr_array(diags_array(adjacency.sum(axis=1)) - adjacency)
 
     def to_networkx(self) -> "nx.Graph":
-        """The grid as a networkx graph with ``power``, ``inertia``, ``damping``, ``coupling``."""
+        """The grid as a networkx graph with ``power``, ``inertia``, ``damping``, ``coupling``.
+
+        Nodes also have ``x`` and ``y`` where coordinates are known.
+        """
         import networkx as nx
 
         graph = nx.Graph(name=self.name)
@@ -177,6 +183,9 @@ class PowerGrid:
                 inertia=float(self.inertia[node]),
                 damping=float(self.damping[node]),
             )
+            if self.coordinates is not None:
+                x, y = self.coordinates[node].tolist()
+                graph.nodes[node].update(x=x, y=y)
         for (a, b), coupling in zip(self.lines.tolist(), self.coupling.tolist(), strict=True):
             graph.add_edge(a, b, coupling=coupling)
         return graph
@@ -189,7 +198,7 @@ class PowerGrid:
         return f"PowerGrid({self.name!r}, nodes={self.num_nodes}, lines={self.num_lines})"
 
 
-def _finite(what: str, values: ArrayLike) -> Any:
+def _finite(what: str, values: ArrayLike | float) -> Any:
     try:
         array = np.array(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -200,12 +209,16 @@ def _finite(what: str, values: ArrayLike) -> Any:
     return array
 
 
-def _per(what: str, values: ArrayLike, count: int, thing: str) -> Float[np.ndarray, " count"]:
+def _per(
+    what: str, values: ArrayLike | float, count: int, thing: str
+) -> Float[np.ndarray, " count"]:
     array = _finite(what, values)
     if array.ndim == 0:
         return np.full(count, float(array))
     if array.shape != (count,):
-        raise InvalidGridError(f"{what} needs one value a {thing} ({count}), got shape {array.shape}")
+        raise InvalidGridError(
+            f"{what} needs one value a {thing} ({count}), got shape {array.shape}"
+        )
     return array
 
 

@@ -66,9 +66,9 @@ class Rule(NamedTuple):
     published: bool
     certified: bool
     settled: bool
-    trapped_below: float
+    trapping_energy: float
     """Energy [K] below which a state in the box is trapped."""
-    still_below: float
+    quiet_energy: float
     """Energy below which no frequency can exceed the return frequency again."""
     return_frequency: float
     settled_tolerance: float
@@ -162,17 +162,17 @@ def decide(rule: Any, schedule: Any, clock: int, lane_rows: Any, lane: int) -> A
     if not np.isfinite(energy) or not np.isfinite(fastest):
         return UNDECIDED, DIVERGED
     in_box = rule.certified and lane_rows[WINDING, lane] < 0.25
-    trapped = in_box and energy < rule.trapped_below
-    if rule.published and clock > schedule.not_before:
-        if min(lane_rows[QUIETEST, lane], fastest) <= rule.return_frequency:
-            return RETURNED, PUBLISHED
+    trapped = in_box and energy < rule.trapping_energy
+    quietest = min(lane_rows[QUIETEST, lane], fastest)
+    if rule.published and clock > schedule.not_before and quietest <= rule.return_frequency:
+        return RETURNED, PUBLISHED
     if clock >= schedule.end:
         if fastest < rule.return_frequency:
             return RETURNED, HORIZON
         return (UNDECIDED if trapped else LEFT), HORIZON
     if trapped and schedule.end - clock >= schedule.time_to_settle:
         return RETURNED, CERTIFIED
-    if in_box and energy < rule.still_below:
+    if in_box and energy < rule.quiet_energy:
         return RETURNED, CERTIFIED
     if (
         lane_rows[CLOSING, lane] > 0.0
@@ -258,7 +258,7 @@ def run(
             lane_rows[WINDING, lane] = 1.0
             if free[lane]:
                 continue
-            slow |= lane_rows[KINETIC, lane] < max(rule.trapped_below, rule.still_below)
+            slow |= lane_rows[KINETIC, lane] < rule.trapping_energy
             if clock[lane] == window_end[lane]:
                 window_end[lane] += schedule.window
                 lane_rows[CLOSING, lane] = 1.0

@@ -1,4 +1,4 @@
-"""The CPU engine behind the shared interface: prepares tables, starts threads, collects outcomes."""
+"""The CPU engine behind the shared interface: tables, schedule, threads, outcomes."""
 
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +14,10 @@ from gridstab.dynamics.engine import (
     Trajectories,
 )
 from gridstab.dynamics.native import driver, integrator, state
-from gridstab.dynamics.native.simd import Lanes, aligned_rows
+from gridstab.dynamics.native.simd import aligned_rows
 from gridstab.dynamics.native.tables import Tables, lanes_of
 from gridstab.dynamics.swing import SwingModel
+from gridstab.dynamics.thresholds import thresholds
 
 EARLY_STEP = 0.05
 """Step [s] while the perturbation is fresh; it doubles afterwards."""
@@ -131,17 +132,13 @@ def _run_part(
 
 def make_rule(model: SwingModel, stop: StopRule) -> driver.Rule:
     """The stop rule with the thresholds of this model."""
+    limits = thresholds(stop, model)
     return driver.Rule(
         published=stop.published,
         certified=stop.certified,
         settled=stop.settled,
-        trapped_below=stop.margin * model.lowest_barrier,
-        # ½ m ω² < E, so no |ω| exceeds the threshold once E is below this; 2 % for rounding.
-        still_below=(
-            0.98 * 0.5 * float(model.grid.inertia.min()) * RETURN_FREQUENCY**2
-            if model.lowest_barrier > 0
-            else 0.0
-        ),
+        trapping_energy=limits.trapping_energy,
+        quiet_energy=limits.quiet_energy,
         return_frequency=RETURN_FREQUENCY,
         settled_tolerance=stop.settled_tolerance,
         settled_frequency=stop.settled_frequency,
@@ -174,6 +171,8 @@ def make_schedule(
         switch=switch,
         end=intervals,
         window=window,
-        time_to_settle=math.ceil(stop.time_to_settle / interval),
+        time_to_settle=math.ceil(
+            min(thresholds(stop, model).time_to_settle, 2 * horizon) / interval
+        ),
         not_before=math.ceil(1.0 / interval - 1e-9),
     )

@@ -7,6 +7,7 @@ would have lost its meaning; the driver takes full turns out in time.
 """
 
 import math
+from typing import Any
 
 from numba import types
 from numba.extending import overload
@@ -34,16 +35,16 @@ SINE_32, COSINE_32 = _in_half_turns(_SINE_32, 1), _in_half_turns(_COSINE_32, 0)
 SINE_64, COSINE_64 = _in_half_turns(_SINE_64, 1), _in_half_turns(_COSINE_64, 0)
 
 
-def sincos_half_turns(x):  # type: ignore[no-untyped-def]
+def sincos_half_turns(x: Any) -> Any:
     """(sin πx, cos πx) of a vector, inside numba code."""
     raise NotImplementedError("sincos_half_turns runs inside numba code only")
 
 
 @overload(sincos_half_turns, jit_options={"forceinline": True})
-def _sincos_half_turns(x):  # type: ignore[no-untyped-def]
+def _sincos_half_turns(x: Any) -> Any:
     if x.dtype == types.float32:
 
-        def single(x):  # type: ignore[no-untyped-def]
+        def single(x: Any) -> Any:
             whole, sign = nearest_and_parity(x)
             r = x - whole
             z = r * r
@@ -55,7 +56,7 @@ def _sincos_half_turns(x):  # type: ignore[no-untyped-def]
 
         return single
 
-    def double(x):  # type: ignore[no-untyped-def]
+    def double(x: Any) -> Any:
         whole, sign = nearest_and_parity(x)
         r = x - whole
         z = r * r

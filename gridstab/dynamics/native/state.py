@@ -7,6 +7,7 @@ arrays pass into numba code as they are.
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from gridstab.dynamics.native.simd import Lanes, aligned_rows
 
 Rows = np.ndarray[Any, Any]

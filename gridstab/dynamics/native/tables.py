@@ -1,4 +1,4 @@
-"""A swing model as the kernels read it: nodes in cache-friendly order, numbers in their precision."""
+"""A swing model as the kernels read it: nodes in a good order, numbers in their precision."""
 
 from typing import Any, Literal
 

@@ -1,0 +1,55 @@
+"""Files that are there whole or not at all: the one door through which the project writes.
+
+Every writer fills a hidden temporary file beside its target, flushes it to the disk and renames
+it over the target, so a killed process or a full disk leaves the old file as it was. Every reader
+treats its file as foreign: sizes are capped, links are not followed, nothing is unpickled, and
+damage raises :class:`CorruptFileError`.
+
+>>> import tempfile
+>>> with tempfile.TemporaryDirectory() as folder:
+...     write_json(f"{folder}/result.json", {"snbs": 0.5})
+...     Manifest.of(folder).write()
+...     Manifest.read(folder).verify()
+[]
+"""
+
+from gnncore.storage.atomic import (
+    is_leftover,
+    remove_leftovers,
+    write_bytes,
+    write_text,
+    write_with,
+)
+from gnncore.storage.errors import CorruptFileError, StorageError
+from gnncore.storage.hdf5 import create_dataset, read_hdf5, write_hdf5
+from gnncore.storage.json_files import read_json, write_json
+from gnncore.storage.lock import LOCK_NAME, exclusive_lock
+from gnncore.storage.manifest import MANIFEST_NAME, Manifest, ManifestEntry, Problem
+from gnncore.storage.reading import read_bytes, sha256
+from gnncore.storage.tensors import load_metadata, load_tensors, save_tensors
+
+__all__ = [
+    "LOCK_NAME",
+    "MANIFEST_NAME",
+    "CorruptFileError",
+    "Manifest",
+    "ManifestEntry",
+    "Problem",
+    "StorageError",
+    "create_dataset",
+    "exclusive_lock",
+    "is_leftover",
+    "load_metadata",
+    "load_tensors",
+    "read_bytes",
+    "read_hdf5",
+    "read_json",
+    "remove_leftovers",
+    "save_tensors",
+    "sha256",
+    "write_bytes",
+    "write_hdf5",
+    "write_json",
+    "write_text",
+    "write_with",
+]

@@ -1,0 +1,20 @@
+"""What can go wrong with a file."""
+
+import os
+
+
+class StorageError(Exception):
+    """A file cannot be read or written; one line that names the path and the cause."""
+
+    @classmethod
+    def because(
+        cls, doing: str, path: str | os.PathLike[str], cause: BaseException | str
+    ) -> "StorageError":
+        """The error "cannot <doing> <path>: <cause>", with the cause in one line."""
+        text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+        text = " ".join((text or type(cause).__name__).split())
+        return cls(f"cannot {doing} {os.fspath(path)!r}: {text}")
+
+
+class CorruptFileError(StorageError):
+    """A file is damaged, or is not what its reader expects."""

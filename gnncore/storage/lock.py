@@ -1,0 +1,56 @@
+"""One writer a folder, enforced by the operating system."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gnncore.storage.errors import StorageError
+
+LOCK_NAME = ".lock"
+
+
+@contextmanager
+def exclusive_lock(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Keep other processes, and other holders in this one, from writing into a folder.
+
+    The kernel holds the lock on ``folder/.lock`` and releases it when the process ends, however
+    it ends; the empty file stays. Processes forked inside the block share the lock.
+
+    Raises:
+        StorageError: Another holder is at work, or the folder is missing or read-only.
+    """
+    path = Path(folder, LOCK_NAME)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise StorageError.because("lock", folder, error) from error
+    try:
+        try:
+            _lock(descriptor)
+        except BlockingIOError as error:
+            raise StorageError.because(
+                "lock", folder, "another run is writing there; wait for it or choose another folder"
+            ) from error
+        except OSError as error:
+            raise StorageError.because("lock", folder, error) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(descriptor: int) -> None:
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError from error
+
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

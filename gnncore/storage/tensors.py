@@ -1,0 +1,108 @@
+"""Named arrays in safetensors files, the format of weights: a JSON header, then plain numbers."""
+
+import json
+import os
+from typing import Any
+
+import numpy as np
+
+from gnncore.storage.atomic import write_bytes
+from gnncore.storage.errors import CorruptFileError
+from gnncore.storage.json_files import parse_json
+from gnncore.storage.reading import read_bytes
+
+_MAX_HEADER_BYTES = 2**25  # some 300 000 tensors
+
+
+def save_tensors(
+    path: str | os.PathLike[str],
+    tensors: dict[str, np.ndarray],
+    metadata: dict[str, str] | None = None,
+) -> None:
+    """Create or replace a safetensors file; equal content gives equal bytes.
+
+    Raises:
+        StorageError: As :func:`write_with`.
+        ValueError: An array is of a type that the format does not know (text, objects, complex).
+    """
+    import safetensors
+    from safetensors.numpy import save
+
+    # The library takes the memory as it lies, so strided and transposed arrays come first.
+    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    try:
+        data = save(arrays, metadata)
+    except (safetensors.SafetensorError, LookupError, TypeError, ValueError) as error:
+        raise ValueError(f"safetensors cannot hold these arrays: {error}") from error
+    write_bytes(path, _with_sorted_metadata(data))
+
+
+def load_tensors(
+    path: str | os.PathLike[str], *, require_finite: bool = False, max_bytes: int = 2**32
+) -> dict[str, np.ndarray]:
+    """The arrays in a safetensors file of at most ``max_bytes`` (4 GiB).
+
+    Args:
+        path: The file.
+        require_finite: Refuse NaN and infinities, which the format itself allows.
+        max_bytes: Limit on the file [bytes]; arrays are never larger than their file.
+
+    Raises:
+        CorruptFileError: Not a whole safetensors file (header too large, overlapping or missing
+            data, unknown type), too large, or not finite where that is required.
+        StorageError: The file is missing or not readable.
+    """
+    import safetensors
+    from safetensors.numpy import load
+
+    data = read_bytes(path, max_bytes=max_bytes)
+    _parse_header(data, path)
+    try:
+        tensors = load(data)
+    except KeyError as error:
+        raise CorruptFileError.because("read", path, f"NumPy has no type {error}") from error
+    except (safetensors.SafetensorError, ArithmeticError, TypeError, ValueError) as error:
+        raise CorruptFileError.because("read", path, error) from error
+    if require_finite:
+        for name, array in sorted(tensors.items()):
+            if array.dtype.kind in "fc" and not np.isfinite(array).all():
+                raise CorruptFileError.because("read", path, f"tensor {name!r} is not finite")
+    return tensors
+
+
+def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The metadata of a safetensors file; empty where it has none.
+
+    Raises:
+        CorruptFileError: No readable header.
+        StorageError: The file is missing or not readable.
+    """
+    start = read_bytes(path, only_first=8)
+    start = read_bytes(path, only_first=8 + _header_size(start, path))
+    metadata: dict[str, str] = _parse_header(start, path).get("__metadata__", {})
+    return metadata
+
+
+def _header_size(data: bytes, path: str | os.PathLike[str]) -> int:
+    size = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or size > _MAX_HEADER_BYTES:
+        raise CorruptFileError.because("read", path, "it is not a safetensors file")
+    return size
+
+
+def _parse_header(data: bytes, path: str | os.PathLike[str]) -> dict[str, Any]:
+    header = parse_json(data[8 : 8 + _header_size(data, path)], path)
+    metadata = header.get("__metadata__", {}) if isinstance(header, dict) else None
+    if not isinstance(metadata, dict) or any(not isinstance(v, str) for v in metadata.values()):
+        raise CorruptFileError.because("read", path, "its header is not that of safetensors")
+    return header
+
+
+def _with_sorted_metadata(data: bytes) -> bytes:
+    """The same file with the metadata in order; the library writes them in a random one."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[end:]

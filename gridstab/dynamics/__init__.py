@@ -1,0 +1,65 @@
+"""The swing equation of a grid: perturb it, simulate it, measure how stable every node is.
+
+:func:`simulate` measures every node, :func:`outcomes` and :func:`trajectories` answer for chosen
+perturbations, :func:`basin_map` scans the plane of perturbations of one node.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gridstab.dynamics.basin_map import BasinMap as BasinMap
+    from gridstab.dynamics.basin_map import basin_map as basin_map
+    from gridstab.dynamics.engine import STOP_RULES as STOP_RULES
+    from gridstab.dynamics.engine import Perturbations as Perturbations
+    from gridstab.dynamics.engine import Reason as Reason
+    from gridstab.dynamics.engine import Status as Status
+    from gridstab.dynamics.engine import Trajectories as Trajectories
+    from gridstab.dynamics.engine import make_engine as make_engine
+    from gridstab.dynamics.outcomes import outcomes as outcomes
+    from gridstab.dynamics.outcomes import trajectories as trajectories
+    from gridstab.dynamics.result import StabilityResult as StabilityResult
+    from gridstab.dynamics.simulate import simulate as simulate
+    from gridstab.dynamics.swing import SwingModel as SwingModel
+
+_HOME = {
+    "STOP_RULES": "engine",
+    "BasinMap": "basin_map",
+    "Perturbations": "engine",
+    "Reason": "engine",
+    "StabilityResult": "result",
+    "Status": "engine",
+    "SwingModel": "swing",
+    "Trajectories": "engine",
+    "basin_map": "basin_map",
+    "make_engine": "engine",
+    "outcomes": "outcomes",
+    "simulate": "simulate",
+    "trajectories": "outcomes",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+class _FunctionsBeforeModules(ModuleType):
+    """Importing a submodule binds its name in the package; the function of that name stays."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _HOME and isinstance(value, ModuleType):
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _FunctionsBeforeModules

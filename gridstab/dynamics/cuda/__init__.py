@@ -1,0 +1,1 @@
+"""The GPU engine: one kernel that advances thousands of trajectories at once."""

@@ -1,0 +1,82 @@
+"""Where a grid cannot carry its power: a minimum cut.
+
+A line carries at most K, because |sin| ≤ 1. If no assignment of flows within these limits serves
+every node, then there is no power flow, and by the max-flow min-cut theorem some set of nodes
+shows it: its surplus exceeds the coupling of all lines that leave it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+
+from gridstab.grids.power_grid import PowerGrid
+
+# SciPy's capacities are 32-bit integers; the sum over all lines and nodes must stay below.
+_UNITS = 2**30
+
+
+@dataclass(frozen=True, eq=False)
+class Bottleneck:
+    """Nodes whose common surplus (or deficit) exceeds what the lines around them carry.
+
+    Attributes:
+        nodes: The smaller side of the cut.
+        surplus: |Σ P| over these nodes.
+        capacity: Σ K of the lines that leave them.
+        lines: Numbers of these lines.
+    """
+
+    nodes: Int[np.ndarray, " inside"]
+    surplus: float
+    capacity: float
+    lines: Int[np.ndarray, " cut"]
+
+
+def find_bottleneck(grid: PowerGrid) -> Bottleneck | None:
+    """The minimum cut of a connected, balanced grid if it is overloaded, otherwise None.
+
+    None does not mean that a power flow exists: phases add up to zero around every cycle, which
+    flows need not. Overloads of less than about a billionth of the total coupling stay unnoticed.
+    """
+    tail, head = grid.lines.T
+    nodes = np.arange(grid.num_nodes)
+    source, sink = grid.num_nodes, grid.num_nodes + 1
+    unit = (2 * grid.coupling.sum() + np.abs(grid.power).sum()) / _UNITS
+    generation = np.maximum(grid.power, 0)
+    consumption = np.maximum(-grid.power, 0)
+    # Capacities are rounded so that rounding can hide an overload but never make one up.
+    capacities = csr_array(
+        (
+            np.r_[
+                np.ceil(grid.coupling / unit),
+                np.ceil(grid.coupling / unit),
+                np.floor(generation / unit),
+                np.ceil(consumption / unit),
+            ].astype(np.int32),
+            (
+                np.r_[tail, head, np.full_like(nodes, source), nodes],
+                np.r_[head, tail, nodes, np.full_like(nodes, sink)],
+            ),
+        ),
+        shape=(grid.num_nodes + 2, grid.num_nodes + 2),
+    )
+    flow = maximum_flow(capacities, source, sink)
+    if flow.flow_value >= np.floor(generation / unit).sum():
+        return None
+    residual = capacities - flow.flow
+    residual.eliminate_zeros()
+    inside = np.zeros(grid.num_nodes + 2, dtype=bool)
+    inside[breadth_first_order(residual, source, return_predecessors=False)] = True
+    inside = inside[: grid.num_nodes]
+    cut = np.flatnonzero(inside[tail] != inside[head])
+    if 2 * inside.sum() > grid.num_nodes:
+        inside = ~inside
+    return Bottleneck(
+        nodes=np.flatnonzero(inside),
+        surplus=float(abs(grid.power[inside].sum())),
+        capacity=float(grid.coupling[cut].sum()),
+        lines=cut,
+    )

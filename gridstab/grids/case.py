@@ -1,0 +1,164 @@
+"""A power-flow case, whatever file or library it comes from, and the grids made of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from gridstab.errors import CaseError, InvalidParameterError
+from gridstab.grids.power_grid import (
+    PUBLISHED_COUPLING,
+    PUBLISHED_DAMPING,
+    PUBLISHED_INERTIA,
+    PowerGrid,
+)
+from gridstab.grids.random_power import with_random_power
+
+Setting = Literal["homogeneous", "case"]
+SETTINGS = ("homogeneous", "case")
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """Buses and branches in service; buses are numbered from 0 in the order of their source.
+
+    Attributes:
+        name: What the case is called.
+        label: The source's own numbers or names of the buses.
+        demand: Active load [MW], shape ``(buses,)``.
+        generation: Active generation [MW], shape ``(buses,)``.
+        has_generator: Buses with a generator in service, at whatever output.
+        is_reference: Buses that balance the case.
+        voltage: Magnitude [p.u.], shape ``(buses,)``.
+        branches: Bus pairs, parallel branches once each, shape ``(branches, 2)``.
+        reactance: x · tap ratio [p.u.], shape ``(branches,)``.
+        base_power: Base of the per-unit system [MVA].
+        coordinates: Positions of the buses, or None.
+    """
+
+    name: str
+    label: tuple[str, ...]
+    demand: Float[np.ndarray, " buses"]
+    generation: Float[np.ndarray, " buses"]
+    has_generator: Bool[np.ndarray, " buses"]
+    is_reference: Bool[np.ndarray, " buses"]
+    voltage: Float[np.ndarray, " buses"]
+    branches: Int[np.ndarray, "branches 2"]
+    reactance: Float[np.ndarray, " branches"]
+    base_power: float
+    coordinates: Float[np.ndarray, "buses 2"] | None = None
+
+    @property
+    def num_buses(self) -> int:
+        """Number of buses."""
+        return len(self.label)
+
+    def keep(self, kept: Bool[np.ndarray, " buses"]) -> "Case":
+        """The case without some buses and the branches that end there."""
+        number = np.cumsum(kept) - 1
+        inside = kept[self.branches].all(axis=1)
+        return replace(
+            self,
+            label=tuple(label for label, keep in zip(self.label, kept, strict=True) if keep),
+            demand=self.demand[kept],
+            generation=self.generation[kept],
+            has_generator=self.has_generator[kept],
+            is_reference=self.is_reference[kept],
+            voltage=self.voltage[kept],
+            branches=number[self.branches[inside]],
+            reactance=self.reactance[inside],
+            coordinates=None if self.coordinates is None else self.coordinates[kept],
+        )
+
+    def lines(self) -> tuple[Int[np.ndarray, "lines 2"], Int[np.ndarray, " branches"]]:
+        """Parallel branches merged into sorted lines, and the line of every branch."""
+        lines, line_of_branch = np.unique(
+            np.sort(self.branches, axis=1), axis=0, return_inverse=True
+        )
+        return lines, line_of_branch.ravel()
+
+
+def grid_of(
+    case: Case,
+    *,
+    setting: Setting = "homogeneous",
+    seed: int | Sequence[int] = 0,
+    coupling: float = PUBLISHED_COUPLING,
+    damping: float = PUBLISHED_DAMPING,
+    inertia: float = PUBLISHED_INERTIA,
+    largest_component: bool = False,
+) -> PowerGrid:
+    """The power grid of a case; see :func:`gridstab.load_case` for settings and rules."""
+    if setting not in SETTINGS:
+        raise InvalidParameterError(
+            f"setting must be one of {', '.join(SETTINGS)}, got {setting!r}"
+        )
+    case = _in_service(case, largest_component=largest_component)
+    lines, line_of_branch = case.lines()
+
+    def build(
+        power: Float[np.ndarray, " nodes"], coupling: float | Float[np.ndarray, " lines"] = coupling
+    ) -> PowerGrid:
+        return PowerGrid.from_arrays(
+            lines,
+            power,
+            coupling=coupling,
+            damping=damping,
+            inertia=inertia,
+            coordinates=case.coordinates,
+            name=case.name,
+        )
+
+    if setting == "homogeneous":
+        return with_random_power(case.num_buses, seed, build)
+    return build(_balanced(case), _line_coupling(case, lines, line_of_branch))
+
+
+def _in_service(case: Case, *, largest_component: bool) -> Case:
+    """Without branches from a bus to itself and buses without branch, or only the largest part."""
+    between = case.branches[:, 0] != case.branches[:, 1]
+    case = replace(case, branches=case.branches[between], reactance=case.reactance[between])
+    if not len(case.branches):
+        raise CaseError(f"{case.name!r} has no branch in service between two buses")
+    if not largest_component:
+        return case.keep(np.bincount(case.branches.ravel(), minlength=case.num_buses) > 0)
+    links = coo_array(
+        (np.ones(len(case.branches)), case.branches.T), shape=(case.num_buses, case.num_buses)
+    )
+    component = connected_components(links, directed=False)[1]
+    return case.keep(component == np.bincount(component).argmax())
+
+
+def _line_coupling(
+    case: Case, lines: Int[np.ndarray, "lines 2"], line_of_branch: Int[np.ndarray, " branches"]
+) -> Float[np.ndarray, " lines"]:
+    """K = V_a V_b Σ 1/(x τ) over parallel branches [p.u.]."""
+    with np.errstate(divide="ignore"):
+        susceptance = np.bincount(line_of_branch, weights=1 / case.reactance, minlength=len(lines))
+    coupling = susceptance * case.voltage[lines].prod(axis=1)
+    bad = np.flatnonzero(~(np.isfinite(coupling) & (coupling > 0)))
+    if bad.size:
+        a, b = (case.label[bus] for bus in lines[bad[0]])
+        raise CaseError(
+            f"{bad.size} line(s) of {case.name!r} have no positive finite reactance, the first "
+            f"from bus {a} to {b}; use setting='homogeneous', which needs only the topology"
+        )
+    return coupling
+
+
+def _balanced(case: Case) -> Float[np.ndarray, " buses"]:
+    """Generation − load [p.u.], the mismatch shared by the generators."""
+    power = case.generation - case.demand
+    share = np.where(case.has_generator, np.maximum(case.generation, 0), 0)
+    if not share.any():
+        share = case.is_reference.astype(float)
+    if not share.any():
+        raise CaseError(
+            f"{case.name!r} has neither generation nor a reference bus to balance its load; "
+            "use setting='homogeneous'"
+        )
+    return (power - power.sum() * share / share.sum()) / case.base_power

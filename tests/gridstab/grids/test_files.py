@@ -1,0 +1,228 @@
+"""Grid files: exact round trips, every format, and content that is none."""
+
+import json
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gridstab import PowerGrid, load_case, operating_point, random_grid
+from gridstab.errors import CaseError, DisconnectedGridError, GridstabError
+from gridstab.grids import load_grid, ring, save_grid
+
+REUSE_FOLDER = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def uneven_grid(seed: int) -> PowerGrid:
+    rng = np.random.default_rng(seed)
+    base = random_grid(12, seed)
+    return PowerGrid.from_arrays(
+        base.lines,
+        rng.normal(size=12) * 10.0 ** rng.integers(-300, 300, 12),
+        inertia=rng.uniform(0.1, 3, 12),
+        damping=rng.uniform(0, 1, 12),
+        coupling=rng.uniform(1, 9, base.num_lines),
+        coordinates=rng.normal(size=(12, 2)) if seed % 2 else None,
+        name=f"uneven – {seed}",
+    )
+
+
+def load_or_refusal(path: Path) -> PowerGrid | str:
+    try:
+        return load_grid(path)
+    except GridstabError as error:
+        return str(error)
+
+
+@given(st.integers(0, 1000))
+@REUSE_FOLDER
+def test_json_is_exact(tmp_path: Path, seed: int) -> None:
+    grid = uneven_grid(seed)
+    save_grid(grid, tmp_path / "grid.json")
+    back = load_grid(tmp_path / "grid.json")
+    assert back == grid
+    assert back.name == grid.name
+    np.testing.assert_array_equal(back.coordinates, grid.coordinates)
+
+
+def test_a_grid_without_lines_is_kept(tmp_path: Path) -> None:
+    grid = PowerGrid.from_arrays([], [0.0])
+    save_grid(grid, tmp_path / "one.json")
+    assert load_grid(tmp_path / "one.json") == grid
+
+
+def test_saving_elsewhere_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CaseError, match=r"saved as a \.json file, got '.*grid\.csv'"):
+        save_grid(ring(4), tmp_path / "grid.csv")
+    with pytest.raises(CaseError, match="cannot write"):
+        save_grid(ring(4), tmp_path / "missing" / "grid.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": "other"}, "is no grid that save_grid wrote"),
+        ({"version": 2}, "has version 2 of the grid format, .* update"),
+        ({"power": None}, "holds no valid grid: power must"),
+        ({"power": [1, -1, "x", 0]}, "holds no valid grid: power must be numbers"),
+        ({"lines": [[0, 1], [0, 0], [1, 2], [2, 3]]}, "self-loop"),
+        ({"lines": [[0, 1], [0, 9], [1, 2], [2, 3]]}, "nodes are 0 to 3"),
+        ({"lines": {"a": 1}}, "holds no valid grid"),
+        ({"coupling": [1.0]}, "needs one value a line"),
+        ({"coordinates": [1.0]}, "coordinates must have shape"),
+        ({"name": 3}, "lacks a name"),
+    ],
+)
+def test_damaged_json_says_what_is_wrong(
+    tmp_path: Path, change: dict[str, object], message: str
+) -> None:
+    path = tmp_path / "grid.json"
+    save_grid(ring(4), path)
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(CaseError, match=message) as caught:
+        load_grid(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_entries_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "grid.json"
+    path.write_text('{"format": "gridstab.PowerGrid", "version": 1, "name": "x"}')
+    with pytest.raises(CaseError, match="lacks lines, power, inertia"):
+        load_grid(path)
+
+
+def test_graphml_with_all_attributes(tmp_path: Path) -> None:
+    grid = random_grid(12, 3)
+    nx.write_graphml(grid.to_networkx(), tmp_path / "grid.graphml")
+    back = load_grid(tmp_path / "grid.graphml")
+    assert back == grid
+    np.testing.assert_array_equal(back.coordinates, grid.coordinates)
+    assert back.name == "grid"
+
+
+def test_graphml_without_powers_draws_them(tmp_path: Path) -> None:
+    nx.write_graphml(nx.cycle_graph(["a", "b", "c", "d"]), tmp_path / "bare.graphml")
+    grid = load_grid(tmp_path / "bare.graphml", seed=5)
+    assert sorted(grid.power.tolist()) == [-1, -1, 1, 1]
+    assert grid == load_grid(tmp_path / "bare.graphml", seed=5)
+    assert (grid.coupling == 9).all()
+
+
+def test_graphml_with_some_powers_is_refused(tmp_path: Path) -> None:
+    graph = nx.cycle_graph(4)
+    graph.nodes[0]["power"] = 1.0
+    nx.write_graphml(graph, tmp_path / "some.graphml")
+    with pytest.raises(CaseError, match="node '1' of 'some' has no attribute 'power'"):
+        load_grid(tmp_path / "some.graphml")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_graphml_may_not_declare_entities(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "bomb.graphml"
+    bomb = '<!DOCTYPE g [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]><graphml>&b;</graphml>'
+    path.write_bytes(bomb.encode(encoding))
+    with pytest.raises(CaseError, match="declares XML entities"):
+        load_grid(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0,1\n1,2\n2,3\n3,0\n",
+        "from,to\n0,1\n1,2\n2,3\n3,0\n",
+        "# a ring\n10 20\n20 30  # comment\n\n30\t40\n40;10\n",
+        "\ufeffa;b;coupling\r\n0;1;9\r\n1;2;9\r\n2;3;9\r\n3;0;9\r\n",
+    ],
+)
+@pytest.mark.parametrize("ending", ["csv", "txt", "CSV"])
+def test_line_lists(tmp_path: Path, text: str, ending: str) -> None:
+    path = tmp_path / f"ring.{ending}"
+    path.write_bytes(text.encode())
+    grid = load_grid(path)
+    assert grid.name == "ring"
+    np.testing.assert_array_equal(grid.lines, ring(4).lines)
+    assert sorted(grid.power.tolist()) == [-1, -1, 1, 1]
+    assert (grid.coupling == 9).all()
+    operating_point(grid)
+
+
+def test_couplings_follow_their_lines(tmp_path: Path) -> None:
+    path = tmp_path / "uneven.csv"
+    path.write_text("3 1 5\n1 2 4\n2 3 6e0\n")
+    grid = load_grid(path)
+    assert grid.lines.tolist() == [[0, 1], [0, 2], [1, 2]]
+    assert grid.coupling.tolist() == [4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "lists no line"),
+        ("a,b\n", "lists no line"),
+        ("0,1\n1\n", r"row 2 of .* has 1 column"),
+        ("0,1,2,3\n", r"row 1 of .* has 4 column"),
+        ("0,1\n1,x\n", r"row 2 of .*invalid literal"),
+        ("0,1\n1,-2\n", r"row 2 of .*node numbers start at 0, got -2"),
+        ("0,99999999999999999999\n", "row 1 of .*node numbers"),
+        ("0,1,x\n", "row 1 of .*could not convert"),
+        ("0,1,nan\n", "coupling must be finite"),
+        ("0,1,-4\n", "coupling must be positive"),
+        ("0,0\n", "self-loop"),
+        ("0,1\n1,0\n", "joined twice"),
+    ],
+)
+def test_damaged_line_lists_say_where(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "lines.csv"
+    path.write_text(text)
+    with pytest.raises(CaseError, match=message) as caught:
+        load_grid(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_disconnected_lists_keep_their_own_error(tmp_path: Path) -> None:
+    path = tmp_path / "two.csv"
+    path.write_text("0,1\n2,3\n")
+    with pytest.raises(DisconnectedGridError, match="'two' falls into 2 components"):
+        load_grid(path)
+
+
+def test_cases_are_read_as_cases(tmp_path: Path) -> None:
+    from gridstab.grids.matpower import find_case
+
+    assert load_grid(find_case("case14"), seed=2) == load_case("case14", seed=2)
+
+
+def test_unknown_endings_and_missing_files(tmp_path: Path) -> None:
+    with pytest.raises(CaseError, match=r"known endings are \.json, \.m, \.graphml, \.csv, \.txt"):
+        load_grid(tmp_path / "grid.xlsx")
+    for ending in ("json", "m", "graphml", "csv"):
+        with pytest.raises(CaseError, match="missing"):
+            load_grid(tmp_path / f"missing.{ending}")
+
+
+@given(st.binary(max_size=200), st.sampled_from(["json", "graphml", "csv", "txt"]))
+@REUSE_FOLDER
+def test_any_bytes_are_refused_or_a_grid(tmp_path: Path, content: bytes, ending: str) -> None:
+    path = tmp_path / f"bytes.{ending}"
+    path.write_bytes(content)
+    loaded = load_or_refusal(path)
+    assert loaded.num_nodes >= 1 if isinstance(loaded, PowerGrid) else "\n" not in loaded
+
+
+@given(st.data())
+@REUSE_FOLDER
+def test_damaged_graphml_is_refused_or_a_grid(tmp_path: Path, data: st.DataObject) -> None:
+    path = tmp_path / "damaged.graphml"
+    text = "\n".join(nx.generate_graphml(ring(4).to_networkx()))
+    start = data.draw(st.integers(0, len(text)))
+    text = (
+        text[:start] + data.draw(st.text(max_size=8)) + text[start + data.draw(st.integers(0, 9)) :]
+    )
+    path.write_bytes(text.encode(errors="replace"))
+    loaded = load_or_refusal(path)
+    assert loaded.num_nodes >= 1 if isinstance(loaded, PowerGrid) else "\n" not in loaded
