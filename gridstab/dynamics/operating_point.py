@@ -31,8 +31,7 @@ def operating_point(grid: PowerGrid) -> Float[np.ndarray, " nodes"]:
         UnbalancedPowerError: The powers do not sum to zero.
         DisconnectedGridError: The grid has more than one component.
         NoOperatingPointError: No solution was found; the message names the bottleneck.
-        UnstableOperatingPointError: The solution found is unstable, or on the verge (a line that
-            nothing bypasses carries exactly its coupling).
+        UnstableOperatingPointError: The solution found is unstable.
     """
     theta = power_flow(grid)
     if not is_stable(grid, theta):

@@ -14,13 +14,13 @@ from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
 from gridstab.grids.power_grid import PowerGrid
 
-# SciPy's capacities are 32-bit integers; the sum over all lines and nodes must stay below.
+# SciPy's capacities and flows are 32-bit integers.
 _UNITS = 2**30
 
 
 @dataclass(frozen=True, eq=False)
 class Bottleneck:
-    """Nodes whose common surplus (or deficit) exceeds what the lines around them carry.
+    """Nodes whose common surplus (or deficit) leaves the lines around them no reserve.
 
     Attributes:
         nodes: The smaller side of the cut.
@@ -36,23 +36,29 @@ class Bottleneck:
 
 
 def find_bottleneck(grid: PowerGrid) -> Bottleneck | None:
-    """The minimum cut of a connected, balanced grid if it is overloaded, otherwise None.
+    """A cut of a connected, balanced grid that is loaded to its limit or beyond, otherwise None.
 
+    A cut loaded exactly to its limit may have a power flow, but one on the verge of instability.
     None does not mean that a power flow exists: phases add up to zero around every cycle, which
-    flows need not. Overloads of less than about a billionth of the total coupling stay unnoticed.
+    flows need not. Powers and couplings are resolved to about a billionth of the total generation;
+    cuts whose reserve is below that count as loaded to the limit.
     """
     tail, head = grid.lines.T
     nodes = np.arange(grid.num_nodes)
     source, sink = grid.num_nodes, grid.num_nodes + 1
-    unit = (2 * grid.coupling.sum() + np.abs(grid.power).sum()) / _UNITS
     generation = np.maximum(grid.power, 0)
     consumption = np.maximum(-grid.power, 0)
-    # Capacities are rounded so that rounding can hide an overload but never make one up.
+    if not generation.any():
+        return None
+    # A power of two, so that whole numbers stay exact.
+    unit = 2.0 ** np.ceil(np.log2(generation.sum() / _UNITS))
+    # One unit less than a line carries: a flow that still exists leaves every line a reserve.
+    reserved = np.maximum(np.ceil(np.minimum(grid.coupling / unit, _UNITS)) - 1, 0)
     capacities = csr_array(
         (
             np.r_[
-                np.ceil(grid.coupling / unit),
-                np.ceil(grid.coupling / unit),
+                reserved,
+                reserved,
                 np.floor(generation / unit),
                 np.ceil(consumption / unit),
             ].astype(np.int32),

@@ -27,9 +27,10 @@ Where a solution merges with an unstable one, the stiffness is zero; rounding ma
 
 # Newton's method is quadratic at a regular solution (under ten steps) but only halves its error
 # where two solutions merge.
-_NEWTON_STEPS = 25
+_NEWTON_STEPS = 15
+_FULL_LOAD = 0.999
 _LAST_STEP = 1e-8
-_SHORTEST_BACKTRACK = 1e-4
+_SHORTEST_BACKTRACK = 1e-2
 _SHORTEST_LOAD_STEP = 1e-2
 
 
@@ -65,7 +66,7 @@ def power_flow(grid: PowerGrid) -> Float[np.ndarray, " nodes"]:
                 f"the equations of {grid.name!r} are singular to machine precision; "
                 "bring its couplings closer together"
             )
-        if np.abs(flow.difference(linear)).max() > 1:
+        if np.abs(flow.difference(linear)).max() > _FULL_LOAD:
             _require_capacity(grid)
         theta = _newton(flow, flow.power, linear)
         if theta is None or np.abs(flow.difference(theta)).max() >= np.pi / 2:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gridstab.dynamics.cuda.device import CupyDevice, Device, cupy_availability
+from gridstab.dynamics.cuda.device import CupyDevice, Device, Kernel, cupy_availability
 from gridstab.dynamics.cuda.layout import Layout
 from gridstab.dynamics.cuda.tables import LANE, OUTCOMES, PERTURBATIONS, make_problem
 from gridstab.dynamics.engine import Availability, Perturbations, StopRule, Trajectories
@@ -133,7 +133,7 @@ def make_workspace(device: Device, layout: Layout, nodes: int, blocks: int) -> d
 
 def _run_chunk(
     device: Device,
-    kernel: Any,
+    kernel: Kernel,
     blocks: int,
     parameters: np.ndarray[Any, Any],
     workspace: dict[str, Any],

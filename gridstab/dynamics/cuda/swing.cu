@@ -91,8 +91,8 @@ struct Parameters {
   int settled;
   float window_length;
   float return_frequency;
-  float trapped_energy;  // below it no line can slip
-  float quiet_energy;    // below it no node can swing at the return frequency
+  float trapping_energy;  // below it no line can slip
+  float quiet_energy;     // below it no node can swing at the return frequency
   float settled_tolerance;
   float settled_frequency;
   Step steps[2];  // early, late
@@ -199,15 +199,16 @@ struct Swing {
     return fmaf(here.y, sines, -(here.x * cosines));
   }
 
-  // The exact flow without coupling over one step.
-  __device__ __forceinline__ float2 drifted(int node, float2 state, const Step& step) const {
+  // The exact flow without coupling over one step; flow is that step's part of the table.
+  __device__ __forceinline__ float2 drifted(int node, float2 state, const Step& step,
+                                            const float4* flow) const {
 #if HOMOGENEOUS
     const float power = __ldg(p.power + node);
     return make_float2(state.x + fmaf(step.drift, state.y, step.drift_power * power),
                        fmaf(step.decay, state.y, step.drift * power));
 #else
-    const float4 flow = __ldg(p.flow + (is_late() ? p.nodes : 0) + node);
-    return make_float2(state.x + fmaf(flow.x, state.y, flow.z), fmaf(flow.y, state.y, flow.w));
+    const float4 exact = __ldg(flow + node);
+    return make_float2(state.x + fmaf(exact.x, state.y, exact.z), fmaf(exact.y, state.y, exact.w));
 #endif
   }
 
@@ -215,6 +216,7 @@ struct Swing {
   __device__ void advance() {
     const bool late = is_late();
     const Step step = late ? p.steps[1] : p.steps[0];
+    const float4* const flow = p.flow + (late ? p.nodes : 0);
     float peak = now.peak;
     for (int i = 0; i <= p.round_steps; ++i) {
       each_own_node([&](int node, float2&) {
@@ -234,7 +236,7 @@ struct Swing {
           extent = make_float2(fminf(extent.x, omega), fmaxf(extent.y, omega));
         }
         if (i < p.round_steps) {
-          state = drifted(node, make_float2(state.x, omega + half_kick), step);
+          state = drifted(node, make_float2(state.x, omega + half_kick), step, flow);
           angle[at(node)] = sine_cosine(state.x);
         } else {
           state.y = omega;
@@ -341,14 +343,14 @@ struct Swing {
 
     const bool running = now.trajectory >= 0;
     float energy = kHuge;
-    if (__syncthreads_or(running && p.certified && total.x < p.trapped_energy)) {
+    if (__syncthreads_or(running && p.certified && total.x < p.trapping_energy)) {
       energy = total.x + potential();
     }
     const bool closes = running && p.settled && now.clock % p.window == 0;
     const bool repeats = __syncthreads_or(closes) && close_window(closes);
     if (!running) return;
 
-    const bool trapped = energy < p.trapped_energy;
+    const bool trapped = energy < p.trapping_energy;
     if (!(total.x < kHuge)) {
       finish(kUndecided, kDiverged);
     } else if (p.published && now.clock >= p.published_after && total.y <= p.return_frequency) {

@@ -8,8 +8,7 @@ from gridstab.dynamics.cuda.layout import Layout
 from gridstab.dynamics.engine import RETURN_FREQUENCY, StopRule
 from gridstab.dynamics.native.engine import make_schedule
 from gridstab.dynamics.swing import SwingModel
-
-NEVER = np.iinfo(np.int32).max
+from gridstab.dynamics.thresholds import thresholds
 
 STEP = np.dtype(
     [
@@ -64,7 +63,7 @@ SIZES = (
 THRESHOLDS = (
     "window_length",
     "return_frequency",
-    "trapped_energy",
+    "trapping_energy",
     "quiet_energy",
     "settled_tolerance",
     "settled_frequency",
@@ -135,11 +134,7 @@ def make_problem(model: SwingModel, stop: StopRule, horizon: float, layout: Layo
             parameters["steps"]["drift_power"][0, row] = b[0]
             parameters["steps"]["decay"][0, row] = e[0]
 
-    trapped_energy = stop.margin * model.lowest_barrier
-    # ½ m ω² is below the energy for ever, so no |ω| reaches the threshold again; 2 % for rounding.
-    quiet_energy = 0.98 * 0.5 * float(grid.inertia.min()) * RETURN_FREQUENCY**2
-    # Without damping a trapped state swings for ever.
-    settles = bool((grid.damping > 0).all())
+    limits = thresholds(stop, model)
     values = {
         "nodes": grid.num_nodes,
         "lines": grid.num_lines,
@@ -147,7 +142,7 @@ def make_problem(model: SwingModel, stop: StopRule, horizon: float, layout: Layo
         "round_steps": schedule.steps,
         "late_after": schedule.switch,
         "horizon": schedule.end,
-        "time_to_settle": schedule.time_to_settle if settles else NEVER,
+        "time_to_settle": schedule.time_to_settle,
         "window": schedule.window,
         "published_after": schedule.not_before,
         "published": stop.published,
@@ -155,8 +150,8 @@ def make_problem(model: SwingModel, stop: StopRule, horizon: float, layout: Layo
         "settled": stop.settled,
         "window_length": schedule.window * schedule.interval,
         "return_frequency": RETURN_FREQUENCY,
-        "trapped_energy": trapped_energy,
-        "quiet_energy": min(quiet_energy, trapped_energy),
+        "trapping_energy": limits.trapping_energy,
+        "quiet_energy": limits.quiet_energy,
         "settled_tolerance": stop.settled_tolerance,
         "settled_frequency": stop.settled_frequency,
     }

@@ -28,8 +28,6 @@ EARLY_TIME = 20.0
 LARGEST_PHASE_STEP = 0.8
 """Largest early step times fastest oscillation of the network; stiffer grids take shorter steps."""
 
-TRAJECTORIES_PER_TASK = 4096
-
 
 class NativeEngine:
     """Many trajectories a core in SIMD lanes, compiled by numba; the default engine.
@@ -73,10 +71,10 @@ class NativeEngine:
             _run_part(tables, schedule, rule, perturbations[part], outcome, part)
 
         outcome = Trajectories.empty(len(perturbations))
-        # Few enough trajectories a task to keep the threads busy to the end, enough to fill lanes.
-        size = max(16 * self.lanes.count, -(-len(perturbations) // (8 * threads)))
-        size = min(size, TRAJECTORIES_PER_TASK) if threads > 1 else len(perturbations)
-        parts = [slice(i, i + size) for i in range(0, len(perturbations), max(size, 1))]
+        # Large parts: at the end of each, lanes wait for its slowest trajectory.
+        size = max(16 * self.lanes.count, -(-len(perturbations) // (2 * threads)))
+        size = size if threads > 1 else max(len(perturbations), 1)
+        parts = [slice(i, i + size) for i in range(0, len(perturbations), size)]
         if threads == 1 or len(parts) == 1:
             for part in parts:
                 simulate(part)

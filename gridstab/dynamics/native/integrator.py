@@ -107,7 +107,11 @@ def drift_of(lanes: Any, steps: Any, nodes: Any, coupling: Any, i: Any) -> Any:
 def kick_and_drift(
     lanes: Any, state: Any, network: Any, nodes: Any, coupling: Any, steps: Any, share: float
 ) -> Any:
-    """``share`` of a kick, then a drift; gives the largest |ω| of every lane, in mid-kick."""
+    """``share`` of a kick, then a drift; gives the largest |ω| of every lane after the kick.
+
+    That is ω in the middle of the step, off by −(h²/24) d²ω/dt². At a maximum this is too large by
+    as much as samples at a distance h miss of it on average, so peaks are met without bias.
+    """
     strength = share * load(lanes, steps, KICK)
     fastest = broadcast(lanes, 0.0)
     for i in range(state.theta.shape[0]):
@@ -115,9 +119,8 @@ def kick_and_drift(
             lanes, state.displaced_sine, state.displaced_cosine, network, nodes, coupling, i
         )
         impulse = force * per_node(strength, nodes, coupling, i)
-        before = load(lanes, state.omega, i)
-        fastest = maximum(absolute(before + 0.5 * impulse), fastest)
-        omega = before + impulse
+        omega = load(lanes, state.omega, i) + impulse
+        fastest = maximum(absolute(omega), fastest)
         a, decay = drift_of(lanes, steps, nodes, coupling, i)
         theta = load(lanes, state.theta, i) + a * omega
         store(decay * omega, state.omega, i)

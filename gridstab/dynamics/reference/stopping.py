@@ -10,11 +10,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from numba import njit
 
-from gridstab.dynamics.engine import RETURN_FREQUENCY, StopRule
+from gridstab.dynamics.engine import StopRule
 from gridstab.dynamics.swing import SwingModel
-
-QUIET_ENERGY = 0.49 * RETURN_FREQUENCY**2
-"""Below this energy per inertia, ½ m ω² alone keeps every |ω_i| under the threshold for ever."""
+from gridstab.dynamics.thresholds import thresholds
 
 
 class Certificate(NamedTuple):
@@ -46,6 +44,7 @@ class Stops(NamedTuple):
     check_interval: float
     settled_window: float
     settled_tolerance: float
+    settled_frequency: float
 
 
 class Window(NamedTuple):
@@ -80,21 +79,18 @@ def make_certificate(model: SwingModel) -> Certificate:
 
 def make_stops(rule: StopRule, model: SwingModel) -> Stops:
     """The rule for one grid."""
-    grid = model.grid
-    trapping_energy = rule.margin * model.lowest_barrier
-    # Without damping a trapped state swings for ever, so being trapped must not end the run.
-    settles = bool((grid.damping > 0).all())
+    limits = thresholds(rule, model)
     return Stops(
         rule.published,
         rule.certified,
         rule.settled,
-        trapping_energy,
-        # A state can be slow and still cross a barrier that is lower than this.
-        min(QUIET_ENERGY * float(grid.inertia.min()), trapping_energy),
-        rule.time_to_settle if settles else math.inf,
+        limits.trapping_energy,
+        limits.quiet_energy,
+        limits.time_to_settle,
         rule.check_interval,
         rule.settled_window,
         rule.settled_tolerance,
+        rule.settled_frequency,
     )
 
 
@@ -186,7 +182,7 @@ def close_window(window: Window, theta: Float[np.ndarray, " nodes"], stops: Stop
     """Ends the running window, opens the next, and tells whether the trajectory has settled.
 
     Settled: in every node the mean, smallest and largest frequency are those of the previous
-    window to the tolerance, and some node turns faster than 1 rad/s on average.
+    window to the tolerance, and some node turns faster than the rule's frequency on average.
     """
     change = 0.0
     fastest = 0.0
@@ -205,4 +201,4 @@ def close_window(window: Window, theta: Float[np.ndarray, " nodes"], stops: Stop
     window.start_theta[:] = theta
     window.lowest[:] = np.inf
     window.highest[:] = -np.inf
-    return fastest > 1.0 and change < stops.settled_tolerance
+    return fastest > stops.settled_frequency and change < stops.settled_tolerance

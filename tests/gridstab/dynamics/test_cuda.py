@@ -1,13 +1,10 @@
 """The kernel that runs on GPUs, run here on the CPU thread by thread, against independent truth."""
 
 import ctypes
-import subprocess
 from dataclasses import replace
 from pathlib import Path
-from shutil import which
 from typing import Any
 
-import networkx as nx
 import numpy as np
 import pytest
 from cuda_on_cpu.emulated import COMPILER, EmulatedDevice, compiled, emulated_engine
@@ -15,15 +12,10 @@ from cuda_on_cpu.emulated import COMPILER, EmulatedDevice, compiled, emulated_en
 from gridstab import random_grid
 from gridstab.dynamics import oracle
 from gridstab.dynamics.cuda import engine as cuda
-from gridstab.dynamics.cuda.device import OPTIONS, blocks_per_multiprocessor, cupy_availability
+from gridstab.dynamics.cuda.device import cupy_availability
 from gridstab.dynamics.cuda.engine import CudaEngine
 from gridstab.dynamics.cuda.layout import LARGEST_BLOCK, Layout
-from gridstab.dynamics.cuda.tables import (
-    NEVER,
-    drift_coefficients,
-    fundamental_cycles,
-    make_problem,
-)
+from gridstab.dynamics.cuda.tables import make_problem
 from gridstab.dynamics.engine import (
     STOP_RULES,
     Perturbations,
@@ -42,7 +34,8 @@ NODES = 20
 SHARED = Layout(lanes=4, groups=4, nodes_per_group=5, shared_rows=True, homogeneous=True)
 IN_WORKSPACE = replace(SHARED, nodes_per_group=0, shared_rows=False)
 HORIZON = STOP_RULES["horizon"]
-FAST = replace(STOP_RULES["fast"], time_to_settle=30.0)
+FAST = STOP_RULES["fast"]
+NEVER = np.iinfo(np.int32).max
 
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="g++ is not installed")
 
@@ -61,12 +54,13 @@ def homogeneous(seed: int = 1) -> SwingModel:
 
 def heterogeneous() -> SwingModel:
     grid, rng = random_grid(NODES, seed=2), np.random.default_rng(3)
+    inertia = rng.uniform(0.7, 2.0, NODES)
     return SwingModel.of(
         PowerGrid.from_arrays(
             grid.lines,
             grid.power,
-            inertia=rng.uniform(0.7, 2.0, NODES),
-            damping=rng.uniform(0.05, 0.3, NODES),
+            inertia=inertia,
+            damping=inertia * np.linspace(0.1, 0.2, NODES),
             coupling=rng.uniform(7.0, 11.0, grid.num_lines),
         )
     )
@@ -155,77 +149,6 @@ def wrapped(angle: np.ndarray) -> np.ndarray:
     return (angle + np.pi) % (2 * np.pi) - np.pi
 
 
-# Layout and tables
-
-
-@pytest.mark.parametrize("shared_bytes", [48 * 1024, 99 * 1024, 163 * 1024, 227 * 1024])
-@pytest.mark.parametrize("nodes", [1, 2, 20, 100, 118, 443, 1910, 9241])
-def test_layout_holds_every_node_within_the_limits(nodes: int, shared_bytes: int) -> None:
-    layout = Layout.of(nodes, homogeneous=True, shared_bytes=shared_bytes)
-    assert layout.threads <= LARGEST_BLOCK
-    assert layout.groups & (layout.groups - 1) == 0
-    assert layout.shared_memory(nodes) <= shared_bytes
-    if layout.shared_rows:
-        assert layout.nodes_per_group * layout.groups >= nodes > layout.groups - 8
-
-
-def test_layout_of_the_published_grids() -> None:
-    layouts = [Layout.of(n, homogeneous=True, shared_bytes=227 * 1024) for n in (20, 100, 1910)]
-    assert [(a.lanes, a.groups, a.shared_rows) for a in layouts] == [
-        (32, 4, True),
-        (32, 16, True),
-        (4, 256, True),
-    ]
-    assert not Layout.of(70_000, homogeneous=False, shared_bytes=227 * 1024).shared_rows
-
-
-def test_occupancy_is_that_of_the_scarcest_resource() -> None:
-    hopper = {
-        "MaxBlocksPerMultiprocessor": 32,
-        "MaxThreadsPerMultiProcessor": 2048,
-        "MaxSharedMemoryPerMultiprocessor": 228 * 1024,
-        "MaxRegistersPerMultiprocessor": 65536,
-    }
-    assert blocks_per_multiprocessor(512, 59 * 1024, 64, hopper) == 2  # registers
-    assert blocks_per_multiprocessor(128, 56 * 1024, 64, hopper) == 4  # shared memory
-    assert blocks_per_multiprocessor(512, 1024, 16, hopper) == 4  # threads
-    assert blocks_per_multiprocessor(32, 0, 16, hopper) == 32  # blocks
-
-
-def test_drift_coefficients_solve_the_damped_flow() -> None:
-    from scipy.integrate import solve_ivp
-
-    friction, step = np.array([0.0, 1e-9, 1e-3, 0.1, 5.0]), 0.1
-    a, b, e = drift_coefficients(friction, step)
-    for i, gamma in enumerate(friction):
-        for power, omega, expected in ((0.0, 1.0, (a[i], e[i])), (1.0, 0.0, (b[i], a[i]))):
-            flow = solve_ivp(
-                lambda t, y, p=power, g=gamma: [y[1], p - g * y[1]],
-                (0, step), [0.0, omega], "DOP853", rtol=1e-13, atol=1e-15,
-            )  # fmt: skip
-            np.testing.assert_allclose(flow.y[:, -1], expected, rtol=1e-11)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_fundamental_cycles_close_and_span(seed: int) -> None:
-    model = SwingModel.of(random_grid(60, seed=seed))
-    start, cycle = fundamental_cycles(model)
-    lines = model.grid.lines
-    graph = nx.Graph(lines.tolist())
-    assert len(start) - 1 == graph.number_of_edges() - graph.number_of_nodes() + 1
-    for chord, first, last in zip(model.chord, start, start[1:], strict=False):
-        part, direction = cycle[first:last].T
-        assert chord in part
-        assert len(set(part)) == len(part)
-        boundary = np.zeros(60)
-        np.add.at(boundary, lines[part, 0], direction)
-        np.add.at(boundary, lines[part, 1], -direction)
-        assert not boundary.any()
-
-
-# The kernel
-
-
 @needs_compiler
 def test_sines_and_cosines_are_accurate(folder: Path) -> None:
     theta = np.random.default_rng(0).uniform(-60, 60, 100_000).astype(np.float32)
@@ -286,9 +209,9 @@ def test_doubling_the_step_changes_the_processed_coordinates(folder: Path, kind:
 @needs_compiler
 @pytest.mark.parametrize("kind", MODELS)
 def test_outcomes_agree_with_the_reference(folder: Path, kind: str) -> None:
-    model, perturbations = MODELS[kind](), draw(240, seed=4)
-    got = simulate(folder, model, perturbations, FAST, 80.0)
-    expected = ReferenceEngine().run(model, perturbations, stop=FAST, horizon=80.0)
+    model, perturbations = MODELS[kind](), draw(160, seed=4)
+    got = simulate(folder, model, perturbations, FAST, 160.0)
+    expected = ReferenceEngine().run(model, perturbations, stop=FAST, horizon=160.0)
     assert (got.status == expected.status).mean() >= 0.97
     assert {Status.LEFT, Status.RETURNED} <= set(got.status)
     assert {Reason.CERTIFIED, Reason.HORIZON} <= set(got.reason)
@@ -303,7 +226,7 @@ def test_outcomes_agree_with_the_reference(folder: Path, kind: str) -> None:
 def test_outcomes_do_not_depend_on_batch_blocks_slices_or_rows(folder: Path, kind: str) -> None:
     model, perturbations = MODELS[kind](), draw(24, seed=5)
     stop = replace(FAST, settled_tolerance=0.3, settled_window=4.0)
-    whole = simulate(folder, model, perturbations, stop, 50.0)
+    whole = simulate(folder, model, perturbations, stop, 120.0)
     assert len(set(whole.reason)) >= 2
 
     backwards = np.arange(24)[::-1]
@@ -311,12 +234,12 @@ def test_outcomes_do_not_depend_on_batch_blocks_slices_or_rows(folder: Path, kin
         *(getattr(perturbations, f)[backwards] for f in ("node", "dtheta", "domega"))
     )
     alternatives = {
-        "chunks": simulate(folder, model, perturbations, stop, 50.0, chunk=7),
-        "slices": simulate(folder, model, perturbations, stop, 50.0, steps_per_launch=1),
-        "blocks": simulate(folder, model, perturbations, stop, 50.0, blocks=6),
-        "workspace": simulate(folder, model, perturbations, stop, 50.0, base=IN_WORKSPACE),
-        "threads": simulate(folder, model, perturbations, stop, 50.0, thread_order=7),
-        "order": simulate(folder, model, shuffled, stop, 50.0),
+        "chunks": simulate(folder, model, perturbations, stop, 120.0, chunk=7),
+        "slices": simulate(folder, model, perturbations, stop, 120.0, steps_per_launch=1),
+        "blocks": simulate(folder, model, perturbations, stop, 120.0, blocks=6),
+        "workspace": simulate(folder, model, perturbations, stop, 120.0, base=IN_WORKSPACE),
+        "threads": simulate(folder, model, perturbations, stop, 120.0, thread_order=7),
+        "order": simulate(folder, model, shuffled, stop, 120.0),
     }
     for name, got in alternatives.items():
         order = backwards if name == "order" else slice(None)
@@ -510,21 +433,3 @@ def test_without_a_device_the_engine_says_so() -> None:
     assert cupy_availability().why.startswith(("no CUDA device", "CuPy is not installed"))
     with pytest.raises(EngineUnavailableError, match="engine 'cuda' cannot run here"):
         make_engine("cuda")
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(which("nvcc") is None, reason="nvcc is not installed")
-@pytest.mark.parametrize("nodes", [20, 100, 1910, 70_000])
-@pytest.mark.parametrize("homogeneous", [True, False])
-def test_nvcc_compiles_the_kernel_within_its_registers(
-    nodes: int, homogeneous: bool, tmp_path: Path
-) -> None:
-    layout = Layout.of(nodes, homogeneous=homogeneous, shared_bytes=227 * 1024)
-    source = Path(cuda.__file__).with_name("swing.cu")
-    report = subprocess.run(
-        ["nvcc", *OPTIONS, *layout.definitions, "-arch=sm_90", "-Xptxas", "-v", "-cubin"]
-        + [str(source), "-o", str(tmp_path / "swing.cubin")],
-        check=True, capture_output=True, text=True,
-    ).stderr  # fmt: skip
-    spilled = int(report.split("bytes stack frame, ")[1].split(" bytes spill stores")[0])
-    assert spilled <= 32

@@ -159,9 +159,11 @@ def test_no_more_than_the_coupling_passes_a_line() -> None:
         operating_point(PowerGrid.from_arrays([(0, 1)], [10, -10], coupling=9.0))
 
 
-def test_exactly_the_coupling_is_on_the_verge() -> None:
-    with pytest.raises(UnstableOperatingPointError, match=r"line 0-1 differ by 1\.5708 rad"):
-        operating_point(PowerGrid.from_arrays([(0, 1)], [9, -9], coupling=9.0))
+def test_exactly_the_coupling_leaves_no_reserve() -> None:
+    grid = PowerGrid.from_arrays([(0, 1)], [9, -9], coupling=9.0)
+    with pytest.raises(NoOperatingPointError, match=r"exchange 9 with .* carries at most 9;"):
+        operating_point(grid)
+    assert not is_stable(grid, np.array([0.0, -np.pi / 2]))
 
 
 def test_the_overloaded_cut_is_named() -> None:

@@ -1,0 +1,5 @@
+"""``python -m gridstab …`` is ``gridstab …``."""
+
+from gridstab.cli import main
+
+main()

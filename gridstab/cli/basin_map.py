@@ -1,0 +1,43 @@
+"""``gridstab basin-map``: a picture of the perturbations from which a grid returns."""
+
+from pathlib import Path
+
+import typer
+
+from gridstab.cli import app
+
+
+@app.command(name="basin-map")
+def basin_map(
+    node: int = typer.Option(..., help="The perturbed node, from 0."),
+    out: Path = typer.Option(..., help="PNG or SVG file to write."),
+    nodes: int | None = typer.Option(None, help="Nodes of a random grid. [default: 100]"),
+    case: str | None = typer.Option(None, help="texas, a MATPOWER case, or a file instead."),
+    seed: int = typer.Option(0, help="Seed of the random grid or powers."),
+    grid: int = typer.Option(1, help="Number of the grid in the campaign of that seed."),
+    resolution: int = typer.Option(100, help="Cells along each axis."),
+    engine: str = typer.Option("auto", help="Engine; see gridstab engines."),
+    stop: str = typer.Option("fast", help="fast, certified, published or horizon."),
+    horizon: float = typer.Option(500.0, help="Longest simulated time in seconds."),
+) -> None:
+    """Draw from which phases and frequencies of one node the grid returns."""
+    from gridstab.datasets.campaign import Campaign
+    from gridstab.dynamics.basin_map import basin_map as simulate_map
+    from gridstab.errors import InvalidParameterError
+    from gridstab.report.plots import plot_basin_map, save_figure
+
+    if grid < 1:
+        raise InvalidParameterError(f"grid must be at least 1, got {grid}")
+    campaign = Campaign.resolve(
+        nodes=nodes, case=case, seed=seed, engine=engine, stop=stop, horizon=horizon
+    )
+    result = simulate_map(
+        campaign.source.grid(grid),
+        node,
+        resolution=resolution,
+        engine=engine,
+        stop=stop,
+        horizon=horizon,
+    )
+    save_figure(plot_basin_map(result), out)
+    typer.echo(f"{out}: {result.share:.1%} of the perturbations return")

@@ -1,0 +1,163 @@
+"""``gridstab simulate``: run a campaign, or continue it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from gridstab.cli import app
+
+if TYPE_CHECKING:
+    from gridstab.datasets.run import Run
+
+WHAT = "What is simulated"
+HOW = "How it is simulated"
+WHERE = "Where it runs and goes"
+
+
+@app.command()
+def simulate(
+    nodes: int | None = typer.Option(
+        None, help="Nodes of every random grid, even. [default: 100]", rich_help_panel=WHAT
+    ),
+    grids: int | None = typer.Option(
+        None, help="Number of grids. [default: 1]", rich_help_panel=WHAT
+    ),
+    case: str | None = typer.Option(
+        None,
+        help="Instead of random grids: texas, a MATPOWER case by name or file, or a grid file.",
+        rich_help_panel=WHAT,
+    ),
+    samples: int | None = typer.Option(
+        None, help="Perturbations a node. [default: 1000]", rich_help_panel=WHAT
+    ),
+    seed: int | None = typer.Option(
+        None, help="Seed of grids and perturbations. [default: 0]", rich_help_panel=WHAT
+    ),
+    campaign: Path | None = typer.Option(
+        None,
+        "--campaign",
+        help="TOML file whose keys are the options above and below; options win.",
+        rich_help_panel=WHAT,
+    ),
+    engine: str | None = typer.Option(
+        None, help="Engine; see gridstab engines. [default: auto]", rich_help_panel=HOW
+    ),
+    stop: str | None = typer.Option(
+        None,
+        help="When trajectories end: fast, certified, published or horizon. [default: fast]",
+        rich_help_panel=HOW,
+    ),
+    sampler: str | None = typer.Option(
+        None, help="mc, or sobol for narrower intervals. [default: mc]", rich_help_panel=HOW
+    ),
+    scrambles: int | None = typer.Option(
+        None, help="Independent Sobol sequences. [default: 8]", rich_help_panel=HOW
+    ),
+    precision: float | None = typer.Option(
+        None,
+        help="Sample a node only until half its 95 % interval is below this.",
+        rich_help_panel=HOW,
+    ),
+    horizon: float | None = typer.Option(
+        None, help="Longest simulated time in seconds. [default: 500]", rich_help_panel=HOW
+    ),
+    workers: int | None = typer.Option(
+        None, help="Units of work at a time. [default: all processors]", rich_help_panel=WHERE
+    ),
+    executor: str = typer.Option(
+        "local", help="local (this machine) or ray (a cluster).", rich_help_panel=WHERE
+    ),
+    out: Path | None = typer.Option(
+        None, help="Run folder. [default: runs/<what is simulated>]", rich_help_panel=WHERE
+    ),
+    resume: bool = typer.Option(
+        False, "--resume", help="Continue the run in that folder.", rich_help_panel=WHERE
+    ),
+    as_json: bool = typer.Option(
+        False, "--json", help="Print one JSON object and nothing else.", rich_help_panel=WHERE
+    ),
+    quiet: bool = typer.Option(
+        False, "--quiet", help="No progress, no table.", rich_help_panel=WHERE
+    ),
+    no_picture: bool = typer.Option(
+        False, "--no-picture", help="Draw no pictures.", rich_help_panel=WHERE
+    ),
+) -> None:
+    """Simulate the basin stability of every node of many grids.
+
+    The numbers depend on the options under "what" and "how" alone: not on the workers, the
+    executor or the interruptions of the run.
+    """
+    from gridstab.cli.pictures import draw_pictures
+    from gridstab.cli.progress import trajectory_progress
+    from gridstab.datasets.campaign import Campaign
+    from gridstab.datasets.run import run_campaign
+
+    config = Campaign.resolve(
+        campaign,
+        nodes=nodes,
+        grids=grids,
+        case=case,
+        samples=samples,
+        seed=seed,
+        engine=engine,
+        stop=stop,
+        sampler=sampler,
+        scrambles=scrambles,
+        precision=precision,
+        horizon=horizon,
+    )
+    out = Path("runs", config.name) if out is None else out
+    try:
+        with trajectory_progress(quiet=quiet) as on_progress:
+            run = run_campaign(
+                config,
+                out,
+                workers=workers,
+                executor=executor,
+                resume=resume,
+                on_progress=on_progress,
+            )
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted; continue with: {_again()}", err=True)
+        raise typer.Exit(130) from None
+    if run.failures:
+        unit, error = run.failures[0]
+        typer.echo(
+            f"gridstab: {len(run.failures)} units failed, the first, {unit}, with "
+            f"{type(error).__name__}: {' '.join(str(error).split())}; all others are kept in "
+            f"{str(out)!r}, try again with --resume",
+            err=True,
+        )
+        raise typer.Exit(1)
+    if not no_picture:
+        draw_pictures(run.folder)
+    _report(run, as_json=as_json, quiet=quiet)
+
+
+def _again() -> str:
+    """The command line as it was given, with --resume."""
+    import shlex
+    import sys
+
+    arguments = [argument for argument in sys.argv[1:] if argument != "--resume"]
+    return shlex.join(["gridstab", *arguments, "--resume"])
+
+
+def _report(run: "Run", *, as_json: bool, quiet: bool) -> None:
+    import json
+
+    from gridstab.cli.summary import print_summary, summarise
+
+    summary: dict[str, Any] = {
+        **summarise(run.folder),
+        "trajectories": run.trajectories,
+        "seconds": round(run.seconds, 3),
+    }
+    if as_json:
+        typer.echo(json.dumps(summary))
+    elif not quiet:
+        print_summary(summary)
+        if not run.trajectories:
+            typer.echo("The run was complete already.")

@@ -1,0 +1,33 @@
+"""``gridstab export`` and ``gridstab import``: the published layouts."""
+
+from pathlib import Path
+
+import typer
+
+from gridstab.cli import app
+
+
+@app.command()
+def export(
+    run: Path = typer.Argument(help="Run folder, complete."),
+    out: Path = typer.Option(..., help="New folder for the files."),
+    layout: str = typer.Option("v2", help="v0 (2021), v1 (2022) or v2 (2023)."),
+) -> None:
+    """Write a run in the layout of the published datasets."""
+    from gridstab.datasets.transfer import export_run
+
+    typer.echo(f"wrote {export_run(run, out, layout)}")
+
+
+@app.command(name="import")
+def import_(
+    directory: Path = typer.Argument(help="Folder of published files."),
+    out: Path = typer.Option(..., help="New run folder."),
+    layout: str | None = typer.Option(None, help="v0, v1 or v2. [default: recognised]"),
+    samples: int = typer.Option(10_000, help="Trajectories a node behind each label."),
+) -> None:
+    """Make a run folder of published files."""
+    from gridstab.datasets.transfer import import_labels
+
+    folder = import_labels(directory, out, layout=layout, samples=samples)
+    typer.echo(f"imported {folder.num_grids} grids into {out}")

@@ -1,0 +1,148 @@
+"""What a campaign simulates: a frozen configuration, from the command line or a TOML file."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gridstab.datasets.grid_source import GridSource
+from gridstab.dynamics.settings import Settings
+from gridstab.errors import CaseError, InvalidParameterError
+
+DEFAULT_NODES = 100
+
+Count = Annotated[int, Field(ge=1, le=10**9)]
+
+
+class Campaign(BaseModel):
+    """Everything that the results depend on; workers, executor and folder are not part of it.
+
+    Attributes:
+        nodes: Nodes of every random grid, even; 100 unless a case is given.
+        grids: Number of grids. Grid k (from 1) is drawn from the stream ``(seed, k)``.
+        samples: Perturbations a node.
+        seed: Of the grids and of the perturbations.
+        case: Take the topology of this case instead: ``texas``, the name of a MATPOWER case or
+            its file, with random powers as in the published studies; or any other grid file.
+        engine: Name of a simulation engine; ``auto`` takes the fastest that runs here.
+        stop: Rule by which a trajectory ends before the horizon.
+        sampler: ``mc`` draws perturbations independently, ``sobol`` from a scrambled sequence.
+        scrambles: Independent scrambles of the Sobol sequence.
+        precision: Stop sampling a node once half its 95 % interval is below this; None takes all
+            samples.
+        horizon: Duration of the longest trajectory [s].
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    nodes: Annotated[int, Field(ge=2, le=10**7, multiple_of=2)] | None = None
+    grids: Count = 1
+    samples: Count = 1000
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    case: Annotated[str, Field(min_length=1)] | None = None
+    engine: str = "auto"
+    stop: Literal["horizon", "published", "certified", "fast"] = "fast"
+    sampler: Literal["mc", "sobol"] = "mc"
+    scrambles: Annotated[int, Field(ge=2, le=1024)] = 8
+    precision: Annotated[float, Field(gt=0, lt=0.5)] | None = None
+    horizon: Annotated[float, Field(gt=0)] = 500.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_nodes(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("case") is None and data.get("nodes") is None:
+            return {**data, "nodes": DEFAULT_NODES}
+        return data
+
+    @model_validator(mode="after")
+    def _nodes_or_case(self) -> "Campaign":
+        if self.case is not None and self.nodes is not None:
+            raise ValueError(
+                f"nodes {self.nodes} and case {self.case!r} exclude each other; give one of them"
+            )
+        return self
+
+    @classmethod
+    def resolve(cls, file: str | Path | None = None, **options: Any) -> "Campaign":
+        """The campaign of a TOML file, with every option that is not None in its place.
+
+        Raises:
+            CaseError: The file cannot be read or is no TOML.
+            InvalidParameterError: An unknown key, or a value outside its range.
+        """
+        values = {} if file is None else _read_toml(Path(file))
+        values |= {name: value for name, value in options.items() if value is not None}
+        try:
+            campaign = cls(**values)
+        except ValidationError as error:
+            raise InvalidParameterError(one_line(error)) from error
+        _ = campaign.settings  # which has its own rules, as for Sobol samples
+        return campaign
+
+    @property
+    def settings(self) -> Settings:
+        """How every node is perturbed and simulated.
+
+        Raises:
+            InvalidParameterError: The samples do not suit the sampler.
+        """
+        return Settings(
+            samples=self.samples,
+            seed=self.seed,
+            engine=self.engine,
+            stop=self.stop,
+            sampler=self.sampler,
+            scrambles=self.scrambles,
+            precision=self.precision,
+            horizon=self.horizon,
+        )
+
+    @property
+    def name(self) -> str:
+        """A folder name made of what differs from the defaults, as ``n100-g1-s1000-seed0``."""
+        what = f"n{self.nodes}" if self.case is None else Path(self.case).stem
+        parts = [what, f"g{self.grids}", f"s{self.samples}", f"seed{self.seed}"]
+        for option in ("engine", "stop", "sampler"):
+            value = getattr(self, option)
+            if value != type(self).model_fields[option].default:
+                parts.append(str(value))
+        for option in ("precision", "horizon", "scrambles"):
+            value = getattr(self, option)
+            if value != type(self).model_fields[option].default:
+                parts.append(f"{option}{value:g}")
+        return re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(parts))
+
+    @property
+    def source(self) -> GridSource:
+        """Where the grids come from; reads the case afresh.
+
+        Raises:
+            CaseError: The case is unknown, or its file unreadable or malformed.
+            InvalidParameterError: Several grids of a file that says everything about one.
+        """
+        return GridSource.of(nodes=self.nodes, case=self.case, seed=self.seed, grids=self.grids)
+
+
+def one_line(error: ValidationError) -> str:
+    """The first problem of a pydantic error, with the value that caused it."""
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"] if not str(part).startswith("function-"))
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        known = ", ".join(Campaign.model_fields)
+        return f"unknown key {where!r}; the keys of a campaign are {known}"
+    if not where:
+        return message
+    message = message.removeprefix("Input should be ")
+    return f"{where} must be {message}, got {problem['input']!r}"
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CaseError(f"campaign file {str(path)!r} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CaseError(f"campaign file {str(path)!r} is no valid TOML: {error}") from error

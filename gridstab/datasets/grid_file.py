@@ -1,0 +1,178 @@
+"""One HDF5 file a grid: the published per-grid layout, and the counts behind its labels.
+
+The published datasets are ``edge_index`` (one row a directed line, 1-based, both directions of a
+line in consecutive rows), ``edge_attr`` (coupling), ``P`` (power), ``snbs`` and ``surv``. Beside
+them are the fields of :class:`NodeCounts`, the operating point and the nodes' parameters. Grids
+that were imported from published files hold what those files know.
+"""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gnncore.storage import CorruptFileError, create_dataset, read_hdf5, write_hdf5
+from gridstab.datasets.labelled_grid import (
+    LabelledGrid,
+    label_arrays,
+    published_arrays,
+    published_grid,
+)
+from gridstab.dynamics.counts import NodeCounts
+from gridstab.dynamics.result import SURVIVABILITY_BOUND, StabilityResult
+from gridstab.errors import RunFolderError
+from gridstab.grids.power_grid import PowerGrid
+
+COUNTS = tuple(field.name for field in fields(NodeCounts))
+
+
+def write_result(
+    path: Path, grid_id: int, seed: int, result: StabilityResult, theta: np.ndarray
+) -> None:
+    """Create the file of a simulated grid.
+
+    Args:
+        path: The file.
+        grid_id: Global number of the grid.
+        seed: Seed of the campaign.
+        result: What was simulated.
+        theta: Phases of the operating point [rad], shape ``(nodes,)``.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
+    grid = result.grid
+    arrays: dict[str, np.ndarray] = {
+        **published_arrays(grid),
+        "snbs": result.snbs,
+        "surv": result.survivability,
+        "inertia": grid.inertia,
+        "damping": grid.damping,
+        "theta": theta,
+        **{name: getattr(result, name) for name in COUNTS},
+    }
+    if grid.coordinates is not None:
+        arrays["coordinates"] = grid.coordinates
+    _write(path, arrays, {"grid_id": grid_id, "seed": seed, "name": grid.name})
+
+
+def read_result(path: Path, settings: dict[str, object] | None = None) -> StabilityResult:
+    """The result in the file of a simulated grid.
+
+    Args:
+        path: The file.
+        settings: Becomes ``result.settings``.
+
+    Raises:
+        CorruptFileError: The file is damaged or no grid file.
+        RunFolderError: The grid was imported and holds labels only.
+    """
+    arrays, attributes = _read(path)
+    if "max_frequency_counts" not in arrays:
+        raise RunFolderError(f"{str(path)!r} was imported and holds labels, no simulated counts")
+    try:
+        counts = NodeCounts(**{name: arrays[name] for name in COUNTS})
+        grid = _grid(arrays, attributes)
+    except (KeyError, ValueError) as error:
+        raise CorruptFileError.because("read", path, f"it is no grid file: {error}") from error
+    return StabilityResult.of(grid, counts, settings or {})
+
+
+def read_theta(path: Path) -> np.ndarray:
+    """The operating point of a simulated grid [rad], shape ``(nodes,)``.
+
+    Raises:
+        CorruptFileError: The file is damaged or holds none.
+    """
+    return read_hdf5(path, lambda file: file["theta"][()])
+
+
+def write_imported(path: Path, labelled: LabelledGrid, samples: int) -> None:
+    """Create the file of a grid whose labels stem from ``samples`` trajectories a node.
+
+    Raises:
+        RunFolderError: A label does not fit the grid, or is no multiple of 1/samples.
+        StorageError: The file cannot be written.
+    """
+    arrays = {
+        **published_arrays(labelled.grid),
+        "inertia": labelled.grid.inertia,
+        "damping": labelled.grid.damping,
+        **label_arrays(labelled, samples),
+    }
+    _write(path, arrays, {"grid_id": labelled.grid_id, "name": labelled.grid.name})
+
+
+def read_labels(path: Path) -> LabelledGrid:
+    """The labels of a grid, simulated or imported.
+
+    Raises:
+        CorruptFileError: The file is damaged or no grid file.
+    """
+    arrays, attributes = _read(path)
+    try:
+        deviation = arrays.get("max_frequency_deviation")
+        troublemaker = arrays.get("troublemaker")
+        if troublemaker is None and deviation is not None:
+            troublemaker = (deviation > SURVIVABILITY_BOUND).astype(np.int64)
+        return LabelledGrid(
+            grid_id=int(attributes["grid_id"]),
+            grid=_grid(arrays, attributes),
+            snbs=arrays["snbs"],
+            survivability=arrays.get("surv"),
+            max_frequency_deviation=deviation,
+            troublemaker=troublemaker,
+        )
+    except (KeyError, ValueError) as error:
+        raise CorruptFileError.because("read", path, f"it is no grid file: {error}") from error
+
+
+def write_counts(path: Path, counts: NodeCounts) -> None:
+    """Create the file of a finished work unit.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
+    _write(path, {name: getattr(counts, name) for name in COUNTS}, {})
+
+
+def read_counts(path: Path) -> NodeCounts:
+    """The counts of a finished work unit.
+
+    Raises:
+        CorruptFileError: The file is damaged.
+    """
+    arrays, _ = _read(path)
+    if set(arrays) != set(COUNTS):
+        raise CorruptFileError.because("read", path, "it holds no counts of a work unit")
+    return NodeCounts(**arrays)
+
+
+def _grid(arrays: dict[str, np.ndarray], attributes: dict[str, Any]) -> PowerGrid:
+    return published_grid(
+        arrays["edge_index"],
+        arrays["edge_attr"],
+        arrays["P"],
+        inertia=arrays["inertia"],
+        damping=arrays["damping"],
+        coordinates=arrays.get("coordinates"),
+        name=str(attributes["name"]),
+    )
+
+
+def _write(path: Path, arrays: dict[str, np.ndarray], attributes: dict[str, Any]) -> None:
+    def fill(file: Any) -> None:
+        for name, array in arrays.items():
+            create_dataset(file, name, array)
+        for name, value in attributes.items():
+            file.attrs[name] = value
+
+    write_hdf5(path, fill)
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def read(file: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        return {name: file[name][()] for name in file}, dict(file.attrs)
+
+    return read_hdf5(path, read)

@@ -1,0 +1,264 @@
+"""Run a campaign: cut it into units, simulate them anywhere, store every result once it is there.
+
+Only this driver writes files. A unit's counts are a small file in ``parts/`` until all units of
+its grid are there; then they become the grid's file. What was stored is never simulated again,
+however the process ended.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial, reduce
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from gnncore.storage import (
+    StorageError,
+    exclusive_lock,
+    remove_leftovers,
+)
+from gridstab.datasets.campaign import Campaign
+from gridstab.datasets.executors import Executor, make_executor, stopping_on_interrupt
+from gridstab.datasets.grid_file import read_counts, read_labels, write_counts, write_result
+from gridstab.datasets.grid_source import GridSource
+from gridstab.datasets.run_folder import RunConfig, RunFolder
+from gridstab.datasets.timing import record_timing
+from gridstab.datasets.work_units import WorkUnit, unit_seconds, units_of_grid
+from gridstab.dynamics.engine import make_engine
+from gridstab.dynamics.result import StabilityResult
+from gridstab.dynamics.settings import Settings
+from gridstab.dynamics.simulate import NodeCounts, simulate_nodes
+
+OnProgress = Callable[[int, int], None]
+"""Called with the trajectories that are stored and those of the whole campaign."""
+
+
+@dataclass
+class _OpenGrid:
+    """A grid some of whose units are still to be simulated."""
+
+    plan: list[WorkUnit]
+    missing: set[WorkUnit]
+
+
+@dataclass
+class Run:
+    """What :func:`run_campaign` did.
+
+    Attributes:
+        folder: The run folder.
+        trajectories: Trajectories simulated by this call.
+        seconds: Wall time of this call [s].
+        failures: Units that failed, each with its exception.
+    """
+
+    folder: RunFolder
+    trajectories: int = 0
+    seconds: float = 0.0
+    failures: list[tuple[WorkUnit, Exception]] = field(default_factory=list)
+
+
+def run_campaign(
+    campaign: Campaign,
+    out: str | Path | None = None,
+    *,
+    workers: int | None = None,
+    executor: str | Executor = "local",
+    resume: bool = False,
+    seconds_per_unit: float | None = None,
+    on_progress: OnProgress | None = None,
+) -> Run:
+    """Simulate a campaign into a run folder, or continue an interrupted one.
+
+    The files depend on the campaign alone: not on workers, executor, chunking or interruptions.
+
+    Args:
+        campaign: What to simulate.
+        out: The run folder; ``runs/<campaign.name>`` unless given.
+        workers: Units at a time; all processors unless given.
+        executor: ``local`` for the threads of this process, ``ray`` for a cluster, or an executor.
+        resume: Continue the run that is there; without one, a new run is started all the same.
+        seconds_per_unit: Longest duration of a unit on one slow core [s]; chosen unless given.
+        on_progress: Called whenever a result was stored.
+
+    Returns:
+        What was done. Failed units are listed, and their grids stay unfinished.
+
+    Raises:
+        GridstabError: The campaign cannot run, or the folder holds something else; nothing was
+            written.
+        StorageError: The disk is full, read-only, or another process works in the folder.
+        KeyboardInterrupt: Ctrl-C was pressed; the units that ran then were finished and stored.
+    """
+    path = Path("runs", campaign.name) if out is None else Path(out)
+    campaign = _resolve_engine(campaign, path)
+    source = campaign.source
+    config = RunConfig.of(campaign, source)
+    RunFolder.check(path, config, resume=resume)
+    source.model(1)  # a case without operating point must fail before anything is written
+    if isinstance(executor, str):
+        executor = make_executor(executor, workers)
+    folder = RunFolder.create(path, config)
+    with exclusive_lock(path):
+        remove_leftovers(path)
+        driver = _Driver(folder, campaign, source, seconds_per_unit, on_progress)
+        if not folder.is_complete:
+            driver.run(executor)
+    return driver.outcome
+
+
+def simulate_unit(
+    source: GridSource, settings: Settings, engine: str, unit: WorkUnit
+) -> NodeCounts:
+    """The counts of one unit, with one thread; runs wherever the executor likes."""
+    whole = settings.precision is not None
+    return simulate_nodes(
+        source.model(unit.grid_id),
+        np.array(unit.nodes),
+        settings,
+        grid_id=unit.grid_id,
+        engine=make_engine(engine),
+        threads=1,
+        first_sample=unit.first_sample,
+        samples=None if whole else unit.samples,
+    )
+
+
+class _Driver:
+    """The state of one call of :func:`run_campaign`."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        campaign: Campaign,
+        source: GridSource,
+        seconds: float | None,
+        on_progress: OnProgress | None,
+    ) -> None:
+        self.folder = folder
+        self.campaign = campaign
+        self.source = source
+        self.outcome = Run(folder)
+        self.total = campaign.grids * source.nodes * campaign.samples
+        self.stored = 0
+        self.seconds = seconds or unit_seconds(
+            campaign.grids, source.nodes, source.lines, campaign.samples
+        )
+        self.on_progress = on_progress or (lambda stored, total: None)
+        self.open: dict[int, _OpenGrid] = {}
+
+    def run(self, executor: Executor) -> None:
+        campaign, started = self.campaign, time.perf_counter()
+        simulate = partial(simulate_unit, self.source, campaign.settings, campaign.engine)
+        with (
+            stopping_on_interrupt(executor) as interrupted,
+            closing(executor.map(simulate, self.units())) as results,
+        ):
+            for unit, counts in results:
+                if isinstance(counts, Exception):
+                    self.outcome.failures.append((unit, counts))
+                else:
+                    self.store(unit, counts)
+        self.outcome.seconds = time.perf_counter() - started
+        record_timing(
+            self.folder,
+            trajectories=self.outcome.trajectories,
+            seconds=self.outcome.seconds,
+            executor=type(executor).__name__,
+            workers=getattr(executor, "workers", 1),
+            failures=[f"{unit}: {error}" for unit, error in self.outcome.failures],
+        )
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        if not self.outcome.failures:
+            self.folder.finish()
+
+    def units(self) -> Iterator[WorkUnit]:
+        """The units whose results are not there yet; grids that lack none are stored."""
+        for grid_id in range(1, self.campaign.grids + 1):
+            plan = self.plan(grid_id)
+            if _is_whole(self.folder.grid_path(grid_id)):
+                self.advance(plan)
+                continue
+            missing = [unit for unit in plan if not self.has_part(unit)]
+            self.open[grid_id] = _OpenGrid(plan, set(missing))
+            self.advance([unit for unit in plan if unit not in self.open[grid_id].missing])
+            if not missing:
+                self.store_grid(grid_id, self.read_parts(plan))
+            yield from missing
+
+    def plan(self, grid_id: int) -> list[WorkUnit]:
+        source = self.source
+        return list(
+            units_of_grid(
+                grid_id,
+                source.nodes,
+                source.lines,
+                self.campaign.samples,
+                seconds=self.seconds,
+                whole_nodes=self.campaign.precision is not None,
+            )
+        )
+
+    def store(self, unit: WorkUnit, counts: NodeCounts) -> None:
+        grid = self.open[unit.grid_id]
+        grid.missing.discard(unit)
+        if grid.plan == [unit]:
+            self.store_grid(unit.grid_id, {unit: counts})
+        else:
+            self.folder.parts.mkdir(exist_ok=True)
+            write_counts(self.folder.part_path(unit), counts)
+            if not grid.missing:
+                self.store_grid(unit.grid_id, self.read_parts(grid.plan))
+        self.outcome.trajectories += int(counts.n_samples.sum())
+        self.advance([unit])
+
+    def store_grid(self, grid_id: int, parts: dict[WorkUnit, NodeCounts]) -> None:
+        """Write the file of a grid from the counts of all its units."""
+        model = self.source.model(grid_id)
+        blocks = [
+            reduce(NodeCounts.merge, (parts[unit] for unit in units))
+            for _, units in groupby(sorted(parts), key=lambda unit: unit.first_node)
+        ]
+        result = StabilityResult.of(model.grid, NodeCounts.concatenate(blocks), {})
+        write_result(
+            self.folder.grid_path(grid_id), grid_id, self.campaign.seed, result, model.theta
+        )
+        del self.open[grid_id]
+        for unit in parts:
+            self.folder.part_path(unit).unlink(missing_ok=True)
+
+    def has_part(self, unit: WorkUnit) -> bool:
+        try:
+            read_counts(self.folder.part_path(unit))
+        except StorageError:
+            return False
+        return True
+
+    def read_parts(self, plan: list[WorkUnit]) -> dict[WorkUnit, NodeCounts]:
+        return {unit: read_counts(self.folder.part_path(unit)) for unit in plan}
+
+    def advance(self, units: list[WorkUnit]) -> None:
+        self.stored += sum(unit.trajectories for unit in units)
+        self.on_progress(self.stored, self.total)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a grid is there; a damaged file counts as absent, lest the manifest bless it."""
+    try:
+        read_labels(path)
+    except StorageError:
+        return False
+    return True
+
+
+def _resolve_engine(campaign: Campaign, path: Path) -> Campaign:
+    """The campaign with the name of an engine that runs here in place of ``auto``."""
+    name = campaign.engine
+    if name == "auto" and (path / "config.json").is_file():
+        there = RunFolder.open(path).config.campaign
+        name = name if there is None else there.engine
+    return campaign.model_copy(update={"engine": make_engine(name).name})

@@ -1,0 +1,97 @@
+"""Between run folders and the published layouts: export and import."""
+
+from pathlib import Path
+
+from gnncore.storage import StorageError, exclusive_lock, remove_leftovers
+from gridstab.datasets.grid_file import write_imported
+from gridstab.datasets.labelled_grid import label_arrays
+from gridstab.datasets.layouts import find_layout, get_layout
+from gridstab.datasets.run_folder import Imported, RunConfig, RunFolder
+from gridstab.errors import RunFolderError
+
+PUBLISHED_SAMPLES = 10_000
+"""Trajectories a node behind the published labels."""
+
+
+def export_run(run: str | Path, out: str | Path, layout: str = "v2") -> Path:
+    """Write a complete run in a published layout.
+
+    Args:
+        run: The run folder.
+        out: A new or empty folder.
+        layout: ``v0``, ``v1`` or ``v2``; see :data:`gridstab.datasets.layouts.LAYOUTS`.
+
+    Raises:
+        InvalidParameterError: No such layout.
+        RunFolderError: The run is unfinished, or the folder is not empty.
+        StorageError: A file cannot be read or written.
+    """
+    writer = get_layout(layout)
+    folder, out = RunFolder.open(run), Path(out)
+    if not folder.is_complete:
+        raise RunFolderError(f"{str(run)!r} is unfinished; continue it with --resume first")
+    _require_empty(out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError.because("create", out, error) from error
+    writer.write(out, folder.labels(), _dataset_name(folder))
+    return out
+
+
+def import_labels(
+    directory: str | Path,
+    out: str | Path,
+    *,
+    layout: str | None = None,
+    samples: int = PUBLISHED_SAMPLES,
+) -> RunFolder:
+    """Make a run folder of published files, so that they are verified and read like any run.
+
+    Args:
+        directory: The folder of published files.
+        out: The new run folder.
+        layout: Name of the layout; recognised unless given.
+        samples: Trajectories a node behind each label, which the files do not say.
+
+    Raises:
+        RunFolderError: No published layout, a label that is no share of ``samples``, or something
+            else at ``out``.
+        StorageError: A file is damaged, or cannot be read or written.
+    """
+    directory, out = Path(directory), Path(out)
+    if not directory.is_dir():
+        raise RunFolderError(f"{str(directory)!r} is no folder; give a folder of published files")
+    if samples < 1:
+        raise RunFolderError(f"samples must be at least 1, got {samples}")
+    reader = find_layout(directory) if layout is None else get_layout(layout)
+    if not reader.recognises(directory):
+        raise RunFolderError(f"{str(directory)!r} holds no files of layout {layout!r}")
+    # Everything is read once before anything is written, so a bad file leaves no half import.
+    grids = 0
+    for labelled in reader.read(directory):
+        label_arrays(labelled, samples)
+        grids += 1
+    config = RunConfig(imported=Imported(layout=reader.name, samples=samples, grids=grids))
+    RunFolder.check(out, config, resume=False)
+    folder = RunFolder.create(out, config)
+    with exclusive_lock(out):
+        remove_leftovers(out)
+        for labelled in reader.read(directory):
+            write_imported(folder.grid_path(labelled.grid_id), labelled, samples)
+        folder.finish()
+    return folder
+
+
+def _dataset_name(folder: RunFolder) -> str:
+    """The folder name that the published layouts give to such grids."""
+    campaign = folder.config.campaign
+    if campaign is not None and campaign.case is not None:
+        return Path(campaign.case).stem
+    first = next(folder.labels())
+    return f"ds{first.grid.num_nodes}"
+
+
+def _require_empty(path: Path) -> None:
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise RunFolderError(f"{str(path)!r} is not empty; choose another folder with --out")

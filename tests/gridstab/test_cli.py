@@ -1,0 +1,411 @@
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from disc_engine import DiscEngine, ring_grid
+from run_bytes import promised_bytes
+from typer.testing import CliRunner
+
+import gridstab
+from gridstab.cli import app
+from gridstab.dynamics.engine import ENGINES
+from gridstab.grids.files import save_grid
+
+GRIDSTAB = [sys.executable, "-m", "gridstab"]
+SMALL = ["simulate", "--nodes", "6", "--samples", "20", "--no-picture"]
+
+
+@pytest.fixture(autouse=True)
+def _disc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Work in an empty folder, with an engine whose outcomes are a formula."""
+    monkeypatch.setitem(ENGINES, "disc", lambda: DiscEngine(0.9, 0.92))
+    monkeypatch.chdir(tmp_path)
+
+
+def gridstab_cli(*arguments: str, code: int = 0) -> Any:
+    result = CliRunner().invoke(app, list(arguments))
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result
+
+
+def simulate(*arguments: str, code: int = 0) -> Any:
+    return gridstab_cli(*SMALL, "--engine", "disc", *arguments, code=code)
+
+
+def write_inputs(folder: Path) -> None:
+    save_grid(ring_grid(), folder / "ring.json")
+    ring = json.loads((folder / "ring.json").read_text())
+    changed = {
+        "loop": {"lines": [[0, 0], *ring["lines"][1:]]},
+        "torn": {"lines": [[0, 1], [2, 3], [4, 5]], "coupling": [9.0] * 3},
+        "heavy": {"power": [100 * power for power in ring["power"]]},
+        "unbalanced": {"power": [1.0] * 6},
+        "nan": {"power": ["NaN"] * 6},
+    }
+    for name, change in changed.items():
+        (folder / f"{name}.json").write_text(json.dumps(ring | change))
+    (folder / "cut.json").write_text((folder / "ring.json").read_text()[:40])
+    (folder / "cut.m").write_text("mpc.bus = [1 2 3")
+    (folder / "binary.json").write_bytes(bytes(range(256)))
+    (folder / "folder.json").mkdir()
+    (folder / "bad.toml").write_text("nodes = = 6")
+    (folder / "key.toml").write_text("nodez = 6")
+    (folder / "foreign").mkdir()
+    (folder / "foreign" / "thesis.tex").write_text("years of work")
+
+
+BAD = {
+    "no nodes": ["--nodes", "0"],
+    "negative nodes": ["--nodes", "-4"],
+    "odd nodes": ["--nodes", "7"],
+    "no samples": ["--samples", "0"],
+    "negative samples": ["--samples", "-1"],
+    "no grids": ["--grids", "0"],
+    "negative seed": ["--seed", "-1"],
+    "text for a number": ["--samples", "many"],
+    "unknown engine": ["--engine", "steam"],
+    "unknown stop rule": ["--stop", "soon"],
+    "unknown sampler": ["--sampler", "dice"],
+    "unknown executor": ["--executor", "cloud"],
+    "no workers": ["--workers", "0"],
+    "precision nan": ["--precision", "nan"],
+    "horizon nan": ["--horizon", "nan"],
+    "horizon infinite": ["--horizon", "inf"],
+    "negative horizon": ["--horizon", "-5"],
+    "sobol samples": ["--sampler", "sobol", "--samples", "1000"],
+    "nodes and case": ["--case", "texas"],
+    "unknown option": ["--nodez", "6"],
+    "malformed TOML": ["--campaign", "bad.toml"],
+    "unknown TOML key": ["--campaign", "key.toml"],
+    "missing TOML": ["--campaign", "none.toml"],
+    "foreign folder": ["--out", "foreign"],
+    "resume foreign folder": ["--out", "foreign", "--resume"],
+    "out is a file": ["--out", "ring.json"],
+}
+BAD_CASES = {
+    "unknown case": "case99999",
+    "missing file": "none.json",
+    "unknown ending": "bad.toml",
+    "truncated file": "cut.json",
+    "truncated MATPOWER file": "cut.m",
+    "binary file": "binary.json",
+    "a folder": "folder.json",
+    "self-loop": "loop.json",
+    "disconnected": "torn.json",
+    "no operating point": "heavy.json",
+    "unbalanced": "unbalanced.json",
+    "NaN in a file": "nan.json",
+}
+
+
+def assert_one_line_and_nothing_written(folder: Path, arguments: list[str]) -> str:
+    before = sorted(folder.rglob("*"))
+    result = gridstab_cli(*arguments, code=2)
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr.startswith("gridstab: ")
+    assert sorted(folder.rglob("*")) == before
+    return result.stderr
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_options(tmp_path: Path, name: str) -> None:
+    write_inputs(tmp_path)
+    message = assert_one_line_and_nothing_written(
+        tmp_path, [*SMALL, "--engine", "disc", *BAD[name]]
+    )
+    given = [argument for argument in BAD[name] if argument != "--resume"][-1]
+    repeated = {"unknown option": "--nodez", "unknown TOML key": "'nodez'"}.get(name, given)
+    assert repeated in message or f"{float(repeated)!r}" in message
+
+
+@pytest.mark.parametrize("case", BAD_CASES.values(), ids=BAD_CASES)
+def test_bad_cases(tmp_path: Path, case: str) -> None:
+    write_inputs(tmp_path)
+    assert_one_line_and_nothing_written(
+        tmp_path, ["simulate", "--case", case, "--samples", "20", "--engine", "disc"]
+    )
+
+
+def test_existing_folder_with_another_configuration(tmp_path: Path) -> None:
+    simulate("--out", "run")
+    for more in ([], ["--resume"]):
+        arguments = [*SMALL, "--engine", "disc", "--out", "run", "--seed", "1", *more]
+        message = assert_one_line_and_nothing_written(tmp_path, arguments)
+        assert "seed is 0 there and 1 here" in message
+
+
+def test_existing_folder_with_this_configuration(tmp_path: Path) -> None:
+    simulate("--out", "run")
+    before = promised_bytes(tmp_path / "run")
+    arguments = [*SMALL, "--engine", "disc", "--out", "run"]
+    assert "--resume" in assert_one_line_and_nothing_written(tmp_path, arguments)
+    assert "complete already" in simulate("--out", "run", "--resume").stdout
+    assert promised_bytes(tmp_path / "run") == before
+
+
+def test_the_default_folder_is_named_after_the_campaign(tmp_path: Path) -> None:
+    simulate("--seed", "3")
+    assert (tmp_path / "runs" / "n6-g1-s20-seed3-disc" / "manifest.json").is_file()
+
+
+def test_json_is_one_object(tmp_path: Path) -> None:
+    result = simulate("--grids", "2", "--out", "run", "--json")
+    summary = json.loads(result.stdout)
+    snbs = [
+        gridstab.simulate(
+            gridstab.random_grid(6, seed=(0, k)), 20, 0, DiscEngine(0.9, 0.92), grid_id=k
+        ).snbs
+        for k in (1, 2)
+    ]
+    assert summary["mean_snbs"] == pytest.approx(sum(map(sum, snbs)) / 12)
+    assert summary["trajectories"] == 240
+    assert summary["config"]["campaign"]["nodes"] == 6
+    assert summary["weakest"][0]["snbs"] == min(map(min, snbs))
+    assert json.loads(gridstab_cli("info", "run", "--json").stdout)["samples"] == 240
+
+
+def test_table_shows_the_weakest_nodes() -> None:
+    simulate("--out", "run")
+    for result in (gridstab_cli("info", "run"), simulate("--out", "run", "--resume")):
+        assert "Weakest nodes" in result.stdout
+        assert "mean SNBS" in result.stdout
+    assert "samples = 20" in gridstab_cli("info", "run").stdout
+
+
+def test_quiet_says_nothing() -> None:
+    result = simulate("--out", "run", "--quiet")
+    assert (result.stdout, result.stderr) == ("", "")
+
+
+def test_pictures(tmp_path: Path) -> None:
+    arguments = ["simulate", "--nodes", "6", "--samples", "5", "--engine", "disc", "--grids", "2"]
+    gridstab_cli(*arguments, "--out", "run")
+    for name in ("grid.png", "distribution.png"):
+        assert (tmp_path / "run" / name).read_bytes().startswith(b"\x89PNG")
+    gridstab_cli("verify", "run")
+
+
+def test_campaign_file_and_options(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text('nodes = 6\ngrids = 2\nsamples = 7\nengine = "disc"\n')
+    gridstab_cli("simulate", "--campaign", "c.toml", "--grids", "1", "--out", "run", "--no-picture")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())["campaign"]
+    assert (config["grids"], config["samples"]) == (1, 7)
+
+
+def test_a_grid_file_as_case(tmp_path: Path) -> None:
+    save_grid(ring_grid(), tmp_path / "ring.json")
+    gridstab_cli("simulate", "--case", "ring.json", "--samples", "5", "--engine", "disc",
+                 "--out", "run", "--no-picture")  # fmt: skip
+    assert "case_hash" in json.loads((tmp_path / "run" / "config.json").read_text())
+    save_grid(gridstab.grids.ring(8), tmp_path / "ring.json")
+    result = gridstab_cli("simulate", "--case", "ring.json", "--samples", "5", "--engine", "disc",
+                          "--out", "run", "--resume", code=2)  # fmt: skip
+    assert "case_hash" in result.stderr
+
+
+def test_failing_units_are_reported_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Faulty(DiscEngine):
+        def run(self, model: Any, perturbations: Any, **options: Any) -> Any:
+            raise ArithmeticError("of several\nlines")
+
+    monkeypatch.setitem(ENGINES, "disc", Faulty)
+    result = simulate("--out", "run", code=1)
+    assert len(result.stderr.splitlines()) == 1
+    assert "ArithmeticError: of several lines" in result.stderr
+
+
+def test_verify_lists_each_problem(tmp_path: Path) -> None:
+    simulate("--grids", "2", "--out", "run")
+    assert "as they should be" in gridstab_cli("verify", "run").stdout
+    (tmp_path / "run" / "grids" / "00001.h5").unlink()
+    with open(tmp_path / "run" / "grids" / "00002.h5", "ab") as file:
+        file.write(b"x")
+    lines = gridstab_cli("verify", "run", code=1).stdout.splitlines()
+    assert len(lines) >= 2
+    assert any("00001.h5" in line for line in lines)
+    assert any("00002.h5" in line for line in lines)
+
+
+@pytest.mark.parametrize("command", ["verify", "info"])
+def test_foreign_folders_are_no_runs(tmp_path: Path, command: str) -> None:
+    write_inputs(tmp_path)
+    assert_one_line_and_nothing_written(tmp_path, [command, "foreign"])
+    assert_one_line_and_nothing_written(tmp_path, [command, "nowhere"])
+
+
+def test_export_and_import() -> None:
+    simulate("--grids", "4", "--out", "run")
+    gridstab_cli("export", "run", "--layout", "v1", "--out", "published")
+    gridstab_cli("import", "published", "--out", "again", "--samples", "20")
+    first, second = (
+        json.loads(gridstab_cli("info", run, "--json").stdout) for run in ("run", "again")
+    )
+    assert first["mean_snbs"] == second["mean_snbs"]
+    assert first["mean_interval_width"] == pytest.approx(second["mean_interval_width"])
+    gridstab_cli("verify", "again")
+    result = gridstab_cli("import", "published", "--out", "third", "--samples", "7", code=2)
+    assert "no share of 7" in result.stderr
+
+
+def test_engines_are_listed() -> None:
+    listed = json.loads(gridstab_cli("engines", "--json").stdout)
+    assert listed["disc"] == {"usable": True, "why": "", "version": "1.0"}
+    assert set(listed) == set(ENGINES)
+    assert "native" in gridstab_cli("engines").stdout
+
+
+def test_basin_map(tmp_path: Path) -> None:
+    arguments = ["basin-map", "--nodes", "6", "--engine", "disc", "--resolution", "40"]
+    result = gridstab_cli(*arguments, "--node", "2", "--out", "map.png")
+    assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+    share = float(result.stdout.split(": ")[1].split("%")[0]) / 100
+    assert share == pytest.approx(DiscEngine(0.9).share(), abs=0.02)
+    for bad in (["--node", "6"], ["--node", "-1"], ["--node", "0", "--grid", "0"]):
+        assert_one_line_and_nothing_written(tmp_path, [*arguments, *bad, "--out", "bad.png"])
+
+
+def test_version_and_unknown_command() -> None:
+    assert gridstab_cli("--version").stdout == f"gridstab {gridstab.__version__}\n"
+    assert gridstab_cli("simulat", code=2).stderr.count("\n") == 1
+
+
+# From here on in processes of their own, with the engine that users have.
+
+
+def start(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*GRIDSTAB, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def test_help_imports_no_heavy_package() -> None:
+    code = (
+        "import sys; sys.argv = ['gridstab', '--help']\n"
+        "from gridstab.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print('loaded:', *sorted(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.rsplit("loaded:", 1)[1].split())
+    assert "simulate" in done.stdout
+    assert not {"numpy", "scipy", "numba", "h5py", "pydantic", "matplotlib", "ray"} & loaded
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_plain_terminals_are_respected(tmp_path: Path, encoding: str) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "NO_COLOR": "1", "FORCE_COLOR": ""}
+    process = start(*SMALL, "--out", str(tmp_path / "run"), env=environment)
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+    assert "\x1b" not in stdout + stderr
+    assert "mean SNBS" in stdout
+    help_text, _ = start("simulate", "--help", env=environment).communicate(timeout=60)
+    assert "--precision" in help_text
+
+
+def test_full_disk_costs_nothing_that_was_there(tmp_path: Path) -> None:
+    command = ["simulate", "--nodes", "20", "--samples", "200", "--out", str(tmp_path / "run"),
+               "--no-picture", "--quiet"]  # fmt: skip
+
+    def nearly_full() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    # numba must not try to store compiled code on the full disk.
+    process = start(*command, preexec_fn=nearly_full)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert len(stderr.splitlines()) == 1
+    assert "File too large" in stderr
+    assert (tmp_path / "run" / "config.json").is_file()
+    assert not list((tmp_path / "run").glob("*/*.h5"))
+    process = start(*command, "--resume")
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+    gridstab_cli("verify", str(tmp_path / "run"))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_read_only_folder(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    result = simulate("--out", str(tmp_path / "run"), code=1)
+    tmp_path.chmod(0o700)
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_ctrl_c_keeps_finished_parts(tmp_path: Path) -> None:
+    command = ["simulate", "--nodes", "100", "--samples", "3000", "--no-picture"]
+    out = tmp_path / "run"
+    process = start(*command, "--out", str(out))
+    wait_for_parts(process, out, 1)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 130
+    last = stderr.splitlines()[-1]
+    assert last.startswith("interrupted; continue with: gridstab simulate")
+    assert last.endswith("--resume")
+    assert "Traceback" not in stderr
+    assert list(out.glob("parts/*.h5"))
+    assert not (out / "manifest.json").exists()
+
+
+@pytest.mark.parametrize(
+    "kills", [1, *(pytest.param(kills, marks=pytest.mark.slow) for kills in (5, 200))]
+)
+def test_a_killed_run_resumes_to_the_same_bytes(tmp_path: Path, kills: int) -> None:
+    command = ["simulate", "--nodes", "20", "--grids", "3", "--samples", "4000", "--no-picture",
+               "--quiet"]  # fmt: skip
+    whole, torn = tmp_path / "whole", tmp_path / "torn"
+    finish(start(*command, "--out", str(whole)))
+    choose = random.Random(0)
+    for _ in range(kills):
+        if (torn / "manifest.json").exists():
+            assert promised_bytes(torn) == promised_bytes(whole)
+            shutil.rmtree(torn)
+        process = start(*command, "--out", str(torn), "--resume")
+        before = stored(torn)
+        while process.poll() is None and stored(torn) == before:
+            time.sleep(0.001)
+        # Most kills fall between two results, some while one is written, some after the end.
+        time.sleep(choose.choice([0, choose.uniform(0, 0.02), choose.uniform(0, 0.5)]))
+        process.kill()
+        process.communicate(timeout=60)
+    finish(start(*command, "--out", str(torn), "--resume"))
+    assert promised_bytes(torn) == promised_bytes(whole)
+    gridstab_cli("verify", str(torn))
+    assert not [file for file in torn.rglob(".*") if file.name != ".lock"]
+
+
+def finish(process: subprocess.Popen[str]) -> None:
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+
+
+def stored(folder: Path) -> set[str]:
+    """Everything that a run has put down so far, temporary files included."""
+    return {str(file) for file in folder.rglob("*")}
+
+
+def wait_for_parts(process: subprocess.Popen[str], out: Path, count: int) -> None:
+    while len(list(out.glob("parts/[!.]*.h5"))) < count:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)

@@ -1,0 +1,116 @@
+"""The rules of the house that no other tool checks; ``docs/house.md`` explains them."""
+
+import inspect
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import gridstab
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("gnncore", "gridstab")
+FOLDERS = (*PACKAGES, "tests", "docs", "examples", "benchmarks", "simulations")
+CODE = {".py", ".md", ".toml", ".yaml", ".cu", ".cpp", ".h"}
+LONGEST = 500
+HEAVY = {"torch", "numba", "matplotlib", "scipy", "h5py", "ray"}
+
+
+def files(suffixes: set[str]) -> Iterator[Path]:
+    """The project's own files; what tools leave in hidden folders is not."""
+    yield ROOT / ".ci" / "run"
+    yield from (path for path in ROOT.iterdir() if path.suffix in suffixes)
+    for folder in FOLDERS:
+        for path in (ROOT / folder).rglob("*"):
+            hidden = any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+            if path.suffix in suffixes and not hidden:
+                yield path
+
+
+def run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_no_file_is_too_long() -> None:
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())
+        for path in files(CODE)
+    }
+    assert len(lengths) > 100
+    assert {path: lines for path, lines in lengths.items() if lines > LONGEST} == {}
+
+
+def test_no_file_names_a_place_on_one_machine() -> None:
+    # Spelt in pieces, so that this file does not name one itself.
+    place = re.compile(r"(?<![\w.~])/(?:work|tmp|home|root|Users)" + "/")
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in files(CODE | {".txt", ".json"})
+        for match in place.finditer(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_are_typed(package: str) -> None:
+    assert (ROOT / package / "py.typed").is_file()
+
+
+def test_versions_agree() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == gridstab.__version__
+    assert f"## {gridstab.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+PUBLIC = [name for name in gridstab.__all__ if not name.startswith("_")]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_names_are_documented(name: str) -> None:
+    thing = getattr(gridstab, name)
+    text = inspect.getdoc(thing) or ""
+    sections = ("Args:", "Raises:") if inspect.isfunction(thing) else ("Attributes:",)
+    assert [section for section in sections if section not in text] == []
+    if inspect.isfunction(thing):
+        parameters = inspect.signature(thing).parameters
+        undocumented = [p for p in parameters if not re.search(rf"^ +\*?{p}: ", text, re.M)]
+        if undocumented != ["grid"]:  # said in the first line where it is all there is
+            assert undocumented == []
+
+
+def test_all_names_what_there_is() -> None:
+    assert [name for name in gridstab.__all__ if not hasattr(gridstab, name)] == []
+
+
+@pytest.mark.parametrize("module", ["gridstab", "gridstab.cli", "gridstab.errors"])
+def test_importing_is_light(module: str) -> None:
+    out = run(sys.executable, "-c", f"import {module}, sys; print(*sys.modules)")
+    assert module in out.split()
+    assert HEAVY & set(out.split()) == set()
+
+
+@pytest.mark.parametrize("package", ["gridstab.grids", "gridstab.dynamics", "gridstab.datasets"])
+def test_simulating_needs_no_torch(package: str) -> None:
+    out = run(sys.executable, "-c", f"from {package} import *; import sys; print(*sys.modules)")
+    assert package in out.split()
+    assert "torch" not in out.split()
+
+
+def test_the_program_answers() -> None:
+    assert "simulate" in run(sys.executable, "-m", "gridstab", "--help")
+
+
+def test_imports_go_one_way() -> None:
+    assert "0 broken" in run(str(Path(sys.executable).with_name("lint-imports")), "--no-cache")
+
+
+def test_the_checks_are_a_valid_script() -> None:
+    script = ROOT / ".ci" / "run"
+    assert script.stat().st_mode & 0o111
+    run("bash", "-n", str(script))
