@@ -8,12 +8,12 @@ from gridstab.dynamics.native import sincos
 from gridstab.dynamics.native.fixed_step import Precision, bare_steps
 from gridstab.dynamics.swing import SwingModel
 
-FORMULA = "nodes · (20 + sincos) + 4 Σ degree"
+FORMULA = "nodes · (18 + sincos) + 4 Σ degree"
 """FLOP of one step of one trajectory on a homogeneous grid, fused operations counted as two.
 
 A node takes 2 · 2 · degree additions for the two passes' sums over its neighbours and 2 · 4 for the
-forces made of them; 5 for the displaced sine and cosine; 2 for the kick, 2 for ω in mid-kick, 3 for
-the drift; and one sine with its cosine. Comparisons, sign changes and loads are not counted.
+forces made of them; 5 for the displaced sine and cosine; 2 for the kick, 3 for the drift; and one
+sine with its cosine. Comparisons, sign changes and loads are not counted.
 """
 
 
@@ -29,7 +29,7 @@ def sincos_flop(precision: Precision) -> int:
 def flop_per_lane_step(model: SwingModel, precision: Precision) -> int:
     """The value of :data:`FORMULA`."""
     grid = model.grid
-    return grid.num_nodes * (20 + sincos_flop(precision)) + 4 * 2 * grid.num_lines
+    return grid.num_nodes * (18 + sincos_flop(precision)) + 4 * 2 * grid.num_lines
 
 
 @dataclass(frozen=True)

@@ -44,5 +44,9 @@ class EngineUnavailableError(GridstabError):
     """The requested simulation engine is unknown or cannot run on this machine."""
 
 
+class EngineFailedError(GridstabError, RuntimeError):
+    """An engine broke down during a simulation; other simulations are not affected."""
+
+
 class RunFolderError(GridstabError):
     """A run folder is foreign, damaged, or holds another configuration."""

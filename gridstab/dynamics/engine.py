@@ -221,12 +221,33 @@ def _cuda() -> Engine:
     return CudaEngine()
 
 
+def _julia() -> Engine:
+    from gridstab.dynamics.julia.engine import JuliaEngine
+
+    return JuliaEngine()
+
+
+def _julia_tsit5() -> Engine:
+    from gridstab.dynamics.julia.engine import JuliaEngine
+
+    return JuliaEngine("tsit5", tolerance=1e-6)
+
+
+def _julia_dop853() -> Engine:
+    from gridstab.dynamics.julia.engine import JuliaEngine
+
+    return JuliaEngine("dop853", tolerance=1e-9)
+
+
 ENGINES: dict[str, Callable[[], Engine]] = {
     "native": _native,
     "native64": _native64,
     "dop853": _dop853,
     "tsit5": _tsit5,
     "cuda": _cuda,
+    "julia": _julia,
+    "julia-tsit5": _julia_tsit5,
+    "julia-dop853": _julia_dop853,
 }
 """One line an engine: its name and how to make it (imports are deferred, they are slow)."""
 

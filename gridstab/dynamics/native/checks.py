@@ -61,9 +61,9 @@ def potential_energy(lanes: Any, state: Any, lines: Any, coupling: Any, line_tur
         shift = load(lanes, state.theta, a) - load(lanes, state.theta, b) - lines.phase[e]
         turns = nearest(shift * 0.5 + lines.phase[e])
         store(turns, line_turns, e)
-        cosine = load(lanes, state.cosine, a) * load(lanes, state.cosine, b) + load(
-            lanes, state.sine, a
-        ) * load(lanes, state.sine, b)
+        sine_a, cosine_a = load(lanes, state.trig, 2 * a), load(lanes, state.trig, 2 * a + 1)
+        sine_b, cosine_b = load(lanes, state.trig, 2 * b), load(lanes, state.trig, 2 * b + 1)
+        cosine = cosine_a * cosine_b + sine_a * sine_b
         energy += coupling[e] * (
             lines.cosine[e] - cosine - (shift - 2.0 * turns) * (math.pi * lines.sine[e])
         )

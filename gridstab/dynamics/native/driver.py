@@ -108,8 +108,8 @@ def fill_lane(state: Any, windows: Any, start: Any, lane: int, trajectory: int) 
     for i in range(state.theta.shape[0]):
         state.theta[i, lane] = start.theta[i]
         state.omega[i, lane] = 0.0
-        state.sine[i, lane] = start.sine[i]
-        state.cosine[i, lane] = start.cosine[i]
+        state.trig[2 * i, lane] = start.sine[i]
+        state.trig[2 * i + 1, lane] = start.cosine[i]
         state.turns[i, lane] = 0.0
         windows.start[i, lane] = start.theta[i]
         windows.highest[i, lane] = -UNSET

@@ -19,10 +19,10 @@ from gridstab.dynamics.native.tables import Tables, lanes_of
 from gridstab.dynamics.swing import SwingModel
 from gridstab.dynamics.thresholds import thresholds
 
-EARLY_STEP = 0.05
+EARLY_STEP = 0.04
 """Step [s] while the perturbation is fresh; it doubles afterwards."""
 
-EARLY_TIME = 20.0
+EARLY_TIME = 40.0
 """How long the early step lasts [s]."""
 
 LARGEST_PHASE_STEP = 0.8
@@ -35,7 +35,7 @@ class NativeEngine:
     Args:
         precision: Number type of the state. float32 is the default: its rounding changes fewer
             outcomes than the step size does (see ``benchmarks/README.md``).
-        early_step: Upper bound of the step size in the first 20 s; twice that later [s].
+        early_step: Upper bound of the step size in the first 40 s; twice that later [s].
     """
 
     def __init__(

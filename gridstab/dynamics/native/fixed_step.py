@@ -95,8 +95,8 @@ def _start(
     state = make_state(len(tables.order), lanes)
     state.theta[:, :width] = theta[tables.order] / np.pi
     state.omega[:, :width] = omega[tables.order]
-    state.sine[:, :width] = np.sin(theta[tables.order])
-    state.cosine[:, :width] = np.cos(theta[tables.order])
+    state.trig[0::2, :width] = np.sin(theta[tables.order])
+    state.trig[1::2, :width] = np.cos(theta[tables.order])
     steps = aligned_rows(STEP_ROWS, lanes)
     steps[:] = tables.step_table[0][:, None]
     return state, steps

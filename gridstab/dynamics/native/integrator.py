@@ -51,23 +51,27 @@ def drift_coefficients(friction: np.ndarray, step: float) -> np.ndarray:
 
 
 @inline
-def unscaled_force(
-    lanes: Any, sine: Any, cosine: Any, network: Any, nodes: Any, coupling: Any, i: Any
-) -> Any:
+def rows_of(state: Any) -> Any:
+    """The numbers of the nodes; unsigned, which spares every index a test for being negative."""
+    return range(np.uint64(state.theta.shape[0]))
+
+
+@inline
+def unscaled_force(lanes: Any, trig: Any, network: Any, nodes: Any, coupling: Any, i: Any) -> Any:
     """P_i + Σ_j K_ij sin(θ_j − θ_i), or that divided by K where the grid is homogeneous."""
     sines = broadcast(lanes, 0.0)
     cosines = broadcast(lanes, 0.0)
     for k in range(network.row_start[i], network.row_start[i + 1]):
-        j = network.neighbours[k]
+        row = network.neighbours[k]
         if coupling is None:
-            sines += load(lanes, sine, j)
-            cosines += load(lanes, cosine, j)
+            sines += load(lanes, trig, row)
+            cosines += load(lanes, trig, row + 1)
         else:
-            sines += coupling[k] * load(lanes, sine, j)
-            cosines += coupling[k] * load(lanes, cosine, j)
-    own_sine = load(lanes, sine, i)
-    own_cosine = load(lanes, cosine, i)
-    return (own_cosine * sines + nodes.power[i]) - own_sine * cosines
+            sines += coupling[k] * load(lanes, trig, row)
+            cosines += coupling[k] * load(lanes, trig, row + 1)
+    sine = load(lanes, trig, 2 * i)
+    cosine = load(lanes, trig, 2 * i + 1)
+    return (cosine * sines + nodes.power[i]) - sine * cosines
 
 
 @inline
@@ -82,13 +86,13 @@ def per_node(vector: Any, nodes: Any, coupling: Any, i: Any) -> Any:
 def displace(lanes: Any, state: Any, network: Any, nodes: Any, coupling: Any, steps: Any) -> None:
     """Sine and cosine of θ + (h²/12) f(θ)."""
     strength = load(lanes, steps, DISPLACEMENT)
-    for i in range(state.theta.shape[0]):
-        force = unscaled_force(lanes, state.sine, state.cosine, network, nodes, coupling, i)
+    for i in rows_of(state):
+        force = unscaled_force(lanes, state.trig, network, nodes, coupling, i)
         d = force * per_node(strength, nodes, coupling, i)
-        sine = load(lanes, state.sine, i)
-        cosine = load(lanes, state.cosine, i)
-        store(sine + cosine * d, state.displaced_sine, i)
-        store(cosine - sine * d, state.displaced_cosine, i)
+        sine = load(lanes, state.trig, 2 * i)
+        cosine = load(lanes, state.trig, 2 * i + 1)
+        store(sine + cosine * d, state.displaced, 2 * i)
+        store(cosine - sine * d, state.displaced, 2 * i + 1)
 
 
 @inline
@@ -114,10 +118,8 @@ def kick_and_drift(
     """
     strength = share * load(lanes, steps, KICK)
     fastest = broadcast(lanes, 0.0)
-    for i in range(state.theta.shape[0]):
-        force = unscaled_force(
-            lanes, state.displaced_sine, state.displaced_cosine, network, nodes, coupling, i
-        )
+    for i in rows_of(state):
+        force = unscaled_force(lanes, state.displaced, network, nodes, coupling, i)
         impulse = force * per_node(strength, nodes, coupling, i)
         omega = load(lanes, state.omega, i) + impulse
         fastest = maximum(absolute(omega), fastest)
@@ -126,8 +128,8 @@ def kick_and_drift(
         store(decay * omega, state.omega, i)
         store(theta, state.theta, i)
         sine, cosine = sincos_half_turns(theta)
-        store(sine, state.sine, i)
-        store(cosine, state.cosine, i)
+        store(sine, state.trig, 2 * i)
+        store(cosine, state.trig, 2 * i + 1)
     return fastest
 
 
@@ -135,10 +137,8 @@ def kick_and_drift(
 def half_kick(lanes: Any, state: Any, network: Any, nodes: Any, coupling: Any, steps: Any) -> None:
     """The closing half of a kick."""
     strength = 0.5 * load(lanes, steps, KICK)
-    for i in range(state.theta.shape[0]):
-        force = unscaled_force(
-            lanes, state.displaced_sine, state.displaced_cosine, network, nodes, coupling, i
-        )
+    for i in rows_of(state):
+        force = unscaled_force(lanes, state.displaced, network, nodes, coupling, i)
         impulse = force * per_node(strength, nodes, coupling, i)
         store(load(lanes, state.omega, i) + impulse, state.omega, i)
 
@@ -160,18 +160,17 @@ def processed(
 
     ``strength`` is h²/12 for a fresh state, (h'² − h²)/12 for a change of step from h to h'.
     """
-    sine, cosine = np.float64(state.sine[i, lane]), np.float64(state.cosine[i, lane])
+    sine, cosine = np.float64(state.trig[2 * i, lane]), np.float64(state.trig[2 * i + 1, lane])
     omega = np.float64(state.omega[i, lane])
     force = np.float64(nodes.power[i])
     rate = 0.0
     for k in range(network.row_start[i], network.row_start[i + 1]):
-        j = network.neighbours[k]
-        other_sine, other_cosine = state.sine[j, lane], state.cosine[j, lane]
+        row = network.neighbours[k]
+        other_sine, other_cosine = state.trig[row, lane], state.trig[row + 1, lane]
+        difference = state.omega[row // 2, lane] - omega
         weight = 1.0 if coupling is None else coupling[k]
         force += weight * (cosine * other_sine - sine * other_cosine)
-        rate += (
-            weight * (cosine * other_cosine + sine * other_sine) * (state.omega[j, lane] - omega)
-        )
+        rate += weight * (cosine * other_cosine + sine * other_sine) * difference
     f = force * nodes.gain[i]
     theta = state.theta[i, lane] - strength * f / np.pi
     return theta, omega + strength * (rate * nodes.gain[i] + nodes.friction[i] * f)
@@ -182,8 +181,8 @@ def place(state: Any, lane: Any, i: Any, theta: float, omega: float) -> None:
     """Puts a node of a lane at ``theta`` [half turns] and ``omega``."""
     state.theta[i, lane] = theta
     state.omega[i, lane] = omega
-    state.sine[i, lane] = np.sin(np.pi * theta)
-    state.cosine[i, lane] = np.cos(np.pi * theta)
+    state.trig[2 * i, lane] = np.sin(np.pi * theta)
+    state.trig[2 * i + 1, lane] = np.cos(np.pi * theta)
 
 
 @inline
@@ -209,9 +208,9 @@ def process_around(
     first, last = network.row_start[node], network.row_start[node + 1]
     theta, omega = processed(state, network, nodes, coupling, lane, node, strength)
     for k in range(first, last):
-        j = network.neighbours[k]
+        j = network.neighbours[k] // 2
         room[0, j], room[1, j] = processed(state, network, nodes, coupling, lane, j, strength)
     for k in range(first, last):
-        j = network.neighbours[k]
+        j = network.neighbours[k] // 2
         place(state, lane, j, room[0, j], room[1, j])
     place(state, lane, node, theta, omega)

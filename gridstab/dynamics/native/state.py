@@ -20,10 +20,10 @@ class State(NamedTuple):
     """In half turns, θ/π."""
     omega: Rows
     """In rad/s."""
-    sine: Rows
-    cosine: Rows
-    displaced_sine: Rows
-    displaced_cosine: Rows
+    trig: Rows
+    """Row 2i is the sine of node i's phase, row 2i + 1 its cosine, so that they share a page."""
+    displaced: Rows
+    """The same at the displaced phases."""
     turns: Rows
     """Full turns taken out of theta since the window began."""
 
@@ -45,6 +45,7 @@ class Network(NamedTuple):
 
     row_start: Rows
     neighbours: Rows
+    """Rows of the neighbours' sines in ``State.trig``: twice their numbers."""
 
 
 class Lines(NamedTuple):
@@ -81,7 +82,13 @@ class Nodes(NamedTuple):
 
 def make_state(nodes: int, lanes: Lanes) -> State:
     """Zeroed rows for ``nodes``."""
-    return State(*(aligned_rows(nodes, lanes) for _ in State._fields))
+    return State(
+        theta=aligned_rows(nodes, lanes),
+        omega=aligned_rows(nodes, lanes),
+        trig=aligned_rows(2 * nodes, lanes),
+        displaced=aligned_rows(2 * nodes, lanes),
+        turns=aligned_rows(nodes, lanes),
+    )
 
 
 def make_windows(nodes: int, lanes: Lanes) -> Windows:

@@ -88,7 +88,7 @@ def make_network(model: SwingModel, order: Rows) -> tuple[Network, Rows]:
     row_start = np.concatenate([[0], np.cumsum(ends - starts)])
     neighbours = rank[model.neighbours[entries]]
     # Unsigned, because numba would look at every signed index for counting from the end.
-    network = Network(row_start.astype(np.uint64), neighbours.astype(np.uint64))
+    network = Network(row_start.astype(np.uint64), (2 * neighbours).astype(np.uint64))
     return network, model.neighbour_coupling[entries]
 
 

@@ -1,0 +1,175 @@
+"""Julia in a process of its own, one a thread: crashes, signals and threads stay there.
+
+The protocol is ``simulations/GridDynamics/PROTOCOL.md``: arrays in a folder, a line to ask, a line
+to answer. A process serves one request after the other, since compilation takes seconds; it ends
+with its thread.
+"""
+
+import io
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import weakref
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from gnncore.storage import write_bytes, write_text
+from gridstab.dynamics.julia.find import OPTIONS, find_package, julia_environment
+from gridstab.dynamics.julia.request import Arrays, Problem
+from gridstab.errors import EngineFailedError
+
+READY = "ready 1"
+"""What the process says once it has loaded: the version of the protocol."""
+
+FILES = {"line_ends": "lines"}
+"""Names of files that differ from those of the structure's fields."""
+
+# On Linux, process 1 is not left with a simulation when Python is killed. Everywhere, the process
+# ends at its next line, when its input has ended.
+_SERVE = """
+Sys.islinux() && ccall(:prctl, Cint, (Cint, Culong, Culong, Culong, Culong), 1, 9, 0, 0, 0)
+include(ARGS[1])
+"""
+
+
+class JuliaServer:
+    """One julia process, for the thread that made it.
+
+    Args:
+        julia: The julia binary.
+        threads: Number of Julia's threads.
+
+    Raises:
+        EngineFailedError: The process did not start.
+    """
+
+    def __init__(self, julia: Path, threads: int) -> None:
+        package = find_package()
+        self.julia, self.threads, self.owner = julia, threads, os.getpid()
+        self._folder = Path(tempfile.mkdtemp(prefix="gridstab-julia-"))
+        self._errors: IO[bytes] = tempfile.TemporaryFile()
+        command = [julia, *OPTIONS, "--threads", str(threads), f"--project={package}"]
+        self.process = subprocess.Popen(
+            [*command, "-e", _SERVE, package / "serve.jl"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env={**os.environ, **julia_environment(threads)},
+            text=True,
+            encoding="utf-8",
+            # Ctrl-C in a terminal goes to the whole group, but is Python's to handle.
+            start_new_session=True,
+        )
+        self.close = weakref.finalize(self, _end, self.process, self._folder, self.owner)
+        answer = self._answer("started")
+        if answer != READY:
+            self.close()
+            raise EngineFailedError(f"julia said {answer!r} instead of {READY!r}")
+
+    def serves(self, julia: Path, threads: int) -> bool:
+        """Whether it is alive, belongs to this process, and has this many threads."""
+        return (
+            self.owner == os.getpid()
+            and self.close.alive
+            and self.process.poll() is None
+            and (self.julia, self.threads >= threads) == (julia, True)
+        )
+
+    def run(self, problem: Problem, outputs: Arrays, time: float | None = None) -> None:
+        """Fills ``outputs``; with ``time``, these are the states ``theta`` and ``omega`` then.
+
+        Raises:
+            EngineFailedError: GridDynamics failed, or the process died.
+        """
+        for name, array in problem.inputs.items():
+            _write(self._folder / f"{FILES.get(name, name)}.npy", array)
+        numbers = {**problem.numbers, **({} if time is None else {"time": time})}
+        text = "".join(f"{name}={value!r}\n" for name, value in numbers.items())
+        write_text(self._folder / "request.txt", text)
+        try:
+            answer = self._ask(f"simulated {problem.trajectories} trajectories")
+        except BaseException:
+            # Interrupted while it works: what it would say next belongs to no request.
+            self.close()
+            raise
+        if answer != "ok":
+            raise EngineFailedError(f"the Julia engine failed: {answer.removeprefix('error: ')}")
+        for name, array in outputs.items():
+            array[...] = np.load(self._folder / f"{name}.npy", allow_pickle=False)
+
+    def _ask(self, activity: str) -> str:
+        assert self.process.stdin is not None
+        try:
+            print(self._folder, file=self.process.stdin, flush=True)
+        except OSError:  # it has died; the missing answer tells of what
+            pass
+        return self._answer(activity)
+
+    def _answer(self, activity: str) -> str:
+        assert self.process.stdout is not None
+        while line := self.process.stdout.readline():
+            if not line.startswith("done "):
+                return line.rstrip("\n")
+        code = self.process.wait()
+        self._errors.seek(0)
+        last = self._errors.read().decode("utf-8", "replace").strip().splitlines()[-1:]
+        self.close()
+        how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with code {code}"
+        raise EngineFailedError(
+            f"julia {how} while it {activity}; the next call starts a new one"
+            + "".join(f" ({line.strip()})" for line in last)
+        )
+
+
+_of_thread = threading.local()
+
+
+def server_of_this_thread(julia: Path, threads: int) -> JuliaServer:
+    """The julia process of the calling thread, started where there is none that serves.
+
+    Raises:
+        EngineFailedError: The process did not start.
+    """
+    server: JuliaServer | None = getattr(_of_thread, "server", None)
+    if server is None or not server.serves(julia, threads):
+        if server is not None:
+            server.close()
+        server = _of_thread.server = JuliaServer(julia, threads)
+    return server
+
+
+def _end(process: "subprocess.Popen[str]", folder: Path, owner: int) -> None:
+    """Kills the process: it keeps nothing that is worth a farewell."""
+    if os.getpid() != owner:  # a forked child must not end what its parent works with
+        return
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            _close(pipe)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _close(pipe: IO[Any]) -> None:
+    try:
+        pipe.close()
+    except OSError:  # a line that could no longer be sent
+        pass
+
+
+def _write(path: Path, array: np.ndarray[Any, Any]) -> None:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, array, allow_pickle=False)
+    write_bytes(path, buffer.getvalue())
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
