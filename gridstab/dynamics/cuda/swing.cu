@@ -16,6 +16,7 @@
 // is a fixed number of steps from check to check; it lasts one interval of the lane's clock at the
 // early step and two at the late step, which is twice as long.
 
+constexpr float kExactShare = 0.81649658f;  // √(2/3)
 constexpr int kThreads = LANES * GROUPS;
 constexpr float kHuge = 3.0e38f;
 constexpr float kTwoPi = 6.283185307f;
@@ -235,11 +236,9 @@ struct Swing {
           extent = make_float2(fminf(extent.x, omega), fmaxf(extent.y, omega));
         }
         if (i < p.round_steps) {
-          // In mid-step ω is off by -(h²/24) d²ω/dt², which at a crest makes up on average for
-          // what samples at a distance h miss of it.
-          const float kicked = omega + half_kick;
-          peak = fmaxf(peak, fabsf(kicked));
-          state = drifted(node, make_float2(state.x, kicked), step, flow);
+          // After this share of the half kick ω is exact up to h³, see native/integrator.py.
+          peak = fmaxf(peak, fabsf(fmaf(kExactShare, half_kick, omega)));
+          state = drifted(node, make_float2(state.x, omega + half_kick), step, flow);
           angle[at(node)] = sine_cosine(state.x);
         } else {
           state.y = omega;

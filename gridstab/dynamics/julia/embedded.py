@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from gridstab.dynamics.julia.find import OPTIONS, find_package, julia_environment
+from gridstab.dynamics.julia.find import OPTIONS, find_source, julia_environment
 from gridstab.dynamics.julia.interrupt import cancelling_on_interrupt
 from gridstab.dynamics.julia.request import CANCELLED, FAILED, Arrays, Problem
 from gridstab.errors import EngineFailedError, EngineUnavailableError, InvalidParameterError
@@ -72,7 +72,7 @@ class EmbeddedJulia:
         self._api.jl_string_ptr.argtypes = [ctypes.c_void_p]
         self._api.jl_string_ptr.restype = ctypes.c_char_p
         self.handler = _segmentation_fault_handler()
-        self._load(find_package() / "src" / "GridDynamics.jl")
+        self._load(find_source())
         run, final_states = (self._number(f"GridDynamics.entry_points()[{k}]") for k in (1, 2))
         pointer = ctypes.c_void_p
         # CFUNCTYPE, not PYFUNCTYPE: it releases the GIL.
@@ -136,6 +136,7 @@ class EmbeddedJulia:
 
 
 _embedded: EmbeddedJulia | None = None
+_failure = ""
 
 
 def embedded_julia(julia: Path, threads: int) -> EmbeddedJulia:
@@ -146,15 +147,19 @@ def embedded_julia(julia: Path, threads: int) -> EmbeddedJulia:
         threads: Number of Julia's threads where it is to be started; ``JULIA_NUM_THREADS`` wins.
 
     Raises:
-        EngineUnavailableError: Something is in the way (see :func:`obstacle`).
+        EngineUnavailableError: Something is in the way (see :func:`obstacle`), or turns out to be.
     """
-    global _embedded
+    global _embedded, _failure
     reason = obstacle()
     if reason:
         raise EngineUnavailableError(f"Julia cannot run in this process: {reason}")
     if _embedded is None:
         named = os.environ.get("JULIA_NUM_THREADS", "")
-        _embedded = EmbeddedJulia(julia, int(named) if named.isdecimal() else threads)
+        try:
+            _embedded = EmbeddedJulia(julia, int(named) if named.isdecimal() else threads)
+        except EngineUnavailableError as error:
+            _failure = str(error)
+            raise
     return _embedded
 
 
@@ -185,6 +190,8 @@ def obstacle() -> str:
         if _embedded.handler != _segmentation_fault_handler():
             return "SIGSEGV was taken from Julia; call faulthandler.enable() before simulating"
         return ""
+    if _failure:
+        return _failure
     if _has_libjulia():
         return "other code has started Julia here"
     if find_spec("julia") is None or find_spec("julia.api") is None:

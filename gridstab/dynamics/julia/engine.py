@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from gridstab.dynamics.engine import Availability, Perturbations, StopRule, Trajectories
 from gridstab.dynamics.julia.embedded import EmbeddedJulia, embedded_julia, obstacle
-from gridstab.dynamics.julia.find import find_julia, find_package, julia_version
+from gridstab.dynamics.julia.find import find_julia, find_source, julia_version
 from gridstab.dynamics.julia.request import METHODS, Arrays, Problem, make_problem
 from gridstab.dynamics.julia.server import JuliaServer, server_of_this_thread
 from gridstab.dynamics.simulate import available_threads
@@ -48,7 +48,7 @@ class JuliaEngine:
         """Usable where Julia is found; the version says in which mode it would run now."""
         try:
             version = f"Julia {julia_version(find_julia())}"
-            find_package()
+            find_source()
             reason = obstacle()
         except EngineUnavailableError as error:
             return Availability(False, str(error), "")
@@ -103,9 +103,12 @@ class JuliaEngine:
     def _julia(self, threads: int) -> EmbeddedJulia | JuliaServer:
         julia = find_julia()
         julia_version(julia)
-        if obstacle():
-            return server_of_this_thread(julia, threads)
-        return embedded_julia(julia, available_threads())
+        if not obstacle():
+            try:
+                return embedded_julia(julia, available_threads())
+            except EngineUnavailableError:  # a Julia without its library; do not try again
+                assert obstacle()
+        return server_of_this_thread(julia, threads)
 
     def _problem(
         self,

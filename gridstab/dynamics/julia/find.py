@@ -22,6 +22,7 @@ OPTIONS = ("--startup-file=no", "-O3", "--check-bounds=no")
 """Options of Julia, whether it runs in this process or in its own."""
 
 MAIN_FILE = Path("GridDynamics", "src", "GridDynamics.jl")
+"""What is included, within ``simulations`` or the data folder of an installation."""
 
 INSTALL = (
     "run simulations/install_julia.sh of the source tree, or install Julia from julialang.org and "
@@ -84,15 +85,15 @@ def julia_version(julia: Path) -> str:
     return found[0]
 
 
-def find_package() -> Path:
-    """The folder of GridDynamics: of the source tree, or what a wheel installed from it.
+def find_source() -> Path:
+    """The main file of GridDynamics: of the source tree, or what a wheel installed from it.
 
     Raises:
         EngineUnavailableError: It is in neither place.
     """
     tree = Path(gridstab.__file__).parents[1] / "simulations"
     if (tree / MAIN_FILE).is_file():
-        return tree / "GridDynamics"
+        return tree / MAIN_FILE
     installed = _find_installed()
     if installed is None:
         raise EngineUnavailableError(
@@ -111,7 +112,7 @@ def _find_installed() -> Path | None:
     for file in files:
         if file.parts[-3:] == MAIN_FILE.parts:
             path = Path(str(file.locate())).resolve()
-            return path.parents[1] if path.is_file() else None
+            return path if path.is_file() else None
     return None
 
 
@@ -123,7 +124,8 @@ def julia_environment(threads: int) -> dict[str, str]:
     """
     depot = _user_folder("XDG_CACHE_HOME", ".cache") / "gridstab" / "julia"
     return {
-        "JULIA_DEPOT_PATH": os.environ.get("JULIA_DEPOT_PATH") or str(depot),
+        # Written to first; the empty second part stands for Julia's own places.
+        "JULIA_DEPOT_PATH": os.environ.get("JULIA_DEPOT_PATH") or f"{depot}{os.pathsep}",
         "JULIA_NUM_THREADS": str(threads),
         # Julia's own OpenBLAS would start a thread a processor, and GridDynamics never calls it.
         "OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS") or "1",

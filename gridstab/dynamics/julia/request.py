@@ -2,7 +2,6 @@
 
 import ctypes
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -18,7 +17,7 @@ METHODS = {"fast": 0, "tsit5": 1, "dop853": 2}
 DONE, FAILED, CANCELLED = 0, 1, 2
 """What GridDynamics returns."""
 
-Arrays = dict[str, np.ndarray[Any, Any]]
+Arrays = dict[str, np.ndarray]
 
 
 def _fields(kind: type, names: str) -> list[tuple[str, type]]:
@@ -28,7 +27,7 @@ def _fields(kind: type, names: str) -> list[tuple[str, type]]:
 class Request(ctypes.Structure):
     """``GridDynamics.Request``: the same fields in the same order, eight bytes each."""
 
-    _fields_ = [  # noqa: RUF012 - ctypes asks for a list
+    _fields_ = [
         *_fields(ctypes.c_int64, "nodes lines trajectories"),
         *_fields(ctypes.c_void_p, "line_ends power inertia damping coupling theta"),
         *_fields(ctypes.c_void_p, "node dtheta domega status reason stop_time max_frequency"),
@@ -81,7 +80,7 @@ class Problem:
         *,
         done: Int[np.ndarray, " 1"],
         cancel: Int[np.ndarray, " 1"],
-        message: "ctypes.Array[ctypes.c_char]",
+        message: ctypes.Array[ctypes.c_char],
     ) -> Request:
         """The structure; the arrays must outlive it.
 

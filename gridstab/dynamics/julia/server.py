@@ -13,13 +13,14 @@ import subprocess
 import tempfile
 import threading
 import weakref
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
 from gnncore.storage import write_bytes, write_text
-from gridstab.dynamics.julia.find import OPTIONS, find_package, julia_environment
+from gridstab.dynamics.julia.find import OPTIONS, find_source, julia_environment
 from gridstab.dynamics.julia.request import Arrays, Problem
 from gridstab.errors import EngineFailedError
 
@@ -29,11 +30,13 @@ READY = "ready 1"
 FILES = {"line_ends": "lines"}
 """Names of files that differ from those of the structure's fields."""
 
-# On Linux, process 1 is not left with a simulation when Python is killed. Everywhere, the process
-# ends at its next line, when its input has ended.
+# Linux ends the process with the thread that made it, even where Python was killed. Elsewhere it
+# ends once its request is done, because its input has ended. The package is included, not used, as
+# precompiling would write files, and many processes may start at once.
 _SERVE = """
 Sys.islinux() && ccall(:prctl, Cint, (Cint, Culong, Culong, Culong, Culong), 1, 9, 0, 0, 0)
 include(ARGS[1])
+GridDynamics.serve()
 """
 
 
@@ -49,13 +52,13 @@ class JuliaServer:
     """
 
     def __init__(self, julia: Path, threads: int) -> None:
-        package = find_package()
+        source = find_source()
         self.julia, self.threads, self.owner = julia, threads, os.getpid()
         self._folder = Path(tempfile.mkdtemp(prefix="gridstab-julia-"))
-        self._errors: IO[bytes] = tempfile.TemporaryFile()
-        command = [julia, *OPTIONS, "--threads", str(threads), f"--project={package}"]
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives with self
+        command = [str(julia), *OPTIONS, "--threads", str(threads), "-e", _SERVE, str(source)]
         self.process = subprocess.Popen(
-            [*command, "-e", _SERVE, package / "serve.jl"],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -104,10 +107,8 @@ class JuliaServer:
 
     def _ask(self, activity: str) -> str:
         assert self.process.stdin is not None
-        try:
+        with suppress(OSError):  # it has died; the missing answer tells of what
             print(self._folder, file=self.process.stdin, flush=True)
-        except OSError:  # it has died; the missing answer tells of what
-            pass
         return self._answer(activity)
 
     def _answer(self, activity: str) -> str:
@@ -150,19 +151,13 @@ def _end(process: "subprocess.Popen[str]", folder: Path, owner: int) -> None:
     process.kill()
     process.wait()
     for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            _close(pipe)
+        assert pipe is not None
+        with suppress(OSError):  # a line that could no longer be sent
+            pipe.close()
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _close(pipe: IO[Any]) -> None:
-    try:
-        pipe.close()
-    except OSError:  # a line that could no longer be sent
-        pass
-
-
-def _write(path: Path, array: np.ndarray[Any, Any]) -> None:
+def _write(path: Path, array: np.ndarray) -> None:
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, array, allow_pickle=False)
     write_bytes(path, buffer.getvalue())

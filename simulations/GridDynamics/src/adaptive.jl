@@ -1,14 +1,15 @@
 # Trajectories of the adaptive methods, each on its own: to a stop, or to a time.
 
 """
-    follow!(workspace, window, certificate, measure, solver, rule, horizon)
+    follow!(workspace, window, certificate, measure, solver, rule, horizon, monitor = NoMonitor())
 
 Runs the started trajectory to its stop: status, reason, stop time, largest |ω|. Steps end on the
 multiples of the check interval and of the window, so that certified and settled stops happen at
-the same times whatever the method.
+the same times whatever the method. A cancelled trajectory is undecided.
 """
 function follow!(w::Workspace, window::Window, certificate::Certificate, measure::Measure,
-                 solver::Solver, rule::StopRule, horizon::Float64)
+                 solver::Solver, rule::StopRule, horizon::Float64,
+                 monitor::Monitor = NoMonitor())
     nodes = length(w.sine)
     theta, omega = view(w.state, 1:nodes), view(w.state, nodes + 1:2nodes)
     largest = largest_frequency(omega)
@@ -23,7 +24,7 @@ function follow!(w::Workspace, window::Window, certificate::Certificate, measure
         next_window = rule.settled ? windows * rule.settled_window : Inf
         limit = min(next_check, next_window, horizon)
         time, step = adaptive_step!(w, solver, time, limit, step)
-        step == 0 && return UNDECIDED, DIVERGED, time, largest
+        (step == 0 || cancelled(monitor)) && return UNDECIDED, DIVERGED, time, largest
         measure!(measure, time, theta, omega)
         fastest = largest_frequency(omega)
         largest = max(largest, fastest)
@@ -96,7 +97,8 @@ function follow_all!(outcomes, values, solver::Solver, perturbations, rule, hori
         k == 0 && break
         start!(w, solver, p.node[k], p.dtheta[k], p.domega[k])
         outcomes.status[k], outcomes.reason[k], outcomes.stop_time[k], outcomes.max_frequency[k] =
-            follow!(w, window, certificate, measure, solver, rule, horizon)
+            follow!(w, window, certificate, measure, solver, rule, horizon,
+                    queue.monitor)
         values[k] = value(measure)
         finished!(queue.monitor, 1)
     end

@@ -25,6 +25,7 @@ from gridstab.dynamics.engine import (
     Trajectories,
     make_engine,
 )
+from gridstab.dynamics.native.engine import EARLY_TIME
 from gridstab.dynamics.reference.engine import ReferenceEngine, integrate
 from gridstab.dynamics.swing import SwingModel
 from gridstab.errors import EngineUnavailableError, InvalidParameterError
@@ -299,7 +300,9 @@ def test_published_rule_stops_at_the_first_quiet_check(folder: Path) -> None:
     assert (got.status == Status.RETURNED).all()
     for k in range(2):
         # Checks are 0.2 apart, and 0.4 with the late step.
-        checks = np.concatenate([np.arange(1.0, 20.0, 0.2), np.arange(20.0, 100.0, 0.4)])
+        checks = np.concatenate(
+            [np.arange(1.0, EARLY_TIME, 0.2), np.arange(EARLY_TIME, 100.0, 0.4)]
+        )
         _, omega = exact(model, perturbations, k, checks)
         quiet = np.abs(omega).max(axis=1)
         before = checks < got.stop_time[k] - 0.01
