@@ -24,11 +24,6 @@ OPTIONS = ("--startup-file=no", "-O3", "--check-bounds=no")
 MAIN_FILE = Path("GridDynamics", "src", "GridDynamics.jl")
 """What is included, within ``simulations`` or the data folder of an installation."""
 
-INSTALL = (
-    "run simulations/install_julia.sh of the source tree, or install Julia from julialang.org and "
-    "set GRIDSTAB_JULIA to its binary"
-)
-
 
 def find_julia() -> Path:
     """The julia binary.
@@ -50,7 +45,7 @@ def find_julia() -> Path:
     installed = default_prefix() / "bin" / "julia"
     if _is_program(installed):
         return installed
-    raise EngineUnavailableError(f"Julia was not found; {INSTALL}")
+    raise EngineUnavailableError(f"Julia was not found; {_remedy()}")
 
 
 def default_prefix() -> Path:
@@ -73,14 +68,14 @@ def julia_version(julia: Path) -> str:
             [julia, "--version"], capture_output=True, text=True, timeout=60, check=True
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise EngineUnavailableError(f"{julia} does not run ({error}); {INSTALL}") from error
+        raise EngineUnavailableError(f"{julia} does not run ({error}); {_remedy()}") from error
     found = re.search(r"(\d+)\.(\d+)\S*", done.stdout)
     if found is None:
-        raise EngineUnavailableError(f"{julia} is not Julia; {INSTALL}")
+        raise EngineUnavailableError(f"{julia} is not Julia; {_remedy()}")
     if (int(found[1]), int(found[2])) < OLDEST:
         oldest = ".".join(map(str, OLDEST))
         raise EngineUnavailableError(
-            f"{julia} is version {found[0]}, but {oldest} is the oldest that serves; {INSTALL}"
+            f"{julia} is version {found[0]}, but {oldest} is the oldest that serves; {_remedy()}"
         )
     return found[0]
 
@@ -130,6 +125,15 @@ def julia_environment(threads: int) -> dict[str, str]:
         # Julia's own OpenBLAS would start a thread a processor, and GridDynamics never calls it.
         "OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS") or "1",
     }
+
+
+def _remedy() -> str:
+    try:
+        # Beside GridDynamics in the source tree and in an installation.
+        installer = find_source().parents[2] / "install_julia.sh"
+    except EngineUnavailableError:
+        installer = Path("simulations", "install_julia.sh")
+    return f"run {installer}, or install Julia from julialang.org and set GRIDSTAB_JULIA to it"
 
 
 def _user_folder(variable: str, default: str) -> Path:

@@ -68,7 +68,9 @@ class JuliaServer:
             # Ctrl-C in a terminal goes to the whole group, but is Python's to handle.
             start_new_session=True,
         )
-        self.close = weakref.finalize(self, _end, self.process, self._folder, self.owner)
+        self.close = weakref.finalize(
+            self, _end, self.process, self._errors, self._folder, self.owner
+        )
         answer = self._answer("started")
         if answer != READY:
             self.close()
@@ -144,16 +146,16 @@ def server_of_this_thread(julia: Path, threads: int) -> JuliaServer:
     return server
 
 
-def _end(process: "subprocess.Popen[str]", folder: Path, owner: int) -> None:
+def _end(process: "subprocess.Popen[str]", errors: IO[bytes], folder: Path, owner: int) -> None:
     """Kills the process: it keeps nothing that is worth a farewell."""
     if os.getpid() != owner:  # a forked child must not end what its parent works with
         return
     process.kill()
     process.wait()
-    for pipe in (process.stdin, process.stdout):
-        assert pipe is not None
+    for file in (process.stdin, process.stdout, errors):
+        assert file is not None
         with suppress(OSError):  # a line that could no longer be sent
-            pipe.close()
+            file.close()
     shutil.rmtree(folder, ignore_errors=True)
 
 

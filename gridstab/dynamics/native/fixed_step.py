@@ -26,7 +26,8 @@ def _advance(
     lanes: Any, state: Any, network: Any, nodes: Any, coupling: Any, steps: Any, count: int,
     strength: float, room: Any,
 ) -> None:  # fmt: skip
-    for lane in range(state.theta.shape[1]):
+    processed_lanes = state.theta.shape[1] if strength != 0.0 else 0
+    for lane in range(processed_lanes):
         process_all(state, network, nodes, coupling, lane, strength, room)
     for step in range(count + 1):
         displace(lanes, state, network, nodes, coupling, steps)
@@ -35,7 +36,7 @@ def _advance(
             break
         share = 0.5 if step == 0 else 1.0
         kick_and_drift(lanes, state, network, nodes, coupling, steps, share)
-    for lane in range(state.theta.shape[1]):
+    for lane in range(processed_lanes):
         # To the order of the method, the inverse of the processor is the processor of −h².
         process_all(state, network, nodes, coupling, lane, -strength, room)
 

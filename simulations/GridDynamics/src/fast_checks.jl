@@ -43,7 +43,7 @@ function potential_energy!(state::FastState{N,T}, lines::FastLines{T}) where {N,
         shift = state.theta[a] - state.theta[b] - lines.phase[e]
         turns = nearest(muladd(shift, Vec{N,T}(0.5), lines.phase[e]))
         state.line_turns[e] = turns
-        cosine = muladd(state.cosine[a], state.cosine[b], state.sine[a] * state.sine[b])
+        cosine = muladd(state.trig[2a], state.trig[2b], state.trig[2a - 1] * state.trig[2b - 1])
         bent = (lines.cosine[e] - cosine) - (shift - T(2) * turns) * (T(π) * lines.sine[e])
         energy = muladd(lines.coupling[e], bent, energy)
     end

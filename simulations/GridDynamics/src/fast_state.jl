@@ -10,16 +10,16 @@ const UNSET = 1e9
 """
     FastState{N,T}(nodes, lines)
 
-Rows of all lanes. `theta` is in half turns, `omega` in rad/s; `turns` counts the full turns taken
-out of theta since the window began; `start` is theta then. `room` is scratch of one lane.
+Rows of all lanes. `theta` is in half turns, `omega` in rad/s. Row 2i − 1 of `trig` is the sine of
+row i's phase, row 2i its cosine, so that they share a page of memory; `displaced` is the same at
+the displaced phases. `turns` counts the full turns taken out of theta since the window began;
+`start` is theta then. `room` is scratch of one lane.
 """
 struct FastState{N,T}
     theta::Rows{N,T}
     omega::Rows{N,T}
-    sine::Rows{N,T}
-    cosine::Rows{N,T}
-    displaced_sine::Rows{N,T}
-    displaced_cosine::Rows{N,T}
+    trig::Rows{N,T}
+    displaced::Rows{N,T}
     turns::Rows{N,T}
     start::Rows{N,T}
     highest::Rows{N,T}
@@ -35,7 +35,8 @@ struct FastState{N,T}
 end
 
 FastState{N,T}(nodes::Integer, lines::Integer) where {N,T} = FastState{N,T}(
-    (Rows{N,T}(nodes) for _ in 1:14)..., Rows{N,T}(lines), Rows{N,T}(STEP_ROWS),
+    Rows{N,T}(nodes), Rows{N,T}(nodes), Rows{N,T}(2nodes), Rows{N,T}(2nodes),
+    (Rows{N,T}(nodes) for _ in 1:8)..., Rows{N,T}(lines), Rows{N,T}(STEP_ROWS),
     Rows{N,T}(LANE_ROWS), zeros(2, nodes))
 
 """Gives the lane the early or the late step's coefficients."""
@@ -49,8 +50,8 @@ end
 @inline function place!(state::FastState, lane::Integer, i::Integer, theta, omega)
     state.theta[i, lane] = theta
     state.omega[i, lane] = omega
-    state.sine[i, lane] = sin(π * theta)
-    state.cosine[i, lane] = cos(π * theta)
+    state.trig[2i - 1, lane] = sin(π * theta)
+    state.trig[2i, lane] = cos(π * theta)
     return nothing
 end
 

@@ -26,7 +26,8 @@ end
 
 The model for the step sizes `step` and twice that, in lanes of `N` numbers of type `T`.
 
-`order[row]` is the node of a row and `rank[node]` its row; neighbours, ends and tree are rows.
+`order[row]` is the node of a row and `rank[node]` its row; ends and tree are rows. `neighbours` are
+the rows of sines in `FastState.trig`, 2 row − 1.
 `coupling` has one entry a neighbour, and is `nothing` where the grid is homogeneous (one K, m and
 D), which spares the kernels a multiplication a neighbour: `power` is then P/K and `gain` K/m.
 `early` and `late` hold the drift coefficients a [half turns s] and e of the two step sizes.
@@ -76,7 +77,7 @@ function FastTables{N,T}(model::SwingModel, step::Real) where {N,T}
     end
     coupling = homogeneous ? nothing : Vector{T}(grid.neighbour_coupling[entries])
     return FastTables{N,T,typeof(coupling)}(
-        order, rank, model.theta[order], row_start, rank[grid.neighbours[entries]], coupling,
+        order, rank, model.theta[order], row_start, 2 .* rank[grid.neighbours[entries]] .- 1, coupling,
         grid.power[order] ./ scale, gain, grid.inertia[order] ./ 2, friction, early, late, table,
         fast_lines(T, model, rank))
 end

@@ -86,8 +86,8 @@ end
 
 function compressed_rows(pairs, coupling, nodes)
     row_start = ones(Int, nodes + 1)
-    for end_ in pairs
-        row_start[end_ + 1] += 1
+    for node in pairs
+        row_start[node + 1] += 1
     end
     row_start = cumsum(row_start) .- (0:nodes)
     entries = [NamedTuple{(:row, :node, :coupling)}((pairs[side, line], pairs[3 - side, line],

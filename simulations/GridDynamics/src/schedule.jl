@@ -4,7 +4,7 @@
 const EARLY_STEP = 0.05
 
 """How long the early step lasts [s]."""
-const EARLY_TIME = 20.0
+const EARLY_TIME = 40.0
 
 """Largest early step times fastest oscillation of the network; stiffer grids take shorter steps."""
 const LARGEST_PHASE_STEP = 0.8

@@ -96,8 +96,10 @@ end
 """The node type and the measure that a request names, from the file that it includes."""
 function extensions(scalars)
     space = Module(:Extension)
-    Core.eval(space, :(using GridDynamics))
-    haskey(scalars, :include) && Base.include(space, scalars[:include])
+    # This very module, which may be included in a program and not be found by its name.
+    Core.eval(space, :(const GridDynamics = $(@__MODULE__)))
+    Core.eval(space, :(using .GridDynamics))
+    haskey(scalars, :include) && Base.include(space, abspath(scalars[:include]))
     evaluate(key, default) =
         haskey(scalars, key) ? Core.eval(space, Meta.parse(scalars[key])) : default
     nodes, measure = evaluate(:nodes, SwingNode()), evaluate(:measure, NoMeasure())

@@ -9,13 +9,13 @@ const G = GridDynamics
 include("grids.jl")
 
 @testset "GridDynamics" begin
-    @time include("test_vectors.jl")
-    @time include("test_operating_point.jl")
-    @time include("test_order.jl")
-    @time include("test_stopping.jl")
-    @time include("test_performance.jl")
-    @time include("test_independence.jl")
-    @time include("test_extension.jl")
-    @time include("test_entry_points.jl")
-    @time include("test_server.jl")
+    include("test_vectors.jl")
+    include("test_operating_point.jl")
+    include("test_order.jl")
+    include("test_stopping.jl")
+    include("test_performance.jl")
+    include("test_independence.jl")
+    include("test_extension.jl")
+    include("test_entry_points.jl")
+    include("test_server.jl")
 end

@@ -55,7 +55,7 @@ end
         @testset "$name" begin
             for outcomes in (adaptive, fast)
                 @test count(outcomes.status .!= reference.status) <= 0.03 * length(p)
-                @test sum(outcomes.stop_time) < 0.7 * sum(reference.stop_time)
+                @test sum(outcomes.stop_time) < 0.8 * sum(reference.stop_time)
                 @test all(0 .< outcomes.stop_time .<= horizon)
             end
             @test (G.SETTLED in fast.reason) == (name == "fast")

@@ -1,0 +1,124 @@
+"""Julia in processes of its own: reused, replaced, never left behind."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from julia_programs import start
+
+from gridstab.dynamics.engine import Perturbations, Trajectories, stop_rule
+from gridstab.dynamics.julia import server
+from gridstab.dynamics.julia.engine import JuliaEngine
+from gridstab.dynamics.swing import SwingModel
+from gridstab.errors import EngineFailedError, GridstabError
+from gridstab.grids.power_grid import PowerGrid
+
+ENGINE = JuliaEngine()
+MODEL = SwingModel.of(PowerGrid.from_arrays([(0, 1)], [1.0, -1.0]))
+
+
+def simulate(trajectories: int = 4, horizon: float = 50.0) -> Trajectories:
+    perturbations = Perturbations(
+        np.zeros(trajectories, np.int64), np.zeros(trajectories), np.linspace(0, 9, trajectories)
+    )
+    return ENGINE.run(MODEL, perturbations, stop=stop_rule("horizon"), horizon=horizon)
+
+
+@pytest.fixture
+def process(julia: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["server.JuliaServer"]:
+    """The Julia process of this thread, after it has simulated."""
+    monkeypatch.setenv("GRIDSTAB_JULIA_MODE", "subprocess")
+    simulate()
+    yield server._of_thread.server
+    server._of_thread.server.close()
+
+
+def is_running(number: int) -> bool:
+    try:
+        state = Path(f"/proc/{number}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def wait_for_end(number: int) -> None:
+    deadline = time.monotonic() + 20
+    while is_running(number):
+        assert time.monotonic() < deadline, f"process {number} is still there"
+        time.sleep(0.05)
+
+
+def test_one_process_serves_many_calls(process: "server.JuliaServer") -> None:
+    for _ in range(3):
+        simulate()
+    assert server._of_thread.server is process
+    # One that has fewer threads than asked for is replaced.
+    assert process.serves(process.julia, 1)
+    assert not process.serves(process.julia, 2)
+
+
+def test_a_killed_process_fails_its_call_alone(process: "server.JuliaServer") -> None:
+    before = simulate()
+    killer = threading.Timer(1.0, os.kill, [process.process.pid, signal.SIGKILL])
+    killer.start()
+    with pytest.raises(EngineFailedError, match=r"SIGKILL while it simulated 20000 traj") as raised:
+        simulate(20_000, horizon=1e6)
+    assert isinstance(raised.value, GridstabError)
+    assert "\n" not in str(raised.value)
+    after = simulate()
+    assert server._of_thread.server is not process
+    assert after.max_frequency.tolist() == before.max_frequency.tolist()
+
+
+def test_one_that_died_in_between_is_replaced(process: "server.JuliaServer") -> None:
+    os.kill(process.process.pid, signal.SIGKILL)
+    wait_for_end(process.process.pid)
+    simulate()
+    assert server._of_thread.server is not process
+
+
+def test_it_leaves_nothing_behind(process: "server.JuliaServer") -> None:
+    assert process._folder.is_dir()
+    process.close()
+    assert not process._folder.exists()
+    assert not is_running(process.process.pid)
+
+
+def test_one_that_cannot_start_says_why(
+    julia: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "GridDynamics.jl"
+    source.write_text('error("no such luck")')
+    monkeypatch.setattr(server, "find_source", lambda: source)
+    with pytest.raises(EngineFailedError, match=r"ended with code 1 while it started"):
+        server.JuliaServer(julia, 1)
+    source.write_text('module GridDynamics; serve() = println("hello"); end')
+    with pytest.raises(EngineFailedError, match="'hello' instead of 'ready 1'"):
+        server.JuliaServer(julia, 1)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux")
+@pytest.mark.parametrize("end", ["exit", "kill"])
+@pytest.mark.usefixtures("julia")
+def test_it_ends_with_its_parent(end: str) -> None:
+    program = start(
+        "simulate()\n"
+        "running = server._of_thread.server\n"
+        "print(running.process.pid, running._folder, flush=True)\n"
+        + ("" if end == "exit" else "simulate(many, horizon=1e6)\n"),
+        GRIDSTAB_JULIA_MODE="subprocess",
+    )
+    assert program.stdout is not None
+    number, folder = program.stdout.readline().split()
+    if end == "kill":
+        time.sleep(0.5)
+        program.kill()
+    program.communicate(timeout=60)
+    wait_for_end(int(number))
+    if end == "exit":
+        assert not Path(folder).exists()
