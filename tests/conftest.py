@@ -15,9 +15,8 @@ def _typed_modules() -> list[str]:
     for package in ("gnncore", "gridstab"):
         spec = find_spec(package)
         assert spec is not None
-        for module in pkgutil.walk_packages(spec.submodule_search_locations, package + "."):
-            if not module.ispkg and not module.name.startswith(KERNELS):
-                names.append(module.name)
+        modules = pkgutil.walk_packages(spec.submodule_search_locations, package + ".")
+        names += [m.name for m in modules if not m.ispkg and not m.name.startswith(KERNELS)]
     return names
 
 

@@ -84,7 +84,8 @@ function run_adaptive!(outcomes::Outcomes, values, solver::Solver, perturbations
         "define loses_energy for it"))
     queue = Queue(length(perturbations), monitor)
     work(queue; threads = threads) do
-        follow_all!(outcomes, values, solver, perturbations, rule, horizon, deepcopy(measure), queue)
+        follow_all!(outcomes, values, solver, perturbations, rule, horizon, deepcopy(measure),
+                    queue)
     end
 end
 
@@ -122,7 +123,8 @@ function adaptive_states(model::SwingModel, p::Perturbations, time::Real;
                          tableau::Tableau = DOP853, rtol::Real = 1e-9, atol::Real = 1e-9,
                          nodes::Nodes = SwingNode())
     check(p, model.grid)
-    isfinite(time) && time >= 0 || throw(InvalidParameterError("time must be at least 0, got $time"))
+    isfinite(time) && time >= 0 ||
+        throw(InvalidParameterError("time must be at least 0, got $time"))
     solver = Solver(model, nodes, tableau, Float64(rtol), Float64(atol))
     check(solver)
     w = Workspace(solver)

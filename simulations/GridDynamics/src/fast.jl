@@ -42,7 +42,8 @@ most `step`.
 function fast_states(model::SwingModel, perturbations::Perturbations, time::Real;
                      step::Real = EARLY_STEP, precision::Type{T} = Float32) where {T}
     check(perturbations, model.grid)
-    isfinite(time) && time >= 0 || throw(InvalidParameterError("time must be at least 0, got $time"))
+    isfinite(time) && time >= 0 ||
+        throw(InvalidParameterError("time must be at least 0, got $time"))
     count = ceil(Int, time / step - 1e-9)
     h = count == 0 ? Float64(step) : time / count
     tables = FastTables{lanes(T),T}(model, h)

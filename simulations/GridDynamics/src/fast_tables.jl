@@ -77,7 +77,8 @@ function FastTables{N,T}(model::SwingModel, step::Real) where {N,T}
     end
     coupling = homogeneous ? nothing : Vector{T}(grid.neighbour_coupling[entries])
     return FastTables{N,T,typeof(coupling)}(
-        order, rank, model.theta[order], row_start, 2 .* rank[grid.neighbours[entries]] .- 1, coupling,
+        order, rank, model.theta[order], row_start, 2 .* rank[grid.neighbours[entries]] .- 1,
+        coupling,
         grid.power[order] ./ scale, gain, grid.inertia[order] ./ 2, friction, early, late, table,
         fast_lines(T, model, rank))
 end

@@ -18,7 +18,8 @@ function read_npy(path::AbstractString)
         header = String(read(io, size))
         T = get(NPY_TYPES, field(header, r"'descr':\s*'([^']*)'"), nothing)
         T === nothing && throw(InvalidParameterError("$path must hold float64, int64 or int8"))
-        shape = [parse(Int, m.match) for m in eachmatch(r"\d+", field(header, r"'shape':\s*\(([^)]*)\)"))]
+        sizes = eachmatch(r"\d+", field(header, r"'shape':\s*\(([^)]*)\)"))
+        shape = [parse(Int, size.match) for size in sizes]
         field(header, r"'fortran_order':\s*(\w+)") == "True" && length(shape) > 1 &&
             throw(InvalidParameterError("$path must be in C order"))
         array = Array{T}(undef, reverse(shape)...)

@@ -48,7 +48,8 @@ struct PowerGrid
 end
 
 PowerGrid(lines::AbstractVector, power::AbstractVector{<:Real}; parameters...) =
-    PowerGrid(isempty(lines) ? zeros(Int, 2, 0) : reduce(hcat, collect.(lines)), power; parameters...)
+    PowerGrid(isempty(lines) ? zeros(Int, 2, 0) : reduce(hcat, collect.(lines)), power;
+              parameters...)
 
 num_nodes(grid::PowerGrid) = length(grid.power)
 num_lines(grid::PowerGrid) = size(grid.lines, 2)

@@ -81,7 +81,8 @@ From an object with the scalar fields of [`Request`](@ref), and arrays with node
 function Problem(numbers, line_ends::AbstractMatrix, power, inertia, damping, coupling, theta, node,
                  dtheta, domega)
     n = numbers
-    0 <= n.method <= 2 || throw(InvalidParameterError("unknown method $(n.method); it is 0, 1 or 2"))
+    0 <= n.method <= 2 ||
+        throw(InvalidParameterError("unknown method $(n.method); it is 0, 1 or 2"))
     grid = PowerGrid(line_ends .+ 1, power; inertia = inertia, damping = damping,
                      coupling = coupling)
     rule = StopRule(
@@ -90,8 +91,9 @@ function Problem(numbers, line_ends::AbstractMatrix, power, inertia, damping, co
         n.settled_frequency, n.check_interval)
     schedule = Schedule(n.interval, n.steps, n.switch, n.window, n.time_to_settle_intervals,
                         n.not_before, n.final)
-    return Problem(SwingModel(grid, theta), Perturbations(node .+ 1, dtheta, domega), rule, schedule,
-                   n.horizon, n.method, n.rtol, n.atol, n.threads)
+    perturbations = Perturbations(node .+ 1, dtheta, domega)
+    return Problem(SwingModel(grid, theta), perturbations, rule, schedule, n.horizon, n.method,
+                   n.rtol, n.atol, n.threads)
 end
 
 tableau_of(p::Problem) = p.method == 1 ? TSIT5 : DOP853
@@ -105,7 +107,8 @@ function run!(outcomes::Outcomes, values, p::Problem, monitor::Monitor;
               nodes::Nodes = SwingNode(), measure::Measure = NoMeasure())
     if p.method == 0
         check_fast(nodes, measure)
-        run_fast!(outcomes, p.model, p.perturbations, p.rule, p.schedule, Float32, p.threads, monitor)
+        run_fast!(outcomes, p.model, p.perturbations, p.rule, p.schedule, Float32, p.threads,
+                  monitor)
     else
         solver = Solver(p.model, nodes, tableau_of(p), p.rtol, p.atol)
         run_adaptive!(outcomes, values, solver, p.perturbations, p.rule, p.horizon, measure,
@@ -124,7 +127,8 @@ function states(p::Problem, time::Float64; nodes::Nodes = SwingNode())
     if p.method == 0
         check_fast(nodes, NoMeasure())
         check(p.schedule)
-        return fast_states(p.model, p.perturbations, time; step = p.schedule.interval / p.schedule.steps)
+        return fast_states(p.model, p.perturbations, time;
+                           step = p.schedule.interval / p.schedule.steps)
     end
     return adaptive_states(p.model, p.perturbations, time; tableau = tableau_of(p), rtol = p.rtol,
                            atol = p.atol, nodes = nodes)

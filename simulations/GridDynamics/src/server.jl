@@ -103,7 +103,8 @@ function extensions(scalars)
     evaluate(key, default) =
         haskey(scalars, key) ? Core.eval(space, Meta.parse(scalars[key])) : default
     nodes, measure = evaluate(:nodes, SwingNode()), evaluate(:measure, NoMeasure())
-    nodes isa Nodes || throw(InvalidParameterError("nodes must be NodeDynamics, got $(typeof(nodes))"))
+    nodes isa Nodes ||
+        throw(InvalidParameterError("nodes must be NodeDynamics, got $(typeof(nodes))"))
     measure isa Measure ||
         throw(InvalidParameterError("measure must be a Measure, got $(typeof(measure))"))
     return nodes, measure

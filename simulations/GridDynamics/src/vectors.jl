@@ -4,8 +4,8 @@
     Vec{N,T}
 
 `N` numbers of type `T` that fill vector registers. Arithmetic with vectors and numbers works lane
-by lane; comparisons give a [`Mask`](@ref). Defined for the lanes of one cache line, `Vec{16,Float32}`
-and `Vec{8,Float64}`; where registers are shorter, the compiler takes several.
+by lane; comparisons give a [`Mask`](@ref). Defined for the lanes of one cache line,
+`Vec{16,Float32}` and `Vec{8,Float64}`; where registers are shorter, the compiler takes several.
 """
 struct Vec{N,T}
     data::NTuple{N,VecElement{T}}

@@ -10,5 +10,7 @@ function outcomes_of_both(threads)
     return fast, adaptive
 end
 
-checksum(outcomes) = hash([(reinterpret.(UInt64, o.stop_time), reinterpret.(UInt64, o.max_frequency),
-                            o.status, o.reason) for o in outcomes])
+bits(numbers) = reinterpret.(UInt64, numbers)
+
+checksum(outcomes) =
+    hash([(bits(o.stop_time), bits(o.max_frequency), o.status, o.reason) for o in outcomes])

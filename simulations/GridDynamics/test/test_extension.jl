@@ -7,7 +7,10 @@ mutable struct Recorder <: Measure
 end
 
 G.reset!(m::Recorder) = (empty!(m.times); m.largest = 0.0)
-G.measure!(m::Recorder, t, theta, omega) = (push!(m.times, t); m.largest = max(m.largest, maximum(abs, omega)))
+function G.measure!(m::Recorder, t, theta, omega)
+    push!(m.times, t)
+    m.largest = max(m.largest, maximum(abs, omega))
+end
 G.value(m::Recorder) = issorted(m.times) && m.times[1] == 0 ? m.largest : NaN
 
 """Accelerates at the operating point, which is not allowed."""
@@ -36,7 +39,8 @@ G.acceleration(::Plain, arguments...) = G.acceleration(SwingNode(), arguments...
     @testset "node types may differ" begin
         kinds = Union{SwingNode,DeadBand}[i <= 5 ? SwingNode() : DeadBand(0.05, 1.0) for i in 1:10]
         mixed = run(; stop = "certified", nodes = kinds)
-        all_swing = run(; stop = "certified", nodes = Union{SwingNode,DeadBand}[SwingNode() for _ in 1:10])
+        swing = Union{SwingNode,DeadBand}[SwingNode() for _ in 1:10]
+        all_swing = run(; stop = "certified", nodes = swing)
         @test same(all_swing.outcomes, run(; stop = "certified").outcomes)
         @test !same(mixed.outcomes, all_swing.outcomes)
     end
@@ -65,7 +69,8 @@ G.acceleration(::Plain, arguments...) = G.acceleration(SwingNode(), arguments...
         s = simulate(grid; samples = 40, seed = 7)
         @test all(0 .<= s.snbs .<= 1)
         @test s.snbs == [count(==(G.RETURNED), s.outcomes.status[40i - 39:40i]) / 40 for i in 1:10]
-        @test s.max_frequency_deviation == [maximum(s.outcomes.max_frequency[40i - 39:40i]) for i in 1:10]
+        largest(i) = maximum(s.outcomes.max_frequency[40i - 39:40i])
+        @test s.max_frequency_deviation == largest.(1:10)
         @test all((s.survivability .== 1) .== (s.max_frequency_deviation .< 15))
         @test same(simulate(grid; samples = 40, seed = 7).outcomes, s.outcomes)
         @test !same(simulate(grid; samples = 40, seed = 8).outcomes, s.outcomes)

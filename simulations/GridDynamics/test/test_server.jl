@@ -87,7 +87,10 @@ end
             request, arrays, _ = make_request(grid)
             broken = joinpath(folder, "broken")
             mkdir(broken)
-            ask(; extra...) = (write_request(broken, request, arrays; extra...); answers(broken, folder))
+            function ask(; extra...)
+                write_request(broken, request, arrays; extra...)
+                return answers(broken, folder)
+            end
             write_request(folder, request, arrays)
             @test answers(joinpath(folder, "gone"))[2] ==
                 "error: there is no file $(joinpath(folder, "gone", "request.txt"))"

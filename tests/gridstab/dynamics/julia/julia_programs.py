@@ -8,8 +8,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[4]
 
-PRELUDE = """
+STAND_IN = Path(__file__).with_name("stand_in.jl")
+"""What takes the place of GridDynamics, which takes seconds to compile."""
+
+PRELUDE = f"""
 import json, os, signal, sys, threading, time
+from pathlib import Path
 import numpy as np
 from gridstab.dynamics.engine import Perturbations, StopRule, stop_rule
 from gridstab.dynamics.julia import embedded, server
@@ -21,6 +25,7 @@ model = SwingModel.of(PowerGrid.from_arrays([(0, 1), (1, 2), (0, 2)], [2.0, -1.0
 few = Perturbations(np.arange(9) % 3, np.linspace(-3, 3, 9), np.linspace(12, -12, 9))
 many = Perturbations(np.arange(20_000) % 3, np.zeros(20_000), np.linspace(12, -12, 20_000))
 engine = JuliaEngine()
+embedded.find_source = server.find_source = lambda: Path({str(STAND_IN)!r})
 
 def simulate(perturbations=few, horizon=50.0, threads=1):
     outcome = engine.run(
@@ -28,7 +33,7 @@ def simulate(perturbations=few, horizon=50.0, threads=1):
     )
     return [values.tolist() for values in vars(outcome).values()]
 """
-"""What the programs begin with: a grid of three nodes, few and many perturbations, an engine."""
+"""What programs begin with: a grid of three nodes, few and many perturbations, the engine."""
 
 # A shell's background jobs ignore Ctrl-C, and so would their children.
 RESTORE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"

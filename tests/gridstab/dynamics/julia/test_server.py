@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from julia_programs import start
+from julia_programs import STAND_IN, start
 
 from gridstab.dynamics.engine import Perturbations, Trajectories, stop_rule
 from gridstab.dynamics.julia import server
@@ -33,6 +33,7 @@ def simulate(trajectories: int = 4, horizon: float = 50.0) -> Trajectories:
 def process(julia: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["server.JuliaServer"]:
     """The Julia process of this thread, after it has simulated."""
     monkeypatch.setenv("GRIDSTAB_JULIA_MODE", "subprocess")
+    monkeypatch.setattr(server, "find_source", lambda: STAND_IN)
     simulate()
     yield server._of_thread.server
     server._of_thread.server.close()
