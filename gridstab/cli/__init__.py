@@ -55,6 +55,7 @@ app = typer.Typer(
     name="gridstab",
     help="Dynamic stability of power grids: simulate labels, check and share them.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
 )

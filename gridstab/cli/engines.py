@@ -24,9 +24,10 @@ def engines(as_json: bool = typer.Option(False, "--json", help="Print one JSON o
         )
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("engine", "usable", "version", "why not")
     for name, state in states.items():
-        table.add_row(name, "yes" if state.usable else "no", state.version, state.why)
+        table.add_row(name, "yes" if state.usable else "no", state.version, escape(state.why))
     Console().print(table)

@@ -43,7 +43,7 @@ class GridSource:
             assert nodes is not None
             return cls(nodes, round(EXPECTED_LINES_PER_NODE * nodes), seed)
         path = Path(case)
-        matpower = path.suffix == ".m" or not (path.suffix or path.exists())
+        matpower = path.suffix == ".m" or not (path.suffix or path.is_file())
         if matpower:
             from gridstab.grids.matpower import load_case
 

@@ -248,7 +248,9 @@ HOSTILE: dict[Callable[[h5py.File], None], str] = {
 }
 
 
-@pytest.mark.parametrize(("make", "reason"), HOSTILE.items(), ids=lambda item: str(item))
+@pytest.mark.parametrize(
+    ("make", "reason"), HOSTILE.items(), ids=[make.__name__ for make in HOSTILE]
+)
 def test_hostile_files_are_refused_before_they_are_read(
     make: Callable[[h5py.File], None], reason: str, tmp_path: Path
 ) -> None:

@@ -34,6 +34,8 @@ def process(julia: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["server.Ju
     """The Julia process of this thread, after it has simulated."""
     monkeypatch.setenv("GRIDSTAB_JULIA_MODE", "subprocess")
     monkeypatch.setattr(server, "find_source", lambda: STAND_IN)
+    # Another test may have left one that serves the real package.
+    monkeypatch.setattr(server, "_of_thread", threading.local())
     simulate()
     yield server._of_thread.server
     server._of_thread.server.close()
@@ -78,7 +80,7 @@ def test_a_killed_process_fails_its_call_alone(process: "server.JuliaServer") ->
 
 def test_one_that_died_in_between_is_replaced(process: "server.JuliaServer") -> None:
     os.kill(process.process.pid, signal.SIGKILL)
-    wait_for_end(process.process.pid)
+    process.process.wait(timeout=20)
     simulate()
     assert server._of_thread.server is not process
 
