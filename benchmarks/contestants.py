@@ -9,6 +9,7 @@ from jaxtyping import Bool
 from benchmarks import peers
 from benchmarks.task import has_returned, initial_states, returned
 from gridstab.dynamics.engine import Engine, Perturbations, stop_rule
+from gridstab.dynamics.julia.engine import JuliaEngine
 from gridstab.dynamics.native.engine import NativeEngine
 from gridstab.dynamics.reference.engine import ReferenceEngine
 from gridstab.dynamics.swing import SwingModel
@@ -50,6 +51,29 @@ def own_adaptive(trajectories: int) -> Contestant:
     """The solver of the published data with its stop, in this library's compiled loops."""
     engine = ReferenceEngine("tsit5", rtol=peers.TOLERANCE, atol=peers.TOLERANCE)
     return _engine("own tsit5, published stop", engine, "published", trajectories)
+
+
+def julia_contestants(trajectories: int, adaptive: int) -> tuple[list[Contestant], dict[str, str]]:
+    """The Julia engine: the native method, and the setting of the published study.
+
+    They are no peers, which integrate to the horizon: their stops are part of what is measured.
+
+    Args:
+        trajectories: Of the fast method.
+        adaptive: Of Tsitouras 5(4) at 1e-6 with the published stop.
+
+    Returns:
+        The contestants, and why there are none.
+    """
+    fast = JuliaEngine()
+    state = fast.availability()
+    if not state.usable:
+        return [], {"julia": state.why}
+    published = JuliaEngine("tsit5", tolerance=peers.TOLERANCE)
+    return [
+        _engine("julia fast", fast, "fast", trajectories),
+        _engine("julia tsit5, published stop", published, "published", adaptive),
+    ], {}
 
 
 def peer_contestants(scale: float) -> tuple[list[Contestant], dict[str, str]]:

@@ -19,15 +19,18 @@ from rich.progress import Progress
 
 from benchmarks.contestants import (
     Contestant,
+    julia_contestants,
     native_contestants,
     own_adaptive,
     peer_contestants,
 )
+from benchmarks.peers import TOLERANCE
 from benchmarks.results import Report, progress
 from benchmarks.stepping import FORMULA, SteppingSpeed, stepping_speed
 from benchmarks.task import HORIZON, has_returned, model_of, perturb
 from benchmarks.timing import Spread, repeat_for, timed
-from gridstab.dynamics.engine import Perturbations, stop_rule
+from gridstab.dynamics.engine import Engine, Perturbations, stop_rule
+from gridstab.dynamics.julia.engine import JuliaEngine
 from gridstab.dynamics.native.engine import NativeEngine
 from gridstab.dynamics.native.fixed_step import Precision
 from gridstab.dynamics.reference.engine import ReferenceEngine
@@ -56,9 +59,11 @@ def main(
     title = f"Engine race: {grids} grid(s) of {nodes} nodes, horizon {horizon:g}"
     report = Report("engine_race", title, quick=quick)
     peers, missing = peer_contestants(scale)
+    julia, without_julia = julia_contestants(trajectories, max(1, round(100 * scale)))
+    missing |= without_julia
     for module, why in missing.items():
         report.say(f"not installed: {module} ({why})")
-    peers.insert(0, own_adaptive(max(1, round(100 * scale))))
+    peers = [own_adaptive(max(1, round(100 * scale))), *julia, *peers]
     native = native_contestants(trajectories)
     models = [model_of(nodes, seed + k) for k in range(grids)]
     # The peers run the first few of the native engine's list.
@@ -71,7 +76,17 @@ def main(
     rows = race.summary()
     show(report, rows, [contestant.name for contestant in native])
     speeds = measure_stepping(report, models[0], quick)
-    scaling = measure_threads(report, models[0], draws[0], horizon, threads)
+    scaling = measure_threads(report, NativeEngine(), "fast", models[0], draws[0], horizon, threads)
+    julia_scaling = {
+        f"julia {method}, {rule} stop": measure_threads(
+            report, JuliaEngine(method, TOLERANCE), rule, models[0], some, horizon, threads
+        )
+        for method, rule, some in (
+            ("fast", "fast", draws[0]),
+            ("tsit5", "published", draws[0][: max(2, round(100 * scale))]),
+        )
+        if julia
+    }
     settings: dict[str, Any] = {
         "grids": [model.grid.content_hash for model in models],
         "nodes": nodes,
@@ -86,6 +101,7 @@ def main(
         "stepping": [asdict(speed) | {"share_percent": speed.share} for speed in speeds],
         "flop_formula": FORMULA,
         "threads": scaling,
+        "julia_threads": julia_scaling,
     }
     report.save(settings, measured, json)
 
@@ -209,15 +225,20 @@ def measure_stepping(report: Report, model: SwingModel, quick: bool) -> list[Ste
 
 
 def measure_threads(
-    report: Report, model: SwingModel, perturbations: Perturbations, horizon: float, threads: int
+    report: Report,
+    engine: Engine,
+    stop: str,
+    model: SwingModel,
+    perturbations: Perturbations,
+    horizon: float,
+    threads: int,
 ) -> dict[str, Any]:
     """Wall time on several threads against one."""
-    engine = NativeEngine()
 
     def wall(count: int) -> Spread:
         timings = repeat_for(
             lambda: engine.run(
-                model, perturbations, stop=stop_rule("fast"), horizon=horizon, threads=count
+                model, perturbations, stop=stop_rule(stop), horizon=horizon, threads=count
             ),
             repeats=3,
         )
@@ -226,7 +247,7 @@ def measure_threads(
     one, many = wall(1), wall(threads)
     speedup = many.median / one.median
     report.say(
-        f"native fast by wall time: {one.median:,.0f} trajectories/s on 1 thread, "
+        f"{engine.name} {stop} by wall time: {one.median:,.0f} trajectories/s on 1 thread, "
         f"{many.median:,.0f} on {threads} ({speedup:.2f} times as many)"
     )
     return {"one": asdict(one), "many": asdict(many), "threads": threads, "speedup": speedup}

@@ -30,9 +30,9 @@ READY = "ready 1"
 FILES = {"line_ends": "lines"}
 """Names of files that differ from those of the structure's fields."""
 
-# Linux ends the process with the thread that made it, even where Python was killed. Elsewhere it
-# ends once its request is done, because its input has ended. The package is included, not used, as
-# precompiling would write files, and many processes may start at once.
+# Linux kills the process (9 is SIGKILL) with the thread that made it, even where Python was
+# killed. Elsewhere it ends once its request is done, because its input has ended. The package is
+# included, not used, as precompiling would write files, and many processes may start at once.
 _SERVE = """
 Sys.islinux() && ccall(:prctl, Cint, (Cint, Culong, Culong, Culong, Culong), 1, 9, 0, 0, 0)
 include(ARGS[1])
@@ -52,11 +52,17 @@ class JuliaServer:
     """
 
     def __init__(self, julia: Path, threads: int) -> None:
-        source = find_source()
         self.julia, self.threads, self.owner = julia, threads, os.getpid()
-        self._folder = Path(tempfile.mkdtemp(prefix="gridstab-julia-"))
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives with self
-        command = [str(julia), *OPTIONS, "--threads", str(threads), "-e", _SERVE, str(source)]
+        command = [
+            str(julia),
+            *OPTIONS,
+            "--threads",
+            str(threads),
+            "-e",
+            _SERVE,
+            str(find_source()),
+        ]
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -68,9 +74,7 @@ class JuliaServer:
             # Ctrl-C in a terminal goes to the whole group, but is Python's to handle.
             start_new_session=True,
         )
-        self.close = weakref.finalize(
-            self, _end, self.process, self._errors, self._folder, self.owner
-        )
+        self.close = weakref.finalize(self, _end, self.process, self._errors, self.owner)
         answer = self._answer("started")
         if answer != READY:
             self.close()
@@ -91,27 +95,29 @@ class JuliaServer:
         Raises:
             EngineFailedError: GridDynamics failed, or the process died.
         """
-        for name, array in problem.inputs.items():
-            _write(self._folder / f"{FILES.get(name, name)}.npy", array)
-        numbers = {**problem.numbers, **({} if time is None else {"time": time})}
-        text = "".join(f"{name}={value!r}\n" for name, value in numbers.items())
-        write_text(self._folder / "request.txt", text)
+        # Not kept with the process: a worker that is killed between requests leaves nothing behind.
+        folder = Path(tempfile.mkdtemp(prefix="gridstab-julia-"))
         try:
-            answer = self._ask(f"simulated {problem.trajectories} trajectories")
+            _write_request(folder, problem, time)
+            answer = self._ask(folder, f"simulated {problem.trajectories} trajectories")
+            if answer != "ok":
+                answer = answer.removeprefix("error: ")
+                raise EngineFailedError(f"the Julia engine failed: {answer}")
+            for name, array in outputs.items():
+                array[...] = np.load(folder / f"{name}.npy", allow_pickle=False)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _ask(self, folder: Path, activity: str) -> str:
+        assert self.process.stdin is not None
+        try:
+            with suppress(OSError):  # it has died; the missing answer tells of what
+                print(folder, file=self.process.stdin, flush=True)
+            return self._answer(activity)
         except BaseException:
             # Interrupted while it works: what it would say next belongs to no request.
             self.close()
             raise
-        if answer != "ok":
-            raise EngineFailedError(f"the Julia engine failed: {answer.removeprefix('error: ')}")
-        for name, array in outputs.items():
-            array[...] = np.load(self._folder / f"{name}.npy", allow_pickle=False)
-
-    def _ask(self, activity: str) -> str:
-        assert self.process.stdin is not None
-        with suppress(OSError):  # it has died; the missing answer tells of what
-            print(self._folder, file=self.process.stdin, flush=True)
-        return self._answer(activity)
 
     def _answer(self, activity: str) -> str:
         assert self.process.stdout is not None
@@ -146,7 +152,7 @@ def server_of_this_thread(julia: Path, threads: int) -> JuliaServer:
     return server
 
 
-def _end(process: "subprocess.Popen[str]", errors: IO[bytes], folder: Path, owner: int) -> None:
+def _end(process: "subprocess.Popen[str]", errors: IO[bytes], owner: int) -> None:
     """Kills the process: it keeps nothing that is worth a farewell."""
     if os.getpid() != owner:  # a forked child must not end what its parent works with
         return
@@ -156,13 +162,16 @@ def _end(process: "subprocess.Popen[str]", errors: IO[bytes], folder: Path, owne
         assert file is not None
         with suppress(OSError):  # a line that could no longer be sent
             file.close()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write(path: Path, array: np.ndarray) -> None:
-    buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, array, allow_pickle=False)
-    write_bytes(path, buffer.getvalue())
+def _write_request(folder: Path, problem: Problem, time: float | None) -> None:
+    for name, array in problem.inputs.items():
+        buffer = io.BytesIO()
+        np.lib.format.write_array(buffer, array, allow_pickle=False)
+        write_bytes(folder / f"{FILES.get(name, name)}.npy", buffer.getvalue())
+    numbers = {**problem.numbers, **({} if time is None else {"time": time})}
+    text = "".join(f"{name}={value!r}\n" for name, value in numbers.items())
+    write_text(folder / "request.txt", text)
 
 
 def _signal_name(number: int) -> str:

@@ -19,7 +19,7 @@ from gridstab.dynamics.native.tables import Tables, lanes_of
 from gridstab.dynamics.swing import SwingModel
 from gridstab.dynamics.thresholds import thresholds
 
-EARLY_STEP = 0.05
+EARLY_STEP = 0.04
 """Step [s] while the perturbation is fresh; it doubles afterwards."""
 
 EARLY_TIME = 40.0

@@ -243,8 +243,10 @@ import ray
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
 driver = [embedded.obstacle(), simulate()]
+source = server.find_source()
 @ray.remote
 def work():
+    server.find_source = lambda: source  # as in the driver
     return [embedded.obstacle(), simulate()]
 worker = ray.get(work.remote())
 print(json.dumps([driver[0], worker[0], worker[1] == driver[1]]))

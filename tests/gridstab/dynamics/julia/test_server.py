@@ -85,10 +85,14 @@ def test_one_that_died_in_between_is_replaced(process: "server.JuliaServer") -> 
     assert server._of_thread.server is not process
 
 
-def test_it_leaves_nothing_behind(process: "server.JuliaServer") -> None:
-    assert process._folder.is_dir()
+def test_it_leaves_no_files(
+    process: "server.JuliaServer", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    simulate()
+    assert process.serves(process.julia, 1)
+    assert list(tmp_path.iterdir()) == []
     process.close()
-    assert not process._folder.exists()
     assert not is_running(process.process.pid)
 
 
@@ -106,22 +110,22 @@ def test_one_that_cannot_start_says_why(
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux")
-@pytest.mark.parametrize("end", ["exit", "kill"])
 @pytest.mark.usefixtures("julia")
-def test_it_ends_with_its_parent(end: str) -> None:
+@pytest.mark.parametrize("end", ["exit", "kill", "kill while it works"])
+def test_it_ends_with_its_parent(tmp_path: Path, end: str) -> None:
     program = start(
         "simulate()\n"
-        "running = server._of_thread.server\n"
-        "print(running.process.pid, running._folder, flush=True)\n"
-        + ("" if end == "exit" else "simulate(many, horizon=1e6)\n"),
+        "print(server._of_thread.server.process.pid, flush=True)\n"
+        + {"exit": "", "kill": "time.sleep(60)"}.get(end, "simulate(many, horizon=1e6)"),
         GRIDSTAB_JULIA_MODE="subprocess",
+        TMPDIR=str(tmp_path),
     )
     assert program.stdout is not None
-    number, folder = program.stdout.readline().split()
-    if end == "kill":
+    number = int(program.stdout.readline())
+    if end != "exit":
         time.sleep(0.5)
         program.kill()
     program.communicate(timeout=60)
-    wait_for_end(int(number))
-    if end == "exit":
-        assert not Path(folder).exists()
+    wait_for_end(number)
+    if end != "kill while it works":
+        assert list(tmp_path.iterdir()) == []
