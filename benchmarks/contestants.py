@@ -9,6 +9,7 @@ from jaxtyping import Bool
 from benchmarks import peers
 from benchmarks.task import has_returned, initial_states, returned
 from gridstab.dynamics.engine import Engine, Perturbations, stop_rule
+from gridstab.dynamics.julia.embedded import obstacle
 from gridstab.dynamics.julia.engine import JuliaEngine
 from gridstab.dynamics.native.engine import NativeEngine
 from gridstab.dynamics.reference.engine import ReferenceEngine
@@ -69,6 +70,9 @@ def julia_contestants(trajectories: int, adaptive: int) -> tuple[list[Contestant
     state = fast.availability()
     if not state.usable:
         return [], {"julia": state.why}
+    if obstacle():
+        # The processor time of another process would not be counted.
+        return [], {"julia": f"not in this process: {obstacle()}"}
     published = JuliaEngine("tsit5", tolerance=peers.TOLERANCE)
     return [
         _engine("julia fast", fast, "fast", trajectories),

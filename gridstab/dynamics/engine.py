@@ -64,7 +64,6 @@ class StopRule:
     settled: bool = False
     margin: float = 0.97
     settling: float = 10.0
-    time_to_settle: float = 100.0
     settled_window: float = 10.0
     settled_tolerance: float = 0.02
     settled_frequency: float = 1.0

@@ -77,7 +77,9 @@ class SwingModel:
         order, parent = breadth_first_order(numbers, 0, directed=False)
         node = order[1:].astype(np.int64)
         parents = parent[node].astype(np.int64)
-        tree_line = np.asarray(numbers[parents, node]).ravel().astype(np.int64) - 1
+        # SciPy cannot index with empty arrays: a single node has no tree.
+        reached = numbers[parents, node] if len(node) else np.zeros(0)
+        tree_line = np.asarray(reached).ravel().astype(np.int64) - 1
 
         phase_difference = theta[tail] - theta[head]
         return cls(

@@ -16,6 +16,7 @@ from gridstab.dynamics.sampling import perturbations
 from gridstab.dynamics.settings import Settings, at_least, positive
 from gridstab.dynamics.simulate import simulate, simulate_nodes
 from gridstab.errors import EngineUnavailableError, InvalidParameterError
+from gridstab.grids.power_grid import PowerGrid
 
 MODEL = ring_model(6)
 RADII = np.array([0.2, 0.5, 0.7, 0.85, 0.95, 1.0])
@@ -376,3 +377,8 @@ def test_the_public_surface_holds_functions_not_modules():
     assert set(gridstab.dynamics.__all__) <= set(dir(gridstab.dynamics))
     with pytest.raises(AttributeError, match="nothing"):
         _ = gridstab.dynamics.nothing
+
+
+def test_a_single_node_always_returns() -> None:
+    result = simulate(PowerGrid.from_arrays([], [0.0], name="alone"), samples=20, threads=1)
+    assert result.snbs.tolist() == [1.0]
