@@ -76,7 +76,7 @@ def advance(
 
 
 def bare_steps(model: SwingModel, steps: int, precision: Precision = "float32") -> int:
-    """Makes ``steps`` steps of the published size in every lane; gives the lane-steps made."""
+    """Makes ``steps`` steps of 0.05 s in every lane; gives the lane-steps made."""
     lanes = lanes_of(precision)
     theta = np.repeat(model.theta[:, None], lanes.count, axis=1)
     theta += 0.1 * np.sin(np.arange(theta.size)).reshape(theta.shape)
