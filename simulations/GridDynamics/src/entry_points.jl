@@ -31,19 +31,19 @@ end
 @noinline cancelled(monitor::PointerMonitor) =
     monitor.cancel != C_NULL && unsafe_load(monitor.cancel) != 0
 
-"""A copy of the caller's array, so that Julia needs not trust it any longer than the call."""
-function copied(pointer::Ptr{T}, sizes::Int64...) where {T}
+"""The caller's own memory as an array; valid during the call, whose tasks all end before it does."""
+function shared(pointer::Ptr{T}, sizes::Int64...) where {T}
     all(>=(0), sizes) || throw(InvalidParameterError("sizes must not be negative, got $sizes"))
     prod(sizes) == 0 && return Array{T}(undef, sizes...)
     pointer == C_NULL && throw(InvalidParameterError("an array of the request is missing"))
-    return copy(unsafe_wrap(Array, pointer, sizes))
+    return unsafe_wrap(Array, pointer, sizes)
 end
 
 Problem(r::Request) = Problem(
-    r, copied(r.line_ends, 2, r.lines), copied(r.power, r.nodes), copied(r.inertia, r.nodes),
-    copied(r.damping, r.nodes), copied(r.coupling, r.lines), copied(r.theta, r.nodes),
-    copied(r.node, r.trajectories), copied(r.dtheta, r.trajectories),
-    copied(r.domega, r.trajectories))
+    r, shared(r.line_ends, 2, r.lines), shared(r.power, r.nodes), shared(r.inertia, r.nodes),
+    shared(r.damping, r.nodes), shared(r.coupling, r.lines), shared(r.theta, r.nodes),
+    shared(r.node, r.trajectories), shared(r.dtheta, r.trajectories),
+    shared(r.domega, r.trajectories))
 
 function write_message(r::Request, text::AbstractString)
     (r.message == C_NULL || r.message_length < 1) && return nothing
@@ -90,13 +90,9 @@ Simulates: 0 when done, 1 with a message after an error, 2 when cancelled.
 """
 gridstab_run(pointer::Ptr{Request}) = guarded(pointer) do r
     problem = Problem(r)
-    outcomes = Outcomes(r.trajectories)
+    outcomes = Outcomes((shared(pointer, r.trajectories) for pointer in
+                         (r.status, r.reason, r.stop_time, r.max_frequency))...)
     run!(outcomes, fill(NaN, r.trajectories), problem, PointerMonitor(r.done, r.cancel))
-    for (target, source) in ((r.status, outcomes.status), (r.reason, outcomes.reason),
-                             (r.stop_time, outcomes.stop_time),
-                             (r.max_frequency, outcomes.max_frequency))
-        copy_out(target, source)
-    end
 end::Cint
 
 """

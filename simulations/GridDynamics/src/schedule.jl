@@ -1,7 +1,7 @@
 # The fast method's times, in whole check intervals, so that clocks are exact.
 
 """Step [s] while the perturbation is fresh; it doubles afterwards."""
-const EARLY_STEP = 0.05
+const EARLY_STEP = 0.04
 
 """How long the early step lasts [s]."""
 const EARLY_TIME = 40.0
@@ -27,7 +27,7 @@ struct Schedule
 end
 
 """
-    Schedule(model, rule, horizon; early_step = 0.05)
+    Schedule(model, rule, horizon; early_step = EARLY_STEP)
 
 Divides the horizon into whole check intervals, and those into whole steps of `early_step`, or
 shorter where the fastest oscillation of the network, √(2 max_i Σ_j K_ij / m_i), asks for it.

@@ -80,7 +80,7 @@ message(arrays) = GC.@preserve arrays unsafe_string(pointer(arrays.message))
             ((rtol = 0.0, method = 1), "rtol must be at least 1e-14"),
             ((horizon = -1.0, method = 1), "horizon must be positive"),
             ((power = Ptr{Float64}(0),), "an array of the request is missing"),
-            ((status = Ptr{Int8}(0),), "an output array of the request is missing"),
+            ((status = Ptr{Int8}(0),), "an array of the request is missing"),
             ((nodes = -1,), "sizes must not be negative"),
             ((nodes = 5,), "names a node outside 1 to 5"),
         )

@@ -28,10 +28,10 @@ class EmulatedKernel:
     launches: int = 0
 
     def launch(self, blocks: int, parameters: np.ndarray[Any, Any]) -> None:
-        assert self.library.parameters_size() == parameters.dtype.itemsize
+        assert self.shared_object.parameters_size() == parameters.dtype.itemsize
         self.launches += 1
         address = parameters.ctypes.data_as(ctypes.c_void_p)
-        failed = self.library.launch(blocks, address, ctypes.c_uint(self.thread_order))
+        failed = self.shared_object.launch(blocks, address, ctypes.c_uint(self.thread_order))
         assert not failed, "threads of a block wait at different barriers"
 
 

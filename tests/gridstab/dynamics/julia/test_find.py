@@ -10,6 +10,7 @@ import pytest
 
 from gridstab.dynamics.engine import ENGINES, make_engine
 from gridstab.dynamics.julia import find
+from gridstab.dynamics.native.engine import EARLY_STEP, EARLY_TIME
 from gridstab.errors import EngineUnavailableError
 
 NAMES = [name for name in ENGINES if name.startswith("julia")]
@@ -139,3 +140,12 @@ def test_what_the_user_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert find.julia_environment(3)["JULIA_NUM_THREADS"] == "3"
     monkeypatch.setenv("JULIA_DEPOT_PATH", "mine")
     assert find.julia_environment(3)["JULIA_DEPOT_PATH"] == "mine"
+
+
+def test_both_fast_methods_take_the_same_step() -> None:
+    schedule = find.find_source().with_name("schedule.jl").read_text()
+    step = re.search(r"^const EARLY_STEP = ([0-9.]+)$", schedule, re.MULTILINE)
+    time = re.search(r"^const EARLY_TIME = ([0-9.]+)$", schedule, re.MULTILINE)
+    assert step is not None
+    assert time is not None
+    assert (float(step[1]), float(time[1])) == (EARLY_STEP, EARLY_TIME)
