@@ -1,0 +1,17 @@
+"""What can go wrong in the core, each with a message of one line that says what to do."""
+
+
+class GnncoreError(ValueError):
+    """Base of the errors that a user of the core can cause and mend."""
+
+
+class SpecificationError(GnncoreError):
+    """A layer, model or training setting that does not exist or does not fit the others."""
+
+
+class TrainingError(GnncoreError):
+    """A training that cannot start or go on: no data, labels or losses that are not finite."""
+
+
+class CheckpointError(GnncoreError):
+    """A checkpoint that is damaged, foreign, or of another model."""

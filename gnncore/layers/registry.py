@@ -1,0 +1,117 @@
+"""Layers by name: what a model specification can ask for."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from gnncore.errors import SpecificationError
+from gnncore.layers.layer import GraphLayer
+
+Build = TypeVar("Build", bound=Callable[..., GraphLayer])
+
+_CHANNELS = ("in_channels", "out_channels", "edge_channels")
+
+
+@dataclass(frozen=True)
+class LayerFactory:
+    """How a layer is made from its channels and options.
+
+    Attributes:
+        build: The class or function that makes it.
+        options: Names of its options, all of them with defaults.
+    """
+
+    build: Callable[..., GraphLayer]
+    options: tuple[str, ...]
+
+    def __call__(
+        self, in_channels: int, out_channels: int, edge_channels: int = 0, **options: Any
+    ) -> GraphLayer:
+        """A fresh layer."""
+        return self.build(in_channels, out_channels, edge_channels, **options)
+
+
+LAYERS: dict[str, LayerFactory] = {}
+"""All layers by name; importing :mod:`gnncore.layers` fills it."""
+
+
+def register_layer(
+    name: str, *, options: tuple[str, ...] | None = None
+) -> Callable[[Build], Build]:
+    """Decorator of a class or function that takes ``in_channels, out_channels, edge_channels``.
+
+    Args:
+        name: What specifications call the layer.
+        options: Names of its options; None takes the further parameters of its signature.
+
+    Raises:
+        SpecificationError: Another layer has this name.
+    """
+
+    def register(build: Build) -> Build:
+        known = LAYERS.get(name)
+        # The same definition may come again, as when a notebook cell is run twice.
+        if known is not None and _place(known.build) != _place(build):
+            raise SpecificationError(f"layer {name!r} is already {_place(known.build)}")
+        names = tuple(inspect.signature(build).parameters) if options is None else options
+        LAYERS[name] = LayerFactory(build, tuple(n for n in names if n not in _CHANNELS))
+        return build
+
+    return register
+
+
+def make_layer(
+    name: str, in_channels: int, out_channels: int, edge_channels: int = 0, **options: Any
+) -> GraphLayer:
+    """The layer of this name, freshly initialised.
+
+    Args:
+        name: A key of :data:`LAYERS`.
+        in_channels: Channels of the nodes that come in.
+        out_channels: Channels of the nodes that go out.
+        edge_channels: Channels of the edges that come in; 0 if there are none.
+        **options: Whatever the layer knows besides; ``LAYERS[name].options`` lists them.
+
+    Raises:
+        SpecificationError: An unknown layer, an option that it does not have, or values that do
+            not fit the layer or each other.
+    """
+    if name not in LAYERS:
+        raise SpecificationError(
+            f"unknown layer {name!r}; the layers are {', '.join(sorted(LAYERS))}"
+        )
+    factory = LAYERS[name]
+    for option in options:
+        if option not in factory.options:
+            known = ", ".join(factory.options) or "none"
+            raise SpecificationError(
+                f"layer {name!r} has no option {option!r}; its options are {known}"
+            )
+    for what, channels, least in (
+        ("in_channels", in_channels, 1),
+        ("out_channels", out_channels, 1),
+        ("edge_channels", edge_channels, 0),
+    ):
+        if channels < least:
+            raise SpecificationError(
+                f"{what} of layer {name!r} must be at least {least}, got {channels}"
+            )
+    try:
+        return factory(in_channels, out_channels, edge_channels, **options)
+    except SpecificationError:
+        raise
+    # What the operators of PyG raise for values that they cannot work with.
+    except (TypeError, ValueError, AssertionError, RuntimeError, ZeroDivisionError) as error:
+        given = ", ".join(f"{option}={value!r}" for option, value in options.items())
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SpecificationError(
+            f"layer {name!r} cannot be built from {in_channels} to {out_channels} channels "
+            f"with {given or 'its defaults'}: {reason}"
+        ) from error
+
+
+def _place(build: Callable[..., GraphLayer]) -> str:
+    build = build.func if isinstance(build, partial) else build
+    return f"{build.__module__}.{build.__qualname__}"

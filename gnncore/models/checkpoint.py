@@ -1,0 +1,151 @@
+"""A model on disk: ``config.json`` and ``model.safetensors``, each written whole or not at all."""
+
+import json
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from huggingface_hub import constants, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError
+from torch import Tensor
+
+from gnncore.errors import CheckpointError, SpecificationError
+from gnncore.models.specification import ModelSpecification
+from gnncore.storage import (
+    StorageError,
+    load_metadata,
+    load_tensors,
+    read_json,
+    save_tensors,
+    write_json,
+)
+
+CONFIG_NAME = constants.CONFIG_NAME
+WEIGHTS_NAME = constants.SAFETENSORS_SINGLE_FILE
+
+MODEL_CARD = """---
+{{ card_data }}
+---
+
+A graph neural network, made with graphwsl-gridstab. Read it with
+
+```python
+from gnncore.models import GraphModel
+
+model = GraphModel.from_pretrained("folder or name on the Hub")
+```
+"""
+
+
+def find_checkpoint(name: str | PathLike[str], **hub_options: Any) -> Path:
+    """The folder of this name, or the one into which the Hugging Face Hub's is downloaded.
+
+    Raises:
+        CheckpointError: There is neither.
+    """
+    folder = Path(name)
+    if folder.is_dir():
+        return folder
+    files = [CONFIG_NAME, WEIGHTS_NAME]
+    try:
+        return Path(snapshot_download(str(name), allow_patterns=files, **hub_options))
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        cause = " ".join(str(error).split())
+        raise CheckpointError(
+            f"{str(name)!r} is neither a folder nor a model on the Hugging Face Hub: {cause}"
+        ) from error
+
+
+def write_checkpoint(
+    folder: Path, specification: ModelSpecification, state: Mapping[str, Tensor]
+) -> None:
+    """Write both files; the weights carry the specification too, so that they cannot be mixed.
+
+    Raises:
+        CheckpointError: Numbers of a type that NumPy lacks, such as bfloat16.
+        StorageError: The disk is full, the folder read-only, and the like.
+    """
+    values = specification.model_dump(mode="json")
+    try:
+        arrays = {name: tensor.detach().cpu().numpy() for name, tensor in state.items()}
+    except TypeError as error:
+        raise CheckpointError(
+            f"cannot save a model to {str(folder)!r}: {error}; call model.float() first"
+        ) from error
+    metadata = {"format": "pt", "specification": json.dumps(values, sort_keys=True)}
+    save_tensors(folder / WEIGHTS_NAME, arrays, metadata)
+    write_json(folder / CONFIG_NAME, {"specification": values})
+
+
+def read_checkpoint(folder: Path) -> tuple[ModelSpecification, dict[str, Tensor]]:
+    """The specification and the weights in a folder.
+
+    Raises:
+        CheckpointError: A file is missing, damaged or not finite, the configuration specifies no
+            model, or the two files are of different models.
+    """
+    config, weights = folder / CONFIG_NAME, folder / WEIGHTS_NAME
+    if not weights.exists() and (folder / constants.PYTORCH_WEIGHTS_NAME).exists():
+        raise CheckpointError(
+            f"{str(folder)!r} has {constants.PYTORCH_WEIGHTS_NAME} but no {WEIGHTS_NAME}; pickles "
+            "can run code and are not read, save the weights as safetensors"
+        )
+    try:
+        values = read_json(config)
+        arrays = load_tensors(weights, require_finite=True)
+        written = load_metadata(weights).get("specification")
+    except StorageError as error:
+        raise CheckpointError(str(error)) from error
+    specification = _specification(values, config)
+    if written is not None:
+        _require_one_model(specification, written, folder)
+    return specification, {name: torch.from_numpy(np.array(a)) for name, a in arrays.items()}
+
+
+def require_same(needed: Mapping[str, Tensor], given: Mapping[str, Tensor], path: Path) -> None:
+    """Nothing, if the weights in the file are those that the model needs.
+
+    Raises:
+        CheckpointError: A name is missing or unknown, or a shape or kind of number differs.
+    """
+    for name in sorted({*needed, *given}):
+        if name not in given:
+            raise CheckpointError(f"{str(path)!r} is of another model: it lacks {name!r}")
+        if name not in needed:
+            raise CheckpointError(f"{str(path)!r} is of another model: it has {name!r} as well")
+        a, b = (_kind(state[name]) for state in (needed, given))
+        if a != b:
+            raise CheckpointError(
+                f"{str(path)!r} is of another model: {name!r} must be {a}, but is {b}"
+            )
+
+
+def _kind(tensor: Tensor) -> str:
+    number = "real" if tensor.is_floating_point() else str(tensor.dtype).removeprefix("torch.")
+    return f"{number} of shape {list(tensor.shape)}"
+
+
+def _specification(values: Any, path: Path) -> ModelSpecification:
+    if not isinstance(values, dict) or not isinstance(values.get("specification"), dict):
+        raise CheckpointError(f"{str(path)!r} has no 'specification' of a model")
+    try:
+        return ModelSpecification(**values["specification"])
+    except SpecificationError as error:
+        raise CheckpointError(f"{str(path)!r} specifies no model: {error}") from error
+
+
+def _require_one_model(specification: ModelSpecification, written: str, folder: Path) -> None:
+    try:
+        other = _specification({"specification": json.loads(written)}, folder / WEIGHTS_NAME)
+    except ValueError as error:  # which CheckpointError is too
+        raise CheckpointError(f"{str(folder / WEIGHTS_NAME)!r} specifies no model") from error
+    for name in ModelSpecification.model_fields:
+        ours, theirs = getattr(specification, name), getattr(other, name)
+        if ours != theirs:
+            raise CheckpointError(
+                f"{str(folder)!r} mixes two models: {name} is {ours!r} in {CONFIG_NAME}, "
+                f"but {theirs!r} in {WEIGHTS_NAME}"
+            )

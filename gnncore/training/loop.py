@@ -1,0 +1,178 @@
+"""The one training loop: seeded, resumable, the same on one process and on many."""
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import nn
+from torch.amp import GradScaler
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from gnncore.errors import TrainingError
+from gnncore.storage import StorageError, exclusive_lock
+from gnncore.training.checkpoints import Checkpoints, TrainingState, identity_of
+from gnncore.training.distributed import Processes, processes_on
+from gnncore.training.epoch import Augment, Run, train_epoch, validate
+from gnncore.training.history import Row, TrainingResult, best_epoch
+from gnncore.training.loader import Loader
+from gnncore.training.logs import Log, open_logs
+from gnncore.training.objectives import Objective
+from gnncore.training.optimisers import make_optimiser, make_schedule
+from gnncore.training.settings import TrainingSettings
+from gnncore.training.store import GraphStore
+
+
+def fit(
+    model: nn.Module,
+    train: GraphStore,
+    validation: GraphStore,
+    settings: TrainingSettings,
+    objective: Objective,
+    out: str | Path | None = None,
+    *,
+    resume: bool = False,
+    augment: Augment | None = None,
+    progress: bool = True,
+) -> TrainingResult:
+    """Train a model; at the end it holds the weights of its best epoch on validation.
+
+    The same model, data, settings and number of threads give the same weights to the last bit on
+    the CPU, and so does a run that was killed and resumed. Under torchrun every batch is shared
+    among the processes, with the gradient of one process.
+
+    Args:
+        model: Called as ``model(x, edge_index, edge_attr, batch)``; moved to the device. Its
+            present weights are where the training starts (:func:`gnncore.training.seeded`).
+        train: Graphs to train on.
+        validation: Graphs that choose the best epoch and end the training early.
+        settings: How to train.
+        objective: What to train for.
+        out: Folder for the checkpoint and ``history.jsonl``; None keeps nothing.
+        resume: Go on where the run in ``out`` stopped, or start where there is none.
+        augment: Changes training batches; draw from the generator (of the CPU) alone.
+        progress: Show the progress on stderr.
+
+    Returns:
+        The history, the best epoch and the speed.
+
+    Raises:
+        TrainingError: Nothing to train on, labels that are missing or not finite, a loss or a
+            deciding metric that is not finite, a device that is not there.
+        CheckpointError: ``out`` holds a run and ``resume`` is not set, or it is damaged or one of
+            another model, other data, settings or objective.
+        StorageError: ``out`` cannot be written, or another run is writing there.
+        KeyboardInterrupt: Ctrl-C was pressed; the last whole epoch is in the checkpoint.
+    """
+    for name, store in (("training", train), ("validation", validation)):
+        _check(name, store, objective)
+    with ExitStack() as stack:
+        processes = stack.enter_context(processes_on(settings.device))
+        device = processes.device
+        stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
+        folder = None if out is None else Path(out)
+        if folder is not None and processes.is_first:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StorageError.because("create", folder, error) from error
+            stack.enter_context(exclusive_lock(folder))
+        run = _prepare(model, train, validation, settings, objective, augment, processes)
+        state = run.state
+        identity = {}
+        if folder is not None:
+            identity = identity_of(model, train, validation, settings, objective, augment)
+        checkpoints = stack.enter_context(
+            Checkpoints(
+                folder,
+                identity,
+                resume=resume,
+                writes=processes.is_first,
+                seconds=settings.checkpoint_seconds,
+            )
+        )
+        if checkpoints.found is not None:
+            state.restore(checkpoints.found)
+        logs: list[Log] = []
+        if processes.is_first:
+            done = len(state.history)
+            logs = stack.enter_context(
+                open_logs(folder, settings, progress, objective.select_by, len(train), done)
+            )
+        while _goes_on(state.history, settings, objective):
+            epoch = len(state.history) + 1
+            row: Row = {"epoch": epoch} | train_epoch(run, epoch, logs) | validate(run, epoch)
+            state.history.append(row)
+            if best_epoch(state.history, objective.select_by, objective.maximise) == epoch:
+                state.remember_best()
+            for log in logs:
+                log.epoch(row)
+            checkpoints.keep(state)
+    model.load_state_dict(state.best)
+    return TrainingResult.of(
+        state.history,
+        graphs=len(train),
+        select_by=objective.select_by,
+        maximise=objective.maximise,
+        epochs=settings.epochs,
+    )
+
+
+def _check(name: str, store: GraphStore, objective: Objective) -> None:
+    if not len(store):
+        raise TrainingError(f"the {name} split holds no graphs")
+    try:
+        objective.check(store.whole())
+    except TrainingError as error:
+        raise TrainingError(f"{name} split: {error}") from error
+
+
+def _prepare(
+    model: nn.Module,
+    train: GraphStore,
+    validation: GraphStore,
+    settings: TrainingSettings,
+    objective: Objective,
+    augment: Augment | None,
+    processes: Processes,
+) -> Run:
+    device = processes.device
+    model = processes.convert(model.to(device))
+    averaged = None
+    if settings.average_decay is not None:
+        average = get_ema_multi_avg_fn(settings.average_decay)  # type: ignore[no-untyped-call]
+        averaged = AveragedModel(model, multi_avg_fn=average)
+    optimiser = make_optimiser(model, settings)
+    steps = settings.epochs * len(Loader(train, settings.batch_size))
+    state = TrainingState(
+        model=model,
+        optimiser=optimiser,
+        schedule=make_schedule(optimiser, settings, steps),
+        scaler=GradScaler(device.type, enabled=settings.mixed_precision == "float16"),
+        averaged=averaged,
+    )
+    compiled = model
+    if settings.compile:
+        compiled = cast(nn.Module, torch.compile(model, dynamic=True))
+    own = processes.own(torch.arange(len(validation)))
+    stores = (train, validation.select(own))
+    if settings.data_on_device:
+        stores = (stores[0].to(device), stores[1].to(device))
+    return Run(
+        state=state,
+        forward=processes.wrap(compiled),
+        judge=compiled if averaged is None else averaged.module,
+        train=stores[0],
+        validation=stores[1],
+        targets=validation.to("cpu").whole(),
+        settings=settings,
+        objective=objective,
+        augment=augment,
+        processes=processes,
+    )
+
+
+def _goes_on(history: list[Row], settings: TrainingSettings, objective: Objective) -> bool:
+    waited = len(history) - best_epoch(history, objective.select_by, objective.maximise)
+    impatient = settings.patience is not None and waited >= settings.patience
+    return len(history) < settings.epochs and not impatient

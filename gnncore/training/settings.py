@@ -1,0 +1,124 @@
+"""How a model is trained: a frozen set of options, from the command line or a TOML file."""
+
+import tomllib
+from os import PathLike
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gnncore.errors import SpecificationError
+from gnncore.storage import StorageError, read_bytes
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
+
+
+class TrainingSettings(BaseModel):
+    """Everything but model, data and objective that the trained weights depend on.
+
+    Attributes:
+        epochs: Passes over the training graphs.
+        batch_size: Graphs a step of the optimiser, over all parts and processes together.
+        accumulate: Parts in which a batch goes through the model; less memory, same gradient
+            (batch normalisation apart, which sees the parts).
+        optimiser: ``adamw`` or ``sgd``.
+        learning_rate: The largest of the schedule.
+        weight_decay: Decoupled for AdamW, L2 for SGD.
+        decay: ``matrices`` spares biases, norms and all else with fewer than two dimensions;
+            ``all`` decays every parameter, as plain torch does.
+        momentum: Of SGD.
+        nesterov: Of SGD.
+        schedule: None (constant), ``cosine`` (to zero) or ``one_cycle`` (torch's OneCycleLR, with
+            its cycled momentum), advanced every step.
+        warm_up: Share of all steps in which the learning rate rises; linearly, from a hundredth.
+            None stands for 0, and for torch's 0.3 with ``one_cycle``.
+        div_factor: Of ``one_cycle``: the largest learning rate over the first.
+        final_div_factor: Of ``one_cycle``: the first learning rate over the last.
+        clip_norm: Largest norm of the whole gradient.
+        clip_value: Largest entry of the gradient, applied after the norm.
+        patience: Stop after so many epochs without a better validation; None never stops.
+        average_decay: Decay a step of an exponential moving average of the weights, which is then
+            what is validated and returned; None takes the weights themselves.
+        seed: Of batches, dropout and augmentation. The initial weights are the caller's.
+        mixed_precision: Compute in ``bfloat16`` or ``float16`` where autocast finds it safe.
+        compile: Compile the model (torch.compile, with dynamic shapes).
+        device: ``auto`` (a GPU when there), ``cpu``, ``cuda``, ``cuda:1`` …
+        data_on_device: Keep all graphs on the device; False moves them batch by batch.
+        checkpoint_seconds: Least time between two checkpoints on disk [s]; 0 writes every epoch.
+        tensorboard: Also write TensorBoard events.
+
+    Raises:
+        SpecificationError: An unknown key, or a value outside its range.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    epochs: Count = 100
+    batch_size: Count = 32
+    accumulate: Count = 1
+    optimiser: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: Positive = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    decay: Literal["matrices", "all"] = "matrices"
+    momentum: Share = 0.9
+    nesterov: bool = False
+    schedule: Literal["cosine", "one_cycle"] | None = None
+    warm_up: Share | None = None
+    div_factor: Positive = 25.0
+    final_div_factor: Positive = 1e4
+    clip_norm: Positive | None = None
+    clip_value: Positive | None = None
+    patience: Count | None = None
+    average_decay: Share | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    mixed_precision: Literal["bfloat16", "float16"] | None = None
+    compile: bool = False
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    data_on_device: bool = True
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 10.0
+    tensorboard: bool = False
+
+    if not TYPE_CHECKING:  # which keeps the signature that pydantic gives to type checkers
+
+        def __init__(self, **values: Any) -> None:
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                raise SpecificationError(_one_line(error)) from error
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> "TrainingSettings":
+        if self.nesterov and (self.optimiser != "sgd" or self.momentum == 0):
+            raise ValueError(
+                f"nesterov needs optimiser 'sgd' with momentum, got {self.optimiser!r} "
+                f"with momentum {self.momentum:g}"
+            )
+        return self
+
+    @classmethod
+    def from_toml(cls, path: str | PathLike[str], **options: Any) -> "TrainingSettings":
+        """The settings in a TOML file, with every option that is not None in its place.
+
+        Raises:
+            SpecificationError: The file cannot be read or is no TOML, an unknown key, or a value
+                outside its range.
+        """
+        try:
+            values = tomllib.loads(read_bytes(path, max_bytes=2**20).decode())
+        except StorageError as error:
+            raise SpecificationError(str(error)) from error
+        except ValueError as error:
+            raise SpecificationError(f"settings file {str(path)!r} is no TOML: {error}") from error
+        return cls(**values | {name: value for name, value in options.items() if value is not None})
+
+
+def _one_line(error: ValidationError) -> str:
+    """The first problem of a pydantic error, with the value that caused it."""
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if problem["type"] == "extra_forbidden":
+        known = ", ".join(TrainingSettings.model_fields)
+        return f"unknown key {where!r}; the keys of training settings are {known}"
+    return f"{where} must be {message}, got {problem['input']!r}" if where else message

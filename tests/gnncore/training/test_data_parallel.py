@@ -1,0 +1,88 @@
+"""Two processes under torchrun train as one does."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from training_cases import rings, settings, small_model, weights
+
+from gnncore.storage import load_tensors
+from gnncore.training import GraphStore, RegressionObjective, fit
+
+SCRIPT = '''
+"""The training of one process; its rank and the folder decide where results go."""
+import os
+import sys
+import torch
+from gnncore.storage import save_tensors
+from test_data_parallel import train
+
+torch.set_num_threads(1)
+model, result = train(sys.argv[1], resume="--resume" in sys.argv)
+losses = [(row["loss"], row["validation_loss"], row["validation_r2"]) for row in result.history]
+tensors = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+tensors["losses"] = torch.tensor(losses, dtype=torch.float64).numpy()
+save_tensors(f"{sys.argv[1]}/{os.environ['RANK']}.safetensors", tensors)
+'''
+
+
+def train(out: str | Path | None, *, resume: bool = False):
+    """Double precision, masks, a last batch of one graph, and an odd number for validation."""
+    graphs = rings(13, seed=4)
+    for graph in graphs:
+        graph.update({key: value.double() for key, value in graph if value.is_floating_point()})
+        graph.y_mask = graph.x[:, 0] > -0.5
+    store = GraphStore.from_data_list(graphs)
+    model = small_model(normalisation="layer_norm", dropout=0.0).double()
+    result = fit(
+        model,
+        store,
+        store.select(range(5)),
+        settings(batch_size=4, epochs=3, optimiser="sgd", learning_rate=0.1, clip_norm=0.1),
+        RegressionObjective(),
+        out,
+        resume=resume,
+        progress=False,
+    )
+    return model, result
+
+
+def launch(folder: Path, *options: str) -> None:
+    folder.mkdir(exist_ok=True)
+    script = folder / "script.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*torchrun, str(script), str(folder), *options],
+        cwd=Path(__file__).parent,
+        env={"PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+
+
+@pytest.mark.slow
+def test_two_processes_are_one(tmp_path: Path) -> None:
+    model, result = train(None)
+    launch(tmp_path / "two")
+    ranks = [load_tensors(tmp_path / "two" / f"{rank}.safetensors") for rank in (0, 1)]
+    wanted = [(r["loss"], r["validation_loss"], r["validation_r2"]) for r in result.history]
+    for found in ranks:
+        torch.testing.assert_close(
+            torch.from_numpy(found["losses"]), torch.tensor(wanted, dtype=torch.float64)
+        )
+        for name, tensor in model.state_dict().items():
+            torch.testing.assert_close(torch.from_numpy(found[name]), tensor, rtol=1e-9, atol=1e-11)
+    assert all(ranks[0][name].tobytes() == ranks[1][name].tobytes() for name in ranks[0])
+    assert (tmp_path / "two" / "history.jsonl").exists()
+    launch(tmp_path / "two", "--resume")
+
+
+def test_one_process_needs_no_group() -> None:
+    model, _ = train(None)
+    assert not torch.distributed.is_initialized()
+    assert weights(model) == weights(train(None)[0])
