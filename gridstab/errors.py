@@ -50,3 +50,11 @@ class EngineFailedError(GridstabError, RuntimeError):
 
 class RunFolderError(GridstabError):
     """A run folder is foreign, damaged, or holds another configuration."""
+
+
+class DatasetError(GridstabError):
+    """Labelled grids cannot be learnt from: no labels, NaN, a missing split, a bad feature."""
+
+
+class MissingExtraError(GridstabError):
+    """What was asked for needs an optional package that is not installed."""

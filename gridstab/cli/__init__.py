@@ -20,7 +20,7 @@ class Commands(TyperGroup):
     """Turns every foreseen error into one line on stderr and an exit code.
 
     2: what the user asked for is wrong, and nothing was written. 1: the machine failed (disk full,
-    file damaged). 130: interrupted.
+    file damaged), or a training diverged. 130: interrupted.
     """
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
@@ -35,13 +35,14 @@ class Commands(TyperGroup):
             code = 130
         except Exception as error:
             # Imported here because a run without errors needs neither.
+            from gnncore.errors import GnncoreError, TrainingError
             from gnncore.storage.errors import StorageError
             from gridstab.errors import GridstabError
 
-            if isinstance(error, GridstabError):
-                code = _fail(str(error), 2)
-            elif isinstance(error, StorageError):
+            if isinstance(error, StorageError | TrainingError):
                 code = _fail(str(error), 1)
+            elif isinstance(error, GridstabError | GnncoreError):
+                code = _fail(str(error), 2)
             elif isinstance(error, BrokenPipeError):
                 sys.stdout = None  # or Python complains at exit
                 code = 1
@@ -53,7 +54,7 @@ class Commands(TyperGroup):
 app = typer.Typer(
     cls=Commands,
     name="gridstab",
-    help="Dynamic stability of power grids: simulate labels, check and share them.",
+    help="Dynamic stability of power grids: simulate labels, learn to predict them.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -99,4 +100,15 @@ def _options(
 
 
 # Commands register themselves; their order here is that of the help.
-from gridstab.cli import simulate, info, verify, transfer, basin_map, engines  # noqa: E402, F401, I001
+from gridstab.cli import (  # noqa: E402, F401, I001
+    simulate,
+    info,
+    verify,
+    transfer,
+    train,
+    evaluate,
+    predict,
+    report,
+    basin_map,
+    engines,
+)

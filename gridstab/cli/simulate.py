@@ -91,6 +91,7 @@ def simulate(
     """
     from gridstab.cli.pictures import draw_pictures
     from gridstab.cli.progress import trajectory_progress
+    from gridstab.cli.resuming import command_to_resume
     from gridstab.datasets.campaign import Campaign
     from gridstab.datasets.run import run_campaign
 
@@ -120,7 +121,7 @@ def simulate(
                 on_progress=on_progress,
             )
     except KeyboardInterrupt:
-        typer.echo(f"interrupted; continue with: {_again()}", err=True)
+        typer.echo(f"interrupted; continue with: {command_to_resume()}", err=True)
         raise typer.Exit(130) from None
     if run.failures:
         unit, error = run.failures[0]
@@ -134,15 +135,6 @@ def simulate(
     if not no_picture:
         draw_pictures(run.folder)
     _report(run, as_json=as_json, quiet=quiet)
-
-
-def _again() -> str:
-    """The command line as it was given, with --resume."""
-    import shlex
-    import sys
-
-    arguments = [argument for argument in sys.argv[1:] if argument != "--resume"]
-    return shlex.join(["gridstab", *arguments, "--resume"])
 
 
 def _report(run: "Run", *, as_json: bool, quiet: bool) -> None:

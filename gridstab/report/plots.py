@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from matplotlib import rc_context
 from matplotlib.collections import LineCollection
 from matplotlib.colors import BoundaryNorm, ListedColormap
@@ -24,6 +24,7 @@ from gridstab.dynamics.basin_map import BasinMap
 from gridstab.dynamics.engine import Status
 from gridstab.dynamics.result import StabilityResult
 from gridstab.errors import InvalidParameterError
+from gridstab.grids.power_grid import PowerGrid
 from gridstab.report.layout import node_positions
 
 COLOURS = "viridis"
@@ -60,42 +61,11 @@ def plot_grid(
             node to 1 unless given.
     """
     grid, snbs = result.grid, result.snbs
-    position = node_positions(grid)
-    if ax is None:
-        width, height = np.ptp(position, axis=0)
-        shape = float(np.clip(width / height if height else 1.6, 0.9, 1.6))
-        scale = 1.5 if grid.num_nodes > 500 else 1.0
-        figure = Figure(figsize=(scale * (5 * shape + 1.2), scale * 6.4), layout="constrained")
-        ax = figure.add_subplot()
-    size = float(np.clip(9000 / grid.num_nodes, 14, 130))
-    low, high = limits or (min(np.floor(10 * snbs.min()) / 10, 0.9), 1.0)
-
-    ax.add_collection(
-        LineCollection(position[grid.lines], colors=LINE, linewidths=size**0.5 / 9, zorder=1)
-    )
-    # The weakest nodes are drawn last, so that no crowd hides them.
-    order = np.argsort(-snbs, kind="stable")
     ring = result.troublemaker & (result.troublemaker.mean() <= 0.5)
-    for marker, chosen in (("o", grid.power > 0), ("s", grid.power <= 0)):
-        nodes = order[chosen[order]]
-        painted = ax.scatter(
-            *position[nodes].T,
-            c=snbs[nodes],
-            s=size if marker == "o" else 0.8 * size,
-            marker=marker,
-            cmap=COLOURS,
-            vmin=low,
-            vmax=high,
-            edgecolors=np.where(ring[nodes], TROUBLE, OUTLINE),
-            linewidths=np.where(ring[nodes], size**0.5 / 5, size**0.5 / 20),
-            zorder=2,
-        )
-    ax.set_aspect("equal")
-    ax.margins(0.04)
-    ax.set_axis_off()
-    bar = ax.figure.colorbar(painted, ax=ax, shrink=0.75, aspect=28, pad=0.02)
-    bar.set_label("single-node basin stability", color=TEXT)
-    bar.outline.set_visible(False)
+    low, high = limits or (min(np.floor(10 * snbs.min()) / 10, 0.9), 1.0)
+    ax = draw_grid(
+        grid, snbs, ax, limits=(low, high), label="single-node basin stability", ring=ring
+    )
     half = float(np.diff(result.interval, axis=1).mean()) / 2
     _title(
         ax,
@@ -112,6 +82,69 @@ def plot_grid(
         labelcolor=TEXT,
     )
     return ax.figure
+
+
+def draw_grid(
+    grid: PowerGrid,
+    values: Float[np.ndarray, " nodes"],
+    ax: Any = None,
+    *,
+    limits: tuple[float, float],
+    label: str,
+    colours: str = COLOURS,
+    last_is_high: bool = False,
+    ring: Bool[np.ndarray, " nodes"] | None = None,
+) -> Any:
+    """Lines, coloured nodes and the colour bar, without title and legend.
+
+    Args:
+        grid: What to draw.
+        values: One a node.
+        ax: Axes to draw into; a new figure unless given.
+        limits: Ends of the colour scale.
+        label: Of the colour scale.
+        colours: A colour map of matplotlib.
+        last_is_high: Draw the largest values last, so that no crowd hides them, not the smallest.
+        ring: Nodes with a conspicuous outline.
+
+    Returns:
+        The axes.
+    """
+    position = node_positions(grid)
+    if ax is None:
+        width, height = np.ptp(position, axis=0)
+        shape = float(np.clip(width / height if height else 1.6, 0.9, 1.6))
+        scale = 1.5 if grid.num_nodes > 500 else 1.0
+        figure = Figure(figsize=(scale * (5 * shape + 1.2), scale * 6.4), layout="constrained")
+        ax = figure.add_subplot()
+    size = float(np.clip(9000 / grid.num_nodes, 14, 130))
+    ringed = np.zeros(grid.num_nodes, bool) if ring is None else ring
+
+    ax.add_collection(
+        LineCollection(position[grid.lines], colors=LINE, linewidths=size**0.5 / 9, zorder=1)
+    )
+    order = np.argsort(values if last_is_high else -values, kind="stable")
+    for marker, chosen in (("o", grid.power > 0), ("s", grid.power <= 0)):
+        nodes = order[chosen[order]]
+        painted = ax.scatter(
+            *position[nodes].T,
+            c=values[nodes],
+            s=size if marker == "o" else 0.8 * size,
+            marker=marker,
+            cmap=colours,
+            vmin=limits[0],
+            vmax=limits[1],
+            edgecolors=np.where(ringed[nodes], TROUBLE, OUTLINE),
+            linewidths=np.where(ringed[nodes], size**0.5 / 5, size**0.5 / 20),
+            zorder=2,
+        )
+    ax.set_aspect("equal")
+    ax.margins(0.04)
+    ax.set_axis_off()
+    bar = ax.figure.colorbar(painted, ax=ax, shrink=0.75, aspect=28, pad=0.02)
+    bar.set_label(label, color=TEXT)
+    bar.outline.set_visible(False)
+    return ax
 
 
 def _grid_legend(ringed: int) -> list[Line2D]:

@@ -16,6 +16,8 @@ from gnncore.storage import CorruptFileError, create_dataset, read_hdf5, write_h
 from gridstab.datasets.labelled_grid import LabelledGrid, published_arrays, published_grid
 
 SPLITS = ("train", "valid", "test")
+"""Names of the splits, in the order of the grids' numbers."""
+
 _LABELS: dict[str, str] = {
     "snbs": "snbs",
     "mfd": "max_frequency_deviation",
@@ -41,9 +43,22 @@ class SplitLayout:
             CorruptFileError: A file is damaged or not in this layout, or a grid has no label.
             StorageError: ``snbs.h5`` is missing.
         """
-        where = {key: place for place in _places(folder) for key in _keys(place)}
-        for key in sorted(where, key=int):
-            yield _read(where[key], key)
+        grids = [labelled for place in _places(folder) for labelled in _read(place)]
+        yield from sorted(grids, key=lambda labelled: labelled.grid_id)
+
+    def splits(self, folder: Path) -> dict[str, list[int]]:
+        """The numbers of the grids in each of the folders ``train``, ``valid`` and ``test``.
+
+        A folder that is not split has none.
+
+        Raises:
+            CorruptFileError: A file is damaged or not in this layout.
+        """
+        return {
+            place.name: sorted(map(int, _keys(place)))
+            for place in _places(folder)
+            if place.name in SPLITS
+        }
 
     def write(self, folder: Path, grids: Iterable[LabelledGrid], dataset: str) -> None:
         """Four files a split in ``folder/dataset``.
@@ -84,33 +99,55 @@ def _places(folder: Path) -> list[Path]:
 
 def _keys(place: Path) -> list[str]:
     path = place / "input_data.h5"
-    keys = read_hdf5(path, lambda file: list(file["grids"]))
+    return read_hdf5(path, lambda file: _numbers(path, file["grids"]))
+
+
+def _numbers(path: Path, group: Any) -> list[str]:
+    keys = list(group)
     strange = [key for key in keys if not key.isdecimal()]
     if strange:
         raise CorruptFileError.because("read", path, f"grid {strange[0]!r} has no number")
     return keys
 
 
-def _read(place: Path, key: str) -> LabelledGrid:
-    arrays = read_hdf5(
-        place / "input_data.h5",
-        lambda file: [
-            file["grids"][key][name][()] for name in ("edge_index", "edge_attr", "node_features")
-        ],
-    )
-    arrays[2] = arrays[2].reshape(len(arrays[2]), -1)[:, 0]
-    deviation, troublemaker = place / "mfd.h5", place / "tm.h5"
-    return LabelledGrid(
-        grid_id=int(key),
-        grid=published_grid(*arrays, name=f"grid-{key}"),
-        snbs=_label(place / "snbs.h5", key),
-        max_frequency_deviation=_label(deviation, key) if deviation.is_file() else None,
-        troublemaker=_label(troublemaker, key).astype(int) if troublemaker.is_file() else None,
-    )
+def _read(place: Path) -> list[LabelledGrid]:
+    """All grids of a place; every file is checked and read once, not once a grid."""
+    path = place / "input_data.h5"
+    names = ("edge_index", "edge_attr", "node_features")
+
+    def read(file: Any) -> dict[str, list[np.ndarray]]:
+        grids = file["grids"]
+        return {key: [grids[key][name][()] for name in names] for key in _numbers(path, grids)}
+
+    inputs = read_hdf5(path, read)
+    labels = {
+        field: _labels(place / f"{stem}.h5", list(inputs))
+        for stem, field in _LABELS.items()
+        if stem == "snbs" or (place / f"{stem}.h5").is_file()
+    }
+    if "troublemaker" in labels:
+        labels["troublemaker"] = {
+            key: values.astype(int) for key, values in labels["troublemaker"].items()
+        }
+    return [
+        LabelledGrid(
+            grid_id=int(key),
+            grid=published_grid(
+                edge_index,
+                edge_attr,
+                features.reshape(len(features), -1)[:, 0],
+                name=f"grid-{key}",
+            ),
+            **{field: values[key] for field, values in labels.items()},
+        )
+        for key, (edge_index, edge_attr, features) in inputs.items()
+    ]
 
 
-def _label(path: Path, key: str) -> np.ndarray:
-    return read_hdf5(path, lambda file: np.asarray(file[key][()], np.float64).ravel())
+def _labels(path: Path, keys: list[str]) -> dict[str, np.ndarray]:
+    return read_hdf5(
+        path, lambda file: {key: np.asarray(file[key][()], np.float64).ravel() for key in keys}
+    )
 
 
 def _write(place: Path, part: list[LabelledGrid]) -> None:

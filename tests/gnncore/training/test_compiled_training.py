@@ -30,6 +30,7 @@ torch.testing.assert_close(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_compiled_training_is_training() -> None:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],

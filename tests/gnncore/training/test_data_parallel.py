@@ -66,6 +66,7 @@ def launch(folder: Path, *options: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_two_processes_are_one(tmp_path: Path) -> None:
     model, result = train(None)
     launch(tmp_path / "two")

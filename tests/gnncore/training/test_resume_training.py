@@ -228,6 +228,7 @@ write_bytes(sys.argv[2], weights(model))
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_sigkill_at_random_instants(tmp_path: Path) -> None:
     """A real process, killed by the kernel again and again until a run comes through."""
     random = np.random.default_rng(0)

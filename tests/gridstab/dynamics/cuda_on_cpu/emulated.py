@@ -22,7 +22,7 @@ COMPILER = shutil.which("g++")
 
 @dataclass
 class EmulatedKernel:
-    library: ctypes.CDLL
+    shared_object: ctypes.CDLL
     resident_blocks: int
     thread_order: int
     launches: int = 0

@@ -1,0 +1,1 @@
+"""The parts of :mod:`benchmarks.long_range`."""

@@ -1,0 +1,131 @@
+"""Who predicts the stability of power grids best: published models, baselines, and ours.
+
+    python -m benchmarks.grid_leaderboard --rows ours,published --seeds 3 --budget 10
+
+Every model is trained on grids of 20 and of 100 nodes from several seeds, chosen by its R² on the
+validation grids, and judged on test grids of both sizes and of Texas. The splits are fixed by the
+numbers of the grids. Trainings are kept in ``--out`` and never repeated, so the program may be
+killed at any time and started again, also several times at once.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from benchmarks.cells import time_warning
+from benchmarks.hardware import ROOT
+from benchmarks.leaderboard.rows import Row, choose_rows
+from benchmarks.leaderboard.sets import GridSets, write_tiny_sets
+from benchmarks.leaderboard.tables import collect, cut_warning, write_tables
+from benchmarks.leaderboard.training import Cell, plan_epochs
+from benchmarks.results import Report, console
+from gnncore.errors import GnncoreError
+from gridstab.errors import GridstabError
+
+QUICK_ROWS = "dirac_bianconi,small_tag,ridge/published_measures,mlp/operating_point,mean"
+
+
+def main(
+    rows: Annotated[
+        str, typer.Option(help="Names of rows, or ours, published, baselines, all; with commas.")
+    ] = "all",
+    seeds: Annotated[int, typer.Option(help="Trainings of every row on every set.")] = 3,
+    train_on: Annotated[str, typer.Option(help="Training sets; with commas.")] = "ds20,ds100",
+    ds20: Annotated[
+        str, typer.Option(help="Grids of 20 nodes: a folder or a packaged set.")
+    ] = "ds20",
+    ds100: Annotated[str, typer.Option(help="Grids of 100 nodes.")] = "ds100",
+    texas: Annotated[str, typer.Option(help="The grid of Texas, which is only a test.")] = "texas",
+    grids: Annotated[int | None, typer.Option(help="Training grids at most.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs at most; tables say what was cut.")
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option(help="Minutes a training at most; cuts epochs as well.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where trainings are kept.")] = ROOT
+    / "runs"
+    / "leaderboard",
+    collect_only: Annotated[
+        bool, typer.Option(help="Train nothing, only write the tables.")
+    ] = False,
+    json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
+    quick: Annotated[bool, typer.Option(help="Tiny made-up grids, to see that it runs.")] = False,
+) -> None:
+    """Train what is not trained yet, and rank everything that is."""
+    with TemporaryDirectory() as scratch:
+        paths = {"ds20": ds20, "ds100": ds100, "texas": texas}
+        if quick:
+            rows, seeds, epochs, out = QUICK_ROWS, 2, epochs or 2, Path(scratch) / "cells"
+            paths = write_tiny_sets(Path(scratch))
+        sets = GridSets(paths, grids)
+        report = Report("grid_leaderboard", "Leaderboard of basin stability", quick=quick)
+        failures: list[str] = []
+        if not collect_only:
+            cells = _cells(choose_rows(rows), train_on.split(","), seeds, sets)
+            failures = _train(cells, sets, out, epochs, budget)
+        entries = collect(out, sets)
+        write_tables(report, entries, sets)
+        notes = [
+            *sets.describe(),
+            "± is the standard deviation over seeds; minutes are those of one training. The best "
+            "epoch is chosen on validation grids only.",
+            *failures,
+            *cut_warning(entries),
+            *time_warning(report.record),
+        ]
+        for note in notes:
+            report.say(note.replace(f"{ROOT}/", ""))
+        report.save(
+            {"rows": rows, "seeds": seeds, "epochs": epochs, "budget": budget, "grids": grids},
+            {
+                f"{entry.row.name} on {entry.trained_on}": {
+                    "cells": entry.cells,
+                    "ensemble": entry.ensemble,
+                }
+                for entry in entries
+            },
+            json,
+        )
+
+
+def _cells(
+    rows: list[Row], train_on: list[str], seeds: int, sets: GridSets
+) -> list[tuple[int, Row, str]]:
+    """Seed, row and training set. Seeds last: stopped early, all rows have the same number."""
+    return [
+        (seed, row, name)
+        for seed in range(1, seeds + 1)
+        for row in rows
+        for name in train_on
+        if name in sets.trainable and (seed == 1 or row.is_random)
+    ]
+
+
+def _train(
+    cells: list[tuple[int, Row, str]],
+    sets: GridSets,
+    out: Path,
+    epochs: int | None,
+    budget: float | None,
+) -> list[str]:
+    """Train what is not trained yet; a sentence on everything that failed."""
+    failures = []
+    try:
+        for number, (seed, row, name) in enumerate(cells, 1):
+            what = f"{row.name} on {name}, seed {seed}"
+            console.print(f"{number}/{len(cells)} {what}")
+            try:
+                planned = plan_epochs(row, name, sets, out, cap=epochs, minutes=budget)
+                Cell(row, name, sets.sizes(name)["train"], seed, planned).run(sets, out)
+            except (GnncoreError, GridstabError) as error:
+                failures.append(f"{what}, failed: {error}.")
+    except KeyboardInterrupt:
+        console.print("interrupted; the tables show what is there")
+    return failures
+
+
+if __name__ == "__main__":
+    typer.run(main)

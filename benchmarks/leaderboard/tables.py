@@ -1,0 +1,210 @@
+"""From finished cells to the leaderboard: means, spreads, ensembles, published values."""
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.cells import Result, finished_cells
+from benchmarks.leaderboard.rows import ROWS, Row
+from benchmarks.leaderboard.sets import GridSets
+from benchmarks.leaderboard.training import ensemble_metrics
+from benchmarks.results import Report
+from gridstab.learning.published import PUBLISHED_RESULTS
+from gridstab.learning.transfers import TRANSFERS
+
+TITLES = {"ds20": "20", "ds100": "100", "texas": "Texas"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row on one training set, over all its seeds.
+
+    Attributes:
+        row: What was trained.
+        cells: The results of its seeds.
+        ensemble: Metrics of the mean of their predictions, by test set; empty for one seed.
+    """
+
+    row: Row
+    cells: list[Result]
+    ensemble: dict[str, dict[str, float]]
+
+    @property
+    def trained_on(self) -> str:
+        """Name of the training set."""
+        return str(self.cells[0]["trained_on"])
+
+    def values(self, evaluated_on: str, metric: str) -> list[float]:
+        """A metric of each seed that was judged on this set."""
+        known = [
+            cell["metrics"][evaluated_on] for cell in self.cells if evaluated_on in cell["metrics"]
+        ]
+        return [metrics[metric] for metrics in known if metric in metrics]
+
+
+def collect(out: Path, sets: GridSets) -> list[Entry]:
+    """Every row with finished cells for the present test sets.
+
+    Where a row was trained on several numbers of grids or epochs, the largest counts.
+    """
+    groups: dict[tuple[str, str], dict[tuple[int, int], list[tuple[Path, Result]]]] = {}
+    current = {name: sets.labels_hash(name) for name in sets.testable}
+    for folder, cell in finished_cells(out / "cells"):
+        if _is_current(cell, current):
+            extent = cell["grids"], cell.get("planned_epochs", 0)
+            group = groups.setdefault((cell["trained_on"], cell["row"]), {})
+            group.setdefault(extent, []).append((folder, cell))
+    entries = []
+    for (_, name), extents in sorted(groups.items()):
+        found = extents[max(extents)]
+        folders, cells = [folder for folder, _ in found], [cell for _, cell in found]
+        shared = [name for name in sets.testable if all(name in cell["labels"] for cell in cells)]
+        ensemble = ensemble_metrics(folders, shared, sets) if len(cells) > 1 else {}
+        entries.append(Entry(ROWS[name], cells, ensemble))
+    return entries
+
+
+def write_tables(report: Report, entries: list[Entry], sets: GridSets) -> None:
+    """A table for each training set, and the published values."""
+    for trained_on in ("ds20", "ds100"):
+        chosen = [entry for entry in entries if entry.trained_on == trained_on]
+        if chosen:
+            _leaderboard(report, trained_on, chosen, sets)
+    transfers = [f"{TITLES[a]} → {TITLES[b]}" for a, b in TRANSFERS]
+    report.table(
+        "Published R², on grids of the same ensembles",
+        ["model", "training grids", *transfers],
+        [
+            [
+                result.model,
+                f"{result.training_grids:,}",
+                *map(_number, map(result.r2.get, TRANSFERS)),
+            ]
+            for result in PUBLISHED_RESULTS
+        ],
+    )
+
+
+def cut_warning(entries: Iterable[Entry]) -> list[str]:
+    """A sentence if rows were trained for fewer epochs than their settings say."""
+    cut = sorted({entry.row.name for entry in entries if any(map(_was_cut, entry.cells))})
+    return [f"Trained for fewer epochs than their settings say: {', '.join(cut)}."] if cut else []
+
+
+def _is_current(cell: Result, labels: dict[str, str]) -> bool:
+    """Whether it is of a row as it is now, judged on the test sets as they are now."""
+    row = ROWS.get(cell["row"])
+    return (
+        row is not None
+        and cell["digest"] == row.digest
+        and bool(cell["labels"])
+        and all(labels.get(name) == known for name, known in cell["labels"].items())
+    )
+
+
+def _leaderboard(report: Report, trained_on: str, entries: list[Entry], sets: GridSets) -> None:
+    tests = [b for a, b in TRANSFERS if a == trained_on and b in sets.testable]
+    ranked: list[tuple[float, list[str]]] = []
+    for entry in entries:
+        scores = [entry.values(name, "r2") for name in tests]
+        within = entry.values(trained_on, "share_within_0.1")
+        cells = [
+            entry.row.name,
+            entry.row.features_title,
+            _parameters(entry.cells[0]),
+            *map(_spread, scores),
+            _spread(within),
+            _published(entry.row, trained_on),
+            _epochs(entry.cells),
+            _minutes(statistics.mean(cell["seconds"] for cell in entry.cells)),
+            str(len(entry.cells)),
+        ]
+        ranked.append((statistics.mean(scores[0]), cells))
+        if entry.ensemble:
+            ranked.append((entry.ensemble[trained_on]["r2"], _ensemble(entry, tests)))
+    ranked.sort(key=lambda pair: -pair[0])
+    ceilings = [
+        next((value for entry in entries for value in entry.values(name, "r2_ceiling")), None)
+        for name in tests
+    ]
+    grids = max(cell["grids"] for entry in entries for cell in entry.cells)
+    rest = [""] * 4
+    report.table(
+        f"Trained on {grids:,} grids of {TITLES[trained_on]} nodes: R² on test grids",
+        [
+            "model",
+            "features",
+            "parameters",
+            *(f"{TITLES[trained_on]} → {TITLES[name]}" for name in tests),
+            "within 0.1",
+            "published (grids)",
+            "epochs",
+            "minutes",
+            "seeds",
+        ],
+        [
+            *(cells for _, cells in ranked),
+            ["ceiling of label noise", "", "", *map(_number, ceilings), "", *rest],
+        ],
+    )
+
+
+def _ensemble(entry: Entry, tests: list[str]) -> list[str]:
+    metrics = entry.ensemble
+    seconds = sum(cell["seconds"] for cell in entry.cells)
+    parameters = entry.cells[0]["parameters"]
+    total = parameters and {"parameters": parameters * len(entry.cells)}
+    return [
+        f"{entry.row.name}, mean of {len(entry.cells)}",
+        entry.row.features_title,
+        _parameters(total or {"parameters": None}),
+        *(_number(metrics.get(name, {}).get("r2")) for name in tests),
+        _number(metrics[entry.trained_on]["share_within_0.1"]),
+        "",
+        _epochs(entry.cells),
+        _minutes(seconds),
+        "all",
+    ]
+
+
+def _published(row: Row, trained_on: str) -> str:
+    """R² on its own kind of grids, of the result with the fewest training grids."""
+    pair = (trained_on, trained_on)
+    found = [r for r in PUBLISHED_RESULTS if r.model == row.published and pair in r.r2]
+    if not found:
+        return ""
+    nearest = min(found, key=lambda result: result.training_grids)
+    return f"{nearest.r2[pair]:.3f} ({nearest.training_grids:,})"
+
+
+def _epochs(cells: list[Result]) -> str:
+    epochs = [cell["epochs"] for cell in cells]
+    if epochs[0] is None:
+        return ""
+    low, high = min(epochs), max(epochs)
+    words = f"{low}" if low == high else f"{low} to {high}"
+    full = cells[0]["full_epochs"]
+    return words if high == full and low == high else f"{words} of {full}"
+
+
+def _was_cut(cell: Result) -> bool:
+    return cell["epochs"] is not None and cell["planned_epochs"] < cell["full_epochs"]
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f}" if seconds >= 600 else f"{seconds / 60:.1f}"
+
+
+def _parameters(cell: Result) -> str:
+    return "" if cell["parameters"] is None else f"{cell['parameters']:,}"
+
+
+def _spread(values: list[float]) -> str:
+    if len(values) < 2:
+        return _number(next(iter(values), None))
+    return f"{_number(statistics.mean(values))} ± {_number(statistics.stdev(values))}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

@@ -1,0 +1,220 @@
+"""Do models see far? Peptides-func, and exact distances in random graphs, at equal budgets.
+
+    python -m benchmarks.long_range --peptides FOLDER
+    python -m benchmarks.long_range --tasks sssp,eccentricity,diameter --epochs 100
+
+All models get the same number of parameters, epochs and learning rates to choose from; the best
+rate and epoch are those of the validation graphs. Trainings are kept in ``--out`` and never
+repeated, so the program may be killed at any time and started again.
+"""
+
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+
+from benchmarks.cells import Result, time_warning
+from benchmarks.graph_tasks.contestants import CONTESTANTS, specification
+from benchmarks.graph_tasks.graph_properties import PROPERTIES, PUBLISHED_GRAPHS, make_tasks
+from benchmarks.graph_tasks.peptides import peptides_task, write_tiny_peptides
+from benchmarks.graph_tasks.task import GraphTask
+from benchmarks.graph_tasks.training import Cell
+from benchmarks.hardware import ROOT
+from benchmarks.results import Report, console
+from gnncore.training import TrainingSettings
+
+PEPTIDES = "peptides-func"
+PUBLISHED_PEPTIDES = {
+    "GCN": "0.5930 (arXiv:2206.08164), tuned 0.6860 ± 0.0050 (arXiv:2309.00367)",
+    "GPS": "0.6535 ± 0.0041 (arXiv:2205.12454), tuned 0.6534 ± 0.0091 (arXiv:2309.00367)",
+}
+"""Average precision on the test graphs."""
+
+
+def main(
+    tasks: Annotated[
+        str, typer.Option(help=f"With commas, of {PEPTIDES}, {', '.join(PROPERTIES)}.")
+    ] = ",".join((*PROPERTIES, PEPTIDES)),
+    models: Annotated[str, typer.Option(help="With commas.")] = ",".join(CONTESTANTS),
+    peptides: Annotated[Path | None, typer.Option(help="Folder of Peptides-func.")] = None,
+    seeds: Annotated[int, typer.Option(help="Trainings of every model.")] = 3,
+    epochs: Annotated[int, typer.Option(help="Of every training.")] = 100,
+    peptides_epochs: Annotated[
+        int | None, typer.Option(help="Of those on Peptides-func, if they should differ.")
+    ] = None,
+    rates: Annotated[str, typer.Option(help="Learning rates to choose from.")] = "0.001,0.003",
+    parameters: Annotated[int, typer.Option(help="Of every model, at most.")] = 100_000,
+    batch_size: Annotated[int, typer.Option(help="Graphs a step.")] = 64,
+    graphs: Annotated[int | None, typer.Option(help="Training graphs at most.")] = None,
+    smallest: Annotated[int, typer.Option(help="Nodes of random graphs, from here ...")] = 25,
+    largest: Annotated[int, typer.Option(help="... to here.")] = 34,
+    walks: Annotated[int, typer.Option(help="Random-walk encoding on Peptides-func.")] = 20,
+    out: Annotated[Path, typer.Option(help="Where trainings are kept.")] = ROOT
+    / "runs"
+    / "long_range",
+    json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
+    quick: Annotated[bool, typer.Option(help="A few tiny graphs, to see that it runs.")] = False,
+) -> None:
+    """Train what is not trained yet, and show everything."""
+    changes: dict[str, dict[str, Any]] = {}
+    with TemporaryDirectory() as scratch:
+        if quick:
+            seeds, epochs, rates, parameters, graphs = 2, 2, "0.003", 4000, 32
+            smallest, largest, walks, out = 6, 10, 4, Path(scratch) / "cells"
+            peptides = Path(scratch) / "peptides"
+            write_tiny_peptides(peptides)
+            changes = {name: {"num_layers": 2} for name in CONTESTANTS}
+            changes["DBGNN"]["layer_options"] = {"num_steps": 2}
+        report = Report("long_range", "Long-range tasks", quick=quick)
+        measured: dict[str, Any] = {}
+        for task in _tasks(tasks.split(","), peptides, graphs, (smallest, largest), out, report):
+            steps = walks if task.name == PEPTIDES else 0
+            length = peptides_epochs or epochs if task.name == PEPTIDES else epochs
+            cells = [
+                Cell(
+                    name,
+                    specification(name, task, parameters, walks=steps, **changes.get(name, {})),
+                    _settings(length, float(rate), batch_size, seed),
+                )
+                for seed in range(1, seeds + 1)
+                for rate in rates.split(",")
+                for name in models.split(",")
+            ]
+            results = []
+            for number, cell in enumerate(cells, 1):
+                console.print(f"{task.name} {number}/{len(cells)}: {cell.name}")
+                results.append(cell.run(task, out))
+            done = [result for result in results if result is not None]
+            _table(report, task, done)
+            measured[task.name] = {"facts": task.facts, "baseline": task.baseline, "cells": done}
+        report.say(
+            f"At most {parameters:,} parameters; the learning rate is one of {rates}. ± is the "
+            "standard deviation over seeds."
+        )
+        if seeds == 1:
+            report.say("Single trainings have no spread; they show cost and learning, not ranks.")
+        for sentence in time_warning(report.record):
+            report.say(sentence)
+        report.save(
+            {
+                "seeds": seeds,
+                "epochs": epochs,
+                "peptides_epochs": peptides_epochs,
+                "rates": rates,
+                "parameters": parameters,
+                "batch_size": batch_size,
+                "walks": walks,
+            },
+            measured,
+            json,
+        )
+
+
+def _tasks(
+    names: list[str],
+    peptides: Path | None,
+    graphs: int | None,
+    nodes: tuple[int, int],
+    out: Path,
+    report: Report,
+) -> Iterator[GraphTask]:
+    """One after the other, so that the first need not wait for the data of the last."""
+    unknown = sorted(set(names) - {*PROPERTIES, PEPTIDES})
+    if unknown:
+        raise typer.BadParameter(f"there is no task {unknown[0]!r}")
+    chosen = [name for name in names if name in PROPERTIES]
+    if chosen:
+        share = min(1.0, (graphs or PUBLISHED_GRAPHS["train"]) / PUBLISHED_GRAPHS["train"])
+        counts = {split: max(8, round(share * n)) for split, n in PUBLISHED_GRAPHS.items()}
+        made = make_tasks(nodes, counts, seed=0)
+        yield from (made[name] for name in chosen)
+    if PEPTIDES not in names:
+        return
+    if peptides is None:
+        report.say("Peptides-func is left out: give its folder with --peptides.")
+        return
+    try:
+        console.print("reading Peptides-func")
+        task = peptides_task(peptides, out, graphs=graphs)
+    except ModuleNotFoundError as error:
+        report.say(f"Peptides-func is left out: {error}; pip install rdkit.")
+    except FileNotFoundError as error:
+        report.say(f"Peptides-func is left out: {error}.")
+    else:
+        yield task
+
+
+def _settings(epochs: int, rate: float, batch_size: int, seed: int) -> TrainingSettings:
+    return TrainingSettings(
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=rate,
+        weight_decay=1e-5,
+        schedule="cosine",
+        warm_up=0.05,
+        clip_norm=1.0,
+        seed=seed,
+    )
+
+
+def _table(report: Report, task: GraphTask, results: list[Result]) -> None:
+    """The best learning rate of each model, by validation."""
+    rows = []
+    for name in dict.fromkeys(result["model"] for result in results):
+        best = _best_rate([result for result in results if result["model"] == name], task)
+        scores = [result["test"] for result in best]
+        spread = f" ± {statistics.stdev(scores):.3f}" if len(scores) > 1 else ""
+        per_epoch = statistics.mean(result["seconds"] / result["epochs"] for result in best)
+        rows.append(
+            [
+                name,
+                f"{best[0]['parameters']:,}",
+                f"{statistics.mean(scores):.3f}{spread}",
+                f"{best[0]['learning_rate']:g}",
+                str(best[0]["epochs"]),
+                f"{statistics.mean(result['best_epoch'] for result in best):.0f}",
+                f"{per_epoch:.3g}",
+                str(len(best)),
+            ]
+        )
+    rows.append(["mean of the training labels", "", f"{task.baseline:.3f}", *[""] * 5])
+    counts, every = task.facts["graphs"], task.facts["all training graphs"]
+    words = ", ".join(f"{count:,} {split}" for split, count in counts.items())
+    direction = "larger" if task.larger_is_better else "smaller"
+    report.table(
+        f"{task.name} ({words} graphs): {task.measure}, {direction} is better",
+        [
+            "model",
+            "parameters",
+            "test",
+            "rate",
+            "epochs",
+            "best epoch",
+            "seconds an epoch",
+            "seeds",
+        ],
+        rows,
+    )
+    if counts["train"] < every:
+        report.say(f"{task.name} is cut to {counts['train']:,} of {every:,} training graphs.")
+    if task.name == PEPTIDES:
+        for name, value in PUBLISHED_PEPTIDES.items():
+            report.say(f"Published for {name}, all graphs and up to 500,000 parameters: {value}.")
+
+
+def _best_rate(results: list[Result], task: GraphTask) -> list[Result]:
+    by_rate: dict[float, list[Result]] = {}
+    for result in results:
+        by_rate.setdefault(result["learning_rate"], []).append(result)
+    sign = 1 if task.objective.maximise else -1
+    return max(
+        by_rate.values(),
+        key=lambda cells: sign * statistics.mean(cell["validation"] for cell in cells),
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,57 @@
+"""``gridstab evaluate``: how well trained models do on labelled grids."""
+
+from pathlib import Path
+
+import typer
+
+from gridstab.cli import app
+
+
+@app.command()
+def evaluate(
+    runs: list[Path] = typer.Argument(
+        help="Training folders; the predictions of several are averaged."
+    ),
+    data: str = typer.Option(..., help="As for gridstab train, or texas."),
+    split: str = typer.Option("test", help="train, valid, test, or all of them."),
+    sign_invariant: bool | None = typer.Option(
+        None,
+        "--sign-invariant/--no-sign-invariant",
+        help="Predict the mean for a grid and its mirror. [default: as trained]",
+    ),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
+) -> None:
+    """Evaluate trained models, also on grids of another size than they were trained on."""
+    import json
+
+    from gridstab.cli.learning_summary import print_metrics
+    from gridstab.learning.evaluation import evaluate as metrics_of
+    from gridstab.learning.splits import SPLITS
+    from gridstab.learning.train import load_for_learning
+    from gridstab.learning.trained import Ensemble
+
+    if split not in (*SPLITS, "all"):
+        raise typer.BadParameter(f"split must be {', '.join(SPLITS)} or all, got {split!r}")
+    model = Ensemble.load(*runs)
+    dataset = load_for_learning(data, model.features, model.task)
+    for name in SPLITS:
+        if name == split:
+            dataset = dataset.split(name)
+    prediction = model.predict(dataset, sign_invariant=sign_invariant)
+    metrics = metrics_of(prediction, dataset, model.task, threshold=model.threshold)
+    summary = {
+        "runs": list(map(str, runs)),
+        "data": dataset.name,
+        "split": split,
+        "grids": len(dataset),
+        "nodes": dataset.store.num_nodes,
+        "task": model.task.name,
+        "metrics": metrics,
+    }
+    if as_json:
+        typer.echo(json.dumps(summary))
+        return
+    print_metrics(
+        f"{model.task.title}: {len(dataset):,} grids of {dataset.name} ({split})",
+        {split: metrics},
+    )

@@ -1,0 +1,69 @@
+"""What a training or an evaluation found, as one dictionary and as a table."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gridstab.learning.trained import TrainedModel
+
+_NAMES = {
+    "r2": "R²",
+    "r2_ceiling": "R² ceiling (label noise)",
+    "mse": "mean squared error",
+    "label_noise": "of it label noise",
+    "excess_mse": "of it the model's",
+    "mae": "mean absolute error",
+    "share_within_0.1": "share within 0.1",
+    "share_in_interval": "share in the label's 95 % interval",
+    "f2": "F2",
+    "average_precision": "average precision",
+    "positive_share": "share of troublemakers",
+}
+"""Metrics by name, in the order of the table; others follow."""
+
+
+def summarise_training(folder: Path, trained: "TrainedModel") -> dict[str, Any]:
+    """Configuration and metrics; plain JSON values."""
+    return {
+        "run": str(folder),
+        "title": trained.task.title,
+        "config": trained.config.model_dump(mode="json"),
+        **trained.metrics,
+    }
+
+
+def print_training(summary: dict[str, Any]) -> None:
+    """The dictionary of :func:`summarise_training` for people, on stdout."""
+    from rich.console import Console
+
+    config = summary["config"]
+    grids = config["data"]["grids"]
+    lines = (
+        summary["run"],
+        f"{config['model']}: {summary['parameters']:,} parameters, trained on {grids['train']:,} "
+        f"grids of {config['data']['name']}, best of {summary['epochs']} epochs: "
+        f"{summary['best_epoch']}",
+    )
+    console = Console()
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    print_metrics(
+        f"{summary['title']}, predicted", {split: summary[split] for split in ("valid", "test")}
+    )
+
+
+def print_metrics(title: str, metrics: dict[str, dict[str, float]]) -> None:
+    """One column a split, one row a metric, on stdout."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("metric")
+    for split in metrics:
+        table.add_column(split, justify="right")
+    names = dict.fromkeys(name for values in metrics.values() for name in values)
+    for name in sorted(names, key=lambda name: list(_NAMES).index(name) if name in _NAMES else 99):
+        row = [f"{values[name]:.4g}" if name in values else "" for values in metrics.values()]
+        table.add_row(_NAMES.get(name, name), *row)
+    console = Console()
+    console.print(title, markup=False, highlight=False, soft_wrap=True)
+    console.print(table)

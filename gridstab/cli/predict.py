@@ -1,0 +1,47 @@
+"""``gridstab predict``: the stability of a grid without simulating it."""
+
+from pathlib import Path
+
+import typer
+
+from gridstab.cli import app
+
+
+@app.command()
+def predict(
+    runs: list[Path] = typer.Argument(
+        help="Training folders; the predictions of several are averaged."
+    ),
+    case: str = typer.Option(
+        ...,
+        help="texas, a MATPOWER case by name or file, a grid file, or a folder of labelled grids.",
+    ),
+    seed: int = typer.Option(0, help="Seed of the random powers of a case."),
+    out: Path | None = typer.Option(None, help="CSV file for all nodes, the weakest first."),
+    picture: Path | None = typer.Option(None, help="PNG, SVG or PDF file of the first grid."),
+    sign_invariant: bool | None = typer.Option(
+        None,
+        "--sign-invariant/--no-sign-invariant",
+        help="Predict the mean for a grid and its mirror. [default: as trained]",
+    ),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
+) -> None:
+    """Predict the stability of every node of a grid, and compare with its labels if it has any."""
+    import json
+
+    from gridstab.cli.prediction_summary import print_predictions, summarise_predictions
+    from gridstab.learning.predicting import load_grids, predict_grids
+    from gridstab.learning.trained import Ensemble
+    from gridstab.report.plots import save_figure
+
+    model = Ensemble.load(*runs)
+    found = predict_grids(model, load_grids(case, model.task, seed=seed), sign_invariant)
+    if picture is not None:  # first, since it refuses names of other kinds of files
+        save_figure(found.plot(), picture)
+    if out is not None:
+        found.write_csv(out)
+    summary = summarise_predictions(found)
+    if as_json:
+        typer.echo(json.dumps(summary))
+    else:
+        print_predictions(summary)

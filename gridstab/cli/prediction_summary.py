@@ -1,0 +1,64 @@
+"""What models predict, as one dictionary and as a table."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gridstab.learning.predicting import Predictions
+
+WEAKEST = 10
+
+
+def summarise_predictions(found: "Predictions") -> dict[str, Any]:
+    """The weakest nodes, the time and, where there are labels, the metrics; plain JSON values."""
+    loaded = found.loaded
+    return {
+        "task": found.task.name,
+        "title": found.task.title,
+        "name": loaded.grids[0].name if loaded.dataset is None else loaded.dataset.name,
+        "grids": len(loaded.grids),
+        "nodes": len(found.value),
+        "mean_prediction": float(found.value.mean()),
+        "seconds": round(found.seconds, 4),
+        "simulation_seconds": loaded.simulation_seconds,
+        "metrics": found.metrics,
+        "weakest": found.rows(WEAKEST),
+    }
+
+
+def print_predictions(summary: dict[str, Any]) -> None:
+    """The dictionary of :func:`summarise_predictions` for people, on stdout."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from gridstab.cli.learning_summary import print_metrics
+
+    console = Console()
+    table = Table()
+    labelled = "label" in summary["weakest"][0]
+    interval = "low" in summary["weakest"][0]
+    columns = ["grid", "node", "prediction"]
+    columns += ["label"] * labelled + ["95 % interval"] * interval
+    for column in columns:
+        table.add_column(column)
+    for row in summary["weakest"]:
+        cells = [str(row["grid"]), str(row["node"]), f"{row['prediction']:.3f}"]
+        cells += [f"{row['label']:.3f}"] if labelled else []
+        cells += [f"{row['low']:.3f} to {row['high']:.3f}"] if interval else []
+        table.add_row(*cells)
+    console.print(
+        f"Weakest nodes of {summary['name']}", markup=False, highlight=False, soft_wrap=True
+    )
+    console.print(table)
+    if summary["metrics"]:
+        print_metrics(f"{summary['title']}, compared with the labels", {"": summary["metrics"]})
+    simulated = summary["simulation_seconds"]
+    ratio = ""
+    if simulated:
+        times = simulated / max(summary["seconds"], 1e-4)
+        ratio = f"; their simulation took {simulated:,.1f} s, {times:,.0f} times as long"
+    console.print(
+        f"{summary['nodes']:,} nodes predicted in {summary['seconds']:.3f} s{ratio}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,49 @@
+"""``gridstab report``: one HTML page that shows a run or a trained model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from gridstab.cli import app
+
+if TYPE_CHECKING:
+    from gridstab.report.content import Report
+
+
+@app.command()
+def report(
+    run: Path = typer.Argument(help="Run folder, or folder of a training."),
+    data: str | None = typer.Option(
+        None, help="Labelled grids on which to show a trained model: its test split."
+    ),
+    out: Path | None = typer.Option(None, help="HTML file; report.html in RUN unless given."),
+    grid: int | None = typer.Option(None, min=1, help="Grid to draw; the first unless given."),
+) -> None:
+    """Write a self-contained HTML page: grid, distribution, weakest nodes, predictions."""
+    from gridstab.report.html import save_report
+
+    target = run / "report.html" if out is None else out
+    save_report(_report(run, data, grid), target)
+    typer.echo(f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB)")
+
+
+def _report(run: Path, data: str | None, grid: int | None) -> "Report":
+    from gridstab.cli.folders import is_training
+
+    if is_training(run):
+        from gridstab.learning.training_report import report_of_training
+
+        return report_of_training(run, data, grid)
+
+    from gridstab.datasets.run_folder import RunFolder
+    from gridstab.errors import InvalidParameterError
+    from gridstab.report.runs import report_of_run
+
+    folder = RunFolder.open(run)
+    if data is not None:
+        raise InvalidParameterError(
+            f"--data {data!r} shows a trained model on labelled grids, but {str(run)!r} is "
+            "a run of simulations; leave --data out"
+        )
+    return report_of_run(folder, grid)

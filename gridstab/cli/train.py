@@ -1,0 +1,120 @@
+"""``gridstab train``: learn to predict stability from labelled grids, or go on learning."""
+
+from pathlib import Path
+
+import typer
+
+from gridstab.cli import app
+
+WHAT = "What is learnt"
+HOW = "How it is learnt"
+WHERE = "Where it runs and goes"
+
+
+@app.command()
+def train(
+    data: str = typer.Option(
+        ...,
+        help="Run folder, folder of published files, or ds20 or ds100.",
+        rich_help_panel=WHAT,
+    ),
+    model: str = typer.Option(
+        "default", help="Published model by name, or a TOML file.", rich_help_panel=WHAT
+    ),
+    task: str = typer.Option(
+        "snbs",
+        help="snbs, survivability, troublemaker or max_frequency_deviation.",
+        rich_help_panel=WHAT,
+    ),
+    features: str | None = typer.Option(
+        None,
+        help="What the model sees: published, operating_point, … [default: the model's own]",
+        rich_help_panel=WHAT,
+    ),
+    train_grids: int | None = typer.Option(
+        None, help="Learn from the first so many training grids only.", rich_help_panel=WHAT
+    ),
+    epochs: int | None = typer.Option(
+        None, help="Passes over the training grids. [default: the model's own]", rich_help_panel=HOW
+    ),
+    batch_size: int | None = typer.Option(
+        None, help="Grids a step. [default: the model's own]", rich_help_panel=HOW
+    ),
+    learning_rate: float | None = typer.Option(
+        None, help="Largest learning rate. [default: the model's own]", rich_help_panel=HOW
+    ),
+    patience: int | None = typer.Option(
+        None,
+        help="Stop after so many epochs without a better validation. [default: the model's own]",
+        rich_help_panel=HOW,
+    ),
+    seed: int | None = typer.Option(
+        None,
+        help="Of initial weights, batches and dropout. [default: the model's own]",
+        rich_help_panel=HOW,
+    ),
+    augment: bool = typer.Option(
+        False,
+        "--augment/--no-augment",
+        help="Mirror training grids (P to -P) at random.",
+        rich_help_panel=HOW,
+    ),
+    sign_invariant: bool = typer.Option(
+        False,
+        "--sign-invariant/--no-sign-invariant",
+        help="Predict the mean for a grid and its mirror.",
+        rich_help_panel=HOW,
+    ),
+    device: str = typer.Option("auto", help="auto, cpu, cuda or cuda:1, …", rich_help_panel=WHERE),
+    out: Path | None = typer.Option(
+        None, help="Training folder. [default: runs/<model>-<data>-<task>]", rich_help_panel=WHERE
+    ),
+    resume: bool = typer.Option(
+        False, "--resume", help="Continue the training in that folder.", rich_help_panel=WHERE
+    ),
+    as_json: bool = typer.Option(
+        False, "--json", help="Print one JSON object and nothing else.", rich_help_panel=WHERE
+    ),
+    quiet: bool = typer.Option(
+        False, "--quiet", help="No progress, no table.", rich_help_panel=WHERE
+    ),
+) -> None:
+    """Train a model on labelled grids and evaluate it once on the test split.
+
+    It learns from the training split and is selected on the validation split. On a CPU the result
+    depends on the options under "what" and "how" alone, not on interruptions.
+    """
+    import json
+
+    from gridstab.cli.learning_summary import print_training, summarise_training
+    from gridstab.cli.resuming import command_to_resume
+    from gridstab.learning.train import train_model
+
+    folder = Path("runs", f"{Path(model).stem}-{Path(data).stem}-{task}") if out is None else out
+    try:
+        trained = train_model(
+            model,
+            data,
+            folder,
+            task=task,
+            features=features,
+            train_grids=train_grids,
+            augment=augment,
+            sign_invariant=sign_invariant,
+            resume=resume,
+            progress=not quiet,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            patience=patience,
+            seed=seed,
+            device=device,
+        )
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted; continue with: {command_to_resume()}", err=True)
+        raise typer.Exit(130) from None
+    summary = summarise_training(folder, trained)
+    if as_json:
+        typer.echo(json.dumps(summary))
+    elif not quiet:
+        print_training(summary)

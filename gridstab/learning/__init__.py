@@ -1,0 +1,77 @@
+"""Learning to predict the stability of every node of a grid from the grid alone.
+
+Importing a name from here imports torch; nothing else in gridstab does.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gridstab.learning.baselines import BASELINES as BASELINES
+    from gridstab.learning.baselines import Baseline as Baseline
+    from gridstab.learning.benchmark import BENCHMARK_SETS as BENCHMARK_SETS
+    from gridstab.learning.data import GridDataset as GridDataset
+    from gridstab.learning.data import load_grid_dataset as load_grid_dataset
+    from gridstab.learning.evaluation import evaluate as evaluate
+    from gridstab.learning.evaluation import tune_threshold as tune_threshold
+    from gridstab.learning.features import EDGE_FEATURES as EDGE_FEATURES
+    from gridstab.learning.features import NODE_FEATURES as NODE_FEATURES
+    from gridstab.learning.features import Feature as Feature
+    from gridstab.learning.features import FeatureSet as FeatureSet
+    from gridstab.learning.features import edge_feature as edge_feature
+    from gridstab.learning.features import node_feature as node_feature
+    from gridstab.learning.mirror import flip_signs as flip_signs
+    from gridstab.learning.mirror import mirrored as mirrored
+    from gridstab.learning.published import DEFAULT_MODEL as DEFAULT_MODEL
+    from gridstab.learning.published import PUBLISHED_MODELS as PUBLISHED_MODELS
+    from gridstab.learning.published import PublishedModel as PublishedModel
+    from gridstab.learning.published import published_model as published_model
+    from gridstab.learning.splits import split_ids as split_ids
+    from gridstab.learning.tasks import TASKS as TASKS
+    from gridstab.learning.tasks import Task as Task
+    from gridstab.learning.train import train_model as train_model
+    from gridstab.learning.trained import Ensemble as Ensemble
+    from gridstab.learning.trained import TrainedModel as TrainedModel
+    from gridstab.learning.transfers import evaluate_transfers as evaluate_transfers
+
+# Imported on first use: PyTorch and PyG take seconds to import.
+_HOME = {
+    "BASELINES": "baselines",
+    "BENCHMARK_SETS": "benchmark",
+    "Baseline": "baselines",
+    "DEFAULT_MODEL": "published",
+    "EDGE_FEATURES": "features",
+    "Ensemble": "trained",
+    "Feature": "features",
+    "FeatureSet": "features",
+    "GridDataset": "data",
+    "NODE_FEATURES": "features",
+    "PUBLISHED_MODELS": "published",
+    "PublishedModel": "published",
+    "TASKS": "tasks",
+    "Task": "tasks",
+    "TrainedModel": "trained",
+    "edge_feature": "features",
+    "evaluate": "evaluation",
+    "evaluate_transfers": "transfers",
+    "flip_signs": "mirror",
+    "load_grid_dataset": "data",
+    "mirrored": "mirror",
+    "node_feature": "features",
+    "published_model": "published",
+    "split_ids": "splits",
+    "train_model": "train",
+    "tune_threshold": "evaluation",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,178 @@
+"""How good predictions are, beside how good they can be: labels are counts and carry noise.
+
+A label y = k/n of n trajectories scatters around the true share p with variance p(1 − p)/n. Even
+predicting p exactly leaves that error, so R² has a ceiling below one. It is estimated without bias
+by y(1 − y)/(n − 1), whose expectation is exactly p(1 − p)/n. Labels from Sobol sequences scatter
+less; for them the noise is an upper bound and the ceiling a lower one.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from gnncore import metrics
+from gridstab.dynamics.intervals import wilson_interval
+from gridstab.errors import DatasetError, InvalidParameterError
+from gridstab.learning.tasks import BETA, LabelledGraphs, Task
+
+TOLERANCE = 0.1
+"""Error up to which the published studies count a predicted share as correct."""
+
+
+def evaluate(
+    prediction: Tensor, dataset: LabelledGraphs, task: Task, *, threshold: float | None = None
+) -> dict[str, float]:
+    """All metrics of a split, over the nodes of all its grids together.
+
+    Shares and amounts have ``r2``, ``mse`` and ``mae``. Shares also have ``share_within_0.1`` and,
+    where it is known how many trajectories stand behind the labels, ``label_noise`` and
+    ``r2_ceiling`` (mean squared error and R² of a perfect prediction), ``excess_mse`` (the mean
+    squared error above that noise; below zero only by chance) and ``share_in_interval`` (nodes
+    whose prediction lies in the 95 % interval of the label; about 0.95 if perfect). Tasks with
+    classes have ``f2``, ``recall``, ``precision``, ``average_precision``, ``threshold`` and
+    ``positive_share``.
+
+    Args:
+        prediction: One value a node in the order of the data set, shape ``(nodes,)`` or
+            ``(nodes, 1)``.
+        dataset: The split.
+        task: What was predicted.
+        threshold: In place of the task's own, chosen by :func:`tune_threshold` on another split.
+
+    Raises:
+        InvalidParameterError: Not one finite prediction a node, or a threshold without classes.
+        DatasetError: No label counts, or labels of a single trajectory.
+        GnncoreError: A metric that is not defined: all labels equal, or no troublemakers.
+    """
+    if threshold is not None:
+        task.require_threshold()
+    predicted, label, samples = _aligned(prediction, dataset)
+    result: dict[str, float] = {}
+    if task.kind != "class":
+        result = {
+            "r2": metrics.r2(predicted, label),
+            "mse": metrics.mse(predicted, label),
+            "mae": metrics.mae(predicted, label),
+        }
+    if task.kind == "share":
+        result["share_within_0.1"] = metrics.share_within(predicted, label, TOLERANCE)
+        if samples is not None:
+            noise = label_noise(label, samples)
+            result |= {
+                "label_noise": float(noise.mean()),
+                "r2_ceiling": r2_ceiling(label, samples),
+                "excess_mse": metrics.excess_mse(predicted, label, noise),
+                "share_in_interval": share_in_interval(predicted, label, samples),
+            }
+    if task.has_classes:
+        result |= _of_classes(predicted, label, task, threshold)
+    return result
+
+
+def label_noise(
+    share: Float[Tensor, " nodes"], samples: Int[Tensor, " nodes"]
+) -> Float[Tensor, " nodes"]:
+    """Unbiased estimate y(1 − y)/(n − 1) of each label's variance p(1 − p)/n.
+
+    Raises:
+        DatasetError: A label of fewer than two trajectories, whose noise cannot be estimated.
+    """
+    if bool((samples < 2).any()):
+        raise DatasetError(
+            f"labels of {int(samples.min())} trajectories have unknown noise; simulate at least 2"
+        )
+    return share * (1 - share) / (samples - 1)
+
+
+def r2_ceiling(share: Float[Tensor, " nodes"], samples: Int[Tensor, " nodes"]) -> float:
+    """R² that a perfect prediction of the true shares would have on these labels.
+
+    1 − mean(y(1 − y)/(n − 1)) / var(y), with the variance of the labels over all nodes. One
+    minus it is the part of that variance that is noise.
+
+    Raises:
+        DatasetError: As for :func:`label_noise`.
+    """
+    return float(1 - label_noise(share, samples).mean() / share.var(correction=0))
+
+
+def share_in_interval(
+    prediction: Float[Tensor, " nodes"],
+    share: Float[Tensor, " nodes"],
+    samples: Int[Tensor, " nodes"],
+) -> float:
+    """Share of the nodes whose prediction lies in the Wilson interval (95 %) of the label."""
+    counts = samples.cpu().numpy()
+    stable = np.rint(share.double().cpu().numpy() * counts).astype(np.int64)
+    low, high = wilson_interval(stable, counts).T
+    predicted = prediction.double().cpu().numpy()
+    return float(((low <= predicted) & (predicted <= high)).mean())
+
+
+def tune_threshold(prediction: Tensor, dataset: LabelledGraphs, task: Task) -> float:
+    """The threshold with the largest F2 on a split, which must not be the one evaluated later.
+
+    Args:
+        prediction: One value a node of the validation set.
+        dataset: The validation set.
+        task: A task with classes.
+
+    Raises:
+        InvalidParameterError: A task without classes, or not one finite prediction a node.
+        DatasetError: No label counts, or none is positive.
+    """
+    predicted, label, _ = _aligned(prediction, dataset)
+    positive = task.is_positive(label)
+    if not positive.any():
+        raise DatasetError("no threshold can be tuned where no node is a troublemaker")
+    value, order = predicted.sort(descending=True)
+    hits = positive[order].cumsum(0)
+    called = torch.arange(1, len(value) + 1)
+    score = (1 + BETA**2) * hits / (BETA**2 * positive.sum() + called)
+    # Equal predictions are called together or not at all.
+    last = torch.cat([value[1:] < value[:-1], torch.tensor([True])])
+    best = int(torch.where(last, score, -1.0).argmax())
+    return float(value[best + 1] if best + 1 < len(value) else value[best] - 1)
+
+
+def _of_classes(
+    predicted: Float[Tensor, " nodes"],
+    label: Float[Tensor, " nodes"],
+    task: Task,
+    threshold: float | None,
+) -> dict[str, float]:
+    boundary = task.require_threshold(threshold)
+    positive = task.is_positive(label)
+    return {
+        "f2": metrics.f_beta(predicted, positive, BETA, threshold=boundary),
+        "recall": metrics.recall(predicted, positive, threshold=boundary),
+        "precision": metrics.precision(predicted, positive, threshold=boundary),
+        "average_precision": metrics.average_precision(predicted, positive),
+        "threshold": boundary,
+        "positive_share": float(positive.double().mean()),
+    }
+
+
+def _aligned(
+    prediction: Tensor, dataset: LabelledGraphs
+) -> tuple[Float[Tensor, " nodes"], Float[Tensor, " nodes"], Int[Tensor, " nodes"] | None]:
+    """Predictions, labels and sample sizes of the nodes whose label counts."""
+    tensors = dataset.store.tensors
+    label = tensors["y"].reshape(-1).double()
+    predicted = prediction.detach().cpu().reshape(-1).double()
+    if predicted.shape != label.shape:
+        raise InvalidParameterError(
+            f"a split of {len(label)} nodes needs as many predictions, "
+            f"got shape {tuple(prediction.shape)}"
+        )
+    if not predicted.isfinite().all():
+        bad = int((~predicted.isfinite()).nonzero()[0])
+        raise InvalidParameterError(
+            f"predictions must be finite, got {float(predicted[bad])} at {bad}"
+        )
+    counts = tensors.get("y_mask", torch.ones_like(label, dtype=torch.bool)).reshape(-1)
+    if not counts.any():
+        raise DatasetError("no label of the split counts; choose another target or split")
+    samples = tensors.get("n_samples")
+    return predicted[counts], label[counts], None if samples is None else samples[counts]

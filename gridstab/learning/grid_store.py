@@ -1,0 +1,77 @@
+"""Grids and labels, end to end in tensors that lose nothing, and back."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch_geometric.data import Data
+
+from gnncore.training.store import GraphStore, Level
+from gridstab.errors import DatasetError
+from gridstab.grids.power_grid import PowerGrid
+from gridstab.learning.counted_grid import CountedGrid
+
+_PARAMETERS = ("power", "inertia", "damping", "coordinates")
+_LABELS = (
+    "snbs",
+    "survivability",
+    "max_frequency_deviation",
+    "troublemaker",
+    "n_samples",
+    "n_stable",
+    "n_survived",
+    "n_undecided",
+)
+
+
+def grid_store(grids: Sequence[CountedGrid]) -> GraphStore:
+    """The grids with what all of them know: parameters in double precision, labels and counts.
+
+    Raises:
+        DatasetError: A label does not fit its grid.
+    """
+    columns: dict[str, list[np.ndarray]] = {}
+    for name in (*_PARAMETERS, *_LABELS):
+        values = [getattr(item.grid if name in _PARAMETERS else item, name) for item in grids]
+        if any(value is None for value in values):
+            continue
+        for item, value in zip(grids, values, strict=True):
+            if len(value) != item.grid.num_nodes:
+                raise DatasetError(
+                    f"{name} of grid {item.grid_id} has {len(value)} entries, not one for each of "
+                    f"its {item.grid.num_nodes} nodes"
+                )
+        columns[name] = values
+    arrays = {name: np.concatenate(values) for name, values in columns.items()}
+    arrays["coupling"] = np.concatenate([item.grid.edge_attr for item in grids])
+    arrays["edge_index"] = np.concatenate([item.grid.edge_index for item in grids], axis=1)
+    arrays["grid_id"] = np.array([item.grid_id for item in grids])
+    edge, graph = ("coupling", "edge_index"), ("grid_id",)
+    nodes = torch.tensor([0, *(item.grid.num_nodes for item in grids)])
+    edges = torch.tensor([0, *(2 * item.grid.num_lines for item in grids)])
+    pointers: dict[Level, torch.Tensor] = {
+        "node": nodes.cumsum(0),
+        "edge": edges.cumsum(0),
+        "graph": torch.arange(len(grids) + 1),
+    }
+    levels: dict[str, Level] = {
+        name: "edge" if name in edge else "graph" if name in graph else "node" for name in arrays
+    }
+    return GraphStore(
+        {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()},
+        levels,
+        pointers,
+    )
+
+
+def power_grid(data: Data, name: str) -> PowerGrid:
+    """The grid in a graph of :func:`grid_store`."""
+    return PowerGrid.from_arrays(
+        data.edge_index[:, ::2].T.numpy(),
+        data.power.numpy(),
+        inertia=data.inertia.numpy(),
+        damping=data.damping.numpy(),
+        coupling=data.coupling[::2].numpy(),
+        coordinates=data.coordinates.numpy() if "coordinates" in data else None,
+        name=f"{name}-{int(data.grid_id)}",
+    )

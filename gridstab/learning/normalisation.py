@@ -1,0 +1,96 @@
+"""Features on a common scale, with constants that come from the training set alone."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gnncore.training import GraphStore
+from gridstab.errors import DatasetError
+from gridstab.learning.features import FeatureSet
+
+Values = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """(value − shift) / scale for every column of features.
+
+    Columns of nodes are shifted to mean 0 and scaled to variance 1 over all nodes of the training
+    set. Columns that change their sign in the mirror (P, θ, ω) → (−P, −θ, −ω) are only scaled, to
+    mean square 1, so that the mirror stays a change of sign; so are columns of lines, so that
+    weights stay positive. Constant columns stay as they are. For the published features, P = ±1
+    and a constant coupling, nothing changes at all.
+
+    Attributes:
+        node_shift: One entry a column of ``x``.
+        node_scale: One entry a column of ``x``, positive.
+        edge_shift: One entry a column of ``edge_attr``.
+        edge_scale: One entry a column of ``edge_attr``, positive.
+    """
+
+    node_shift: Values
+    node_scale: Values
+    edge_shift: Values
+    edge_scale: Values
+
+    @classmethod
+    def of(cls, train: GraphStore, features: FeatureSet) -> "Normalisation":
+        """The constants of a training set.
+
+        Raises:
+            DatasetError: The columns of the store are not those of the features.
+        """
+        x, edge_attr = train.tensors["x"], _edges(train)
+        _check_columns(x, edge_attr, features.in_channels, features.edge_channels)
+        node_shift, node_scale = _constants(x, [sign > 0 for sign in features.node_parity])
+        edge_shift, edge_scale = _constants(edge_attr, [False] * features.edge_channels)
+        return cls(node_shift, node_scale, edge_shift, edge_scale)
+
+    def __call__(self, store: GraphStore) -> GraphStore:
+        """The store with normalised features; all else is shared.
+
+        Raises:
+            DatasetError: Other numbers of columns.
+        """
+        x, edge_attr = store.tensors["x"], _edges(store)
+        _check_columns(x, edge_attr, len(self.node_shift), len(self.edge_shift))
+        tensors = store.tensors | {"x": _apply(x, self.node_shift, self.node_scale)}
+        if "edge_attr" in tensors:
+            tensors["edge_attr"] = _apply(edge_attr, self.edge_shift, self.edge_scale)
+        return replace(store, tensors=tensors)
+
+
+def _edges(store: GraphStore) -> Float[Tensor, "edges edge_channels"]:
+    return store.tensors.get("edge_attr", torch.zeros(0, 0))
+
+
+def _check_columns(
+    x: Float[Tensor, "nodes channels"],
+    edge_attr: Float[Tensor, "edges edge_channels"],
+    node_columns: int,
+    edge_columns: int,
+) -> None:
+    found = x.shape[1], edge_attr.shape[1]
+    if found != (node_columns, edge_columns):
+        raise DatasetError(
+            f"the data has {found[0]} features of nodes and {found[1]} of lines, expected "
+            f"{node_columns} and {edge_columns}; load it with the features of the training"
+        )
+
+
+def _constants(values: Float[Tensor, "rows columns"], shifted: list[bool]) -> tuple[Values, Values]:
+    shifts, scales = [], []
+    for column, may_shift in zip(values.double().T, shifted, strict=True):
+        constant = not len(column) or bool((column == column[0]).all())
+        shift = float(column.mean()) if may_shift and not constant else 0.0
+        shifts.append(shift)
+        scales.append(1.0 if constant else float((column - shift).square().mean().sqrt()))
+    return tuple(shifts), tuple(scales)
+
+
+def _apply(
+    values: Float[Tensor, "rows columns"], shift: Values, scale: Values
+) -> Float[Tensor, "rows columns"]:
+    return (values - values.new_tensor(shift)) / values.new_tensor(scale)

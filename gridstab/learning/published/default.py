@@ -1,0 +1,37 @@
+"""What is trained where no model is named."""
+
+from gnncore.models import ModelSpecification
+from gnncore.training import TrainingSettings
+from gridstab.learning.features import FeatureSet
+from gridstab.learning.published.model import PublishedModel
+
+_FEATURES = FeatureSet.named("solitary")
+
+DEFAULT_MODEL = PublishedModel(
+    "Dirac–Bianconi",
+    ModelSpecification(
+        in_channels=_FEATURES.in_channels,
+        edge_channels=_FEATURES.edge_channels,
+        layer="dirac_bianconi",
+        layer_options={"num_steps": 16, "act": "leaky_relu"},
+        hidden_channels=48,
+        num_layers=2,
+        activation="identity",
+        skip="input",
+        encoder="linear",
+        output="sigmoid",
+    ),
+    TrainingSettings(
+        epochs=60,
+        batch_size=16,
+        learning_rate=3e-3,
+        weight_decay=1e-2,
+        schedule="one_cycle",
+        clip_norm=1.0,
+    ),
+    "this package",
+    "Everything; a smaller Dirac–Bianconi network that also sees the operating point and the "
+    "solitary states. Chosen on the validation grids of the 20-node set.",
+    _FEATURES,
+)
+"""What is trained where no model is named; not published."""

@@ -1,0 +1,109 @@
+"""Which model is meant by a name, a file or a specification, and how it is trained."""
+
+import tomllib
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from gnncore.errors import SpecificationError
+from gnncore.models import ModelSpecification
+from gnncore.storage import StorageError, read_bytes
+from gnncore.training import TrainingSettings
+from gridstab.learning.features import FeatureSet
+from gridstab.learning.published import DEFAULT_MODEL, published_model
+from gridstab.learning.tasks import Task
+
+ModelSource = str | PathLike[str] | ModelSpecification
+"""The name of a published model or ``default``, a TOML file, or a specification."""
+
+
+@dataclass(frozen=True)
+class ResolvedModel:
+    """A model before its training.
+
+    Attributes:
+        name: What tables call it.
+        specification: For these features and the task.
+        features: What it sees.
+        settings: How it is trained.
+    """
+
+    name: str
+    specification: ModelSpecification
+    features: FeatureSet
+    settings: TrainingSettings
+
+
+def resolve_model(
+    model: ModelSource,
+    task: Task,
+    features: FeatureSet | str | None = None,
+    settings: dict[str, Any] | None = None,
+) -> ResolvedModel:
+    """What a model is for a task; what is given wins over the model's own features and settings.
+
+    Raises:
+        InvalidParameterError: No model or feature set has this name.
+        SpecificationError: The file or a setting is wrong, or does not fit features and task.
+    """
+    given = {name: value for name, value in (settings or {}).items() if value is not None}
+    if isinstance(model, ModelSpecification):
+        seen = _features(features or "published")
+        resolved = ResolvedModel("specification", model, seen, TrainingSettings(**given))
+    elif Path(model).suffix.lower() == ".toml":
+        resolved = _from_file(Path(model), task, features, given)
+    else:
+        known = DEFAULT_MODEL if model == "default" else published_model(str(model))
+        seen = _features(features or known.features)
+        own = TrainingSettings(**known.settings.model_dump() | given)
+        resolved = ResolvedModel(str(model), known.specification_for(task, seen), seen, own)
+    _check_fit(resolved, task)
+    return resolved
+
+
+def _from_file(
+    path: Path, task: Task, features: FeatureSet | str | None, given: dict[str, Any]
+) -> ResolvedModel:
+    values = _read_toml(path)
+    own, named = values.pop("training", {}), values.pop("features", "published")
+    for key, value, kind in (("training", own, dict), ("features", named, str)):
+        if not isinstance(value, kind):
+            raise SpecificationError(
+                f"{key} in {str(path)!r} must be a {'table' if kind is dict else 'name'}, "
+                f"got {value!r}"
+            )
+    seen = _features(features or named)
+    channels = {"in_channels": seen.in_channels, "edge_channels": seen.edge_channels}
+    specification = ModelSpecification(**channels | {"output": task.output} | values)
+    return ResolvedModel(path.stem, specification, seen, TrainingSettings(**own | given))
+
+
+def _features(features: FeatureSet | str) -> FeatureSet:
+    return FeatureSet.named(features) if isinstance(features, str) else features
+
+
+def _check_fit(resolved: ResolvedModel, task: Task) -> None:
+    specification, features = resolved.specification, resolved.features
+    edge_channels = specification.edge_channels or features.edge_channels
+    for what, has, needed in (
+        ("in_channels", specification.in_channels, features.in_channels),
+        ("edge_channels", edge_channels, features.edge_channels),
+        ("out_channels", specification.out_channels, 1),
+        ("output", specification.output, task.output),
+        ("pooling", specification.pooling, None),
+    ):
+        if has != needed:
+            raise SpecificationError(
+                f"{what} of the model is {has!r}, but these features and task {task.name!r} need "
+                f"{needed!r}; leave it out of the file or choose other features"
+            )
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(read_bytes(path, max_bytes=2**24).decode())
+    except StorageError as error:
+        raise SpecificationError(str(error)) from error
+    except ValueError as error:
+        raise SpecificationError(f"model file {str(path)!r} is no TOML: {error}") from error

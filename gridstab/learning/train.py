@@ -1,0 +1,232 @@
+"""From labelled grids to a trained model in a folder of its own, in one call."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from gnncore.errors import TrainingError
+from gnncore.models import GraphModel
+from gnncore.storage import (
+    StorageError,
+    exclusive_lock,
+    read_bytes,
+    remove_leftovers,
+    write_bytes,
+    write_json,
+)
+from gnncore.training import TrainingResult, fit, seeded
+from gnncore.training.distributed import processes_on
+from gridstab.errors import DatasetError, InvalidParameterError, RunFolderError
+from gridstab.learning.data import GridDataset, load_grid_dataset
+from gridstab.learning.evaluation import evaluate, tune_threshold
+from gridstab.learning.features import FeatureSet
+from gridstab.learning.mirror import flip_signs
+from gridstab.learning.normalisation import Normalisation
+from gridstab.learning.resolved_model import ModelSource, resolve_model
+from gridstab.learning.splits import SPLITS
+from gridstab.learning.tasks import Task, get_task
+from gridstab.learning.trained import TrainedModel
+from gridstab.learning.training_folder import (
+    CHECKPOINT,
+    CONFIG,
+    CURVE,
+    HISTORY,
+    METRICS,
+    MODEL,
+    NORMALISATION,
+    DataOrigin,
+    TrainingConfig,
+    check_folder,
+    finish,
+    is_complete,
+)
+from gridstab.report.learning_curve import plot_learning_curve
+from gridstab.report.plots import save_figure
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A training that is known to make sense, before anything is written."""
+
+    config: TrainingConfig
+    task: Task
+    splits: dict[str, GridDataset]
+    normalisation: Normalisation
+    augment: Callable[..., Any] | None
+
+
+def train_model(
+    model: ModelSource,
+    data: str | PathLike[str],
+    out: str | PathLike[str],
+    *,
+    task: str = "snbs",
+    features: FeatureSet | str | None = None,
+    train_grids: int | None = None,
+    augment: bool = False,
+    sign_invariant: bool = False,
+    resume: bool = False,
+    progress: bool = False,
+    **settings: Any,
+) -> TrainedModel:
+    """Train a model into a folder, or continue an interrupted training.
+
+    It learns from the training split and is selected on the validation split. The test split is
+    looked at once, after that. On a CPU the weights and metrics depend on the arguments alone, to
+    the last bit, however often the training was interrupted.
+
+    Args:
+        model: Name of a published model, ``default``, a TOML file, or a specification. In a file,
+            the keys are those of :class:`gnncore.models.ModelSpecification`, of which
+            ``in_channels``, ``edge_channels`` and ``output`` follow from features and task unless
+            given; ``features`` names a feature set; a table ``[training]`` holds settings.
+        data: What :func:`gridstab.learning.load_grid_dataset` reads, with all three splits.
+        out: The training folder.
+        task: A name in ``gridstab.learning.tasks.TASKS``.
+        features: What the model sees: a feature set or its name; the model's own unless given.
+        train_grids: Train on the first so many grids of the split only.
+        augment: Mirror training grids (P → −P) at random, which leaves their labels as they are.
+        sign_invariant: Let predictions be the mean of those for a grid and its mirror.
+        resume: Continue the training that is there; without one, start all the same.
+        progress: Show a progress bar on stderr.
+        settings: Fields of :class:`gnncore.training.TrainingSettings` in place of the model's
+            own; None leaves those.
+
+    Returns:
+        The model with the weights of the best epoch.
+
+    Raises:
+        GridstabError: The data cannot be learnt from, a name is unknown, or the folder holds
+            something else; nothing was written.
+        GnncoreError: The model cannot be built for these features, or a setting is out of range;
+            nothing was written. Or the loss became infinite.
+        StorageError: The disk is full, read-only, or another training works in the folder.
+        KeyboardInterrupt: Ctrl-C was pressed; the last whole epoch was kept.
+    """
+    folder = Path(out)
+    work = _prepare(model, data, task, features, settings, train_grids, augment, sign_invariant)
+    check_folder(folder, work.config, resume=resume)
+    if is_complete(folder):
+        return TrainedModel.load(folder)
+    network = _network(work.config)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError.because("create", folder, error) from error
+    with exclusive_lock(folder):
+        remove_leftovers(folder)
+        if not (folder / CONFIG).exists():
+            write_json(folder / CONFIG, work.config.model_dump(mode="json"))
+        write_json(folder / NORMALISATION, asdict(work.normalisation))
+        result = fit(
+            network,
+            work.normalisation(work.splits["train"].store),
+            work.normalisation(work.splits["valid"].store),
+            work.config.settings,
+            work.task.objective(work.splits["train"]),
+            folder / CHECKPOINT,
+            resume=True,
+            augment=work.augment,
+            progress=progress,
+        )
+        return _finish(folder, work, network.cpu().eval(), result)
+
+
+def load_for_learning(
+    path: str | PathLike[str], features: FeatureSet | str, task: Task
+) -> GridDataset:
+    """A data set of which missing and damaged files are the caller's mistake, not the machine's.
+
+    Raises:
+        GridstabError: As :func:`gridstab.learning.load_grid_dataset`.
+        RunFolderError: Also for a file that is missing or damaged.
+    """
+    try:
+        return load_grid_dataset(str(path), features=features, target=task.target)
+    except StorageError as error:
+        raise RunFolderError(str(error)) from error
+
+
+def _prepare(
+    model: ModelSource,
+    data: str | PathLike[str],
+    task_name: str,
+    features: FeatureSet | str | None,
+    settings: dict[str, Any],
+    train_grids: int | None,
+    augment: bool,
+    sign_invariant: bool,
+) -> _Work:
+    task = get_task(task_name)
+    resolved = resolve_model(model, task, features, settings)
+    dataset = load_for_learning(data, resolved.features, task)
+    splits = {split: dataset.split(split) for split in SPLITS}
+    if train_grids is not None:
+        if not 1 <= train_grids <= len(splits["train"]):
+            raise DatasetError(
+                f"train_grids must be from 1 to {len(splits['train'])}, the grids of the training "
+                f"split of {dataset.name!r}, got {train_grids}"
+            )
+        splits["train"] = splits["train"][:train_grids]
+    config = TrainingConfig(
+        model=resolved.name,
+        specification=resolved.specification,
+        task=task.name,
+        features=resolved.features,
+        settings=resolved.settings,
+        augment=augment,
+        sign_invariant=sign_invariant,
+        data=DataOrigin(
+            name=dataset.name,
+            grids={split: len(part) for split, part in splits.items()},
+            content={split: part.store.content_hash for split, part in splits.items()},
+        ),
+    )
+    try:
+        with processes_on(resolved.settings.device):
+            pass
+    except TrainingError as error:
+        raise InvalidParameterError(str(error)) from error
+    task.objective(splits["train"])  # which may refuse the labels
+    for split in ("valid", "test"):
+        # Metrics that these labels leave undefined must not come to light after the training.
+        evaluate(splits[split].store.tensors["y"], splits[split], task)
+    return _Work(
+        config,
+        task,
+        splits,
+        Normalisation.of(splits["train"].store, resolved.features),
+        partial(flip_signs, features=resolved.features) if augment else None,
+    )
+
+
+def _network(config: TrainingConfig) -> GraphModel:
+    """The untrained model, whose initial weights follow from the seed."""
+    with seeded(config.settings.seed):
+        return GraphModel(config.specification)
+
+
+def _finish(folder: Path, work: _Work, network: GraphModel, result: TrainingResult) -> TrainedModel:
+    """Judge the model, store all that remains of the training, and remove the checkpoint."""
+    trained = TrainedModel(work.config, network, work.normalisation)
+    metrics: dict[str, Any] = {
+        "best_epoch": result.best_epoch,
+        "epochs": len(result.history),
+        "stopped_by": result.stopped_by,
+        "parameters": network.num_parameters,
+    }
+    threshold = None
+    for split in ("valid", "test"):
+        prediction = trained.predict(work.splits[split])
+        if split == "valid" and work.task.has_classes:
+            threshold = tune_threshold(prediction, work.splits[split], work.task)
+        metrics[split] = evaluate(prediction, work.splits[split], work.task, threshold=threshold)
+    network.save_pretrained(folder / MODEL)
+    write_json(folder / METRICS, metrics)
+    write_bytes(folder / HISTORY, read_bytes(folder / CHECKPOINT / HISTORY))
+    save_figure(plot_learning_curve(result.history, result.best_epoch), folder / CURVE)
+    finish(folder)
+    return TrainedModel(work.config, network, work.normalisation, metrics)

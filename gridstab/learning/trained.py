@@ -1,0 +1,250 @@
+"""Trained models: load them from their folders and predict the stability of grids they never saw.
+
+A model can be made exactly symmetric. The swing equation does not change under
+(P, θ, ω) → (−P, −θ, −ω), but networks with biases do not know that; the mean of the predictions
+for a grid and for its mirror does, to the last bit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch_geometric.data import Data
+
+from gnncore.models import GraphModel
+from gnncore.storage import StorageError, read_json
+from gnncore.training import GraphStore, predict
+from gridstab.errors import DatasetError, InvalidParameterError, RunFolderError
+from gridstab.grids.power_grid import PowerGrid
+from gridstab.learning.data import GridDataset
+from gridstab.learning.features import FeatureSet
+from gridstab.learning.normalisation import Normalisation
+from gridstab.learning.tasks import Task, get_task
+from gridstab.learning.training_folder import (
+    METRICS,
+    MODEL,
+    TrainingConfig,
+    is_complete,
+    read_config,
+    read_normalisation,
+)
+
+Grids = PowerGrid | Sequence[PowerGrid] | GridDataset
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """A model with all that it needs to predict; :func:`gridstab.learning.train` makes it.
+
+    Attributes:
+        config: What it is and how it was trained.
+        model: The network, in evaluation mode.
+        normalisation: Constants of its features, from the training set.
+        metrics: ``valid`` and ``test``, each by name, and ``best_epoch``.
+    """
+
+    config: TrainingConfig
+    model: GraphModel
+    normalisation: Normalisation
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def load(
+        cls, path: str | PathLike[str], *, device: str | torch.device = "cpu"
+    ) -> "TrainedModel":
+        """The model in a training folder.
+
+        Args:
+            path: The folder.
+            device: Where the network is to work.
+
+        Raises:
+            RunFolderError: No training folder, an unfinished one, or a damaged file in it.
+            CheckpointError: The weights are damaged or of another model.
+        """
+        folder = Path(path)
+        config = read_config(folder)
+        if not is_complete(folder):
+            raise RunFolderError(
+                f"the training in {str(folder)!r} is unfinished; continue it with --resume"
+            )
+        model = GraphModel.from_pretrained(folder / MODEL, map_location=device)
+        if model.specification != config.specification:
+            raise RunFolderError(
+                f"{str(folder / MODEL)!r} is another model than config.json says; "
+                "take the folder as it was trained"
+            )
+        try:
+            metrics = read_json(folder / METRICS)
+        except StorageError as error:
+            raise RunFolderError(f"{str(folder)!r} is damaged: {error}") from error
+        return cls(config, model, read_normalisation(folder), metrics)
+
+    @property
+    def task(self) -> Task:
+        """What it predicts."""
+        return get_task(self.config.task)
+
+    @property
+    def features(self) -> FeatureSet:
+        """What it sees of a grid."""
+        return self.config.features
+
+    @property
+    def threshold(self) -> float | None:
+        """Predictions above it call a node a troublemaker, as tuned on validation."""
+        threshold = self.metrics.get("valid", {}).get("threshold")
+        return None if threshold is None else float(threshold)
+
+    def predict(
+        self, grids: Grids, *, sign_invariant: bool | None = None, batch_size: int = 128
+    ) -> Float[Tensor, " nodes"]:
+        """One number a node: a share between 0 and 1, an amount, or the logit of a class.
+
+        Args:
+            grids: A grid, several, or a data set with the features of the training. The nodes of
+                several grids follow one another.
+            sign_invariant: Take the mean of the predictions for each grid and its mirror
+                (P → −P); as the training was configured unless given.
+            batch_size: Graphs a pass.
+
+        Raises:
+            DatasetError: A data set with other features, no grids, or features that are not
+                finite.
+            OperatingPointError: A feature needs an operating point that a grid does not have.
+        """
+        mirror = self.config.sign_invariant if sign_invariant is None else sign_invariant
+        store = self.normalisation(_store(grids, self.features))
+        prediction = predict(self.model, store, batch_size)
+        if mirror:
+            opposite = predict(self.model, _mirrored(store, self.features), batch_size)
+            prediction = (prediction + opposite) / 2
+        return prediction.reshape(-1)
+
+    def __repr__(self) -> str:
+        return (
+            f"TrainedModel({self.config.model!r}, task={self.config.task!r}, "
+            f"trained on {self.config.data.grids.get('train', 0):,} grids of "
+            f"{self.config.data.name!r}, {self.model.num_parameters:,} parameters)"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """The mean of several models' predictions, which errs less than each of them on average.
+
+    Attributes:
+        members: Models for the same task, at least one; their features may differ.
+
+    Raises:
+        InvalidParameterError: No models, or different tasks.
+    """
+
+    members: tuple[TrainedModel, ...]
+
+    def __post_init__(self) -> None:
+        tasks = sorted({member.config.task for member in self.members})
+        if len(tasks) != 1:
+            raise InvalidParameterError(
+                f"an ensemble needs models of one task, got {', '.join(tasks) or 'no models'}"
+            )
+
+    @classmethod
+    def load(cls, *paths: str | PathLike[str], device: str | torch.device = "cpu") -> "Ensemble":
+        """The models in several training folders.
+
+        Raises:
+            InvalidParameterError: No folders, or different tasks.
+            RunFolderError: As :meth:`TrainedModel.load`.
+            CheckpointError: As :meth:`TrainedModel.load`.
+        """
+        return cls(tuple(TrainedModel.load(path, device=device) for path in paths))
+
+    @property
+    def task(self) -> Task:
+        """What it predicts."""
+        return self.members[0].task
+
+    @property
+    def features(self) -> FeatureSet:
+        """What its first member sees of a grid."""
+        return self.members[0].features
+
+    @property
+    def threshold(self) -> float | None:
+        """The mean of its members' thresholds."""
+        found = [member.threshold for member in self.members if member.threshold is not None]
+        return sum(found) / len(found) if found else None
+
+    def predict(
+        self, grids: Grids, *, sign_invariant: bool | None = None, batch_size: int = 128
+    ) -> Float[Tensor, " nodes"]:
+        """The mean over the members of :meth:`TrainedModel.predict`.
+
+        A data set needs the features of the first member; those of others are computed.
+
+        Raises:
+            DatasetError: As :meth:`TrainedModel.predict`.
+            OperatingPointError: As :meth:`TrainedModel.predict`.
+        """
+        if isinstance(grids, GridDataset):
+            _require_features(grids, self.features)
+        total = torch.zeros(0)
+        for number, member in enumerate(self.members):
+            seen = grids
+            if isinstance(grids, GridDataset) and member.features != grids.features:
+                seen = grids.with_features(member.features)
+            prediction = member.predict(seen, sign_invariant=sign_invariant, batch_size=batch_size)
+            total = prediction if number == 0 else total + prediction
+        return total / len(self.members)
+
+    def __repr__(self) -> str:
+        return f"Ensemble({', '.join(map(repr, self.members))})"
+
+
+def _store(grids: Grids, features: FeatureSet) -> GraphStore:
+    if isinstance(grids, GridDataset):
+        _require_features(grids, features)
+        return grids.store
+    several = [grids] if isinstance(grids, PowerGrid) else list(grids)
+    if not several:
+        raise DatasetError("there is nothing to predict: no grids were given")
+    return GraphStore.from_data_list([_graph(grid, features) for grid in several])
+
+
+def _graph(grid: PowerGrid, features: FeatureSet) -> Data:
+    x, edge_attr = features.compute(grid)
+    data = Data(
+        x=torch.tensor(x, dtype=torch.float32),
+        edge_index=torch.tensor(grid.edge_index),
+    )
+    if features.edge:
+        data.edge_attr = torch.tensor(edge_attr, dtype=torch.float32)
+    return data
+
+
+def _require_features(dataset: GridDataset, features: FeatureSet) -> None:
+    if dataset.features != features:
+        given, needed = (
+            f"{', '.join(each.node)} of nodes and {', '.join(each.edge) or 'nothing'} of lines"
+            for each in (dataset.features, features)
+        )
+        raise DatasetError(
+            f"the data set {dataset.name!r} has the features {given}, but the model was trained "
+            f"on {needed}; load it with features=model.features"
+        )
+
+
+def _mirrored(store: GraphStore, features: FeatureSet) -> GraphStore:
+    """The mirror image: normalised columns of odd parity are not shifted, so their sign turns."""
+    x = store.tensors["x"]
+    tensors = store.tensors | {"x": x * x.new_tensor(features.node_parity)}
+    if "edge_attr" in tensors:
+        edge_attr = tensors["edge_attr"]
+        tensors["edge_attr"] = edge_attr * edge_attr.new_tensor(features.edge_parity)
+    return replace(store, tensors=tensors)

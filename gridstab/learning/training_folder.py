@@ -1,0 +1,199 @@
+"""A training folder: what was trained, on what, how, and what came out.
+
+    config.json           model, task, features, settings, data: all that the result depends on
+    normalisation.json    constants of the features, from the training set
+    model/                config.json and model.safetensors of the best epoch on validation
+    metrics.json          of the best epoch on validation, and on the test set
+    history.jsonl         one row an epoch
+    checkpoint/           the state between two epochs; gone once the training is complete
+    learning_curve.png    the same as a picture
+    manifest.json         checksums of all of the above; its presence says that it is complete
+
+The bytes of the first four depend on the configuration alone, on one machine and its CPU.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+import gridstab
+from gnncore.errors import GnncoreError
+from gnncore.models import ModelSpecification
+from gnncore.storage import LOCK_NAME, MANIFEST_NAME, Manifest, StorageError, is_leftover, read_json
+from gnncore.training import TrainingSettings
+from gridstab.errors import RunFolderError
+from gridstab.learning.features import FeatureSet
+from gridstab.learning.normalisation import Normalisation
+
+CONFIG, NORMALISATION, METRICS = "config.json", "normalisation.json", "metrics.json"
+HISTORY, CURVE, MODEL, CHECKPOINT = "history.jsonl", "learning_curve.png", "model", "checkpoint"
+
+# What changes no result, or only its rounding: a training may go on with other values.
+_FREE = {
+    "data.name",
+    "settings.device",
+    "settings.data_on_device",
+    "settings.checkpoint_seconds",
+    "settings.tensorboard",
+}
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class DataOrigin(_Frozen):
+    """The data of a training.
+
+    Attributes:
+        name: Of the folder or the packaged set.
+        grids: Number of grids by split.
+        content: SHA-256 of features and labels by split.
+    """
+
+    name: str
+    grids: dict[str, int]
+    content: dict[str, str]
+
+
+class TrainingConfig(_Frozen):
+    """What ``config.json`` holds.
+
+    Attributes:
+        kind: Tells the folder from others.
+        format: Version of the folder's format.
+        code_version: Version of the code that trained.
+        model: Name of the model, or stem of its file.
+        specification: Of the model, for these features and this task.
+        task: Name of the task.
+        features: Names of the features of nodes and of lines.
+        settings: How it is trained.
+        augment: Whether training grids were mirrored at random.
+        sign_invariant: Whether predictions are the mean of those for a grid and its mirror.
+        data: On what.
+    """
+
+    kind: Literal["gridstab.training"] = "gridstab.training"
+    format: Literal[1] = 1
+    code_version: str = gridstab.__version__
+    model: str
+    specification: ModelSpecification
+    task: str
+    features: FeatureSet
+    settings: TrainingSettings
+    augment: bool = False
+    sign_invariant: bool = False
+    data: DataOrigin
+
+    def difference(self, other: "TrainingConfig") -> str | None:
+        """The first value in which another configuration differs, in words."""
+        mine, theirs = (_flat(config.model_dump(mode="json")) for config in (self, other))
+        for name in sorted((mine.keys() | theirs.keys()) - _FREE, key=_interest):
+            if mine.get(name) != theirs.get(name):
+                return f"{name} is {mine.get(name)!r} there and {theirs.get(name)!r} here"
+        return None
+
+
+def read_config(path: str | Path) -> TrainingConfig:
+    """The configuration in a training folder.
+
+    Raises:
+        RunFolderError: There is no training folder at ``path``, or its configuration is damaged.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise RunFolderError(f"{str(path)!r} is no folder; give the folder of a training")
+    if not (path / CONFIG).is_file():
+        raise RunFolderError(f"{str(path)!r} is no training folder: it has no {CONFIG}")
+    try:
+        values = read_json(path / CONFIG)
+        if not isinstance(values, dict) or values.get("kind") != "gridstab.training":
+            raise RunFolderError(f"{str(path)!r} is no training folder; gridstab train makes one")
+        return TrainingConfig.model_validate(values)
+    except StorageError as error:
+        raise RunFolderError(f"{str(path)!r} is no training folder: {error}") from error
+    except (ValidationError, GnncoreError) as error:
+        raise RunFolderError(
+            f"{str(path)!r} is no training folder of this version: {_first_line(error)}"
+        ) from error
+
+
+def read_normalisation(path: Path) -> Normalisation:
+    """The constants in a training folder.
+
+    Raises:
+        RunFolderError: They are missing or damaged.
+    """
+    try:
+        values = read_json(path / NORMALISATION)
+        return Normalisation(**{name: tuple(map(float, column)) for name, column in values.items()})
+    except StorageError as error:
+        raise RunFolderError(f"{str(path)!r} is damaged or unfinished: {error}") from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise RunFolderError(f"{str(path / NORMALISATION)!r} holds no constants") from error
+
+
+def is_complete(path: Path) -> bool:
+    """Whether the training came to its end."""
+    return (path / MANIFEST_NAME).is_file()
+
+
+def check_folder(path: Path, config: TrainingConfig, *, resume: bool) -> None:
+    """Whether a training with this configuration may work at ``path``; writes nothing.
+
+    Raises:
+        RunFolderError: Something foreign is there, a training with another configuration, or one
+            with this configuration that is not to be resumed.
+    """
+    if not path.exists() or (path.is_dir() and all(map(_is_blank, path.iterdir()))):
+        return
+    difference = read_config(path).difference(config)
+    if difference is not None:
+        raise RunFolderError(
+            f"{str(path)!r} holds another training: {difference}; choose another folder with --out"
+        )
+    if not resume:
+        state = "complete" if is_complete(path) else "unfinished"
+        raise RunFolderError(
+            f"{str(path)!r} holds this training already ({state}); add --resume to continue it"
+        )
+
+
+def finish(path: Path) -> None:
+    """Write the manifest and remove what is no longer needed.
+
+    Raises:
+        StorageError: The disk is full, or the folder read-only.
+    """
+    Manifest.of(path, (MANIFEST_NAME, LOCK_NAME, "*.html", f"{CHECKPOINT}/*")).write()
+    # Last, so that a training killed here never starts from nothing.
+    shutil.rmtree(path / CHECKPOINT, ignore_errors=True)
+
+
+def _is_blank(entry: Path) -> bool:
+    """Left behind by a training that was killed before its configuration was written."""
+    return entry.name == LOCK_NAME or is_leftover(entry.name)
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= (
+            _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+        )
+    return flat
+
+
+def _interest(name: str) -> tuple[bool, str]:
+    """What the user chose comes before what follows from it."""
+    return name.startswith(("specification.", "data.content")), name
+
+
+def _first_line(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    problem = error.errors()[0]
+    where = ".".join(map(str, problem["loc"]))
+    return f"in {CONFIG}, {where}: {problem['msg']}"

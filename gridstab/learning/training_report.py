@@ -1,0 +1,141 @@
+"""The report of a trained model: its predictions beside the labels of grids it never saw."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+
+from gnncore.storage import read_bytes
+from gridstab.dynamics.intervals import wilson_interval
+from gridstab.errors import DatasetError, InvalidParameterError
+from gridstab.learning.benchmark import BENCHMARK_SETS
+from gridstab.learning.data import GridDataset
+from gridstab.learning.evaluation import evaluate
+from gridstab.learning.train import load_for_learning
+from gridstab.learning.trained import TrainedModel
+from gridstab.learning.training_folder import HISTORY
+from gridstab.report.content import Report, ReportedGrid
+
+_QUANTITIES = {
+    "snbs": "SNBS",
+    "survivability": "survivability",
+    "max_frequency_deviation": "largest frequency deviation",
+    "troublemaker": "troublemaker score",
+}
+
+
+def report_of_training(
+    path: str | Path, data: str | Path | None = None, grid_id: int | None = None
+) -> Report:
+    """Predictions against labels on the test split, the training's history and its settings.
+
+    Args:
+        path: The training folder.
+        data: What :func:`gridstab.learning.load_grid_dataset` reads; where the model was trained on
+            a packaged set, that one unless given.
+        grid_id: Number of the test grid that is drawn; the first of them unless given.
+
+    Raises:
+        RunFolderError: No finished training at ``path``, or damaged data.
+        InvalidParameterError: ``data`` is needed, or the test split has no grid ``grid_id``.
+        DatasetError: The data have no test split, or not the labels of the model's task.
+        CheckpointError: The weights are damaged.
+    """
+    folder = Path(path)
+    model = TrainedModel.load(folder)
+    config, task = model.config, model.task
+    if data is None:
+        if config.data.name not in BENCHMARK_SETS:
+            raise InvalidParameterError(
+                f"{str(folder)!r} was trained on {config.data.name!r}; "
+                "give these or other labelled grids with --data"
+            )
+        data = config.data.name
+    test = load_for_learning(data, model.features, task).split("test")
+    prediction = model.predict(test)
+    metrics = evaluate(prediction, test, task, threshold=model.threshold)
+    if task.kind == "class":
+        prediction = torch.sigmoid(prediction)
+    ids = test.grid_ids
+    drawn = ids[0] if grid_id is None else grid_id
+    if drawn not in ids:
+        raise InvalidParameterError(
+            f"grid {drawn} is not among the {len(ids):,} test grids of {test.name!r}, "
+            f"which are {min(ids)} to {max(ids)}"
+        )
+    grids = reported_grids(test, prediction.double().numpy())
+    grids.sort(key=lambda reported: reported.grid_id != drawn)
+    seen = {
+        "features": ", ".join((*model.features.node, *model.features.edge)),
+        "trained on": f"{config.data.grids.get('train', 0):,} grids of {config.data.name}",
+        "tested on": f"{len(ids):,} grids of {test.name}",
+        "augment": config.augment,
+        "sign_invariant": config.sign_invariant,
+        "specification": config.specification.model_dump(mode="json", exclude_none=True),
+        "settings": config.settings.model_dump(mode="json", exclude_none=True),
+    }
+    return Report(
+        title=f"{config.model} on {test.name}",
+        subtitle=f"A model for {task.title}, tested on {len(ids):,} grids that it was not "
+        "trained on.",
+        quantity=_QUANTITIES[task.target],
+        higher_is_better=task.kind == "share",
+        grids=grids,
+        facts=_facts(metrics, model, len(ids)),
+        metrics=metrics,
+        history=read_history(folder / HISTORY),
+        best_epoch=model.metrics.get("best_epoch"),
+        configuration=seen,
+        version=config.code_version,
+    )
+
+
+def reported_grids(
+    dataset: GridDataset, prediction: Float[np.ndarray, " nodes"]
+) -> list[ReportedGrid]:
+    """The grids of a data set with labels, their intervals where known, and predictions."""
+    grids, end = [], 0
+    for place, (grid_id, grid) in enumerate(
+        zip(dataset.grid_ids, dataset.power_grids(), strict=True)
+    ):
+        start, end = end, end + grid.num_nodes
+        graph = dataset[place]
+        counted = "n_stable" if "n_stable" in graph else "n_survived"
+        interval = None
+        if "n_samples" in graph and counted in graph:
+            interval = wilson_interval(graph[counted].numpy(), graph.n_samples.numpy())
+        labels = dataset.grids[place]
+        trouble: Bool[np.ndarray, " nodes"] | None = None
+        if "troublemaker" in labels:
+            trouble = labels.troublemaker.numpy() > 0
+        value = graph.y.double().numpy()
+        grids.append(ReportedGrid(grid_id, grid, value, interval, prediction[start:end], trouble))
+    return grids
+
+
+def read_history(path: Path) -> list[dict[str, float | None]]:
+    """The rows of a training's ``history.jsonl``.
+
+    Raises:
+        StorageError: The file is missing.
+        DatasetError: It is damaged.
+    """
+    try:
+        rows = [json.loads(line) for line in read_bytes(path, max_bytes=2**28).splitlines()]
+    except ValueError as error:
+        raise DatasetError(f"{str(path)!r} is damaged: {error}") from error
+    return rows
+
+
+def _facts(metrics: dict[str, float], model: TrainedModel, grids: int) -> list[tuple[str, str]]:
+    named = (("r2", "R²"), ("r2_ceiling", "R² that the labels' noise allows"), ("f2", "F2"))
+    facts = [(text, f"{metrics[name]:.3f}") for name, text in named if name in metrics]
+    if "share_within_0.1" in metrics:
+        facts.append(("nodes within 0.1", f"{metrics['share_within_0.1']:.1%}"))
+    return [
+        *facts,
+        ("test grids", f"{grids:,}"),
+        ("parameters", f"{model.model.num_parameters:,}"),
+    ]

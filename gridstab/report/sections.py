@@ -1,0 +1,308 @@
+"""The sections of a report's page: what is drawn and tabulated, and in which words."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+
+from gridstab.report.content import Report, ReportedGrid
+from gridstab.report.figure_parts import Figure
+from gridstab.report.figures import (
+    MOST_BARS,
+    MOST_POINTS,
+    histogram_figure,
+    learning_figures,
+    metric_name,
+    prediction_figure,
+)
+from gridstab.report.map_figures import grid_figures
+
+WEAKEST = 100
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with its words.
+
+    Attributes:
+        name: Unique on the page, of letters, digits and dashes.
+        figure: For plotly.js.
+        caption: Below the figure.
+        alt: In place of the figure, for who cannot see it.
+    """
+
+    name: str
+    figure: Figure
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An entry of a table: its text, and the number by which it sorts if it is one."""
+
+    text: str
+    number: float | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; sortable ones have no column of row headers."""
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    sortable: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page.
+
+    Attributes:
+        name: Unique on the page.
+        title: Its heading.
+        text: A paragraph below the heading.
+        pictures: The figures.
+        shape: ``map`` for grids, which are higher, ``single`` for one figure.
+        half: Whether two such sections fit beside each other on a wide screen.
+        views: Label of each button, and the names of the pictures that it shows.
+        legend: Kind of mark, and what it stands for.
+        tables: The tables, below the figures.
+    """
+
+    name: str
+    title: str
+    text: str = ""
+    pictures: Sequence[Picture] = ()
+    shape: str = ""
+    half: bool = False
+    views: Sequence[tuple[str, str]] = ()
+    legend: Sequence[tuple[str, str]] = ()
+    tables: Sequence[Table] = ()
+
+
+def sections_of(report: Report) -> list[Section]:
+    """The sections for which the report has content, in order."""
+    sections = [_grid(report)]
+    if report.has_predictions and not _is_class(report):
+        sections.append(_predictions(report))
+    if report.metrics:
+        sections.append(_metrics(report))
+    sections.append(_distribution(report))
+    if report.history:
+        sections.append(_learning(report))
+    sections.append(_weakest(report))
+    if report.configuration:
+        sections.append(_configuration(report))
+    return sections
+
+
+def _is_class(report: Report) -> bool:
+    """Labels of 0 and 1 alone make no scatter plot."""
+    return all(bool(np.isin(reported.value, (0, 1)).all()) for reported in report.grids)
+
+
+def _grid(report: Report) -> Section:
+    drawn, quantity = report.drawn, report.quantity
+    figures = grid_figures(report)
+    described = (
+        f"{drawn.grid.name}: {drawn.grid.num_nodes:,} nodes joined by {drawn.grid.num_lines:,} "
+        "lines, every node coloured by its"
+    )
+    error = 0.0
+    if drawn.prediction is not None:
+        error = float(np.abs(drawn.prediction - drawn.value).mean())
+    words = {
+        "simulated": (
+            f"Simulated {quantity}, {_range(drawn.value)}.",
+            f"{described} simulated {quantity}, {_range(drawn.value)}.",
+        ),
+        "predicted": (
+            f"Predicted {quantity}, in the same colours.",
+            f"{described} predicted {quantity}.",
+        ),
+        "error": (
+            f"Prediction minus simulation, {error:.3f} off on average.",
+            f"{described} error of prediction, {error:.3f} on average.",
+        ),
+    }
+    ringed = int(drawn.shown_troublemaker.sum())
+    legend = [("circle", "generator"), ("square", "consumer")]
+    if ringed:
+        legend.append(("ring", f"{ringed:,} troublemakers"))
+    several = len(report.grids) > 1
+    return Section(
+        name="grid",
+        title=f"Grid {drawn.grid_id}" if several else "The grid",
+        text=f"{drawn.grid.num_nodes:,} nodes, {drawn.grid.num_lines:,} lines.",
+        pictures=[Picture(name, figure, *words[name]) for name, figure in figures.items()],
+        shape="map" if len(figures) > 1 else "map single",
+        views=[
+            ("Side by side", "simulated predicted"),
+            ("Simulated", "simulated"),
+            ("Predicted", "predicted"),
+            ("Error", "error"),
+        ]
+        if len(figures) > 1
+        else [],
+        legend=legend,
+    )
+
+
+def _predictions(report: Report) -> Section:
+    nodes = sum(reported.grid.num_nodes for reported in report.grids)
+    caption = (
+        "Every point is a node; on the dashed line, predicted and simulated "
+        f"{report.quantity} agree."
+    )
+    if nodes > MOST_POINTS:
+        caption += f" An even choice of the {nodes:,} nodes is drawn."
+    intervals = [r.interval for r in report.grids if r.interval is not None]
+    if len(intervals) == len(report.grids):
+        half = float(np.diff(np.concatenate(intervals), axis=1).mean()) / 2
+        drawn = "Bars are" if nodes <= MOST_BARS else "Not drawn:"
+        caption += f" {drawn} the 95 % intervals of the simulation, ±{half:.3f} on average."
+    picture = Picture(
+        "prediction",
+        prediction_figure(report),
+        caption,
+        f"Scatter plot of predicted against simulated {report.quantity} of {nodes:,} nodes.",
+    )
+    return Section(
+        "predictions",
+        "Prediction against simulation",
+        pictures=[picture],
+        shape="single",
+        half=True,
+    )
+
+
+def _metrics(report: Report) -> Section:
+    rows = [[Cell(metric_name(name)), _cell(m, 4)] for name, m in report.metrics.items()]
+    table = Table(f"Over {_of_grids(report)}", ("metric", "value"), rows)
+    return Section("metrics", "Metrics", half=True, tables=[table])
+
+
+def _distribution(report: Report) -> Section:
+    value = np.concatenate([reported.value for reported in report.grids])
+    alt = (
+        f"Histogram of {report.quantity} over {len(value):,} nodes: mean {value.mean():.3f}, "
+        f"{_range(value)}."
+    )
+    caption = f"{len(value):,} nodes of {_of_grids(report)}; mean {value.mean():.3f}."
+    return Section(
+        "distribution",
+        f"Distribution of {report.quantity}",
+        pictures=[Picture("histogram", histogram_figure(report), caption, alt)],
+        shape="single",
+    )
+
+
+def _learning(report: Report) -> Section:
+    epochs = f"{len(report.history):,} epochs."
+    if report.best_epoch is not None:
+        epochs += f" The dotted line is epoch {report.best_epoch}, whose weights were kept."
+    pictures = [
+        Picture(
+            f"learning-{number}",
+            figure,
+            f"{metric} by epoch.",
+            f"Learning curve of {metric} over {len(report.history):,} epochs.",
+        )
+        for number, (metric, figure) in enumerate(learning_figures(report).items())
+    ]
+    return Section("learning", "Training", epochs, pictures)
+
+
+def _weakest(report: Report) -> Section:
+    several = len(report.grids) > 1
+    columns = [
+        *(["grid"] if several else []),
+        "node",
+        "P",
+        "degree",
+        report.quantity,
+        "from",
+        "to",
+        *(["predicted", "error"] if report.has_predictions else []),
+        "troublemaker",
+    ]
+    weakest = sorted(_weakest_nodes(report), key=lambda found: found[:3])[:WEAKEST]
+    by_id = {reported.grid_id: reported for reported in report.grids}
+    rows = [
+        [Cell(str(grid_id), grid_id)] * several + _row(by_id[grid_id], node)
+        for _, grid_id, node in weakest
+    ]
+    nodes = sum(reported.grid.num_nodes for reported in report.grids)
+    which = f"The {len(rows)} weakest of" if len(rows) < nodes else "All"
+    table = Table(
+        f"{which} {nodes:,} nodes; from and to end the 95 % interval", columns, rows, sortable=True
+    )
+    return Section("weakest", "Weakest nodes", tables=[table])
+
+
+def _weakest_nodes(report: Report) -> Iterator[tuple[float, int, int]]:
+    """Candidates as (strength, grid, node); of every grid no more than the table has rows."""
+    for reported in report.grids:
+        weakness = reported.value if report.higher_is_better else -reported.value
+        for node in np.argsort(weakness, kind="stable")[:WEAKEST].tolist():
+            yield float(weakness[node]), reported.grid_id, node
+
+
+def _row(reported: ReportedGrid, node: int) -> list[Cell]:
+    grid = reported.grid
+    low, high = (None, None) if reported.interval is None else reported.interval[node].tolist()
+    row = [
+        Cell(str(node), node),
+        Cell(_signed(grid.power[node], "+.4g"), float(grid.power[node])),
+        Cell(str(grid.degree[node]), int(grid.degree[node])),
+        _cell(float(reported.value[node])),
+        _cell(low),
+        _cell(high),
+    ]
+    if reported.prediction is not None:
+        prediction = float(reported.prediction[node])
+        error = prediction - float(reported.value[node])
+        row += [_cell(prediction), Cell(_signed(error, "+.3f"), error)]
+    if reported.troublemaker is None:
+        return [*row, Cell("unknown")]
+    return [*row, Cell("yes" if reported.troublemaker[node] else "no")]
+
+
+def _configuration(report: Report) -> Section:
+    rows = [[Cell(name), Cell(text)] for name, text in _flat(report.configuration)]
+    return Section(
+        "configuration",
+        "Configuration",
+        tables=[Table(f"Made with gridstab {report.version}", ("setting", "value"), rows)],
+    )
+
+
+def _flat(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list | tuple):
+            yield f"{prefix}{name}", ", ".join(map(str, value))
+        else:
+            yield f"{prefix}{name}", str(value)
+
+
+def _cell(value: float | None, digits: int = 3) -> Cell:
+    if value is None or not isfinite(value):
+        return Cell("unknown")
+    return Cell(_signed(value, f".{digits}f"), value)
+
+
+def _signed(value: float, style: str) -> str:
+    return format(value, style).replace("-", "−")
+
+
+def _of_grids(report: Report) -> str:
+    return f"{len(report.grids):,} grids" if len(report.grids) > 1 else report.drawn.grid.name
+
+
+def _range(values: np.ndarray) -> str:
+    return f"from {values.min():.3f} to {values.max():.3f}"
