@@ -108,6 +108,7 @@ OURS: dict[str, Network] = {
         features=FeatureSet(node=DEFAULT_MODEL.features.node, edge=("coupling",))
     ),
     "dirac_bianconi_no_mirror": _ours(augment=False),
+    "dirac_bianconi_operating_point": _ours(features=FEATURE_SETS["operating_point"]),
     "dirac_bianconi_published_features": _ours(features=FeatureSet()),
 }
 """Models of this package: the default one and what happens without its parts."""

@@ -53,10 +53,10 @@ def train(
         help="Of initial weights, batches and dropout. [default: the model's own]",
         rich_help_panel=HOW,
     ),
-    augment: bool = typer.Option(
-        False,
+    augment: bool | None = typer.Option(
+        None,
         "--augment/--no-augment",
-        help="Mirror training grids (P to -P) at random.",
+        help="Mirror training grids (P to -P) at random. [default: for the default model]",
         rich_help_panel=HOW,
     ),
     sign_invariant: bool = typer.Option(

@@ -66,7 +66,7 @@ def train_model(
     task: str = "snbs",
     features: FeatureSet | str | None = None,
     train_grids: int | None = None,
-    augment: bool = False,
+    augment: bool | None = None,
     sign_invariant: bool = False,
     resume: bool = False,
     progress: bool = False,
@@ -88,7 +88,8 @@ def train_model(
         task: A name in ``gridstab.learning.tasks.TASKS``.
         features: What the model sees: a feature set or its name; the model's own unless given.
         train_grids: Train on the first so many grids of the split only.
-        augment: Mirror training grids (P → −P) at random, which leaves their labels as they are.
+        augment: Mirror training grids (P → −P) at random, which leaves their labels as they are;
+            None does so for the default model, and trains the published ones as published.
         sign_invariant: Let predictions be the mean of those for a grid and its mirror.
         resume: Continue the training that is there; without one, start all the same.
         progress: Show a progress bar on stderr.
@@ -157,11 +158,12 @@ def _prepare(
     features: FeatureSet | str | None,
     settings: dict[str, Any],
     train_grids: int | None,
-    augment: bool,
+    augment: bool | None,
     sign_invariant: bool,
 ) -> _Work:
     task = get_task(task_name)
     resolved = resolve_model(model, task, features, settings)
+    mirrors = resolved.name == "default" if augment is None else augment
     dataset = load_for_learning(data, resolved.features, task)
     splits = {split: dataset.split(split) for split in SPLITS}
     if train_grids is not None:
@@ -177,7 +179,7 @@ def _prepare(
         task=task.name,
         features=resolved.features,
         settings=resolved.settings,
-        augment=augment,
+        augment=mirrors,
         sign_invariant=sign_invariant,
         data=DataOrigin(
             name=dataset.name,
@@ -199,7 +201,7 @@ def _prepare(
         task,
         splits,
         Normalisation.of(splits["train"].store, resolved.features),
-        partial(flip_signs, features=resolved.features) if augment else None,
+        partial(flip_signs, features=resolved.features) if mirrors else None,
     )
 
 
