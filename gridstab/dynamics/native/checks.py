@@ -14,6 +14,8 @@ for ever, and returns. Derivation: ``docs/certificate.md``.
 import math
 from typing import Any
 
+import numpy as np
+
 from gridstab.dynamics.native.integrator import inline
 from gridstab.dynamics.native.simd import (
     absolute,
@@ -32,7 +34,7 @@ UNSET = 1e9
 @inline
 def wrap_angles(lanes: Any, state: Any) -> None:
     """Takes full turns out of every angle, so that float32 keeps resolving it, and counts them."""
-    for i in range(state.theta.shape[0]):
+    for i in range(np.uint64(state.theta.shape[0])):
         theta = load(lanes, state.theta, i)
         turns = nearest(theta * 0.5)
         store(theta - 2.0 * turns, state.theta, i)
@@ -44,7 +46,7 @@ def kinetic_energy(lanes: Any, state: Any, nodes: Any) -> Any:
     """½ Σ m ω² and the largest |ω|."""
     energy = broadcast(lanes, 0.0)
     fastest = broadcast(lanes, 0.0)
-    for i in range(state.omega.shape[0]):
+    for i in range(np.uint64(state.omega.shape[0])):
         omega = load(lanes, state.omega, i)
         energy += nodes.half_inertia[i] * omega * omega
         fastest = maximum(fastest, absolute(omega))
@@ -55,7 +57,7 @@ def kinetic_energy(lanes: Any, state: Any, nodes: Any) -> Any:
 def potential_energy(lanes: Any, state: Any, lines: Any, coupling: Any, line_turns: Any) -> Any:
     """Σ K g(φ), with every φ lifted into its box; the lifts go to ``line_turns``."""
     energy = broadcast(lanes, 0.0)
-    for e in range(lines.tail.shape[0]):
+    for e in range(np.uint64(lines.tail.shape[0])):
         a, b = lines.tail[e], lines.head[e]
         # In half turns from the operating point; the box ends half a turn from −φ*.
         shift = load(lanes, state.theta, a) - load(lanes, state.theta, b) - lines.phase[e]
@@ -74,11 +76,11 @@ def potential_energy(lanes: Any, state: Any, lines: Any, coupling: Any, line_tur
 def winding(lanes: Any, lines: Any, line_turns: Any, node_turns: Any) -> Any:
     """Σ over the fundamental cycles of their turns squared: 0 where the lift is consistent."""
     store(broadcast(lanes, 0.0), node_turns, lines.tree_root)
-    for q in range(lines.tree_node.shape[0]):
+    for q in range(np.uint64(lines.tree_node.shape[0])):
         turns = load(lanes, line_turns, lines.tree_line[q]) * lines.tree_sign[q]
         store(load(lanes, node_turns, lines.tree_parent[q]) + turns, node_turns, lines.tree_node[q])
     total = broadcast(lanes, 0.0)
-    for q in range(lines.chord.shape[0]):
+    for q in range(np.uint64(lines.chord.shape[0])):
         e = lines.chord[q]
         ends = load(lanes, node_turns, lines.tail[e]) - load(lanes, node_turns, lines.head[e])
         excess = load(lanes, line_turns, e) - ends
@@ -95,7 +97,7 @@ def close_windows(lanes: Any, state: Any, windows: Any, closing: Any, length: fl
     """
     change = broadcast(lanes, 0.0)
     fastest = broadcast(lanes, 0.0)
-    for i in range(state.theta.shape[0]):
+    for i in range(np.uint64(state.theta.shape[0])):
         theta = load(lanes, state.theta, i)
         turns = load(lanes, state.turns, i)
         start = load(lanes, windows.start, i)

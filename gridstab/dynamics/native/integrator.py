@@ -155,7 +155,7 @@ def half_kick(lanes: Any, state: Any, network: Any, nodes: Any, coupling: Any, s
 @inline
 def track_extremes(lanes: Any, state: Any, windows: Any) -> None:
     """Largest and smallest frequency of every node in the present window."""
-    for i in range(state.omega.shape[0]):
+    for i in rows_of(state):
         omega = load(lanes, state.omega, i)
         store(maximum(omega, load(lanes, windows.highest, i)), windows.highest, i)
         store(minimum(omega, load(lanes, windows.lowest, i)), windows.lowest, i)

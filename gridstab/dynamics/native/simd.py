@@ -238,7 +238,10 @@ def store(typing: Any, vector: Vector, rows: types.Array, i: types.Integer) -> A
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         pointer = _row(context, builder, rows, args[1], args[2], _vector(vector))
-        builder.store(args[0], pointer).align = min(64, vector.dtype.bitwidth // 8 * vector.count)
+        # LLVM makes masked stores, slow on some processors, of "y = select(mask, x, y)" in memory;
+        # behind a fence, which costs nothing itself, it does not see the pattern.
+        value = _call(builder, "arithmetic.fence", _vector(vector), args[0])
+        builder.store(value, pointer).align = min(64, vector.dtype.bitwidth // 8 * vector.count)
         return context.get_dummy_value()
 
     return types.void(vector, rows, i), generate
