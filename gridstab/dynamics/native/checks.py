@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gridstab.dynamics.native.integrator import inline
+from gridstab.dynamics.native.integrator import inline, rows_of
 from gridstab.dynamics.native.simd import (
     absolute,
     broadcast,
@@ -34,7 +34,7 @@ UNSET = 1e9
 @inline
 def wrap_angles(lanes: Any, state: Any) -> None:
     """Takes full turns out of every angle, so that float32 keeps resolving it, and counts them."""
-    for i in range(np.uint64(state.theta.shape[0])):
+    for i in rows_of(state):
         theta = load(lanes, state.theta, i)
         turns = nearest(theta * 0.5)
         store(theta - 2.0 * turns, state.theta, i)
@@ -46,7 +46,7 @@ def kinetic_energy(lanes: Any, state: Any, nodes: Any) -> Any:
     """½ Σ m ω² and the largest |ω|."""
     energy = broadcast(lanes, 0.0)
     fastest = broadcast(lanes, 0.0)
-    for i in range(np.uint64(state.omega.shape[0])):
+    for i in rows_of(state):
         omega = load(lanes, state.omega, i)
         energy += nodes.half_inertia[i] * omega * omega
         fastest = maximum(fastest, absolute(omega))
@@ -97,7 +97,7 @@ def close_windows(lanes: Any, state: Any, windows: Any, closing: Any, length: fl
     """
     change = broadcast(lanes, 0.0)
     fastest = broadcast(lanes, 0.0)
-    for i in range(np.uint64(state.theta.shape[0])):
+    for i in rows_of(state):
         theta = load(lanes, state.theta, i)
         turns = load(lanes, state.turns, i)
         start = load(lanes, windows.start, i)
