@@ -50,11 +50,12 @@ def r2(prediction: Values, target: Values) -> float:
     Raises:
         GnncoreError: As :func:`mse`, or a constant target.
     """
-    from torchmetrics.functional import r2_score
+    # torchmetrics takes sums of squares below 1e-4 for zero.
+    from sklearn.metrics import r2_score
 
-    pair = _pair("r2", prediction, target)
-    _require_varied("r2", "target", pair[1])
-    return float(r2_score(*pair))
+    prediction, target = _pair("r2", prediction, target)
+    _require_varied("r2", "target", target)
+    return float(r2_score(*_arrays((target, prediction))))
 
 
 def share_within(prediction: Values, target: Values, tolerance: float = 0.1) -> float:

@@ -3,11 +3,18 @@
 import pkgutil
 from importlib.util import find_spec
 
+import hypothesis
 import pytest
 from jaxtyping import install_import_hook
 
 # numba compiles functions from their source and must see them undecorated.
 KERNELS = ("gridstab.dynamics.native", "gridstab.dynamics.reference", "gridstab.dynamics.cuda")
+
+# A change must not fail for examples that were drawn by chance; hunt for new ones with
+# `pytest --hypothesis-profile=explore`.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.register_profile("explore", derandomize=False, max_examples=1000)
+hypothesis.settings.load_profile("repeatable")
 
 
 def _typed_modules() -> list[str]:
