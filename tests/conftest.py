@@ -19,7 +19,7 @@ hypothesis.settings.load_profile("repeatable")
 
 def _typed_modules() -> list[str]:
     names = []
-    for package in ("gnncore", "gridstab"):
+    for package in ("gnncore", "graphwsl", "gridstab"):
         spec = find_spec(package)
         assert spec is not None
         modules = pkgutil.walk_packages(spec.submodule_search_locations, package + ".")

@@ -1,0 +1,28 @@
+"""What can go wrong with weights, each with a message of one line that says what to do.
+
+The command line prints any :class:`GraphwslError` in one line and exits with code 2.
+"""
+
+
+class GraphwslError(ValueError):
+    """Base of every error that a user's input can cause."""
+
+
+class UnsupportedModelError(GraphwslError):
+    """A network that cannot be traced, or an operator that nothing is known of."""
+
+
+class StateMismatchError(GraphwslError):
+    """Weights that do not belong to the architecture: names or shapes differ."""
+
+
+class ImportedModelError(GraphwslError):
+    """A file of a network that is damaged, unsafe, or uses what cannot be imported."""
+
+
+class ZooError(GraphwslError):
+    """A model zoo that is missing, damaged, of an unknown layout, or of other settings."""
+
+
+class PredictorError(GraphwslError):
+    """A predictor that does not exist, or does not fit the zoo that it was given."""
