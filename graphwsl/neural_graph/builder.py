@@ -1,0 +1,174 @@
+"""What rules write down while they follow a program: units, weights and parameters of nodes."""
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from graphwsl.neural_graph.units import NOTHING, NodeKind, UnitTable, reduced, varying_dims
+from graphwsl.neural_graph.values import Value
+
+
+@dataclass
+class WeightUse:
+    """A block of weights, with the labels of its sources from every call that used it."""
+
+    operator: str
+    call: int
+    targets: Int[Tensor, "groups targets"]
+    sources: list[Int[Tensor, "groups sources"]]
+    entries: Int[Tensor, "groups targets sources kernel"]
+    kernel: tuple[int, ...]
+
+
+@dataclass
+class ParameterUse:
+    """Parameters of units in one call: ``entries[i]`` belongs to ``units[i]``."""
+
+    operator: str
+    role: str
+    call: int
+    units: Int[Tensor, " values"]
+    entries: Int[Tensor, " values"]
+
+
+@dataclass
+class GraphBuilder:
+    """The state of the tracing; rules take it as their first argument."""
+
+    units: UnitTable = field(default_factory=UnitTable)
+    weights: list[WeightUse] = field(default_factory=list)
+    parameters: list[ParameterUse] = field(default_factory=list)
+    opaque: list[tuple[str, Int[Tensor, " values"]]] = field(default_factory=list)
+    functions: list[tuple[str, Int[Tensor, " units"]]] = field(default_factory=list)
+    """Functions that are applied to units without making new ones, by name."""
+    operator: str = ""
+    """Name of the operator that is at work."""
+    _rows: dict[tuple[int, int], int] = field(default_factory=dict)
+    _promoted: dict[int, int] = field(default_factory=dict)
+    _uses: dict[tuple[int, int, int], list[WeightUse]] = field(default_factory=dict)
+
+    def neurons(
+        self,
+        entries: tuple[Int[Tensor, "groups targets sources kernel"], ...],
+        sources: Int[Tensor, "groups sources"],
+        kernel: tuple[int, ...] = (),
+    ) -> Int[Tensor, "groups targets"]:
+        """Weighted sums: the units that a block of weights makes of its sources.
+
+        Weights used twice make the same units twice, so that whatever happens to the one happens
+        to the other. Where weights are made of several parameters, each forms a block.
+        """
+        entries = tuple(one for one in entries if bool((one >= 0).any()))
+        if not entries:  # mere statistics of weights
+            return self.units.new(1, NodeKind.NEURON).expand(1, 1)
+        targets = self._targets(entries[0])
+        for one in entries:
+            self._use(one, sources, targets, kernel)
+        if entries[0].shape[0] > 1:
+            # A group's targets belong to its sources, as no single weight says.
+            sets = self.units.aggregate(f"{self.operator}.group", sources)
+            self.units.relate(f"{self.operator}.of", targets, sets[:, None].expand(targets.shape))
+        return targets
+
+    def _targets(
+        self, entries: Int[Tensor, "groups targets sources kernel"]
+    ) -> Int[Tensor, "groups targets"]:
+        rows = entries.flatten(2)
+        first, last = rows.max(dim=2).values, rows.min(dim=2).values
+        keys = list(zip(first.flatten().tolist(), last.flatten().tolist(), strict=True))
+        fresh = [key for key in dict.fromkeys(keys) if key not in self._rows]
+        new = self.units.new(len(fresh), NodeKind.NEURON).tolist()
+        self._rows.update(zip(fresh, new, strict=True))
+        return torch.tensor([self._rows[key] for key in keys]).view(first.shape)
+
+    def _use(
+        self,
+        entries: Int[Tensor, "groups targets sources kernel"],
+        sources: Int[Tensor, "groups sources"],
+        targets: Int[Tensor, "groups targets"],
+        kernel: tuple[int, ...],
+    ) -> None:
+        first = entries[0, 0].flatten()
+        key = (int(first[0]), int(entries[-1, -1, -1, -1]), entries.shape[1])
+        for use in self._uses.setdefault(key, []):
+            if use.entries.shape == entries.shape and torch.equal(use.entries, entries):
+                use.sources.append(sources)
+                return
+        use = WeightUse(self.operator, self.units.call, targets, [sources], entries, kernel)
+        self._uses[key].append(use)
+        self.weights.append(use)
+
+    def attach(self, role: str, units: Int[Tensor, "..."], weights: Value) -> None:
+        """Parameters of units: each element of ``weights`` belongs to the unit at its place.
+
+        An entry that several units share belongs to the set of them.
+        """
+        assert weights.entries is not None
+        for entries in weights.entries:
+            units_here, entries_here = torch.broadcast_tensors(units, entries)
+            dims = sorted({*varying_dims(units_here), *varying_dims(entries_here)})
+            pairs = torch.stack(
+                [reduced(entries_here, dims).flatten(), reduced(units_here, dims).flatten()]
+            )
+            pairs = pairs[:, (pairs >= 0).all(dim=0)].unique(dim=1)
+            if not pairs.shape[1]:
+                continue
+            distinct, inverse, counts = pairs[0].unique(return_inverse=True, return_counts=True)
+            if bool((counts == 1).all()):
+                owners = pairs[1]
+            elif bool((counts == counts[0]).all()):
+                owners = self.units.aggregate(
+                    f"{self.operator}.shared", pairs[1].view(-1, int(counts[0]))
+                )
+            else:
+                sets = torch.full((len(distinct), int(counts.max())), NOTHING)
+                place = torch.arange(len(inverse)) - (counts.cumsum(0) - counts)[inverse]
+                sets[inverse, place] = pairs[1]
+                owners = self.units.aggregate(f"{self.operator}.shared", sets)
+            self.parameters.append(
+                ParameterUse(self.operator, role, self.units.call, owners, distinct)
+            )
+
+    def promoted(self, value: Value) -> Value:
+        """Weights or constants as an activation: every entry is a unit of its own."""
+        if value.is_activation:
+            return value
+        shape = value.tensor.shape
+        if value.is_constant or not value.entries:
+            return value.with_units(torch.full((1,) * len(shape), NOTHING))
+        entries = value.entries[0]
+        distinct, inverse = entries.unique(return_inverse=True)
+        numbers = distinct.tolist()
+        fresh = [entry for entry in numbers if entry >= 0 and entry not in self._promoted]
+        new = self.units.new(len(fresh), NodeKind.PARAMETER)
+        self._promoted.update(zip(fresh, new.tolist(), strict=True))
+        if fresh:
+            self.parameters.append(
+                ParameterUse(self.operator, "activation", self.units.call, new, torch.tensor(fresh))
+            )
+        table = torch.tensor([self._promoted.get(entry, NOTHING) for entry in numbers])
+        units = table[inverse]
+        for further in value.entries[1:]:
+            self.attach("other", units, Value(value.tensor, entries=(further,)))
+        return value.with_units(units)
+
+    def applied(self, function: str, units: Int[Tensor, "..."]) -> None:
+        """A function is applied to units that go on under their own numbers."""
+        self.functions.append((function, units.unique()))
+
+    def hide(self, *values: Value) -> Int[Tensor, ""]:
+        """An operator that nothing is known of: its units stay in place, its weights are listed."""
+        for value in values:
+            if value.units is not None:
+                self.units.pin(value.units[value.units != NOTHING])
+            for entries in value.entries or ():
+                self.opaque.append((self.operator, entries[entries >= 0].unique()))
+        unit = self.units.new(1, NodeKind.OPAQUE)
+        self.units.pin(unit)
+        for value in values:
+            if value.units is not None:
+                distinct = value.units.unique()
+                self.units.relate(f"{self.operator}.of", unit.expand(len(distinct)), distinct)
+        return unit[0]

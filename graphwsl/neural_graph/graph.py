@@ -1,0 +1,239 @@
+"""The neural graph: nodes for neurons and channels, an edge for every weight."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from graphwsl.errors import StateMismatchError
+from graphwsl.neural_graph.units import NodeKind
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
+
+    from graphwsl.neural_graph.coverage import Coverage
+    from graphwsl.neural_graph.data import GraphLayout
+    from graphwsl.neural_graph.program import Program
+
+
+@dataclass(frozen=True)
+class EdgeBlock:
+    """The weights of a layer: every source of a group with every target of the group.
+
+    Attributes:
+        operator: Name of the ATen operator that multiplies with the weights.
+        sources: Nodes that the weights read, shape ``(groups, sources)``; -1 for constant zeros.
+            A node that a weight matrix reads at several places (a flattened feature map) is there
+            several times.
+        targets: Nodes that the weighted sums make, shape ``(groups, targets)``.
+        tags: Which of its places each source stands for, counted by node, shape
+            ``(groups, sources)``: the position in a flattened feature map.
+        entries: Places of the weights in the flattened state, shape
+            ``(groups, targets, sources, kernel)``; -1 where there is no weight.
+        kernel: Shape of the kernel, whose positions the last dimension of ``entries`` lists.
+        layer: Number of the layer that the targets form.
+    """
+
+    operator: str
+    sources: Int[Tensor, "groups sources"]
+    targets: Int[Tensor, "groups targets"]
+    tags: Int[Tensor, "groups sources"]
+    entries: Int[Tensor, "groups targets sources kernel"]
+    kernel: tuple[int, ...]
+    layer: int
+
+
+@dataclass(frozen=True)
+class NodeParameter:
+    """Parameters of nodes: biases, scales and shifts, running statistics, embeddings of positions.
+
+    Attributes:
+        operator: Name of the ATen operator that uses them.
+        role: ``bias``, ``scale``, ``mean``, ``variance``, ``activation`` (the node's own value) or
+            ``other``.
+        nodes: Their nodes, shape ``(values,)``.
+        tags: Which of the values of a node it is, shape ``(values,)``.
+        entries: Places in the flattened state, shape ``(values,)``.
+    """
+
+    operator: str
+    role: str
+    nodes: Int[Tensor, " values"]
+    tags: Int[Tensor, " values"]
+    entries: Int[Tensor, " values"]
+
+
+@dataclass(frozen=True)
+class NodeRelation:
+    """Edges without parameters: nodes that follow from other nodes.
+
+    Attributes:
+        role: Name of the operator and the place in it.
+        call: Number of the operator's call.
+        sources: Nodes that are used, shape ``(edges,)``.
+        targets: Nodes that follow, shape ``(edges,)``.
+    """
+
+    role: str
+    call: int
+    sources: Int[Tensor, " edges"]
+    targets: Int[Tensor, " edges"]
+
+
+@dataclass(frozen=True)
+class OpaqueOperator:
+    """An operator that no rule covers, and the entries that it reads.
+
+    Attributes:
+        operator: Its name.
+        entries: Places in the flattened state, shape ``(values,)``.
+    """
+
+    operator: str
+    entries: Int[Tensor, " values"]
+
+
+@dataclass(frozen=True)
+class NeuralGraph:
+    """A network as a graph, exactly: every entry of its state has its place, both ways.
+
+    Attributes:
+        state: Parameters and persistent buffers by name, tied ones once, as they were given.
+        aliases: Further names of tied tensors.
+        parameters: Which names are parameters.
+        offsets: Where each tensor starts in the flattened state.
+        kinds: :class:`NodeKind` of every node, shape ``(nodes,)``.
+        calls: Number of the operator's call that makes the node, shape ``(nodes,)``.
+        colours: What else tells nodes apart, shape ``(nodes,)``.
+        pinned: Nodes that keep their place under every symmetry, shape ``(pinned,)``.
+        outputs: Nodes that the network returns, shape ``(outputs,)``.
+        blocks: Weights.
+        node_parameters: Parameters of nodes.
+        relations: Edges without parameters.
+        functions: Functions that are applied to nodes without making new ones: the name of the
+            operator and its nodes, in the order of the program.
+        opaque: Operators that no rule covers.
+        program: The traced program, which :mod:`graphwsl.testing` and the symmetries run.
+    """
+
+    state: dict[str, Tensor]
+    aliases: dict[str, str]
+    parameters: frozenset[str]
+    offsets: dict[str, int]
+    kinds: Int[Tensor, " nodes"]
+    calls: Int[Tensor, " nodes"]
+    colours: Int[Tensor, " nodes"]
+    pinned: Int[Tensor, " pinned"]
+    outputs: Int[Tensor, " outputs"]
+    blocks: tuple[EdgeBlock, ...]
+    node_parameters: tuple[NodeParameter, ...]
+    relations: tuple[NodeRelation, ...]
+    functions: tuple[tuple[str, Int[Tensor, " nodes"]], ...]
+    opaque: tuple[OpaqueOperator, ...]
+    program: "Program"
+
+    @property
+    def num_nodes(self) -> int:
+        """Number of nodes."""
+        return len(self.kinds)
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of parameter entries, tied ones once."""
+        return sum(self.state[name].numel() for name in self.parameters)
+
+    @property
+    def num_weights(self) -> int:
+        """Number of weights: kernel entries on edges."""
+        return sum(int((block.entries >= 0).sum()) for block in self.blocks)
+
+    @cached_property
+    def is_output(self) -> Bool[Tensor, " nodes"]:
+        """Whether the network returns the node."""
+        mask = torch.zeros(self.num_nodes, dtype=torch.bool)
+        mask[self.outputs] = True
+        return mask
+
+    @cached_property
+    def layout(self) -> "GraphLayout":
+        """Nodes and edges as PyTorch Geometric wants them, without the weights."""
+        from graphwsl.neural_graph.data import layout_of
+
+        return layout_of(self)
+
+    def flat(self, state: Mapping[str, Tensor] | None = None) -> Float[Tensor, " entries"]:
+        """The state (or another one of the same architecture) as one vector.
+
+        Raises:
+            StateMismatchError: Names or shapes differ.
+        """
+        state = self.state if state is None else self._checked(state)
+        return torch.cat([state[name].reshape(-1).double() for name in self.offsets])
+
+    def to_state_dict(self) -> dict[str, Tensor]:
+        """The weights of the network, bitwise, tied tensors under all their names."""
+        state = dict(self.state)
+        state.update({name: state[first] for name, first in self.aliases.items()})
+        return state
+
+    def with_weights(self, state: Mapping[str, Tensor]) -> "NeuralGraph":
+        """The same architecture with other weights; nothing but the weights is copied.
+
+        Raises:
+            StateMismatchError: Names or shapes differ, or tied tensors do.
+        """
+        graph = replace(self, state=self._checked(state))
+        for name in ("is_output", "layout"):  # they do not depend on the weights
+            if name in self.__dict__:
+                graph.__dict__[name] = self.__dict__[name]
+        return graph
+
+    def coverage(self) -> "Coverage":
+        """Where every entry of the state is."""
+        from graphwsl.neural_graph.coverage import coverage
+
+        return coverage(self)
+
+    def to_data(self, state: Mapping[str, Tensor] | None = None) -> "Data":
+        """The graph as PyTorch Geometric's :class:`Data`, for learning.
+
+        Args:
+            state: Weights of the same architecture; those of the graph by default.
+        """
+        from graphwsl.neural_graph.data import to_data
+
+        return to_data(self, state)
+
+    def _checked(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        known = {**{name: name for name in self.state}, **self.aliases}
+        missing, strange = sorted(known.keys() - state.keys()), sorted(state.keys() - known.keys())
+        if missing or strange:
+            raise StateMismatchError(
+                f"the state does not belong to this network: it lacks {missing[:3]} and has "
+                f"{strange[:3]} besides; give the state_dict of the same architecture"
+            )
+        for name, first in known.items():
+            expected, given = self.state[first], state[name]
+            if given.shape != expected.shape or given.dtype != expected.dtype:
+                raise StateMismatchError(
+                    f"{name} has shape {tuple(given.shape)} and type {given.dtype}, the network's "
+                    f"has {tuple(expected.shape)} and {expected.dtype}"
+                )
+            if name != first and not torch.equal(given, state[first]):
+                raise StateMismatchError(f"{name} is tied to {first}, but their values differ")
+        return {name: state[name].detach() for name in self.state}
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(
+            f"{int((self.kinds == kind).sum())} {kind.name.lower()}"
+            for kind in NodeKind
+            if bool((self.kinds == kind).any())
+        )
+        return (
+            f"NeuralGraph({self.num_nodes} nodes: {kinds}; {self.num_weights} weights in "
+            f"{len(self.blocks)} blocks; {self.num_parameters} parameters)"
+        )

@@ -1,0 +1,117 @@
+"""Operators that work element by element: activations, sums, gates, biases, scales."""
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from graphwsl.neural_graph.builder import GraphBuilder
+from graphwsl.neural_graph.rules.registry import Call, Result
+from graphwsl.neural_graph.units import NOTHING, NodeKind, varying_dims
+from graphwsl.neural_graph.values import Value
+
+KINDS = {
+    "add": NodeKind.SUM,
+    "sub": NodeKind.SUM,
+    "rsub": NodeKind.SUM,
+    "mul": NodeKind.PRODUCT,
+}
+ROLES = {"add": "bias", "sub": "bias", "rsub": "bias", "mul": "scale", "div": "scale"}
+
+
+def pointwise(builder: GraphBuilder, call: Call) -> Result:
+    """The rule of every operator that PyTorch tags as pointwise.
+
+    A function of one activation keeps its units; a function of two makes a unit of every pair.
+    Parameters belong to the unit that they meet, constants tell units apart if they differ
+    between them.
+    """
+    shape = call.tensor.shape
+    values = [value for value in call.values if value.tensor.numel()]
+    activations = [value for value in values if value.is_activation]
+    weights = [value for value in values if value.is_weights]
+    if not activations:
+        entries = tuple(one.expand(shape) for value in weights for one in (value.entries or ()))
+        return call.also(Value(call.tensor, entries=entries))
+    units = _aligned(activations[0].units, shape)
+    for value in weights:
+        if _is_stretched(activations[0].tensor.shape, value, shape):
+            # An outer product: every parameter makes units of its own.
+            activations.append(builder.promoted(value))
+        else:
+            builder.attach(ROLES.get(call.name, "other"), units, value)
+    kind = KINDS.get(call.name, NodeKind.FUNCTION)
+    for value in activations[1:]:
+        units = builder.units.function_of(
+            call.name, kind, units, _aligned(value.known_units, shape)
+        )
+    if len(activations) == 1:
+        builder.applied(function_name(call), units)
+    for value in values:
+        if value.is_constant:
+            units = _told_apart(builder, call.name, units, value.tensor)
+    return call.also(Value(call.tensor, units.expand(shape)))
+
+
+def function_name(call: Call) -> str:
+    """The operator, told apart by whether it meets parameters or constants as well."""
+    others = [one for one in call.args[:2] if not (isinstance(one, Value) and one.is_activation)]
+    if call.name in ("add", "sub", "rsub", "mul", "div") and others:
+        return f"{call.name}.{'weights' if _is_weights(others[0]) else 'constant'}"
+    return call.name
+
+
+def _is_weights(argument: object) -> bool:
+    return isinstance(argument, Value) and argument.is_weights
+
+
+def _aligned(units: Int[Tensor, "..."] | None, shape: torch.Size) -> Int[Tensor, "..."]:
+    assert units is not None
+    return units.expand(shape)
+
+
+def _is_stretched(own: torch.Size, weights: Value, shape: torch.Size) -> bool:
+    """Whether parameters differ along a dimension along which the activation is repeated to fit."""
+    own = torch.Size([*(1,) * (len(shape) - len(own)), *own])
+    return any(
+        own[dim] < shape[dim]
+        for entries in weights.entries or ()
+        for dim in varying_dims(entries.expand(shape))
+    )
+
+
+def _told_apart(
+    builder: GraphBuilder, role: str, units: Int[Tensor, "..."], constant: Tensor
+) -> Int[Tensor, "..."]:
+    """The units, replaced by coloured ones if a constant differs from unit to unit."""
+    aligned = constant.expand(units.shape)
+    constant_dims = [
+        dim
+        for dim, size in enumerate(aligned.shape)
+        if size > 1
+        and aligned.stride(dim)
+        and not bool(torch.eq(aligned, aligned.narrow(dim, 0, 1)).all())
+    ]
+    if not set(constant_dims) & set(varying_dims(units)):
+        return units
+    # A fingerprint of the constants that each unit meets, in their order.
+    flat = units.reshape(-1)
+    distinct, inverse = flat.unique(return_inverse=True)
+    _, numbers = aligned.reshape(-1).unique(return_inverse=True)
+    order = inverse.argsort(stable=True)
+    counts = torch.bincount(inverse, minlength=len(distinct))
+    starts = counts.cumsum(0) - counts
+    turn = torch.arange(len(flat)) - starts[inverse[order]]
+    mixed = _mixed(numbers[order] * 1_000_003 + turn)
+    colours = torch.zeros(len(distinct), dtype=torch.int64).index_add_(0, inverse[order], mixed)
+    if bool((colours[distinct != NOTHING] == colours[distinct != NOTHING][:1]).all()):
+        return units
+    images = builder.units.image_of(f"{role}.constant", NodeKind.FUNCTION, distinct)
+    builder.units.colour(images[images != NOTHING], colours[images != NOTHING])
+    return images[inverse].view(units.shape)
+
+
+def _mixed(numbers: Int[Tensor, " values"]) -> Int[Tensor, " values"]:
+    """Numbers spread over 64 bits, so that their sums tell lists apart."""
+    mixed = numbers * -7046029254386353131
+    mixed = mixed ^ (mixed >> 29)
+    return mixed * -4658895280553007687

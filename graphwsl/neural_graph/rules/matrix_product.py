@@ -1,0 +1,160 @@
+"""Matrix products: with weights they are layers of neurons, of two activations attention."""
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from graphwsl.neural_graph.builder import GraphBuilder
+from graphwsl.neural_graph.rules.elementwise import ROLES
+from graphwsl.neural_graph.rules.registry import Call, Result, rule
+from graphwsl.neural_graph.units import NOTHING, NodeKind, varying_dims
+from graphwsl.neural_graph.values import Value
+
+
+@rule("mm", "bmm", "dot", "mv")
+def product(builder: GraphBuilder, call: Call) -> Result:
+    """The matrix product of two values of any origin."""
+    return matrix_product(builder, call.args[0], call.args[1], call.result)
+
+
+@rule("addmm", "baddbmm", "addmv")
+def product_and_bias(builder: GraphBuilder, call: Call) -> Result:
+    """A matrix product plus a bias (weights) or another activation."""
+    bias, first, second = call.args[:3]
+    result = matrix_product(builder, first, second, call.result)
+    return biased(builder, result, bias)
+
+
+def biased(builder: GraphBuilder, result: Value, bias: Value) -> Value:
+    """An activation plus a bias of any origin."""
+    if result.is_activation and bias.is_weights:
+        assert result.units is not None
+        builder.attach(ROLES["add"], result.units, bias)
+        builder.applied("add.weights", result.units)
+        return result
+    if bias.is_activation:
+        units = builder.units.function_of(
+            "add",
+            NodeKind.SUM,
+            builder.promoted(result).known_units,
+            bias.known_units.expand(result.tensor.shape),
+        )
+        return result.with_units(units)
+    return result
+
+
+def matrix_product(builder: GraphBuilder, first: Value, second: Value, result: Tensor) -> Value:
+    """The product of (batches of) matrices, vectors taken as matrices."""
+    left, right = first, second
+    if first.tensor.ndim == 1:
+        left = first.rearranged(first.tensor[None], lambda tensor: tensor[None])
+    if second.tensor.ndim == 1:
+        right = second.rearranged(second.tensor[:, None], lambda tensor: tensor[:, None])
+    if left.is_weights and not right.is_weights:
+        # The transposed product, so that weights are on the right.
+        swapped = _product(builder, _transposed(right), _transposed(left))
+        units = swapped.transpose(-1, -2)
+    else:
+        units = _product(builder, left, right)
+    return Value(result, units.reshape(_matrix_shape(units, result)).reshape(result.shape))
+
+
+def _matrix_shape(units: Tensor, result: Tensor) -> tuple[int, ...]:
+    return tuple(units.shape) if units.numel() == result.numel() else tuple(result.shape)
+
+
+def _transposed(value: Value) -> Value:
+    return value.rearranged(value.tensor.mT, lambda tensor: tensor.mT)
+
+
+def _product(builder: GraphBuilder, left: Value, right: Value) -> Int[Tensor, "... m n"]:
+    """Units of ``left @ right``; matrices or batches of them."""
+    rows, columns = left.tensor.shape[-2], right.tensor.shape[-1]
+    batch = left.tensor.shape[:-2]
+    if right.is_weights and right.entries:
+        return _layer(builder, left, right.entries).expand(*batch, rows, columns)
+    first, second = builder.promoted(left).units, builder.promoted(right).units
+    assert first is not None
+    assert second is not None
+    return contraction(builder, first, second).expand(*batch, rows, columns)
+
+
+def _layer(
+    builder: GraphBuilder, left: Value, entries: tuple[Tensor, ...]
+) -> Int[Tensor, "... one targets"]:
+    """Weights ``(…, sources, targets)``, the same for all of a batch or of its own for each."""
+    left = fixed_sources(builder, builder.promoted(left), dims=[left.tensor.ndim - 1])
+    shape = entries[0].shape
+    matrices = [one.reshape(-1, *shape[-2:]) for one in entries]
+    alike = all(bool((one == one[:1]).all()) for one in matrices)
+    if alike:
+        matrices = [one[:1] for one in matrices]
+        turns = left.known_units.reshape(1, -1, shape[-2])
+    else:
+        turns = left.known_units.expand(*shape[:-2], *left.known_units.shape[-2:]).reshape(
+            len(matrices[0]), -1, shape[-2]
+        )
+    sources = sources_of(builder, turns)
+    targets = builder.neurons(tuple(one.transpose(1, 2)[..., None] for one in matrices), sources)
+    if alike:
+        return targets.view(-1)[None]
+    return targets.view(*shape[:-2], 1, -1)
+
+
+def fixed_sources(builder: GraphBuilder, value: Value, dims: list[int]) -> Value:
+    """Constants that weights are multiplied with, as one fixed unit a place along ``dims``."""
+    if not bool((value.known_units == NOTHING).all()) or not bool((value.tensor != 0).any()):
+        return value
+    sizes = [size if dim in dims else 1 for dim, size in enumerate(value.tensor.shape)]
+    count = int(torch.tensor(sizes).prod())
+    units = builder.units.new(count, NodeKind.CONSTANT)
+    builder.units.pin(units)
+    return value.with_units(units.view(sizes))
+
+
+def sources_of(
+    builder: GraphBuilder, turns: Int[Tensor, "groups turns sources"]
+) -> Int[Tensor, "groups sources"]:
+    """The unit of each column: what stands there at all positions, samples and time steps."""
+    if 1 not in varying_dims(turns):
+        return turns[:, 0]
+    return builder.units.composite(turns.transpose(1, 2).flatten(0, 1)).view(
+        turns.shape[0], turns.shape[2]
+    )
+
+
+def contraction(
+    builder: GraphBuilder, first: Int[Tensor, "... m k"], second: Int[Tensor, "... k n"]
+) -> Int[Tensor, "... m n"]:
+    """Units of the matrix product of two activations.
+
+    If units are the same along the contracted dimension (positions that attention averages over),
+    the result follows from the pair of units. Otherwise it is the sum over the products of units,
+    in which their order is of no account (the score of a query and a key).
+    """
+    if first.shape[-1] == 0:
+        return torch.full((*first.shape[:-1], second.shape[-1]), NOTHING)
+    is_mixed = {first.ndim - 1} & set(varying_dims(first)) or {second.ndim - 2} & set(
+        varying_dims(second)
+    )
+    if not is_mixed:
+        return builder.units.function_of(
+            "mm", NodeKind.PRODUCT, first[..., :1], second[..., :1, :]
+        ).expand(*first.shape[:-1], second.shape[-1])
+    batch = first.shape[:-2]
+    rows = first.reshape(-1, *first.shape[-2:])
+    columns = second.reshape(-1, *second.shape[-2:]).mT
+    row_kinds, row_kind = rows.flatten(0, 1).unique(dim=0, return_inverse=True)
+    column_kinds, column_kind = columns.flatten(0, 1).unique(dim=0, return_inverse=True)
+    combined = row_kind.view(len(rows), -1, 1) * len(column_kinds) + column_kind.view(
+        len(rows), 1, -1
+    )
+    kinds, kind = combined.unique(return_inverse=True)
+    products = builder.units.function_of(
+        "mm.product",
+        NodeKind.PRODUCT,
+        row_kinds[kinds // len(column_kinds)],
+        column_kinds[kinds % len(column_kinds)],
+    )
+    sums = builder.units.aggregate("mm.sum", products)
+    return sums[kind].view(*batch, first.shape[-2], second.shape[-1])

@@ -1,0 +1,147 @@
+"""Reductions: over positions they keep the unit, over units they make one of the set."""
+
+from math import prod
+from typing import Any
+
+from jaxtyping import Int
+from torch import Tensor
+
+from graphwsl.neural_graph.builder import GraphBuilder
+from graphwsl.neural_graph.rules.registry import Call, Result, rule
+from graphwsl.neural_graph.units import NodeKind, reduced, varying_dims
+from graphwsl.neural_graph.values import Value
+
+
+@rule(
+    "all",
+    "amax",
+    "amin",
+    "any",
+    "argmax",
+    "argmin",
+    "linalg_vector_norm",
+    "logsumexp",
+    "max",
+    "mean",
+    "median",
+    "min",
+    "norm",
+    "prod",
+    "std",
+    "sum",
+    "var",
+    "var_mean",
+)
+def reduce(builder: GraphBuilder, call: Call) -> Result:
+    """Mean, sum, maximum, norm … over some or all dimensions."""
+    value = call.args[0]
+    if not value.is_activation:
+        return _all(call, Value(call.tensor, entries=()))
+    further = [one for one in call.values if one is not value]
+    if further:  # the element-wise maximum of two
+        from graphwsl.neural_graph.rules.elementwise import pointwise
+
+        return pointwise(builder, call)
+    dims = reduced_dims(call, value.tensor)
+    units = aggregated(builder, call.name, value.known_units, dims)
+    units = units.reshape(_kept(value.tensor, dims, keep=call.tensor.ndim == value.tensor.ndim))
+    return _all(call, Value(call.tensor, units.expand(call.tensor.shape)))
+
+
+def _all(call: Call, first: Value) -> Result:
+    """Several results (values and places, variance and mean) have the same units."""
+    if isinstance(call.result, Tensor):
+        return first
+    return tuple(Value(one, first.units, first.entries) for one in call.result)
+
+
+def _kept(tensor: Tensor, dims: list[int], keep: bool) -> list[int]:
+    if keep:
+        return [1 if dim in dims else size for dim, size in enumerate(tensor.shape)]
+    return [size for dim, size in enumerate(tensor.shape) if dim not in dims]
+
+
+def reduced_dims(call: Call, tensor: Tensor) -> list[int]:
+    """The dimensions that an operator reduces, by its schema: all if it names none."""
+    names = [argument.name for argument in call.operator._schema.arguments]
+    given: Any = None
+    for name, argument in [*zip(names, call.args, strict=False), *call.kwargs.items()]:
+        if name == "dim":
+            given = argument
+    if given is None or given == []:
+        return list(range(tensor.ndim))
+    dims = given if isinstance(given, list | tuple) else [given]
+    return [int(dim) % max(tensor.ndim, 1) for dim in dims]
+
+
+def aggregated(
+    builder: GraphBuilder, role: str, units: Int[Tensor, "..."] | None, dims: list[int]
+) -> Int[Tensor, "..."]:
+    """Units of a function of all elements along ``dims``, which remain with size 1."""
+    assert units is not None
+    varying = varying_dims(units)
+    if not set(varying) & set(dims):
+        return reduced(units, [dim for dim in range(units.ndim) if dim not in dims])
+    small = reduced(units, varying)
+    kept = [dim for dim in range(units.ndim) if dim not in dims]
+    members = small.permute(*kept, *dims).reshape(prod(small.shape[dim] for dim in kept), -1)
+    sets = builder.units.aggregate(role, members)
+    shape = [small.shape[dim] if dim in kept else 1 for dim in range(units.ndim)]
+    return sets.view(shape).expand(
+        [units.shape[dim] if dim in kept else 1 for dim in range(units.ndim)]
+    )
+
+
+@rule("_softmax", "_log_softmax", "_safe_softmax", "softmax", "log_softmax")
+def softmax(builder: GraphBuilder, call: Call) -> Result:
+    """Each element follows from itself and from the sum over all."""
+    value, dim = call.args[:2]
+    if not value.is_activation:
+        return Value(call.result, entries=value.entries)
+    return Value(
+        call.result, normalised(builder, call.name, value.known_units, [dim % value.tensor.ndim])
+    )
+
+
+def normalised(
+    builder: GraphBuilder, role: str, units: Int[Tensor, "..."] | None, dims: list[int]
+) -> Int[Tensor, "..."]:
+    """Units of a function of an element and of all elements along ``dims``."""
+    assert units is not None
+    sets = aggregated(builder, role, units, dims)
+    if not set(varying_dims(units)) & set(dims):
+        builder.applied(role, units)
+        return units
+    # More than one unit in the set: the result is a unit of its own even where it is the first.
+    return builder.units.function_of(role, NodeKind.FUNCTION, units, sets.expand(units.shape))
+
+
+@rule("cumsum", "cumprod", "logcumsumexp", "cummax", "cummin", "sort", "argsort", "topk")
+def along(builder: GraphBuilder, call: Call) -> Result:
+    """Functions of all places along a dimension: the units must be the same there."""
+    value, *_rest = call.args
+    dim = -1
+    names = [argument.name for argument in call.operator._schema.arguments]
+    for name, argument in [*zip(names, call.args, strict=False), *call.kwargs.items()]:
+        if name == "dim":
+            dim = int(argument)
+    dim %= max(value.tensor.ndim, 1)
+    value = builder.promoted(value)
+    if dim in varying_dims(value.known_units):
+        return _all(call, Value(call.tensor).with_units(builder.hide(value)))
+    shape = call.tensor.shape
+    units = value.known_units.narrow(dim, 0, 1) if value.tensor.ndim else value.known_units
+    builder.applied(call.name, units)
+    return _all(call, Value(call.tensor, units.expand(shape)))
+
+
+@rule("_fft_r2c", "_fft_c2c", "_fft_c2r")
+def fourier(builder: GraphBuilder, call: Call) -> Result:
+    """Fourier transforms along positions."""
+    value = builder.promoted(call.args[0])
+    dims = [int(dim) % value.tensor.ndim for dim in call.args[1]]
+    if set(dims) & set(varying_dims(value.known_units)):
+        return Value(call.result).with_units(builder.hide(value))
+    units = reduced(value.known_units, [d for d in range(value.known_units.ndim) if d not in dims])
+    builder.applied(call.name, units)
+    return Value(call.result, units.expand(call.result.shape))

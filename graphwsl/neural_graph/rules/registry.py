@@ -1,0 +1,80 @@
+"""The registry of rules: from the name of an operator to the function that follows it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from graphwsl.neural_graph.builder import GraphBuilder
+from graphwsl.neural_graph.values import Value
+
+Result = Value | tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of an operator.
+
+    Attributes:
+        operator: The operator.
+        name: Its name without namespace and overload, ``relu`` for ``aten.relu_.default``.
+        args: Its arguments by position, those left out filled with their defaults; tensors are
+            :class:`Value`, lists of tensors are lists of them.
+        kwargs: Arguments by keyword only.
+        result: What it returned on the example inputs: a tensor, or several.
+    """
+
+    operator: Any
+    name: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    result: Any
+
+    @property
+    def values(self) -> list[Value]:
+        """All tensors among the arguments."""
+        found: list[Value] = []
+        for argument in (*self.args, *self.kwargs.values()):
+            if isinstance(argument, Value):
+                found.append(argument)
+            elif isinstance(argument, list | tuple):
+                found += [one for one in argument if isinstance(one, Value)]
+        return found
+
+    @property
+    def tensor(self) -> Tensor:
+        """The result, or the first of several."""
+        return self.result if isinstance(self.result, Tensor) else self.result[0]
+
+    def also(self, first: Value) -> Result:
+        """``first`` as the first result, and constants for the others, if there are any."""
+        if isinstance(self.result, Tensor):
+            return first
+        others = (Value(one) if isinstance(one, Tensor) else one for one in self.result[1:])
+        return (first, *others)
+
+
+Rule = Callable[[GraphBuilder, Call], Result]
+RULES: dict[str, Rule] = {}
+
+
+def rule(*names: str) -> Callable[[Rule], Rule]:
+    """Register a function for the operators of these names, in place of what was there.
+
+    The function is called when at least one of the tensors is an activation or weights. It returns
+    a :class:`Value` in the shape of the result, or a tuple where the operator returns several.
+    """
+
+    def register(function: Rule) -> Rule:
+        for name in names:
+            RULES[name] = function
+        return function
+
+    return register
+
+
+def is_pointwise(operator: Any) -> bool:
+    """Whether PyTorch declares the operator to work element by element."""
+    return torch.Tag.pointwise in getattr(operator, "tags", ())

@@ -1,0 +1,203 @@
+"""From a program to the neural graph: every operator is followed by its rule."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from torch import Tensor, fx, nn
+
+from graphwsl.errors import UnsupportedModelError
+from graphwsl.neural_graph.assembly import assemble
+from graphwsl.neural_graph.builder import GraphBuilder
+from graphwsl.neural_graph.graph import NeuralGraph
+from graphwsl.neural_graph.program import ExampleInputs, Program, trace_program
+from graphwsl.neural_graph.rules import RULES
+from graphwsl.neural_graph.rules.elementwise import pointwise
+from graphwsl.neural_graph.rules.registry import Call, Result, is_pointwise
+from graphwsl.neural_graph.units import NodeKind
+from graphwsl.neural_graph.values import Value
+
+
+def neural_graph(
+    model: nn.Module, example_inputs: ExampleInputs, *, unknown: str = "opaque"
+) -> NeuralGraph:
+    """The graph of any network: neurons and channels are nodes, weights are edges.
+
+    The network runs once on ``example_inputs``; then its operators are followed with index tensors
+    that say, for every element of every activation, to which unit it belongs. Operators that
+    rearrange elements act on the index tensors as they are; those that mix units have a rule
+    (:mod:`graphwsl.neural_graph.rules`).
+
+    Args:
+        model: The network; it is left as it was.
+        example_inputs: A tensor, the positional arguments, or a mapping of keyword arguments.
+        unknown: What to do with an operator without a rule: ``"opaque"`` makes a node of it and
+            lists the entries that it reads, ``"raise"`` refuses.
+
+    Raises:
+        UnsupportedModelError: The network does not run on the inputs, or, with
+            ``unknown="raise"``, has an operator without a rule.
+
+    >>> import torch
+    >>> model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+    >>> graph = neural_graph(model, torch.zeros(1, 3))
+    >>> [tuple(block.entries.shape) for block in graph.blocks]
+    [(1, 4, 3, 1), (1, 2, 4, 1)]
+    """
+    if unknown not in ("opaque", "raise"):
+        raise UnsupportedModelError(f'unknown must be "opaque" or "raise", got {unknown!r}')
+    program = trace_program(model, example_inputs)
+    strict = unknown == "raise"
+    with torch.no_grad():
+        channels = torch.arange(sum(tensor.numel() for tensor in program.inputs))
+        builder, outputs, offsets = follow(program, channels, strict=strict)
+        # Only now is it known which elements of an input are positions of one channel.
+        while builder.units.input_turns:
+            channels = _merged(channels, builder.units.input_turns)
+            builder, outputs, offsets = follow(program, channels, strict=strict)
+    return assemble(program, builder, outputs, offsets)
+
+
+def follow(
+    program: Program, channels: Int[Tensor, " elements"], *, strict: bool = False
+) -> tuple[GraphBuilder, list[Value], dict[str, int]]:
+    """Follow a program operator by operator.
+
+    Args:
+        program: The program.
+        channels: To which unit each element of the inputs belongs.
+        strict: Refuse operators without a rule.
+
+    Returns:
+        What the rules wrote down, the values that the network returns, and where each tensor of
+        the state starts in the flattened state.
+    """
+    builder = GraphBuilder()
+    nodes = list(program.graph_module.graph.nodes)
+    offsets, placeholders = _placeholders(program, builder, channels)
+    last_use = {used: node for node in nodes for used in node.all_input_nodes}
+    values: dict[fx.Node, Any] = {}
+    outputs: list[Value] = []
+    for number, node in enumerate(nodes):
+        builder.units.call = number
+        if node.op == "placeholder":
+            values[node] = next(placeholders)
+        elif node.op == "get_attr":
+            values[node] = Value(getattr(program.graph_module, str(node.target)))
+        elif node.op == "output":
+            outputs = [value for value in _filled(node.args[0], values) if isinstance(value, Value)]
+        else:
+            values[node] = _called(builder, node, values, strict)
+        for used in node.all_input_nodes:
+            if last_use[used] is node:
+                del values[used]
+    for value in outputs:
+        if value.units is not None:
+            builder.units.pin(value.units[value.units >= 0])
+    return builder, outputs, offsets
+
+
+def _merged(
+    channels: Int[Tensor, " elements"], turns: list[Int[Tensor, " members"]]
+) -> Int[Tensor, " elements"]:
+    """Channels, those that take turns as one."""
+    count = int(channels.max()) + 1
+    first = torch.cat([members[:1].expand(len(members)) for members in turns]).numpy()
+    second = torch.cat(turns).numpy()
+    adjacency = coo_array((np.ones(len(first)), (first, second)), shape=(count, count))
+    _, labels = connected_components(adjacency, directed=False)
+    return torch.from_numpy(labels).long()[channels]
+
+
+def _placeholders(
+    program: Program, builder: GraphBuilder, channels: Int[Tensor, " elements"]
+) -> tuple[dict[str, int], Any]:
+    offsets: dict[str, int] = {}
+    values = []
+    start = 0
+    for name, tensor in program.state.items():
+        offsets[name] = start
+        entries = torch.arange(start, start + tensor.numel()).view(tensor.shape)
+        start += tensor.numel()
+        # Numbers such as tables of indices steer the program; they are no weights.
+        is_weights = tensor.is_floating_point() or tensor.is_complex()
+        values.append(Value(tensor, entries=(entries,)) if is_weights else Value(tensor))
+    if len(channels):
+        builder.units.pin(builder.units.new(int(channels.max()) + 1, NodeKind.INPUT))
+    builder.units.inputs = len(builder.units)
+    parts = channels.split([tensor.numel() for tensor in program.inputs])
+    for tensor, units in zip(program.inputs, parts, strict=True):
+        values.append(Value(tensor, units.view(tensor.shape)))
+    return offsets, iter(values)
+
+
+def _called(builder: GraphBuilder, node: fx.Node, values: dict[fx.Node, Any], strict: bool) -> Any:
+    args, kwargs = _filled(node.args, values), _filled(node.kwargs, values)
+    if not hasattr(node.target, "_schema"):  # operator.getitem and the like
+        assert callable(node.target)
+        return node.target(*args, **kwargs)
+    operator: Any = node.target
+    result = operator(*_tensors(args), **_tensors(kwargs))
+    name = operator._schema.name.split("::")[-1]
+    if not name.startswith("__"):
+        name = name.rstrip("_")
+    call = Call(operator, name, _complete(operator, args, kwargs), kwargs, result)
+    if all(value.is_constant for value in call.values):
+        return _constants(result)
+    builder.operator = call.name
+    value = _ruled(builder, call, strict)
+    if operator._schema.is_mutable and isinstance(node.args[0], fx.Node):
+        # Functional programs have in-place operators on fresh values only.
+        values[node.args[0]] = value
+    return value
+
+
+def _ruled(builder: GraphBuilder, call: Call, strict: bool) -> Result:
+    if call.name in RULES:
+        return RULES[call.name](builder, call)
+    if is_pointwise(call.operator):
+        return pointwise(builder, call)
+    if strict:
+        raise UnsupportedModelError(
+            f"no rule for the operator {call.operator}; register one with "
+            '@graphwsl.neural_graph.rule, or trace with unknown="opaque"'
+        )
+    hidden = builder.hide(*call.values)
+    if isinstance(call.result, Tensor):
+        return Value(call.result).with_units(hidden)
+    return tuple(
+        Value(one).with_units(hidden) if isinstance(one, Tensor) else one for one in call.result
+    )
+
+
+def _complete(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """All arguments by position, defaults included."""
+    complete = list(args)
+    for argument in operator._schema.arguments[len(args) :]:
+        if argument.kwarg_only:
+            break
+        complete.append(kwargs.get(argument.name, argument.default_value))
+    return tuple(complete)
+
+
+def _filled(argument: Any, values: dict[fx.Node, Any]) -> Any:
+    return fx.node.map_aggregate(
+        argument, lambda one: values[one] if isinstance(one, fx.Node) else one
+    )
+
+
+def _tensors(argument: Any) -> Any:
+    return fx.node.map_aggregate(
+        argument, lambda one: one.tensor if isinstance(one, Value) else one
+    )
+
+
+def _constants(result: Any) -> Any:
+    if isinstance(result, Tensor):
+        return Value(result)
+    if isinstance(result, list | tuple):
+        return tuple(_constants(one) for one in result)
+    return result

@@ -1,0 +1,231 @@
+"""Units: what a network computes, with all positions, time steps and samples of a thing as one.
+
+A *unit* is a neuron, a channel, an input, or what an operator makes of those. Every element of
+every activation belongs to one; the table below knows the kinds of the units and how one follows
+from others.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+Units = Int[Tensor, "..."]
+
+NOTHING = -1
+"""The unit of elements that depend neither on the inputs nor on a parameter (padding, masks)."""
+
+
+class NodeKind(IntEnum):
+    """How a unit comes about."""
+
+    INPUT = 0
+    """An element of an input, or one token of a vocabulary."""
+    NEURON = 1
+    """The sum over weighted units: a neuron, a channel, an embedding's coordinate."""
+    SUM = 2
+    """The sum of two units (residual connections)."""
+    PRODUCT = 3
+    """The product of two units (gates, attention)."""
+    FUNCTION = 4
+    """Another function of one or two units (normalisation, division)."""
+    AGGREGATE = 5
+    """A function of a set of units in which their order is of no account (mean, score)."""
+    COMPOSITE = 6
+    """Several units that take turns at one place (time steps, concatenated tokens)."""
+    CONSTANT = 7
+    """A fixed input, such as a position's number."""
+    PARAMETER = 8
+    """A parameter that serves as an activation (class tokens, queries)."""
+    OPAQUE = 9
+    """The result of an operator that no rule covers."""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """One role that units play for other units, in one call of an operator.
+
+    Attributes:
+        role: Name of the operator and the place in it; equal roles in one call are one relation.
+        call: Number of the call.
+        results: Units that follow, shape ``(pairs,)``.
+        arguments: Units they follow from, shape ``(pairs,)``.
+    """
+
+    role: str
+    call: int
+    results: Int[Tensor, " pairs"]
+    arguments: Int[Tensor, " pairs"]
+
+
+@dataclass
+class UnitTable:
+    """All units of a network, numbered in the order of their making."""
+
+    call: int = 0
+    """Number of the operator's call that is at work."""
+    inputs: int = 0
+    """How many of the first units are elements of the inputs."""
+    input_turns: list[Int[Tensor, " members"]] = field(default_factory=list)
+    """Elements of the inputs that take turns at one place: positions of one channel."""
+    relations: list[Relation] = field(default_factory=list)
+    _kinds: list[Int[Tensor, " some"]] = field(default_factory=list)
+    _calls: list[Int[Tensor, " some"]] = field(default_factory=list)
+    _pinned: list[Int[Tensor, " some"]] = field(default_factory=list)
+    _colours: list[tuple[Int[Tensor, " some"], Int[Tensor, " some"]]] = field(default_factory=list)
+    _composites: dict[bytes, int] = field(default_factory=dict)
+    _count: int = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def kinds(self) -> Int[Tensor, " units"]:
+        """:class:`NodeKind` of every unit."""
+        return _joined(self._kinds)
+
+    @property
+    def calls(self) -> Int[Tensor, " units"]:
+        """Number of the call that made the unit."""
+        return _joined(self._calls)
+
+    @property
+    def pinned(self) -> Int[Tensor, " some"]:
+        """Units that no symmetry may move: inputs, outputs, what opaque operators touch."""
+        return _joined(self._pinned).unique()
+
+    @property
+    def colours(self) -> Int[Tensor, " units"]:
+        """What else tells units apart; only those of one kind and colour can change places."""
+        colours = torch.zeros(len(self), dtype=torch.int64)
+        for units, values in self._colours:
+            colours[units] = values
+        return colours
+
+    def new(self, count: int, kind: NodeKind) -> Int[Tensor, " some"]:
+        """``count`` new units."""
+        units = torch.arange(self._count, self._count + count)
+        self._kinds.append(torch.full((count,), int(kind)))
+        self._calls.append(torch.full((count,), self.call))
+        self._count += count
+        return units
+
+    def pin(self, units: Units) -> None:
+        """No symmetry may move these."""
+        self._pinned.append(units.unique())
+
+    def colour(self, units: Int[Tensor, " some"], values: Int[Tensor, " some"]) -> None:
+        """Tell units apart by ``values``."""
+        self._colours.append((units, values))
+
+    def relate(self, role: str, results: Units, arguments: Units) -> None:
+        """Note that each of ``results`` follows from the unit at its place in ``arguments``."""
+        keep = (results != NOTHING) & (arguments != NOTHING)
+        pairs = torch.stack([results[keep], arguments[keep]]).unique(dim=1)
+        if pairs.shape[1]:
+            self.relations.append(Relation(role, self.call, pairs[0], pairs[1]))
+
+    def function_of(self, role: str, kind: NodeKind, first: Units, second: Units) -> Units:
+        """The unit of an element-wise function of two, the same for the same two.
+
+        Where one of the two is nothing, the other goes on unchanged.
+        """
+        first, second = torch.broadcast_tensors(first, second)
+        dims = sorted({*varying_dims(first), *varying_dims(second)})
+        shape, first, second = first.shape, reduced(first, dims), reduced(second, dims)
+        result = torch.where(first == NOTHING, second, first)
+        both = (first != NOTHING) & (second != NOTHING) & (first != second)
+        if bool(both.any()):
+            pairs, inverse = torch.stack([first[both], second[both]]).unique(
+                dim=1, return_inverse=True
+            )
+            units = self.new(pairs.shape[1], kind)
+            self.relate(f"{role}.first", units, pairs[0])
+            self.relate(f"{role}.second", units, pairs[1])
+            result[both] = units[inverse]
+        return result.expand(shape)
+
+    def image_of(self, role: str, kind: NodeKind, units: Units) -> Units:
+        """New units, one for each of ``units``, that follow from it alone."""
+        shape, units = units.shape, reduced(units, varying_dims(units))
+        distinct, inverse = units.unique(return_inverse=True)
+        images = self.new(len(distinct), kind)
+        images[distinct == NOTHING] = NOTHING
+        self.relate(role, images, distinct)
+        return images[inverse].expand(shape)
+
+    def aggregate(self, role: str, members: Int[Tensor, "sets members"]) -> Int[Tensor, " sets"]:
+        """One unit for every set of units (row), in which order is of no account.
+
+        A set of one is its member.
+        """
+        members = members.sort(dim=1).values
+        sets, inverse = members.unique(dim=0, return_inverse=True)
+        results = torch.full((len(sets),), NOTHING)
+        for i, row in enumerate(sets):
+            distinct = row[row != NOTHING].unique()
+            if len(distinct) == 1:
+                results[i] = distinct[0]
+            elif len(distinct):
+                results[i] = self.new(1, NodeKind.AGGREGATE)[0]
+                self.relate(role, results[i].expand(len(distinct)), distinct)
+        return results[inverse]
+
+    def composite(self, members: Int[Tensor, "places members"]) -> Int[Tensor, " places"]:
+        """One unit for every list of units (row), in which each has its turn.
+
+        A list of one is its member; equal lists are one unit throughout the network.
+        """
+        first = members[:, :1]
+        alike = ((members == first) | (members == NOTHING)).all(dim=1)
+        results = members.max(dim=1).values
+        for i in torch.nonzero(~alike).flatten().tolist():
+            results[i] = self._composite(members[i])
+        return results
+
+    def _composite(self, members: Int[Tensor, " members"]) -> int:
+        members = members[members != NOTHING]
+        distinct, inverse = members.unique(return_inverse=True)
+        if len(distinct) == 1:
+            return int(distinct[0])
+        # In the order of the first turn, so that lists that differ in length only are one.
+        turn = torch.full((len(distinct),), len(members)).scatter_reduce(
+            0, inverse, torch.arange(len(members)), "amin"
+        )
+        distinct = distinct[turn.argsort()]
+        key = distinct.numpy().tobytes()
+        if key not in self._composites:
+            # Elements of the inputs stay where they are: their channel is an input itself.
+            is_input = bool((distinct < self.inputs).all())
+            unit = self.new(1, NodeKind.INPUT if is_input else NodeKind.COMPOSITE)
+            if is_input:
+                self.pin(unit)
+                self.input_turns.append(distinct)
+            else:
+                for place in range(len(distinct)):
+                    self.relate(f"composite.{place}", unit, distinct[place : place + 1])
+            self._composites[key] = int(unit[0])
+        return self._composites[key]
+
+
+def varying_dims(units: Units) -> list[int]:
+    """Dimensions along which the units are not the same."""
+    return [
+        dim
+        for dim, size in enumerate(units.shape)
+        if size > 1 and units.stride(dim) and not bool((units == units.narrow(dim, 0, 1)).all())
+    ]
+
+
+def reduced(tensor: Tensor, dims: list[int]) -> Tensor:
+    """The first place of every dimension other than ``dims``, kept as dimensions of size 1."""
+    for dim, size in enumerate(tensor.shape):
+        if dim not in dims and size > 1:
+            tensor = tensor.narrow(dim, 0, 1)
+    return tensor
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return torch.cat(parts) if parts else torch.zeros(0, dtype=torch.int64)

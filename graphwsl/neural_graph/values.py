@@ -1,0 +1,69 @@
+"""What is known of a value while a program is followed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+Entries = Int[Tensor, "..."]
+"""Places in the flattened state, in the shape of the value; -1 where there is none."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor with its origin: the inputs, the weights, or neither.
+
+    Attributes:
+        tensor: The value on the example inputs.
+        units: For an activation, the unit of every element, in its shape.
+        entries: For weights, the parameter entries that each element is made of, in its shape;
+            several when it is computed from several parameters, none for mere statistics of them.
+    """
+
+    tensor: Tensor
+    units: Int[Tensor, "..."] | None = None
+    entries: tuple[Int[Tensor, "..."], ...] | None = None
+
+    @property
+    def is_activation(self) -> bool:
+        """Whether it depends on the inputs."""
+        return self.units is not None
+
+    @property
+    def is_weights(self) -> bool:
+        """Whether it depends on the weights alone."""
+        return self.units is None and self.entries is not None
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it depends on neither."""
+        return self.units is None and self.entries is None
+
+    @property
+    def known_units(self) -> Int[Tensor, "..."]:
+        """The units of an activation."""
+        assert self.units is not None
+        return self.units
+
+    def with_units(self, units: Int[Tensor, "..."]) -> "Value":
+        """An activation of these units, which are repeated to the shape of the value."""
+        return Value(self.tensor, units.expand(self.tensor.shape))
+
+    def with_entries(self, entries: tuple[Int[Tensor, "..."], ...]) -> "Value":
+        """Weights of these entries."""
+        return Value(self.tensor, entries=entries)
+
+    def rearranged(self, tensor: Tensor, operator: Callable[[Tensor], Tensor]) -> "Value":
+        """The same rearrangement of the elements in units and entries."""
+        units = None if self.units is None else operator(self.units)
+        entries = self.entries
+        if entries is not None:
+            entries = tuple(operator(one) for one in entries)
+        return Value(tensor, units, entries)
+
+
+def nothing_like(tensor: Tensor) -> Int[Tensor, "..."]:
+    """No unit, or no entry, at any place."""
+    return torch.full((1,) * tensor.ndim, -1).expand(tensor.shape)
