@@ -46,6 +46,7 @@ class GraphBuilder:
     operator: str = ""
     """Name of the operator that is at work."""
     _rows: dict[tuple[int, int], int] = field(default_factory=dict)
+    _attachments: set[tuple[str, bytes, bytes]] = field(default_factory=set)
     _promoted: dict[int, int] = field(default_factory=dict)
     _uses: dict[tuple[int, int, int], list[WeightUse]] = field(default_factory=dict)
 
@@ -127,8 +128,17 @@ class GraphBuilder:
                 place = torch.arange(len(inverse)) - (counts.cumsum(0) - counts)[inverse]
                 sets[inverse, place] = pairs[1]
                 owners = self.units.aggregate(f"{self.operator}.shared", sets)
+            self._attached(role, owners, distinct)
+
+    def _attached(
+        self, role: str, units: Int[Tensor, " values"], entries: Int[Tensor, " values"]
+    ) -> None:
+        # Recurrent cells use the same parameters at every step.
+        key = (role, units.numpy().tobytes(), entries.numpy().tobytes())
+        if key not in self._attachments:
+            self._attachments.add(key)
             self.parameters.append(
-                ParameterUse(self.operator, role, self.units.call, owners, distinct)
+                ParameterUse(self.operator, role, self.units.call, units, entries)
             )
 
     def promoted(self, value: Value) -> Value:

@@ -151,6 +151,11 @@ class NeuralGraph:
         """Number of weights: kernel entries on edges."""
         return sum(int((block.entries >= 0).sum()) for block in self.blocks)
 
+    @property
+    def uses(self) -> tuple[EdgeBlock | NodeParameter, ...]:
+        """Everything that holds entries of the state."""
+        return (*self.blocks, *self.node_parameters)
+
     @cached_property
     def is_output(self) -> Bool[Tensor, " nodes"]:
         """Whether the network returns the node."""

@@ -32,6 +32,8 @@ def pointwise(builder: GraphBuilder, call: Call) -> Result:
     if not activations:
         entries = tuple(one.expand(shape) for value in weights for one in (value.entries or ()))
         return call.also(Value(call.tensor, entries=entries))
+    if call.name == "mul" and any(v.is_constant and not bool(v.tensor.any()) for v in values):
+        return Value(call.tensor)  # the first state of a recurrent cell
     units = _aligned(activations[0].units, shape)
     for value in weights:
         if _is_stretched(activations[0].tensor.shape, value, shape):

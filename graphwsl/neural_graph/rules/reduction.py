@@ -43,6 +43,7 @@ def reduce(builder: GraphBuilder, call: Call) -> Result:
 
         return pointwise(builder, call)
     dims = reduced_dims(call, value.tensor)
+    builder.applied(call.name, value.known_units)
     units = aggregated(builder, call.name, value.known_units, dims)
     units = units.reshape(_kept(value.tensor, dims, keep=call.tensor.ndim == value.tensor.ndim))
     return _all(call, Value(call.tensor, units.expand(call.tensor.shape)))

@@ -1,0 +1,93 @@
+"""The symmetry group of a network, as far as permutations, scalings and sign flips go."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import lgamma
+
+import torch
+from torch import Tensor
+
+from graphwsl.neural_graph.graph import NeuralGraph
+from graphwsl.symmetries.element import GroupElement
+from graphwsl.symmetries.orbits import Orbit, orbits_of
+from graphwsl.symmetries.scalings import Factors, positive_factors, sign_flips
+from graphwsl.symmetries.structure import structure_of
+
+
+@dataclass(frozen=True)
+class Symmetries:
+    """What can be done to a network's weights without changing its function.
+
+    Attributes:
+        graph: The network's graph.
+    """
+
+    graph: NeuralGraph
+
+    @cached_property
+    def orbits(self) -> list[Orbit]:
+        """Parts that can be permuted: neurons, channels, coordinates within a head, heads."""
+        return orbits_of(structure_of(self.graph))
+
+    @cached_property
+    def positive(self) -> Factors:
+        """Nodes that any positive factor is allowed for."""
+        return positive_factors(self.graph)
+
+    @cached_property
+    def sign(self) -> Factors:
+        """Nodes that the factor -1 is allowed for."""
+        return sign_flips(self.graph)
+
+    @property
+    def log_permutations(self) -> float:
+        """Natural logarithm of the number of permutations that the orbits generate, one by one."""
+        return sum(lgamma(len(orbit.nodes) + 1) for orbit in self.orbits)
+
+    def random(
+        self,
+        generator: torch.Generator | None = None,
+        *,
+        permutations: bool = True,
+        scalings: bool = True,
+        signs: bool = True,
+        largest_factor: float = 2.0,
+    ) -> GroupElement:
+        """Draw an element: a random permutation in every orbit, random factors where allowed.
+
+        Args:
+            generator: Source of randomness.
+            permutations: Whether to permute.
+            scalings: Whether to scale by positive factors.
+            signs: Whether to flip signs.
+            largest_factor: Factors are drawn log-uniformly between its inverse and it.
+        """
+        element = GroupElement.identity(self.graph)
+        if scalings:
+            powers = 2 * torch.rand(len(self.positive.allowed), generator=generator).double() - 1
+            element = element.then(self._scaled(self.positive, largest_factor**powers))
+        if signs:
+            flips = torch.randint(0, 2, (len(self.sign.allowed),), generator=generator)
+            element = element.then(self._scaled(self.sign, 1.0 - 2.0 * flips.double()))
+        if permutations:
+            for orbit in self.orbits:
+                order = torch.randperm(len(orbit.nodes), generator=generator)
+                element = element.then(self.permuted(orbit, order))
+        return element
+
+    def permuted(self, orbit: Orbit, order: Tensor) -> GroupElement:
+        """The element that moves part ``i`` of an orbit to the place of part ``order[i]``."""
+        image = torch.arange(self.graph.num_nodes)
+        image[orbit.nodes] = orbit.nodes[order]
+        return GroupElement(
+            self.graph, image, torch.ones(self.graph.num_nodes, dtype=torch.float64)
+        )
+
+    def _scaled(self, factors: Factors, values: Tensor) -> GroupElement:
+        values = torch.where(factors.allowed, values, 1.0)
+        return GroupElement(self.graph, torch.arange(self.graph.num_nodes), values[factors.classes])
+
+
+def symmetries(graph: NeuralGraph) -> Symmetries:
+    """The symmetries of a network; they are worked out when first asked for."""
+    return Symmetries(graph)

@@ -1,0 +1,136 @@
+"""Orbits: what can change places, found by following one exchange through the structure."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from graphwsl.symmetries.structure import Structure
+
+
+@dataclass(frozen=True)
+class Orbit:
+    """Parts of the network that can be permuted at will.
+
+    Attributes:
+        nodes: One part in each row, shape ``(parts, size)``; nodes in one column correspond. The
+            parts are neurons with all that follows from them alone (the channel of a residual
+            stream in all its layers), or whole attention heads.
+    """
+
+    nodes: Int[Tensor, "parts size"]
+
+
+def orbits_of(structure: Structure) -> list[Orbit]:
+    """Orbits whose permutations generate the symmetries that exchanges of two parts make.
+
+    For a node and each other one of the same signature, the exchange of the two is followed
+    through the relations: what has one partner moves with it, what both share stays. Exchanges
+    that come out consistent and move the same nodes form an orbit.
+    """
+    alike: dict[int, list[int]] = defaultdict(list)
+    for node, signature in enumerate(structure.signatures):
+        alike[signature].append(node)
+    found: list[Orbit] = []
+    # Where a node is in the orbits found so far: in which of them, and in which part.
+    places: dict[int, dict[int, int]] = defaultdict(dict)
+    settled: set[int] = set()
+    for members in alike.values():
+        if len(members) == 1:
+            continue
+        for node in members:
+            if node in settled:
+                continue
+            families = _families(structure, node, members, places)
+            for family in families:
+                for part, nodes in enumerate(family):
+                    for one in nodes:
+                        places[one][len(found)] = part
+                found.append(Orbit(torch.tensor(family)))
+            if families:
+                smallest = min(families, key=lambda family: len(family[0]))
+                settled.update(one for nodes in smallest for one in nodes)
+    return found
+
+
+def _families(
+    structure: Structure, node: int, members: list[int], places: dict[int, dict[int, int]]
+) -> list[list[list[int]]]:
+    """All exchanges of ``node``, grouped by what moves with it."""
+    families: dict[frozenset[int], list[list[int]]] = {}
+    covered: set[int] = set()
+    for other in members:
+        if other == node or other in covered or _is_known(places, node, other):
+            continue
+        pairs = exchange(structure, node, other)
+        if pairs is None:
+            continue
+        ours = frozenset(pairs)
+        family = families.setdefault(ours, [sorted(ours)])
+        moved = [pairs[one] for one in family[0]]
+        if covered.isdisjoint(moved):
+            family.append(moved)
+            covered.update(moved)
+    return list(families.values())
+
+
+def _is_known(places: dict[int, dict[int, int]], first: int, second: int) -> bool:
+    """Whether some orbit exchanges parts that hold the two."""
+    other = places.get(second, {})
+    return any(
+        orbit in other and other[orbit] != part for orbit, part in places.get(first, {}).items()
+    )
+
+
+def exchange(structure: Structure, first: int, second: int) -> dict[int, int] | None:
+    """Follow the exchange of two nodes through the structure.
+
+    Returns:
+        Which node goes where, from the side of ``first`` to the side of ``second`` (and back);
+        none if there is no such symmetry.
+    """
+    pairs = {first: second}
+    mapping = {first: second, second: first}
+    queue = [(first, second)]
+    while queue:
+        ours, theirs = queue.pop()
+        if structure.signatures[ours] != structure.signatures[theirs]:
+            return None
+        for our, their in _followers(structure, ours, theirs, mapping):
+            if their is None or our in mapping or their in mapping:
+                return None
+            pairs[our] = their
+            mapping[our], mapping[their] = their, our
+            queue.append((our, their))
+    return pairs if _is_symmetry(structure, mapping) else None
+
+
+def _followers(
+    structure: Structure, ours: int, theirs: int, mapping: dict[int, int]
+) -> Iterator[tuple[int, int | None]]:
+    """Nodes that must change places because ``ours`` and ``theirs`` do."""
+    for key, our_list in structure.neighbours[ours].items():
+        their_list = structure.neighbours[theirs][key]
+        if our_list == their_list:
+            continue
+        our_set, their_set = set(our_list), set(their_list)
+        free = [one for one in their_list if one not in our_set and one not in mapping]
+        for one in our_list:
+            if one in mapping:
+                if mapping[one] not in their_set:
+                    yield one, None
+            elif one not in their_set:
+                yield one, free.pop(0) if free else None
+
+
+def _is_symmetry(structure: Structure, mapping: dict[int, int]) -> bool:
+    """Whether relations of the moved nodes are mapped to relations."""
+    for one, image in mapping.items():
+        theirs = structure.neighbours[image]
+        for key, ours in structure.neighbours[one].items():
+            if {mapping.get(other, other) for other in ours} != set(theirs.get(key, ())):
+                return False
+    return True

@@ -1,0 +1,200 @@
+"""Scalings and sign flips: what a neuron is multiplied with, its readers divide out again."""
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from graphwsl.neural_graph.graph import NeuralGraph
+
+LINEAR = frozenset(
+    {
+        "_adaptive_avg_pool2d",
+        "_adaptive_avg_pool3d",
+        "_upsample_nearest_exact2d",
+        "add.weights",
+        "avg_pool1d",
+        "avg_pool2d",
+        "avg_pool3d",
+        "cumsum",
+        "div.constant",
+        "div.weights",
+        "mean",
+        "mul.constant",
+        "mul.weights",
+        "neg",
+        "sub.weights",
+        "sum",
+        "upsample_bilinear2d",
+        "upsample_linear1d",
+        "upsample_nearest1d",
+        "upsample_nearest2d",
+    }
+)
+"""Functions f with f(a x) = a f(x), biases scaled along."""
+
+POSITIVELY_HOMOGENEOUS = LINEAR | {
+    "abs",
+    "adaptive_max_pool2d",
+    "amax",
+    "amin",
+    "leaky_relu",
+    "max_pool2d_with_indices",
+    "max_pool3d_with_indices",
+    "relu",
+}
+"""Functions f with f(a x) = a f(x) for a > 0."""
+
+ODD = LINEAR | {
+    "asinh",
+    "atan",
+    "erf",
+    "hardtanh",
+    "sin",
+    "sinh",
+    "tan",
+    "tanh",
+}
+"""Functions f with f(-x) = -f(x)."""
+
+EQUAL = re.compile(
+    r"(add|sub|rsub)\.(first|second)|(mul|div)\.constant|composite\.\d+|mean|sum|mm\.sum"
+)
+"""Relations whose result is multiplied with what each of their arguments is."""
+
+PRODUCT = re.compile(r"(mul|mm|mm\.product)\.(first|second)")
+STRUCTURAL = re.compile(r".*\.(group|of)")
+"""Relations that say which nodes belong together and hold no value."""
+
+REMADE = re.compile(r"(batch_norm|native_layer_norm|group_norm|rms_norm)(\.first)?")
+"""Relations whose result is made anew by a scale and a shift of its own."""
+
+NORMALISERS = frozenset(
+    {
+        "native_batch_norm",
+        "_native_batch_norm_legit",
+        "_native_batch_norm_legit_no_training",
+        "native_layer_norm",
+        "native_group_norm",
+        "rms_norm",
+    }
+)
+"""Operators that hold that scale and shift."""
+
+
+@dataclass(frozen=True)
+class Factors:
+    """Which nodes can be multiplied with factors of a kind.
+
+    Attributes:
+        classes: For every node, the number of the class that shares its factor, shape
+            ``(nodes,)``.
+        allowed: Which classes can have a factor other than 1, shape ``(classes,)``.
+    """
+
+    classes: Int[Tensor, " nodes"]
+    allowed: Bool[Tensor, " classes"]
+
+
+def positive_factors(graph: NeuralGraph) -> Factors:
+    """Which nodes any positive factor is allowed for (ReLU and its relatives)."""
+    return _factors(graph, POSITIVELY_HOMOGENEOUS)
+
+
+def sign_flips(graph: NeuralGraph) -> Factors:
+    """Which nodes the factor -1 is allowed for (tanh and its relatives)."""
+    return _factors(graph, ODD)
+
+
+def _factors(graph: NeuralGraph, functions: frozenset[str]) -> Factors:
+    fixed = _fixed(graph, functions)
+    parent = list(range(graph.num_nodes))
+    pairs = _products(graph, fixed)
+    for relation in graph.relations:
+        if EQUAL.fullmatch(relation.role):
+            pairs += zip(relation.sources.tolist(), relation.targets.tolist(), strict=True)
+    for source, target in pairs:
+        parent[_root(parent, source)] = _root(parent, target)
+    roots = torch.tensor([_root(parent, node) for node in range(graph.num_nodes)])
+    distinct, classes = roots.unique(return_inverse=True)
+    allowed = torch.ones(len(distinct), dtype=torch.bool)
+    allowed[classes[fixed]] = False
+    return Factors(classes, allowed)
+
+
+def _fixed(graph: NeuralGraph, functions: frozenset[str]) -> Bool[Tensor, " nodes"]:
+    """Nodes whose value must stay as it is, products left aside."""
+    fixed = _used_twice(graph)
+    fixed[graph.pinned] = True
+    for name, nodes in graph.functions:
+        if name not in functions:
+            fixed[nodes] = True
+    for relation in graph.relations:
+        role = relation.role
+        if any(kind.fullmatch(role) for kind in (STRUCTURAL, EQUAL, PRODUCT)):
+            continue
+        fixed[relation.sources] = True
+        if not REMADE.fullmatch(role):
+            fixed[relation.targets] = True
+    for parameter in graph.node_parameters:
+        if parameter.role == "other":
+            fixed[parameter.nodes] = True
+    return fixed
+
+
+def _used_twice(graph: NeuralGraph) -> Bool[Tensor, " nodes"]:
+    """Nodes at entries that are used more than once: one factor would have to serve all uses.
+
+    Weights that are made of several parameters (a direction and a length) count as well.
+    """
+    size = sum(tensor.numel() for tensor in graph.state.values())
+    uses = torch.zeros(size, dtype=torch.int16)
+    blocks_of = torch.zeros(graph.num_nodes, dtype=torch.int16)
+    for use in graph.uses:
+        entries = use.entries.flatten()
+        uses.index_add_(
+            0,
+            entries[entries >= 0],
+            torch.ones(1, dtype=torch.int16).expand(int((entries >= 0).sum())),
+        )
+    for block in graph.blocks:
+        blocks_of[block.targets.unique()] += 1
+    fixed = blocks_of > 1
+    for block in graph.blocks:
+        is_shared = bool((uses[block.entries.clamp(min=0)] > 1).any())
+        if is_shared or bool(fixed[block.targets].any()):
+            fixed[block.targets] = True
+            fixed[block.sources[block.sources >= 0]] = True
+    for parameter in graph.node_parameters:
+        if bool((uses[parameter.entries] > 1).any()):
+            fixed[parameter.nodes] = True
+    return fixed
+
+
+def _products(graph: NeuralGraph, fixed: Bool[Tensor, " nodes"]) -> list[tuple[int, int]]:
+    """A product scales with one argument if the other is fixed; else all three become fixed."""
+    arguments: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for relation in graph.relations:
+        if PRODUCT.fullmatch(relation.role):
+            for source, target in zip(
+                relation.sources.tolist(), relation.targets.tolist(), strict=True
+            ):
+                arguments[relation.call, target].append(source)
+    equal = []
+    for (_, target), sources in arguments.items():
+        free = [source for source in sources if not bool(fixed[source])]
+        if len(sources) == 2 and len(free) == 1:
+            equal.append((free[0], target))
+        else:
+            fixed[[*sources, target]] = True
+    return equal
+
+
+def _root(parent: list[int], node: int) -> int:
+    while parent[node] != node:
+        parent[node] = parent[parent[node]]
+        node = parent[node]
+    return node

@@ -1,0 +1,134 @@
+"""What a symmetry must respect: the graph without its weights, as a coloured relational structure.
+
+A permutation of the nodes is a symmetry of the network if it maps every relation between nodes to
+itself and every node to one with the same *signature*: the same kind, the same weights and node
+parameters that it takes part in, in the same roles. Dense blocks ask for no more than that, since
+every source meets every target.
+"""
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from graphwsl.neural_graph.graph import EdgeBlock, NeuralGraph, NodeParameter
+
+Neighbours = dict[tuple[int, int], list[int]]
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Nodes with signatures and coloured neighbours.
+
+    Attributes:
+        signatures: For every node a number; only nodes with the same one can change places.
+        neighbours: For every node, the nodes that it is related to, by relation and direction
+            (0: those that follow from it, 1: those it follows from).
+    """
+
+    signatures: list[int]
+    neighbours: list[Neighbours]
+
+
+def structure_of(graph: NeuralGraph) -> Structure:
+    """The structure of a network's graph."""
+    neighbours: list[Neighbours] = [{} for _ in range(graph.num_nodes)]
+    for number, (sources, targets) in enumerate(_relations(graph)):
+        for source, target in zip(sources.tolist(), targets.tolist(), strict=True):
+            neighbours[source].setdefault((number, 0), []).append(target)
+            neighbours[target].setdefault((number, 1), []).append(source)
+    labels = _labels(graph)
+    known: dict[Hashable, int] = {}
+    signatures = []
+    for node in range(graph.num_nodes):
+        shape = tuple(sorted((key, len(value)) for key, value in neighbours[node].items()))
+        signatures.append(known.setdefault((labels[node], shape), len(known)))
+    return Structure(signatures, neighbours)
+
+
+def _relations(graph: NeuralGraph) -> Iterator[tuple[Tensor, Tensor]]:
+    for relation in graph.relations:
+        yield relation.sources, relation.targets
+    yield from shared_entries(graph)
+
+
+def _labels(graph: NeuralGraph) -> list[Hashable]:
+    """What each node is and takes part in."""
+    roles: dict[int, list[Hashable]] = defaultdict(list)
+    for number, block in enumerate(graph.blocks):
+        for node in block.targets.flatten().unique().tolist():
+            roles[node].append(("target", number))
+        tags: dict[int, list[int]] = defaultdict(list)
+        pairs = zip(block.sources.flatten().tolist(), block.tags.flatten().tolist(), strict=True)
+        for node, tag in pairs:
+            tags[node].append(tag)
+        for node, places in tags.items():
+            if node >= 0:
+                roles[node].append(("source", number, tuple(places)))
+    for number, parameter in enumerate(graph.node_parameters):
+        counts = parameter.nodes.bincount(minlength=graph.num_nodes)
+        for node in parameter.nodes.unique().tolist():
+            roles[node].append(("parameter", number, int(counts[node])))
+    pinned = set(graph.pinned.tolist())
+    what = zip(graph.kinds.tolist(), graph.colours.tolist(), strict=True)
+    return [
+        (kind, colour, node if node in pinned else -1, tuple(roles[node]))
+        for node, (kind, colour) in enumerate(what)
+    ]
+
+
+def shared_entries(
+    graph: NeuralGraph,
+) -> Iterator[tuple[Int[Tensor, " pairs"], Int[Tensor, " pairs"]]]:
+    """Pairs of nodes that must move alike because they stand at the same entries (tied weights)."""
+    uses: dict[str, list[EdgeBlock | NodeParameter]] = defaultdict(list)
+    starts = torch.tensor(list(graph.offsets.values()))
+    names = list(graph.offsets)
+    for use in graph.uses:
+        entries = use.entries.flatten()
+        for place in (torch.searchsorted(starts, entries[entries >= 0], right=True) - 1).unique():
+            uses[names[int(place)]].append(use)
+    for name, several in uses.items():
+        start, size = graph.offsets[name], graph.state[name].numel()
+        for other in several[1:]:
+            places = torch.full((size,), -1)
+            held = other.entries.flatten() - start
+            inside = (held >= 0) & (held < size)
+            places[held[inside]] = torch.arange(len(held))[inside]
+            for nodes, entries in _axes(several[0]):
+                found = entries - start
+                inside = (found >= 0) & (found < size)
+                place = places[found[inside]]
+                yield from _varying(nodes[inside][place >= 0], other, place[place >= 0])
+
+
+def _axes(use: EdgeBlock | NodeParameter) -> Iterator[tuple[Tensor, Tensor]]:
+    """Nodes along each axis of a use, with one entry of each."""
+    if isinstance(use, NodeParameter):
+        yield use.nodes, use.entries
+    else:
+        yield use.targets.flatten(), use.entries[:, :, 0, 0].flatten()
+        yield use.sources.flatten(), use.entries[:, 0, :, 0].flatten()
+
+
+def _varying(
+    nodes: Int[Tensor, " pairs"], other: EdgeBlock | NodeParameter, place: Int[Tensor, " pairs"]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The nodes of another use at the same entries, along the axis that runs alike."""
+    if isinstance(other, NodeParameter):
+        candidates = [other.nodes[place]]
+    else:
+        _, targets, sources, kernel = other.entries.shape
+        group, rest = place // (targets * sources * kernel), place % (targets * sources * kernel)
+        candidates = [
+            other.targets[group, rest // (sources * kernel)],
+            other.sources[group, rest // kernel % sources],
+        ]
+    for partners in candidates:
+        keep = (nodes >= 0) & (partners >= 0) & (nodes != partners)
+        if len(partners[keep].unique()) > 1:
+            pairs = torch.stack([nodes[keep], partners[keep]]).unique(dim=1)
+            yield pairs[0], pairs[1]
