@@ -10,7 +10,7 @@ from graphwsl.neural_graph.units import NOTHING, NodeKind, UnitTable, reduced, v
 from graphwsl.neural_graph.values import Value
 
 
-@dataclass
+@dataclass(eq=False)
 class WeightUse:
     """A block of weights, with the labels of its sources from every call that used it."""
 
@@ -22,7 +22,7 @@ class WeightUse:
     kernel: tuple[int, ...]
 
 
-@dataclass
+@dataclass(eq=False)
 class ParameterUse:
     """Parameters of units in one call: ``entries[i]`` belongs to ``units[i]``."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.functional_tensor import FunctionalTensorMode, dispatch_functionalize
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -72,7 +73,11 @@ def trace_program(model: nn.Module, example_inputs: ExampleInputs) -> Program:
     with _plain_operators(), evaluating(model):
         try:
             module = make_fx(
-                torch.func.functionalize(run), tracing_mode="real", _allow_non_fake_inputs=True
+                dispatch_functionalize(run, mode=FunctionalTensorMode()),
+                tracing_mode="real",
+                _allow_non_fake_inputs=True,
+                # Control flow may look at values: it is followed as the example has it.
+                _error_on_data_dependent_ops=False,
             )([state[name] for name in names], list(inputs))
         except Exception as error:
             reason = " ".join(str(error).split())[:300]

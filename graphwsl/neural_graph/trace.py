@@ -12,6 +12,7 @@ from torch import Tensor, fx, nn
 from graphwsl.errors import UnsupportedModelError
 from graphwsl.neural_graph.assembly import assemble
 from graphwsl.neural_graph.builder import GraphBuilder
+from graphwsl.neural_graph.completion import complete
 from graphwsl.neural_graph.graph import NeuralGraph
 from graphwsl.neural_graph.program import ExampleInputs, Program, trace_program
 from graphwsl.neural_graph.rules import RULES
@@ -58,6 +59,7 @@ def neural_graph(
         while builder.units.input_turns:
             channels = _merged(channels, builder.units.input_turns)
             builder, outputs, offsets = follow(program, channels, strict=strict)
+    complete(program, builder, offsets)
     return assemble(program, builder, outputs, offsets)
 
 
@@ -140,7 +142,13 @@ def _called(builder: GraphBuilder, node: fx.Node, values: dict[fx.Node, Any], st
         assert callable(node.target)
         return node.target(*args, **kwargs)
     operator: Any = node.target
-    result = operator(*_tensors(args), **_tensors(kwargs))
+    tensors = list(_tensors(args))
+    if operator._schema.is_mutable:
+        # The operand as it was is still to be looked at by the rule.
+        tensors[0] = tensors[0].clone()
+    result = operator(*tensors, **_tensors(kwargs))
+    if not isinstance(result, Tensor | list | tuple):  # the network looks at a value
+        return result
     name = operator._schema.name.split("::")[-1]
     if not name.startswith("__"):
         name = name.rstrip("_")

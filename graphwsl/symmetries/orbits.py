@@ -74,7 +74,7 @@ def _families(
         if covered.isdisjoint(moved):
             family.append(moved)
             covered.update(moved)
-    return list(families.values())
+    return [family for family in families.values() if len(family) > 1]
 
 
 def _is_known(places: dict[int, dict[int, int]], first: int, second: int) -> bool:

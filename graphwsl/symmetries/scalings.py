@@ -52,7 +52,6 @@ ODD = LINEAR | {
     "asinh",
     "atan",
     "erf",
-    "hardtanh",
     "sin",
     "sinh",
     "tan",

@@ -1,9 +1,9 @@
 """What a symmetry must respect: the graph without its weights, as a coloured relational structure.
 
 A permutation of the nodes is a symmetry of the network if it maps every relation between nodes to
-itself and every node to one with the same *signature*: the same kind, the same weights and node
-parameters that it takes part in, in the same roles. Dense blocks ask for no more than that, since
-every source meets every target.
+itself and every node to one with the same *signature*: the same kind, the same functions applied,
+the same weights and node parameters that it takes part in, in the same roles. Dense blocks ask for
+no more than that, since every source meets every target.
 """
 
 from collections import defaultdict
@@ -72,6 +72,9 @@ def _labels(graph: NeuralGraph) -> list[Hashable]:
         counts = parameter.nodes.bincount(minlength=graph.num_nodes)
         for node in parameter.nodes.unique().tolist():
             roles[node].append(("parameter", number, int(counts[node])))
+    for number, (_, nodes) in enumerate(graph.functions):
+        for node in nodes.tolist():
+            roles[node].append(("function", number))
     pinned = set(graph.pinned.tolist())
     what = zip(graph.kinds.tolist(), graph.colours.tolist(), strict=True)
     return [

@@ -50,7 +50,7 @@ def pointwise(builder: GraphBuilder, call: Call) -> Result:
         builder.applied(function_name(call), units)
     for value in values:
         if value.is_constant:
-            units = _told_apart(builder, call.name, units, value.tensor)
+            units = told_apart(builder, call.name, units, value.tensor)
     return call.also(Value(call.tensor, units.expand(shape)))
 
 
@@ -81,7 +81,7 @@ def _is_stretched(own: torch.Size, weights: Value, shape: torch.Size) -> bool:
     )
 
 
-def _told_apart(
+def told_apart(
     builder: GraphBuilder, role: str, units: Int[Tensor, "..."], constant: Tensor
 ) -> Int[Tensor, "..."]:
     """The units, replaced by coloured ones if a constant differs from unit to unit."""

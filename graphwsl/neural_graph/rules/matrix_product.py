@@ -5,7 +5,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
-from graphwsl.neural_graph.rules.elementwise import ROLES
+from graphwsl.neural_graph.rules.elementwise import ROLES, told_apart
 from graphwsl.neural_graph.rules.registry import Call, Result, rule
 from graphwsl.neural_graph.units import NOTHING, NodeKind, varying_dims
 from graphwsl.neural_graph.values import Value
@@ -40,6 +40,8 @@ def biased(builder: GraphBuilder, result: Value, bias: Value) -> Value:
             bias.known_units.expand(result.tensor.shape),
         )
         return result.with_units(units)
+    if result.is_activation and bias.is_constant:
+        return result.with_units(told_apart(builder, "add", result.known_units, bias.tensor))
     return result
 
 
