@@ -4,6 +4,10 @@
 nodes, blocks of weights and the place of every parameter entry.
 """
 
+import sys
+from types import ModuleType
+from typing import Any
+
 from graphwsl.neural_graph.coverage import Coverage, TensorCoverage
 from graphwsl.neural_graph.data import collate
 from graphwsl.neural_graph.graph import (
@@ -33,3 +37,13 @@ __all__ = [
     "neural_graph",
     "rule",
 ]
+
+
+class _Callable(ModuleType):
+    """The package answers to ``graphwsl.neural_graph(…)`` like the function of its name."""
+
+    def __call__(self, *args: Any, **options: Any) -> NeuralGraph:
+        return neural_graph(*args, **options)
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -49,12 +49,14 @@ def assemble(
         calls=units.calls[kept],
         colours=units.colours[kept],
         pinned=_kept(number, units.pinned),
+        inputs=tuple(_renumbered(number, some) for some in builder.inputs),
         outputs=_kept(number, torch.cat(returned).unique() if returned else units.pinned[:0]),
         blocks=blocks,
         node_parameters=tuple(
             NodeParameter(
                 use.operator,
                 use.role,
+                use.call,
                 _renumbered(number, use.units),
                 occurrences(use.units[None])[0],
                 use.entries,

@@ -43,6 +43,8 @@ class GraphBuilder:
     opaque: list[tuple[str, Int[Tensor, " values"]]] = field(default_factory=list)
     functions: list[tuple[str, Int[Tensor, " units"]]] = field(default_factory=list)
     """Functions that are applied to units without making new ones, by name."""
+    inputs: list[Int[Tensor, "..."]] = field(default_factory=list)
+    """The units of the inputs, in their shapes."""
     operator: str = ""
     """Name of the operator that is at work."""
     _rows: dict[tuple[int, int], int] = field(default_factory=dict)

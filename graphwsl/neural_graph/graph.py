@@ -55,6 +55,7 @@ class NodeParameter:
         operator: Name of the ATen operator that uses them.
         role: ``bias``, ``scale``, ``mean``, ``variance``, ``activation`` (the node's own value) or
             ``other``.
+        call: Number of the operator's first call.
         nodes: Their nodes, shape ``(values,)``.
         tags: Which of the values of a node it is, shape ``(values,)``.
         entries: Places in the flattened state, shape ``(values,)``.
@@ -62,6 +63,7 @@ class NodeParameter:
 
     operator: str
     role: str
+    call: int
     nodes: Int[Tensor, " values"]
     tags: Int[Tensor, " values"]
     entries: Int[Tensor, " values"]
@@ -110,6 +112,7 @@ class NeuralGraph:
         calls: Number of the operator's call that makes the node, shape ``(nodes,)``.
         colours: What else tells nodes apart, shape ``(nodes,)``.
         pinned: Nodes that keep their place under every symmetry, shape ``(pinned,)``.
+        inputs: Node of every element of the inputs, in their shapes; -1 where nothing reads it.
         outputs: Nodes that the network returns, shape ``(outputs,)``.
         blocks: Weights.
         node_parameters: Parameters of nodes.
@@ -128,6 +131,7 @@ class NeuralGraph:
     calls: Int[Tensor, " nodes"]
     colours: Int[Tensor, " nodes"]
     pinned: Int[Tensor, " pinned"]
+    inputs: tuple[Int[Tensor, "..."], ...]
     outputs: Int[Tensor, " outputs"]
     blocks: tuple[EdgeBlock, ...]
     node_parameters: tuple[NodeParameter, ...]

@@ -132,7 +132,8 @@ def _placeholders(
     builder.units.inputs = len(builder.units)
     parts = channels.split([tensor.numel() for tensor in program.inputs])
     for tensor, units in zip(program.inputs, parts, strict=True):
-        values.append(Value(tensor, units.view(tensor.shape)))
+        builder.inputs.append(units.view(tensor.shape))
+        values.append(Value(tensor, builder.inputs[-1]))
     return offsets, iter(values)
 
 
