@@ -8,7 +8,12 @@ import pytest
 from jaxtyping import install_import_hook
 
 # numba compiles functions from their source and must see them undecorated.
-KERNELS = ("gridstab.dynamics.native", "gridstab.dynamics.reference", "gridstab.dynamics.cuda")
+KERNELS = (
+    "gridstab.dynamics.native",
+    "gridstab.dynamics.reference",
+    "gridstab.dynamics.cuda",
+    "gridstab.learning.elimination",
+)
 
 # A change must not fail for examples that were drawn by chance; hunt for new ones with
 # `pytest --hypothesis-profile=explore`.

@@ -2,13 +2,17 @@
 
 The matrices are factorised as L D Lᵀ and inverted backwards from the factors (Takahashi, Fagan and
 Chin 1973), which gives the inverse exactly on the pattern of L alone, without ever forming the
-rest. All matrices take each step together, so that the work of Python does not grow with them.
+rest. The plan is made once for all matrices; its steps run compiled.
 """
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from jaxtyping import Int, Num
+from jaxtyping import Float, Int, Num
+
+from gridstab.learning.elimination import BATCH, eliminate
 
 
 class SelectedInverse:
@@ -29,13 +33,26 @@ class SelectedInverse:
         filled = [(node, row) for node in order for row in below[node]]
         # Diagonals come first, then everything below them, sorted by the pair of nodes.
         self._keys = np.sort(self._key(*np.array(filled, np.int64).reshape(-1, 2).T))
-        self._steps: list[
-            tuple[int, Int[np.ndarray, " column"], Int[np.ndarray, "below below"]]
-        ] = []
-        for node in order:
-            rows = np.array(below[node], np.int64)
-            column, block = self.place(node, rows), self.place(rows[:, None], rows[None])
-            self._steps.append((node, column, block))
+        sizes = np.array([len(below[node]) for node in order], np.int64)
+        nodes = np.repeat(np.array(order, np.int64), sizes)
+        rows = np.array([row for node in order for row in below[node]], np.int64)
+        halves = [np.tril_indices(size) for size in sizes.tolist()]
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        pairs_of = [
+            np.concatenate(
+                [start + half[side] for start, half in zip(starts, halves, strict=False)]
+            )
+            if halves
+            else rows[:0]
+            for side in (0, 1)
+        ]
+        self._steps = (
+            np.array(order, np.int64),
+            starts,
+            self.place(nodes, rows),
+            np.concatenate([[0], np.cumsum(sizes * (sizes + 1) // 2)]),
+            self.place(rows[pairs_of[0]], rows[pairs_of[1]]),
+        )
         self._places = self.place(pairs[:, 0], pairs[:, 1])
 
     def place(
@@ -65,16 +82,25 @@ class SelectedInverse:
         entries = np.zeros((self.num_nodes + len(self._keys), diagonal.shape[1]), kind)
         entries[: self.num_nodes] = diagonal
         entries[self._places] = off_diagonal
-        for node, column, block in self._steps:
-            below = entries[column]
-            entries[column] = factor = below / entries[node]
-            # Both halves of the block are the same places; assignment by index counts them once.
-            entries[block] -= factor[:, None] * below[None]
-        for node, column, block in reversed(self._steps):
-            factor = entries[column]
-            entries[column] = inverse = -np.einsum("abm,bm->am", entries[block], factor)
-            entries[node] = 1 / entries[node] - (factor * inverse).sum(axis=0)
-        return entries
+        batches = _batches(entries)
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            list(threads.map(lambda batch: eliminate(*self._steps, batch), batches))
+        parts = np.moveaxis(batches, 0, 2).reshape(len(entries), 2, len(batches) * BATCH)
+        parts = parts[..., : entries.shape[1]]
+        return parts[:, 0] + 1j * parts[:, 1] if np.iscomplexobj(entries) else parts[:, 0]
+
+
+def _batches(
+    entries: Num[np.ndarray, "places matrices"],
+) -> Float[np.ndarray, "batches places 2 batch"]:
+    """Matrices in batches, real and imaginary parts apart; the last batch is filled up."""
+    missing = -entries.shape[1] % BATCH
+    # Ones, for which every step is defined.
+    padded = np.pad(entries, ((0, 0), (0, missing)), constant_values=1.0)
+    parts = np.stack([padded.real, padded.imag], axis=1).astype(np.float64)
+    return np.ascontiguousarray(
+        np.moveaxis(parts.reshape(*parts.shape[:2], padded.shape[1] // BATCH, BATCH), 2, 0)
+    )
 
 
 def _minimum_degree(
