@@ -1,7 +1,7 @@
 """What competes: published models, baselines on single nodes, and the models of this package."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gnncore.models import ModelSpecification
 from gnncore.training import TrainingSettings
@@ -9,6 +9,7 @@ from gridstab.errors import InvalidParameterError
 from gridstab.learning.baselines import BASELINES
 from gridstab.learning.features import FEATURE_SETS, FeatureSet
 from gridstab.learning.published import DEFAULT_MODEL, PUBLISHED_MODELS
+from gridstab.learning.train import DEFAULT_CLIP
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Network:
         features: What it sees.
         augment: Whether training grids are mirrored (P → −P) at random.
         sign_invariant: Whether predictions are the mean of those for a grid and its mirror.
+        clip: Share of the training values in either tail beyond which features are cut off.
     """
 
     specification: ModelSpecification
@@ -28,6 +30,7 @@ class Network:
     features: FeatureSet
     augment: bool = False
     sign_invariant: bool = False
+    clip: float = field(default=0.0, repr=False)
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ class Row:
     def digest(self) -> str:
         """A hash of the model, its settings, and the code of its features."""
         text = f"{self.model!r} {self.model.features.fingerprint}"
+        if isinstance(self.model, Network) and self.model.clip:
+            text += f" clip={self.model.clip}"
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @property
@@ -85,7 +90,10 @@ class Row:
 
 
 def _ours(
-    num_steps: int | None = None, features: FeatureSet | None = None, augment: bool = True
+    num_steps: int | None = None,
+    features: FeatureSet | None = None,
+    augment: bool = True,
+    clip: float = DEFAULT_CLIP,
 ) -> Network:
     """The default model with one thing changed."""
     specification = DEFAULT_MODEL.specification_for(features=features)
@@ -94,7 +102,11 @@ def _ours(
         values["layer_options"] |= {"num_steps": num_steps}
         specification = ModelSpecification(**values)
     return Network(
-        specification, DEFAULT_MODEL.settings, features or DEFAULT_MODEL.features, augment
+        specification,
+        DEFAULT_MODEL.settings,
+        features or DEFAULT_MODEL.features,
+        augment,
+        clip=clip,
     )
 
 
@@ -108,8 +120,9 @@ OURS: dict[str, Network] = {
         features=FeatureSet(node=DEFAULT_MODEL.features.node, edge=("coupling",))
     ),
     "dirac_bianconi_no_mirror": _ours(augment=False),
+    "dirac_bianconi_no_clip": _ours(clip=0.0),
     "dirac_bianconi_operating_point": _ours(features=FEATURE_SETS["operating_point"]),
-    "dirac_bianconi_published_features": _ours(features=FeatureSet()),
+    "dirac_bianconi_published_features": _ours(features=FeatureSet(), clip=0.0),
 }
 """Models of this package: the default one and what happens without its parts."""
 

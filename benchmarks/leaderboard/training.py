@@ -123,6 +123,7 @@ def train_network(
         train_grids=train_grids,
         augment=network.augment,
         sign_invariant=network.sign_invariant,
+        clip=network.clip,
         resume=True,
         **settings,
     )

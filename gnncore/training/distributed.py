@@ -35,7 +35,7 @@ class Processes:
     def convert(self, model: nn.Module) -> nn.Module:
         """The model with batch norms that see the batches of all processes; on GPUs only."""
         if self.count > 1 and self.device.type == "cuda":
-            return nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+            return nn.SyncBatchNorm.convert_sync_batchnorm(model)
         return model
 
     def wrap(self, model: nn.Module) -> nn.Module:

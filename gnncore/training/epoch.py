@@ -135,7 +135,7 @@ def _step(run: Run, parts: list[tuple[Data, Tensor]]) -> tuple[float, float]:
             share = part_size / size.clamp(min=torch.finfo(size.dtype).tiny)
             part_loss = run.objective.loss(prediction, data) * share
             # Processes average their gradients, which are shares of the batch's.
-            state.scaler.scale(part_loss * run.processes.count).backward()  # type: ignore[no-untyped-call]
+            state.scaler.scale(part_loss * run.processes.count).backward()
         loss += part_loss.detach()
     state.scaler.unscale_(state.optimiser)
     if settings.clip_norm is not None:

@@ -140,7 +140,7 @@ def _prepare(
     model = processes.convert(model.to(device))
     averaged = None
     if settings.average_decay is not None:
-        average = get_ema_multi_avg_fn(settings.average_decay)  # type: ignore[no-untyped-call]
+        average = get_ema_multi_avg_fn(settings.average_decay)
         averaged = AveragedModel(model, multi_avg_fn=average)
     optimiser = make_optimiser(model, settings)
     steps = settings.epochs * len(Loader(train, settings.batch_size))

@@ -89,9 +89,9 @@ def simulate(
     The numbers depend on the options under "what" and "how" alone: not on the workers, the
     executor or the interruptions of the run.
     """
+    from gnncore.command_line.progress import work_progress
+    from gnncore.command_line.resuming import command_to_resume
     from gridstab.cli.pictures import draw_pictures
-    from gridstab.cli.progress import trajectory_progress
-    from gridstab.cli.resuming import command_to_resume
     from gridstab.datasets.campaign import Campaign
     from gridstab.datasets.run import run_campaign
 
@@ -111,7 +111,7 @@ def simulate(
     )
     out = Path("runs", config.name) if out is None else out
     try:
-        with trajectory_progress(quiet=quiet) as on_progress:
+        with work_progress("trajectories", quiet=quiet) as on_progress:
             run = run_campaign(
                 config,
                 out,
@@ -121,7 +121,7 @@ def simulate(
                 on_progress=on_progress,
             )
     except KeyboardInterrupt:
-        typer.echo(f"interrupted; continue with: {command_to_resume()}", err=True)
+        typer.echo(f"interrupted; continue with: {command_to_resume('gridstab')}", err=True)
         raise typer.Exit(130) from None
     if run.failures:
         unit, error = run.failures[0]

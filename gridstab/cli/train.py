@@ -65,6 +65,12 @@ def train(
         help="Predict the mean for a grid and its mirror.",
         rich_help_panel=HOW,
     ),
+    clip: float | None = typer.Option(
+        None,
+        help="Cut features off beyond this share of the training values in either tail. "
+        "[default: 0.01 for the default model, else 0]",
+        rich_help_panel=HOW,
+    ),
     device: str = typer.Option("auto", help="auto, cpu, cuda or cuda:1, …", rich_help_panel=WHERE),
     out: Path | None = typer.Option(
         None, help="Training folder. [default: runs/<model>-<data>-<task>]", rich_help_panel=WHERE
@@ -86,8 +92,8 @@ def train(
     """
     import json
 
+    from gnncore.command_line.resuming import command_to_resume
     from gridstab.cli.learning_summary import print_training, summarise_training
-    from gridstab.cli.resuming import command_to_resume
     from gridstab.learning.train import train_model
 
     folder = Path("runs", f"{Path(model).stem}-{Path(data).stem}-{task}") if out is None else out
@@ -101,6 +107,7 @@ def train(
             train_grids=train_grids,
             augment=augment,
             sign_invariant=sign_invariant,
+            clip=clip,
             resume=resume,
             progress=not quiet,
             epochs=epochs,
@@ -111,7 +118,7 @@ def train(
             device=device,
         )
     except KeyboardInterrupt:
-        typer.echo(f"interrupted; continue with: {command_to_resume()}", err=True)
+        typer.echo(f"interrupted; continue with: {command_to_resume('gridstab')}", err=True)
         raise typer.Exit(130) from None
     summary = summarise_training(folder, trained)
     if as_json:

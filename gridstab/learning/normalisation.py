@@ -1,7 +1,9 @@
-"""Features on a common scale, with constants that come from the training set alone."""
+"""Features on a common scale and within known bounds, from the training set alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -15,7 +17,7 @@ Values = tuple[float, ...]
 
 @dataclass(frozen=True)
 class Normalisation:
-    """(value − shift) / scale for every column of features.
+    """(value − shift) / scale for every column of features, cut off at the bounds.
 
     Columns of nodes are shifted to mean 0 and scaled to variance 1 over all nodes of the training
     set. Columns that change their sign in the mirror (P, θ, ω) → (−P, −θ, −ω) are only scaled, to
@@ -23,21 +25,38 @@ class Normalisation:
     weights stay positive. Constant columns stay as they are. For the published features, P = ±1
     and a constant coupling, nothing changes at all.
 
+    Bounds keep a network from what it has not seen: grids of another size or origin have features
+    beyond the tails of the training set, where it would extrapolate.
+
     Attributes:
         node_shift: One entry a column of ``x``.
         node_scale: One entry a column of ``x``, positive.
         edge_shift: One entry a column of ``edge_attr``.
         edge_scale: One entry a column of ``edge_attr``, positive.
+        node_low: Smallest normalised values; none without bounds.
+        node_high: Largest normalised values.
+        edge_low: The same for lines.
+        edge_high: The same for lines.
     """
 
     node_shift: Values
     node_scale: Values
     edge_shift: Values
     edge_scale: Values
+    node_low: Values = ()
+    node_high: Values = ()
+    edge_low: Values = ()
+    edge_high: Values = ()
 
     @classmethod
-    def of(cls, train: GraphStore, features: FeatureSet) -> "Normalisation":
+    def of(cls, train: GraphStore, features: FeatureSet, clip: float = 0.0) -> "Normalisation":
         """The constants of a training set.
+
+        Args:
+            train: The training set.
+            features: Its features.
+            clip: Share of the values in either tail of a column that the bounds cut off; 0 sets
+                no bounds. Columns that change sign in the mirror have symmetric bounds.
 
         Raises:
             DatasetError: The columns of the store are not those of the features.
@@ -46,7 +65,19 @@ class Normalisation:
         _check_columns(x, edge_attr, features.in_channels, features.edge_channels)
         node_shift, node_scale = _constants(x, [sign > 0 for sign in features.node_parity])
         edge_shift, edge_scale = _constants(edge_attr, [False] * features.edge_channels)
-        return cls(node_shift, node_scale, edge_shift, edge_scale)
+        constants = cls(node_shift, node_scale, edge_shift, edge_scale)
+        if not clip:
+            return constants
+        scaled = constants(train)
+        node_low, node_high = _bounds(scaled.tensors["x"], features.node_parity, clip)
+        edge_low, edge_high = _bounds(_edges(scaled), features.edge_parity, clip)
+        return replace(
+            constants,
+            node_low=node_low,
+            node_high=node_high,
+            edge_low=edge_low,
+            edge_high=edge_high,
+        )
 
     def __call__(self, store: GraphStore) -> GraphStore:
         """The store with normalised features; all else is shared.
@@ -56,9 +87,11 @@ class Normalisation:
         """
         x, edge_attr = store.tensors["x"], _edges(store)
         _check_columns(x, edge_attr, len(self.node_shift), len(self.edge_shift))
-        tensors = store.tensors | {"x": _apply(x, self.node_shift, self.node_scale)}
+        x = _apply(x, self.node_shift, self.node_scale)
+        tensors = store.tensors | {"x": _clamped(x, self.node_low, self.node_high)}
         if "edge_attr" in tensors:
-            tensors["edge_attr"] = _apply(edge_attr, self.edge_shift, self.edge_scale)
+            edge_attr = _apply(edge_attr, self.edge_shift, self.edge_scale)
+            tensors["edge_attr"] = _clamped(edge_attr, self.edge_low, self.edge_high)
         return replace(store, tensors=tensors)
 
 
@@ -94,3 +127,28 @@ def _apply(
     values: Float[Tensor, "rows columns"], shift: Values, scale: Values
 ) -> Float[Tensor, "rows columns"]:
     return (values - values.new_tensor(shift)) / values.new_tensor(scale)
+
+
+def _bounds(
+    values: Float[Tensor, "rows columns"], parity: Sequence[int], clip: float
+) -> tuple[Values, Values]:
+    lows, highs = [], []
+    for column, sign in zip(values.double().T.numpy(), parity, strict=True):
+        if not len(column):
+            low, high = -float("inf"), float("inf")
+        elif sign < 0:  # the tails of both signs together
+            high = float(np.quantile(np.abs(column), 1 - 2 * clip))
+            low = -high
+        else:
+            low, high = map(float, np.quantile(column, [clip, 1 - clip]))
+        lows.append(low)
+        highs.append(high)
+    return tuple(lows), tuple(highs)
+
+
+def _clamped(
+    values: Float[Tensor, "rows columns"], low: Values, high: Values
+) -> Float[Tensor, "rows columns"]:
+    if not low:
+        return values
+    return values.clamp(values.new_tensor(low), values.new_tensor(high))

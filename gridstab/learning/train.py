@@ -46,6 +46,11 @@ from gridstab.learning.training_folder import (
 from gridstab.report.learning_curve import plot_learning_curve
 from gridstab.report.plots import save_figure
 
+DEFAULT_CLIP = 0.01
+"""What the default model cuts off its features, in either tail."""
+
+MAX_CLIP = 0.25
+
 
 @dataclass(frozen=True)
 class _Work:
@@ -68,6 +73,7 @@ def train_model(
     train_grids: int | None = None,
     augment: bool | None = None,
     sign_invariant: bool = False,
+    clip: float | None = None,
     resume: bool = False,
     progress: bool = False,
     **settings: Any,
@@ -91,6 +97,9 @@ def train_model(
         augment: Mirror training grids (P → −P) at random, which leaves their labels as they are;
             None does so for the default model, and trains the published ones as published.
         sign_invariant: Let predictions be the mean of those for a grid and its mirror.
+        clip: Cut features off beyond this share of the training values in either tail, so that
+            grids of another size or origin do not leave what the model knows; None does so at
+            :data:`DEFAULT_CLIP` for the default model, and not at all for the published ones.
         resume: Continue the training that is there; without one, start all the same.
         progress: Show a progress bar on stderr.
         settings: Fields of :class:`gnncore.training.TrainingSettings` in place of the model's
@@ -108,7 +117,9 @@ def train_model(
         KeyboardInterrupt: Ctrl-C was pressed; the last whole epoch was kept.
     """
     folder = Path(out)
-    work = _prepare(model, data, task, features, settings, train_grids, augment, sign_invariant)
+    work = _prepare(
+        model, data, task, features, settings, train_grids, augment, sign_invariant, clip
+    )
     check_folder(folder, work.config, resume=resume)
     if is_complete(folder):
         return TrainedModel.load(folder)
@@ -160,10 +171,16 @@ def _prepare(
     train_grids: int | None,
     augment: bool | None,
     sign_invariant: bool,
+    clip: float | None,
 ) -> _Work:
     task = get_task(task_name)
     resolved = resolve_model(model, task, features, settings)
-    mirrors = resolved.name == "default" if augment is None else augment
+    is_default = resolved.name == "default"
+    mirrors = is_default if augment is None else augment
+    if clip is None:
+        clip = DEFAULT_CLIP if is_default else 0.0
+    if not 0 <= clip < MAX_CLIP:
+        raise InvalidParameterError(f"clip must be at least 0 and below {MAX_CLIP}, got {clip}")
     dataset = load_for_learning(data, resolved.features, task)
     splits = {split: dataset.split(split) for split in SPLITS}
     if train_grids is not None:
@@ -181,6 +198,7 @@ def _prepare(
         settings=resolved.settings,
         augment=mirrors,
         sign_invariant=sign_invariant,
+        clip=clip,
         data=DataOrigin(
             name=dataset.name,
             grids={split: len(part) for split, part in splits.items()},
@@ -200,7 +218,7 @@ def _prepare(
         config,
         task,
         splits,
-        Normalisation.of(splits["train"].store, resolved.features),
+        Normalisation.of(splits["train"].store, resolved.features, clip),
         partial(flip_signs, features=resolved.features) if mirrors else None,
     )
 

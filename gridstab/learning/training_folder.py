@@ -16,7 +16,7 @@ import shutil
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import gridstab
 from gnncore.errors import GnncoreError
@@ -72,6 +72,7 @@ class TrainingConfig(_Frozen):
         settings: How it is trained.
         augment: Whether training grids were mirrored at random.
         sign_invariant: Whether predictions are the mean of those for a grid and its mirror.
+        clip: Share of the training values in either tail beyond which features are cut off.
         data: On what.
     """
 
@@ -85,6 +86,7 @@ class TrainingConfig(_Frozen):
     settings: TrainingSettings
     augment: bool = False
     sign_invariant: bool = False
+    clip: float = Field(default=0.0, ge=0.0)
     data: DataOrigin
 
     def difference(self, other: "TrainingConfig") -> str | None:

@@ -73,6 +73,7 @@ def report_of_training(
         "tested on": f"{len(ids):,} grids of {test.name}",
         "augment": config.augment,
         "sign_invariant": config.sign_invariant,
+        "clip": config.clip,
         "specification": config.specification.model_dump(mode="json", exclude_none=True),
         "settings": config.settings.model_dump(mode="json", exclude_none=True),
     }

@@ -11,8 +11,13 @@ SECONDS_PER_LINE = 10.0
 
 
 @contextmanager
-def trajectory_progress(*, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """Gives what :func:`run_campaign` calls with trajectories stored and their total."""
+def work_progress(unit: str, *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """Gives what is to be called with the units that are done and the total of them.
+
+    Args:
+        unit: What is counted, in the plural.
+        quiet: Show nothing; None is given then.
+    """
     if quiet:
         yield None
         return
@@ -20,7 +25,7 @@ def trajectory_progress(*, quiet: bool) -> Iterator[Callable[[int, int], None] |
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _plain_lines()
+        yield _plain_lines(unit)
         return
     from rich.progress import (
         BarColumn,
@@ -37,18 +42,18 @@ def trajectory_progress(*, quiet: bool) -> Iterator[Callable[[int, int], None] |
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True, refresh_per_second=4) as progress:
-        task = progress.add_task("simulate", total=None, rate="")
+        task = progress.add_task(unit, total=None, rate="")
         meter = _Meter()
 
         def show(stored: int, total: int) -> None:
             rate = meter.rate(stored)
-            progress.update(task, completed=stored, total=total, rate=f"{rate:,.0f} trajectories/s")
+            progress.update(task, completed=stored, total=total, rate=f"{rate:,.0f} {unit}/s")
 
         yield show
 
 
 class _Meter:
-    """Trajectories per second since the first result; what lay stored before does not count."""
+    """Units per second since the first result; what lay stored before does not count."""
 
     def __init__(self) -> None:
         self.start = time.monotonic()
@@ -60,7 +65,7 @@ class _Meter:
         return (stored - self.first) / max(time.monotonic() - self.start, 1e-9)
 
 
-def _plain_lines() -> Callable[[int, int], None]:
+def _plain_lines(unit: str) -> Callable[[int, int], None]:
     meter = _Meter()
     latest = time.monotonic()
 
@@ -71,8 +76,6 @@ def _plain_lines() -> Callable[[int, int], None]:
             return
         latest = time.monotonic()
         left = f", {(total - stored) / rate:,.0f} s left" if rate > 0 else ""
-        typer.echo(
-            f"{stored:,} of {total:,} trajectories, {rate:,.0f} per second{left}", file=sys.stderr
-        )
+        typer.echo(f"{stored:,} of {total:,} {unit}, {rate:,.0f} per second{left}", file=sys.stderr)
 
     return show

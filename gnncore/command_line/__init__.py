@@ -1,0 +1,1 @@
+"""What the command lines share: errors in one line, progress, how to continue."""
