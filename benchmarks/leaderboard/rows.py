@@ -167,6 +167,14 @@ def _distinct(networks: dict[str, Network]) -> dict[str, Network]:
     return kept
 
 
+MIXTURES: dict[str, tuple[str, ...]] = {
+    "dirac_bianconi and dirac_bianconi_published_features": (
+        "dirac_bianconi",
+        "dirac_bianconi_published_features",
+    ),
+}
+"""Ensembles of several rows' models: those that see different things err differently."""
+
 ROWS: dict[str, Row] = {row.name: row for row in _all_rows()}
 """All rows by name."""
 

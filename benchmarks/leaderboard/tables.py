@@ -2,11 +2,11 @@
 
 import statistics
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.cells import Result, finished_cells
-from benchmarks.leaderboard.rows import ROWS, Row
+from benchmarks.leaderboard.rows import MIXTURES, ROWS, Row
 from benchmarks.leaderboard.sets import GridSets
 from benchmarks.leaderboard.training import ensemble_metrics
 from benchmarks.results import Report
@@ -24,11 +24,13 @@ class Entry:
         row: What was trained.
         cells: The results of its seeds.
         ensemble: Metrics of the mean of their predictions, by test set; empty for one seed.
+        folders: Where the cells are.
     """
 
     row: Row
     cells: list[Result]
     ensemble: dict[str, dict[str, float]]
+    folders: list[Path]
 
     @property
     def trained_on(self) -> str:
@@ -61,16 +63,37 @@ def collect(out: Path, sets: GridSets) -> list[Entry]:
         folders, cells = [folder for folder, _ in found], [cell for _, cell in found]
         shared = [name for name in sets.testable if all(name in cell["labels"] for cell in cells)]
         ensemble = ensemble_metrics(folders, shared, sets) if len(cells) > 1 else {}
-        entries.append(Entry(ROWS[name], cells, ensemble))
+        entries.append(Entry(ROWS[name], cells, ensemble, folders))
     return entries
+
+
+def mix(entries: list[Entry], sets: GridSets) -> list[Entry]:
+    """Ensembles of several rows, where all of them are there; their cells are those of all."""
+    mixtures = []
+    for trained_on in ("ds20", "ds100"):
+        known = {entry.row.name: entry for entry in entries if entry.trained_on == trained_on}
+        for name, rows in MIXTURES.items():
+            if not all(row in known and known[row].ensemble for row in rows):
+                continue
+            members = [known[row] for row in rows]
+            cells = [cell for member in members for cell in member.cells]
+            folders = [folder for member in members for folder in member.folders]
+            shared = [name for name in sets.testable if all(name in c["labels"] for c in cells)]
+            row = replace(members[0].row, name=name)
+            metrics = ensemble_metrics(folders, shared, sets)
+            mixtures.append(Entry(row, cells, metrics, folders))
+    return mixtures
 
 
 def write_tables(report: Report, entries: list[Entry], sets: GridSets) -> None:
     """A table for each training set, and the published values."""
     for trained_on in ("ds20", "ds100"):
-        chosen = [entry for entry in entries if entry.trained_on == trained_on]
+        chosen, mixed = (
+            [entry for entry in some if entry.trained_on == trained_on]
+            for some in (entries, mix(entries, sets))
+        )
         if chosen:
-            _leaderboard(report, trained_on, chosen, sets)
+            _leaderboard(report, trained_on, chosen, mixed, sets)
     transfers = [f"{TITLES[a]} → {TITLES[b]}" for a, b in TRANSFERS]
     report.table(
         "Published R², on grids of the same ensembles",
@@ -103,7 +126,9 @@ def _is_current(cell: Result, labels: dict[str, str]) -> bool:
     )
 
 
-def _leaderboard(report: Report, trained_on: str, entries: list[Entry], sets: GridSets) -> None:
+def _leaderboard(
+    report: Report, trained_on: str, entries: list[Entry], mixed: list[Entry], sets: GridSets
+) -> None:
     tests = [b for a, b in TRANSFERS if a == trained_on and b in sets.testable]
     ranked: list[tuple[float, list[str]]] = []
     for entry in entries:
@@ -123,6 +148,7 @@ def _leaderboard(report: Report, trained_on: str, entries: list[Entry], sets: Gr
         ranked.append((statistics.mean(scores[0]), cells))
         if entry.ensemble:
             ranked.append((entry.ensemble[trained_on]["r2"], _ensemble(entry, tests)))
+    ranked += [(entry.ensemble[trained_on]["r2"], _ensemble(entry, tests)) for entry in mixed]
     ranked.sort(key=lambda pair: -pair[0])
     ceilings = [
         next((value for entry in entries for value in entry.values(name, "r2_ceiling")), None)
@@ -153,11 +179,11 @@ def _leaderboard(report: Report, trained_on: str, entries: list[Entry], sets: Gr
 def _ensemble(entry: Entry, tests: list[str]) -> list[str]:
     metrics = entry.ensemble
     seconds = sum(cell["seconds"] for cell in entry.cells)
-    parameters = entry.cells[0]["parameters"]
-    total = parameters and {"parameters": parameters * len(entry.cells)}
+    parameters = [cell["parameters"] for cell in entry.cells]
+    total = all(parameters) and {"parameters": sum(parameters)}
     return [
         f"{entry.row.name}, mean of {len(entry.cells)}",
-        entry.row.features_title,
+        "both" if entry.row.name in MIXTURES else entry.row.features_title,
         _parameters(total or {"parameters": None}),
         *(_number(metrics.get(name, {}).get("r2")) for name in tests),
         _number(metrics[entry.trained_on]["share_within_0.1"]),
@@ -179,12 +205,12 @@ def _published(row: Row, trained_on: str) -> str:
 
 
 def _epochs(cells: list[Result]) -> str:
-    epochs = [cell["epochs"] for cell in cells]
-    if epochs[0] is None:
+    epochs = [cell["epochs"] for cell in cells if cell["epochs"] is not None]
+    if not epochs:
         return ""
     low, high = min(epochs), max(epochs)
     words = f"{low}" if low == high else f"{low} to {high}"
-    full = cells[0]["full_epochs"]
+    full = max(cell["full_epochs"] for cell in cells if cell["epochs"] is not None)
     return words if high == full and low == high else f"{words} of {full}"
 
 

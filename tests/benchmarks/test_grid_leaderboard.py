@@ -11,7 +11,7 @@ from sklearn.metrics import r2_score
 
 from benchmarks import grid_leaderboard
 from benchmarks.cells import finished_cells
-from benchmarks.leaderboard import training
+from benchmarks.leaderboard import tables, training
 from benchmarks.leaderboard.rows import OURS, ROWS, Network, NodeBaseline, choose_rows
 from benchmarks.leaderboard.sets import GridSets, write_tiny_sets
 from benchmarks.leaderboard.training import PREDICTIONS, plan_epochs
@@ -207,3 +207,20 @@ def test_random_rows_alone_are_repeated() -> None:
 def test_quick(tmp_path: Path) -> None:
     grid_leaderboard.main(json=tmp_path / "quick.json", quick=True)
     assert (tmp_path / "quick.json").is_file()
+
+
+def test_mixtures_are_the_mean_over_all_members(
+    paths: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = ("small_tag", "mlp/published_measures")
+    monkeypatch.setattr(tables, "MIXTURES", {"both": rows, "absent": ("small_tag", "tag_7x25x4")})
+    result = run(tmp_path, paths, rows=",".join(rows))
+    listed = table(result, "Trained on")
+    assert "both, mean of 4" in listed
+    assert not any(name.startswith("absent") for name in listed)
+    cells = [folder for folder, _ in finished_cells(tmp_path / "cells")]
+    assert len(cells) == 4
+    test = load_grid_dataset(paths["ds20"], split="test")
+    mean = np.mean([load_tensors(folder / PREDICTIONS)["ds20"] for folder in cells], axis=0)
+    expected = r2_score(test.store.tensors["y"].flatten().numpy(), mean)
+    assert float(listed["both, mean of 4"]["20 → 20"]) == pytest.approx(expected, abs=6e-4)
