@@ -28,6 +28,8 @@ PACKAGES = (
     "torch_geometric",
     "scikit-learn",
     "networkx",
+    "onnx",
+    "transformers",
     "rdkit",
 )
 

@@ -7,12 +7,14 @@ import hypothesis
 import pytest
 from jaxtyping import install_import_hook
 
-# numba compiles functions from their source and must see them undecorated.
+# numba compiles functions from their source and must see them undecorated; the emitter of machine
+# code is called some ten thousand times a kernel.
 KERNELS = (
     "gridstab.dynamics.native",
     "gridstab.dynamics.reference",
     "gridstab.dynamics.cuda",
     "gridstab.learning.elimination",
+    "graphwsl.zoo.kernels.emit",
 )
 
 # A change must not fail for examples that were drawn by chance; hunt for new ones with

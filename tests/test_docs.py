@@ -13,27 +13,30 @@ from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 from typer.testing import CliRunner
 
-from gridstab.cli import app
+from graphwsl.cli import app as graphwsl
+from gridstab.cli import app as gridstab
 from gridstab.dynamics.engine import ENGINES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
+PROGRAMS = {"gridstab": gridstab, "graphwsl": graphwsl}
+
 # Code in another language needs a runner here; `sh` is for .ci/run, `text` is no code.
 LANGUAGES = {"python", "console", "toml", "sh", "text", "bibtex"}
 
 
 def run_console(example: Example) -> None:
-    """Runs every ``$ gridstab …`` of a block; the lines shown below it must occur, in order.
+    """Runs every ``$ gridstab …`` or ``$ graphwsl …`` of a block; the lines shown below it must occur, in order.
 
     ``…`` stands for anything: digits that depend on the processor, or lines that are left out.
     """
     for block in re.split(r"^\$ ", example.parsed, flags=re.M)[1:]:
         command, _, shown = block.partition("\n")
         program, *arguments = shlex.split(command)
-        assert program == "gridstab", f"only gridstab can be run here, not {command!r}"
-        result = CliRunner().invoke(app, arguments, env={"COLUMNS": "80"})
+        assert program in PROGRAMS, f"only {', '.join(PROGRAMS)} can be run here, not {command!r}"
+        result = CliRunner().invoke(PROGRAMS[program], arguments, env={"COLUMNS": "80"})
         assert result.exit_code == 0, f"{command!r} failed: {result.output}"
         wanted = [re.escape(line.strip()) for line in shown.splitlines() if line.strip()]
         pattern = ".*?".join(wanted).replace("…", ".*?")
@@ -106,13 +109,25 @@ def options_of(command: Any) -> set[str]:
     }
 
 
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+def commands_of(name: str, command: Any) -> dict[str, Any]:
+    """The commands of a program, those of groups included, by what one types."""
+    if not hasattr(command, "commands"):
+        return {name: command}
+    parts = [commands_of(f"{name} {part}", own) for part, own in command.commands.items()]
+    return {name: own for part in parts for name, own in part.items()}
+
+
+COMMANDS = {
+    name: command
+    for program, app in PROGRAMS.items()
+    for name, command in commands_of(program, typer.main.get_command(app)).items()
+}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_command_line_page_lists_exactly_the_options(name: str) -> None:
     text = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
-    sections = re.split(r"^## `gridstab ([\w-]+)`$", text, flags=re.M)
+    sections = re.split(r"^## `([\w -]+)`$", text, flags=re.M)
     documented = dict(zip(sections[1::2], sections[2::2], strict=True))
     assert documented.keys() == COMMANDS.keys()
     rows = re.findall(r"^\| `(--[\w-]+)", documented[name], re.M)

@@ -13,7 +13,7 @@ import pytest
 import gridstab
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("gnncore", "gridstab")
+PACKAGES = ("gnncore", "graphwsl", "gridstab")
 FOLDERS = (*PACKAGES, "tests", "docs", "examples", "benchmarks", "simulations")
 CODE = {".py", ".md", ".toml", ".yaml", ".cu", ".cpp", ".h"}
 LONGEST = 500
@@ -88,7 +88,7 @@ def test_all_names_what_there_is() -> None:
     assert [name for name in gridstab.__all__ if not hasattr(gridstab, name)] == []
 
 
-@pytest.mark.parametrize("module", ["gridstab", "gridstab.cli", "gridstab.errors"])
+@pytest.mark.parametrize("module", ["gridstab", "gridstab.cli", "gridstab.errors", "graphwsl.cli"])
 def test_importing_is_light(module: str) -> None:
     out = run(sys.executable, "-c", f"import {module}, sys; print(*sys.modules)")
     assert module in out.split()

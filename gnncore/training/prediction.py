@@ -22,8 +22,8 @@ def predict(
     in the mode it was in.
 
     Args:
-        model: Called as ``model(x, edge_index, edge_attr, batch)``, and with ``encoding`` where the
-            store has a tensor of that name.
+        model: Called as ``model(x, edge_index, edge_attr, batch)``, and with ``encoding`` and
+            ``graph_attr`` where the store has tensors of these names.
         store: At least one graph.
         batch_size: Graphs a pass.
 
@@ -56,6 +56,6 @@ def predict_on(
 
 def call(model: Callable[..., Any], data: Data) -> Float[Tensor, "rows columns"]:
     """The prediction for a batch, in single precision at least."""
-    more = {"encoding": data["encoding"]} if "encoding" in data else {}
+    more = {name: data[name] for name in ("encoding", "graph_attr") if name in data}
     prediction: Tensor = model(data.x, data.edge_index, data.get("edge_attr"), data.batch, **more)
     return prediction.to(torch.promote_types(prediction.dtype, torch.float32))

@@ -15,7 +15,7 @@ from graphwsl.neural_graph.graph import (
     OpaqueOperator,
 )
 from graphwsl.neural_graph.program import Program
-from graphwsl.neural_graph.units import NodeKind
+from graphwsl.neural_graph.units import NodeKind, occurrences
 from graphwsl.neural_graph.values import Value
 
 
@@ -68,17 +68,6 @@ def assemble(
         opaque=tuple(OpaqueOperator(name, entries) for name, entries in builder.opaque),
         program=program,
     )
-
-
-def occurrences(units: Int[Tensor, "groups places"]) -> Int[Tensor, "groups places"]:
-    """How often each unit has stood before in its row: which of its positions this place is."""
-    order = units.argsort(dim=1, stable=True)
-    ordered = units.gather(1, order)
-    places = torch.arange(units.shape[1]).expand_as(units)
-    is_new = torch.ones_like(units, dtype=torch.bool)
-    is_new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    starts = torch.where(is_new, places, 0).cummax(dim=1).values
-    return torch.empty_like(units).scatter_(1, order, places - starts)
 
 
 def _sources(builder: GraphBuilder, use: WeightUse) -> Int[Tensor, "groups sources"]:

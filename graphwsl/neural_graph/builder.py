@@ -73,6 +73,10 @@ class GraphBuilder:
             # A group's targets belong to its sources, as no single weight says.
             sets = self.units.aggregate(f"{self.operator}.group", sources)
             self.units.relate(f"{self.operator}.of", targets, sets[:, None].expand(targets.shape))
+            if len(sets.unique()) < len(sets):
+                # Groups that read the same units may read other places of them.
+                groups = torch.arange(len(sets))[:, None].expand(targets.shape)
+                self.units.colour(targets.flatten(), groups.flatten())
         return targets
 
     def _targets(

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch_geometric.data import Batch, Data
 
-from graphwsl.neural_graph.units import NodeKind
+from graphwsl.neural_graph.units import NodeKind, occurrences
 
 if TYPE_CHECKING:
     from graphwsl.neural_graph.graph import EdgeBlock, NeuralGraph
@@ -187,6 +187,4 @@ def _node_values(
 
 def _index_within(layer: Int[Tensor, " nodes"]) -> Int[Tensor, " nodes"]:
     """The place of every node among those of its layer."""
-    from graphwsl.neural_graph.assembly import occurrences
-
     return occurrences(layer[None])[0]

@@ -130,13 +130,16 @@ class UnitTable:
     def function_of(self, role: str, kind: NodeKind, first: Units, second: Units) -> Units:
         """The unit of an element-wise function of two, the same for the same two.
 
-        Where one of the two is nothing, the other goes on unchanged.
+        Where one of the two is nothing, the other goes on unchanged; so does a unit that is added
+        to itself, but not one that is multiplied with itself or divided by itself.
         """
         first, second = torch.broadcast_tensors(first, second)
         dims = sorted({*varying_dims(first), *varying_dims(second)})
         shape, first, second = first.shape, reduced(first, dims), reduced(second, dims)
         result = torch.where(first == NOTHING, second, first)
-        both = (first != NOTHING) & (second != NOTHING) & (first != second)
+        both = (first != NOTHING) & (second != NOTHING)
+        if kind == NodeKind.SUM:
+            both &= first != second
         if bool(both.any()):
             pairs, inverse = torch.stack([first[both], second[both]]).unique(
                 dim=1, return_inverse=True
@@ -225,6 +228,17 @@ def reduced(tensor: Tensor, dims: list[int]) -> Tensor:
         if dim not in dims and size > 1:
             tensor = tensor.narrow(dim, 0, 1)
     return tensor
+
+
+def occurrences(units: Int[Tensor, "groups places"]) -> Int[Tensor, "groups places"]:
+    """How often each unit has stood before in its row: which of its positions this place is."""
+    order = units.argsort(dim=1, stable=True)
+    ordered = units.gather(1, order)
+    places = torch.arange(units.shape[1]).expand_as(units)
+    is_new = torch.ones_like(units, dtype=torch.bool)
+    is_new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    starts = torch.where(is_new, places, 0).cummax(dim=1).values
+    return torch.empty_like(units).scatter_(1, order, places - starts)
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

@@ -67,3 +67,10 @@ class Value:
 def nothing_like(tensor: Tensor) -> Int[Tensor, "..."]:
     """No unit, or no entry, at any place."""
     return torch.full((1,) * tensor.ndim, -1).expand(tensor.shape)
+
+
+def mixed(numbers: Int[Tensor, " values"]) -> Int[Tensor, " values"]:
+    """Numbers spread over 64 bits, so that their sums tell lists apart."""
+    mixed = numbers * -7046029254386353131
+    mixed = mixed ^ (mixed >> 29)
+    return mixed * -4658895280553007687

@@ -52,7 +52,14 @@ def orbits_of(structure: Structure) -> list[Orbit]:
                 found.append(Orbit(torch.tensor(family)))
             if families:
                 smallest = min(families, key=lambda family: len(family[0]))
-                settled.update(one for nodes in smallest for one in nodes)
+                for column in zip(*smallest, strict=True):
+                    others = alike[structure.signatures[column[0]]]
+                    # Where more nodes are alike than here, there is more to be exchanged: the
+                    # values of a head whose queries are fixed by rotation.
+                    if len(others) == len(members) or all(
+                        _is_known(places, column[0], other) for other in others if other != column[0]
+                    ):
+                        settled.update(column)
     return found
 
 

@@ -23,6 +23,7 @@ LINEAR = frozenset(
         "div.constant",
         "div.weights",
         "mean",
+        "move",
         "mul.constant",
         "mul.weights",
         "neg",

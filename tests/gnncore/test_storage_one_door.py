@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = ("gnncore", "gridstab")
+PACKAGES = ("gnncore", "graphwsl", "gridstab")
 WRITING_MODES = set("wax+")
 WRITING_METHODS = {"write_text", "write_bytes"}
 PICKLING = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}

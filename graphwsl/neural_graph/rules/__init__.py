@@ -2,6 +2,7 @@
 
 from graphwsl.neural_graph.rules import (
     convolution,
+    creation,
     elementwise,
     embedding,
     index,
@@ -16,6 +17,7 @@ __all__ = [
     "RULES",
     "Call",
     "convolution",
+    "creation",
     "elementwise",
     "embedding",
     "index",

@@ -1,13 +1,15 @@
 """Operators that work element by element: activations, sums, gates, biases, scales."""
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
-from graphwsl.neural_graph.rules.registry import Call, Result
+from graphwsl.neural_graph.rules.registry import Call, Result, rule
 from graphwsl.neural_graph.units import NOTHING, NodeKind, varying_dims
-from graphwsl.neural_graph.values import Value
+from graphwsl.neural_graph.values import Value, mixed
 
 KINDS = {
     "add": NodeKind.SUM,
@@ -46,12 +48,35 @@ def pointwise(builder: GraphBuilder, call: Call) -> Result:
         units = builder.units.function_of(
             call.name, kind, units, _aligned(value.known_units, shape)
         )
+        units = _beside_nothing(builder, call, units, value)
     if len(activations) == 1:
         builder.applied(function_name(call), units)
     for value in values:
         if value.is_constant:
             units = told_apart(builder, call.name, units, value.tensor)
     return call.also(Value(call.tensor, units.expand(shape)))
+
+
+@rule("_prelu_kernel", "hardswish")
+def untagged(builder: GraphBuilder, call: Call) -> Result:
+    """Operators that work element by element although PyTorch does not say so."""
+    return pointwise(builder, call)
+
+
+@rule("log_sigmoid_forward", "rrelu_with_noise_functional")
+def of_first(builder: GraphBuilder, call: Call) -> Result:
+    """Functions of their first argument; the others are room for the backward pass."""
+    return pointwise(builder, replace(call, args=call.args[:1], kwargs={}))
+
+
+@rule("glu")
+def gate(builder: GraphBuilder, call: Call) -> Result:
+    """One half times the sigmoid of the other."""
+    value, dim = call.args
+    first, second = builder.promoted(value).known_units.chunk(2, dim)
+    builder.applied("sigmoid", second)
+    units = builder.units.function_of("mul", NodeKind.PRODUCT, first, second)
+    return Value(call.tensor, units)
 
 
 def function_name(call: Call) -> str:
@@ -69,6 +94,21 @@ def _is_weights(argument: object) -> bool:
 def _aligned(units: Int[Tensor, "..."] | None, shape: torch.Size) -> Int[Tensor, "..."]:
     assert units is not None
     return units.expand(shape)
+
+
+def _beside_nothing(
+    builder: GraphBuilder, call: Call, units: Int[Tensor, "..."], value: Value
+) -> Int[Tensor, "..."]:
+    """Places without a unit hold constants, which meet the units of the other operand."""
+    for one in (call.args[0], value):
+        if not isinstance(one, Value) or one.units is None:
+            continue
+        nothing = _aligned(one.units, call.tensor.shape) == NOTHING
+        constants = torch.where(nothing, one.tensor.double(), 0.0)
+        if bool(constants.any()):
+            builder.applied(f"{call.name}.constant", units[nothing & (units != NOTHING)])
+            units = told_apart(builder, call.name, units, constants)
+    return units
 
 
 def _is_stretched(own: torch.Size, weights: Value, shape: torch.Size) -> bool:
@@ -103,17 +143,10 @@ def told_apart(
     counts = torch.bincount(inverse, minlength=len(distinct))
     starts = counts.cumsum(0) - counts
     turn = torch.arange(len(flat)) - starts[inverse[order]]
-    mixed = _mixed(numbers[order] * 1_000_003 + turn)
-    colours = torch.zeros(len(distinct), dtype=torch.int64).index_add_(0, inverse[order], mixed)
+    turns = mixed(numbers[order] * 1_000_003 + turn)
+    colours = torch.zeros(len(distinct), dtype=torch.int64).index_add_(0, inverse[order], turns)
     if bool((colours[distinct != NOTHING] == colours[distinct != NOTHING][:1]).all()):
         return units
     images = builder.units.image_of(f"{role}.constant", NodeKind.FUNCTION, distinct)
     builder.units.colour(images[images != NOTHING], colours[images != NOTHING])
     return images[inverse].view(units.shape)
-
-
-def _mixed(numbers: Int[Tensor, " values"]) -> Int[Tensor, " values"]:
-    """Numbers spread over 64 bits, so that their sums tell lists apart."""
-    mixed = numbers * -7046029254386353131
-    mixed = mixed ^ (mixed >> 29)
-    return mixed * -4658895280553007687

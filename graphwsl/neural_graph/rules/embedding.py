@@ -1,5 +1,8 @@
 """Embeddings: a layer whose inputs are the tokens of a vocabulary."""
 
+from jaxtyping import Int
+from torch import Tensor
+
 from graphwsl.neural_graph.builder import GraphBuilder
 from graphwsl.neural_graph.rules.registry import Call, Result, rule
 from graphwsl.neural_graph.units import NodeKind
@@ -15,9 +18,27 @@ def embedding(builder: GraphBuilder, call: Call) -> Result:
     table, numbers = call.args[:2]
     if not (table.is_weights and table.entries):
         return Value(call.result).with_units(builder.hide(*call.values))
+    coordinates = _coordinates(builder, table, numbers)
+    return Value(call.result).with_units(coordinates.view(*(1,) * numbers.tensor.ndim, -1))
+
+
+@rule("_embedding_bag", "_embedding_bag_forward_only")
+def embedding_bag(builder: GraphBuilder, call: Call) -> Result:
+    """The sum, mean or maximum of the rows of a bag keeps the units of the coordinates."""
+    table, numbers, _, _, mode = call.args[:5]
+    if not (table.is_weights and table.entries):
+        return call.also(Value(call.tensor).with_units(builder.hide(*call.values)))
+    coordinates = _coordinates(builder, table, numbers)
+    builder.applied(("sum", "mean", "amax")[mode], coordinates)
+    return call.also(Value(call.tensor).with_units(coordinates[None]))
+
+
+def _coordinates(
+    builder: GraphBuilder, table: Value, numbers: Value
+) -> Int[Tensor, " coordinates"]:
     kind = NodeKind.CONSTANT if numbers.is_constant else NodeKind.INPUT
     tokens = builder.units.new(table.tensor.shape[0], kind)
     builder.units.pin(tokens)
+    assert table.entries is not None
     blocks = tuple(one.t()[None, :, :, None] for one in table.entries)
-    targets = builder.neurons(blocks, tokens[None])
-    return Value(call.result).with_units(targets.view(*(1,) * numbers.tensor.ndim, -1))
+    return builder.neurons(blocks, tokens[None])[0]

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
+from graphwsl.neural_graph.rules.elementwise import pointwise, told_apart
+from graphwsl.neural_graph.rules.places import note_moves, note_placed
 from graphwsl.neural_graph.rules.registry import Call, Result, rule
 from graphwsl.neural_graph.units import varying_dims
 from graphwsl.neural_graph.values import Value, nothing_like
@@ -46,6 +48,9 @@ MOVERS = (
 )
 
 
+KEEPERS = frozenset({"alias", "detach", "lift", "lift_fresh", "squeeze", "unsqueeze"})
+"""Movers that leave the order of the elements as it is."""
+
 VIEWS = ("view", "_unsafe_view", "_reshape_alias", "_reshape_copy", "reshape", "view_as")
 
 
@@ -57,7 +62,13 @@ def move(builder: GraphBuilder, call: Call) -> Result:
         return Value(call.result, value.units, value.entries)
     if call.name in VIEWS:  # index tensors are repeated along some dimensions: no views of those
         return _mapped(value, call.result, lambda tensor: tensor.reshape(call.result.shape))
-    return _mapped(value, call.result, lambda tensor: call.operator(tensor, *rest, **call.kwargs))
+
+    def operator(tensor: Tensor) -> Any:
+        return call.operator(tensor, *rest, **call.kwargs)
+
+    if value.units is not None and call.name not in KEEPERS:
+        note_moves(builder, value.units, operator)
+    return _mapped(value, call.result, operator)
 
 
 def _mapped(value: Value, result: Any, operator: Any) -> Result:
@@ -78,8 +89,10 @@ def _mapped(value: Value, result: Any, operator: Any) -> Result:
 @rule("cat", "stack", "_unsafe_cat")
 def join(builder: GraphBuilder, call: Call) -> Result:
     """Concatenations; weights beside activations serve as activations."""
-    values, *rest = call.args
-    return joined(builder, list(values), call.result, lambda parts: call.operator(parts, *rest))
+    values, dim = call.args
+    if call.name == "stack" or any(_varies_besides(value, dim) for value in values):
+        note_placed(builder, list(values))
+    return joined(builder, list(values), call.result, lambda parts: call.operator(parts, dim))
 
 
 def joined(builder: GraphBuilder, values: list[Value], result: Tensor, operator: Any) -> Value:
@@ -104,10 +117,18 @@ def joined(builder: GraphBuilder, values: list[Value], result: Tensor, operator:
     return Value(result, entries=entries)
 
 
+def _varies_besides(value: Value, dim: int) -> bool:
+    """Whether units differ along another dimension: then ``dim`` may be one of positions."""
+    if value.units is None:
+        return False
+    return bool(set(varying_dims(value.units)) - {dim % value.tensor.ndim})
+
+
 @rule("constant_pad_nd")
 def pad(builder: GraphBuilder, call: Call) -> Result:
     """Padding belongs to no unit."""
     value, widths, *_ = call.args
+    note_placed(builder, [value])
     return value.rearranged(call.result, lambda tensor: torch.constant_pad_nd(tensor, widths, -1))
 
 
@@ -128,6 +149,8 @@ def move_floats(builder: GraphBuilder, call: Call) -> Result:
         # One is added for the padding of im2col, which must come out as nothing.
         return call.operator((tensor + 1).double(), *rest, **call.kwargs).long() - 1
 
+    if value.units is not None:
+        note_moves(builder, value.units, operator)
     return value.rearranged(call.result, operator)
 
 
@@ -135,13 +158,20 @@ def move_floats(builder: GraphBuilder, call: Call) -> Result:
 def triangle(builder: GraphBuilder, call: Call) -> Result:
     """The other triangle becomes zero and belongs to nothing."""
     value, *rest = call.args
-    return value.rearranged(call.result, lambda tensor: call.operator(tensor + 1, *rest) - 1)
+
+    def operator(tensor: Tensor) -> Tensor:
+        return call.operator(tensor + 1, *rest) - 1
+
+    if value.units is not None:
+        note_moves(builder, value.units, operator)
+    return value.rearranged(call.result, operator)
 
 
 @rule("slice_scatter", "select_scatter", "copy", "as_strided_scatter", "diagonal_scatter")
 def place(builder: GraphBuilder, call: Call) -> Result:
     """Some elements are replaced by those of another value."""
     base, source, *rest = call.args
+    note_placed(builder, [base, source])
     return joined(
         builder,
         [base, source],
@@ -159,7 +189,13 @@ def pick(builder: GraphBuilder, call: Call) -> Result:
     chosen = [one for one in call.values if one is not value]
     if not any(one.is_activation for one in chosen):
         plain = [_plain(argument) for argument in rest]
-        return value.rearranged(call.result, lambda tensor: call.operator(tensor, *plain))
+
+        def operator(tensor: Tensor) -> Tensor:
+            return call.operator(tensor, *plain)
+
+        if value.units is not None:
+            note_moves(builder, value.units, operator)
+        return value.rearranged(call.result, operator)
     return pick_computed(builder, call)
 
 
@@ -172,6 +208,7 @@ def put(builder: GraphBuilder, call: Call) -> Result:
     if computed or call.name not in ("index_put", "_unsafe_index_put"):
         return Value(call.result).with_units(builder.hide(*call.values))
     places = [_plain(one) for one in picks]
+    note_placed(builder, [base, source])
     return joined(
         builder,
         [base, source],
@@ -204,8 +241,6 @@ def _plain(argument: Any) -> Any:
 @rule("where")
 def choose(builder: GraphBuilder, call: Call) -> Result:
     """A choice: by a constant mask each element keeps its unit, else it is a function of all."""
-    from graphwsl.neural_graph.rules.elementwise import pointwise
-
     mask, first, second = call.args
     if not mask.is_constant:
         return pointwise(builder, call)
@@ -216,4 +251,8 @@ def choose(builder: GraphBuilder, call: Call) -> Result:
     def operator(parts: list[Tensor]) -> Tensor:
         return torch.where(mask.tensor, parts[0], parts[1])
 
-    return joined(builder, [first, second], call.result, operator)
+    result = joined(builder, [first, second], call.result, operator)
+    if result.units is None:
+        return result
+    note_placed(builder, [first, second])
+    return result.with_units(told_apart(builder, "where", result.units, mask.tensor))

@@ -20,6 +20,8 @@ from graphwsl.neural_graph.values import Value
     "avg_pool2d",
     "avg_pool3d",
     "col2im",
+    "fractional_max_pool2d",
+    "fractional_max_pool3d",
     "grid_sampler_2d",
     "grid_sampler_3d",
     "max_pool2d_with_indices",

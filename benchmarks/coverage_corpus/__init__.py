@@ -1,0 +1,1 @@
+"""Networks on which coverage is measured: real ones, and architectures built small."""

@@ -1,0 +1,143 @@
+"""``graphwsl graph``: a network as a graph: coverage, symmetries, picture."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from graphwsl.cli import app
+
+if TYPE_CHECKING:
+    from graphwsl.neural_graph import Coverage, NeuralGraph
+
+LARGEST_ERROR = 1e-4
+"""Relative change of an output, in single precision, that rounding can explain."""
+
+
+@app.command()
+def graph(
+    model: str = typer.Argument(help="ONNX file, or package.module:factory."),
+    shape: list[str] = typer.Option(
+        [], help="Shape of an input that is left open, as NAME=1,3,32,32; once for each."
+    ),
+    tensors: bool = typer.Option(False, "--tensors", help="One row a tensor, not an operator."),
+    skip_symmetries: bool = typer.Option(
+        False, "--skip-symmetries", help="Coverage alone, at once for large networks too."
+    ),
+    seed: int = typer.Option(0, help="Of the symmetry that is drawn for the check."),
+    picture: Path | None = typer.Option(None, help="PNG, SVG or PDF file of the graph."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
+) -> None:
+    """Turn a network into a graph of neurons and weights, and say what became of every parameter.
+
+    Exits with code 1 if a drawn symmetry changes the network's function.
+    """
+    import json
+
+    from graphwsl.imports import load_model
+    from graphwsl.neural_graph import neural_graph
+
+    shapes = dict(_shape(text) for text in shape)
+    made = neural_graph(*load_model(model, shapes=shapes or None))
+    coverage = made.coverage()
+    found = {} if skip_symmetries else _symmetries(made, seed)
+    if picture is not None:
+        from graphwsl.neural_graph.picture import draw, save_picture
+
+        save_picture(draw(made), picture)
+    if as_json:
+        typer.echo(json.dumps({**_counts(made, coverage), **found}))
+    else:
+        typer.echo(repr(made))
+        _print_coverage(coverage, tensors)
+        _print_symmetries(found)
+    if found and not found["check"]["error"] <= LARGEST_ERROR:
+        raise typer.Exit(1)
+
+
+def _shape(text: str) -> tuple[str, list[int]]:
+    name, _, sizes = text.partition("=")
+    try:
+        return name, [int(size) for size in sizes.split(",")]
+    except ValueError:
+        raise typer.BadParameter(
+            f"--shape must be NAME=1,3,32,32 with whole numbers, got {text!r}"
+        ) from None
+
+
+def _symmetries(made: "NeuralGraph", seed: int) -> dict[str, Any]:
+    import torch
+
+    from graphwsl.symmetries import symmetries, verify
+
+    group = symmetries(made)
+    result = verify(group.random(torch.Generator().manual_seed(seed)), seed=seed)
+    return {
+        "symmetries": {
+            "orbits": [list(orbit.nodes.shape) for orbit in group.orbits],
+            "log_permutations": group.log_permutations,
+            "scalings": int(group.positive.allowed.sum()),
+            "sign_flips": int(group.sign.allowed.sum()),
+        },
+        "check": {"error": result.error, "change": result.change},
+    }
+
+
+def _counts(made: "NeuralGraph", coverage: "Coverage") -> dict[str, Any]:
+    return {
+        "nodes": made.num_nodes,
+        "weights": made.num_weights,
+        "parameters": coverage.num_parameters,
+        "mapped": coverage.mapped,
+        "opaque_operators": list(coverage.opaque_operators),
+        "tensors": [
+            {
+                "name": row.name,
+                "shape": list(row.shape),
+                "is_parameter": row.is_parameter,
+                "on_edges": row.weights,
+                "at_nodes": row.node_parameters,
+                "opaque": row.opaque,
+                "unread": row.unread,
+                "operators": list(row.operators),
+            }
+            for row in coverage.tensors
+        ],
+    }
+
+
+def _print_coverage(coverage: "Coverage", tensors: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    rows: dict[str, list[int]] = {}
+    for row in coverage.tensors:
+        name = f"{row.name} {row.shape}" if tensors else ", ".join(row.operators) or "none"
+        counts = [1, row.weights, row.node_parameters, row.opaque, row.unread]
+        rows[name] = [a + b for a, b in zip(rows.get(name, [0] * 5), counts, strict=True)]
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("tensor" if tensors else "read by", overflow="fold")
+    for title in ("tensors", "edges", "nodes", "opaque", "unread"):
+        table.add_column(title, justify="right")
+    for name, counts in rows.items():
+        table.add_row(name, *(f"{count:,}" if count else "" for count in counts))
+    Console(highlight=False).print(table)
+    typer.echo(
+        f"{coverage.mapped:,} of {coverage.num_parameters:,} parameters mapped "
+        f"({coverage.share_mapped:.2%})"
+    )
+
+
+def _print_symmetries(found: dict[str, Any]) -> None:
+    if not found:
+        return
+    group, check = found["symmetries"], found["check"]
+    typer.echo(
+        f"symmetries: e^{group['log_permutations']:.1f} permutations in {len(group['orbits'])} "
+        f"orbits, {group['scalings']} scalings, {group['sign_flips']} sign flips"
+    )
+    word = "unchanged" if check["error"] <= LARGEST_ERROR else "CHANGED"
+    typer.echo(
+        f"check: one drawn at random moves {check['change']:.0%} of the parameters, the function "
+        f"is {word} (relative error {check['error']:.0e})"
+    )

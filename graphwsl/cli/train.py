@@ -1,0 +1,98 @@
+"""``graphwsl train``: learn to read a property of networks from their weights."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from graphwsl.cli import app
+
+if TYPE_CHECKING:
+    from graphwsl.properties.train import TrainedPredictor
+
+
+@app.command()
+def train(
+    zoo: Path = typer.Argument(help="Folder of a zoo, of any layout."),
+    target: str = typer.Option(
+        "test_accuracy",
+        help="test_accuracy, generalisation_gap, another metric, epoch, or a generating factor.",
+    ),
+    predictor: str = typer.Option(
+        "forward_propagation",
+        help="forward_propagation, message_passing, relational_transformer, dirac_bianconi, "
+        "deep_sets, nfn, weight_statistics_boosting, weight_statistics_ridge, flat_mlp or "
+        "flat_ridge.",
+    ),
+    epochs: int | None = typer.Option(
+        None, help="Passes over the networks, of predictors that are trained so. [default: its own]"
+    ),
+    seed: int = typer.Option(0, help="Of initial weights and batches."),
+    split_seed: int = typer.Option(0, help="Of the split: 70, 15 and 15 % of the networks."),
+    device: str | None = typer.Option(
+        None, help="auto, cpu, cuda or cuda:1, … [default: cpu]", show_default=False
+    ),
+    out: Path | None = typer.Option(
+        None, help="Folder of the predictor. [default: predictors/<zoo>-<target>-<predictor>]"
+    ),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object and nothing else."),
+    quiet: bool = typer.Option(False, "--quiet", help="No progress, no table."),
+) -> None:
+    """Fit a predictor to a zoo and evaluate it once on the networks that it never saw.
+
+    Networks, not checkpoints, are split: no training has epochs on two sides.
+    """
+    import json
+
+    from graphwsl.properties.train import train_predictor
+
+    name = f"{zoo.resolve().name}-{target}-{predictor}"
+    out = Path("predictors", name) if out is None else out
+    options = {"epochs": epochs, "device": device}
+    trained = train_predictor(
+        zoo,
+        out,
+        target=target,
+        predictor=predictor,
+        seed=seed,
+        split_seed=split_seed,
+        progress=not (quiet or as_json),
+        **{option: value for option, value in options.items() if value is not None},
+    )
+    summary = summarise(trained, out)
+    if as_json:
+        typer.echo(json.dumps(summary))
+    elif not quiet:
+        _print(summary)
+
+
+def summarise(trained: "TrainedPredictor", out: Path) -> dict[str, Any]:
+    """What was trained and how good it is, as plain values."""
+    predictor = trained.predictor
+    return {
+        "out": str(out),
+        "predictor": predictor.name,
+        "target": None if predictor.target is None else predictor.target.name,
+        "report": predictor.report,
+        **trained.metrics,
+    }
+
+
+def _print(summary: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    networks, checkpoints = summary["networks"], summary["checkpoints"]
+    typer.echo(summary["out"])
+    size = f"{summary['parameters']:,} parameters, " if summary["parameters"] else ""
+    typer.echo(
+        f"{summary['predictor']}: {size}trained on {checkpoints['train']:,} checkpoints of "
+        f"{networks['train']:,} networks in {summary['seconds']:.1f} s"
+    )
+    table = Table("metric", "valid", "test")
+    names = {"r2": "R²", "kendall_tau": "Kendall τ", "mae": "mean absolute error"}
+    for name in summary["test"]:
+        cells = [f"{summary[part].get(name, float('nan')):.4g}" for part in ("valid", "test")]
+        table.add_row(names.get(name, name), *cells)
+    typer.echo(f"{summary['target']}, predicted")
+    Console().print(table)

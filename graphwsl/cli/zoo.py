@@ -1,0 +1,171 @@
+"""``graphwsl zoo …``: train populations of networks, and look at them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from graphwsl.cli import app
+
+if TYPE_CHECKING:
+    from graphwsl.zoo.zoo import Zoo
+
+zoo_app = typer.Typer(
+    help="Populations of trained networks: train, info, verify.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(zoo_app, name="zoo")
+
+
+@zoo_app.command()
+def train(
+    recipe: str = typer.Argument(help="Recipe by name, or a TOML file."),
+    data: str | None = typer.Option(
+        None, help="digits, mnist_5000 or an .npz file. [default: the recipe's own]"
+    ),
+    epochs: int | None = typer.Option(
+        None, help="Passes over the training images. [default: the recipe's own]"
+    ),
+    batch_size: int | None = typer.Option(None, help="Images a step. [default: the recipe's own]"),
+    seeds: int | None = typer.Option(
+        None, help="Networks of each combination of factors. [default: the recipe's own]"
+    ),
+    sample: int | None = typer.Option(
+        None, help="Train so many rows of the grid, drawn at random. [default: the recipe's own]"
+    ),
+    workers: int | None = typer.Option(
+        None, help="Networks train in so many processes. [default: all processors]"
+    ),
+    out: Path | None = typer.Option(None, help="Folder of the zoo. [default: zoos/<recipe>]"),
+    resume: bool = typer.Option(False, "--resume", help="Continue the zoo in that folder."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object and nothing else."),
+    quiet: bool = typer.Option(False, "--quiet", help="No progress, no table."),
+) -> None:
+    """Train the networks of a recipe and keep their checkpoints.
+
+    The weights depend on the recipe and its data alone: not on workers or interruptions.
+    """
+    import json
+    import os
+
+    from gnncore.command_line.progress import work_progress
+    from gnncore.command_line.resuming import command_to_resume
+    from graphwsl.zoo.recipe import Recipe
+    from graphwsl.zoo.training import train_zoo
+
+    resolved = Recipe.resolve(
+        recipe, epochs=epochs, batch_size=batch_size, seeds=seeds, sample=sample
+    )
+    if data is not None:
+        changed = {**resolved.data.model_dump(), "name": data}
+        resolved = Recipe.of({**resolved.model_dump(), "data": changed})
+    out = Path("zoos", Path(recipe).stem) if out is None else out
+    try:
+        with work_progress("epochs", quiet=quiet or as_json) as on_progress:
+            trained = train_zoo(
+                resolved,
+                out,
+                workers=workers or os.cpu_count() or 1,
+                resume=resume,
+                on_progress=on_progress,
+            )
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted; continue with: {command_to_resume('graphwsl')}", err=True)
+        raise typer.Exit(130) from None
+    summary = {
+        **summarise(trained.zoo, out),
+        "epochs_trained": trained.epochs,
+        "seconds": round(trained.seconds, 3),
+    }
+    if as_json:
+        typer.echo(json.dumps(summary))
+    elif not quiet:
+        _print(summary)
+
+
+@zoo_app.command()
+def info(
+    zoo: Path = typer.Argument(help="Folder of a zoo, of any layout."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
+) -> None:
+    """Show how many networks and checkpoints a zoo has, how good they are, and what is wrong."""
+    import json
+
+    from graphwsl.zoo.layouts import open_zoo
+
+    summary = summarise(open_zoo(zoo), zoo)
+    if as_json:
+        typer.echo(json.dumps(summary))
+    else:
+        _print(summary)
+
+
+@zoo_app.command()
+def verify(zoo: Path = typer.Argument(help="Folder of a zoo that graphwsl trained.")) -> None:
+    """Check every file of a zoo against its manifest.
+
+    Lists each problem in a line and exits with code 1 if there is any.
+    """
+    from graphwsl.zoo.folder import ZooFolder
+
+    problems = ZooFolder(zoo).problems()
+    for problem in problems:
+        typer.echo(problem)
+    if problems:
+        raise typer.Exit(1)
+    typer.echo(f"{zoo}: all files are as they should be")
+
+
+def summarise(zoo: "Zoo", path: Path) -> dict[str, Any]:
+    """What a zoo holds, as plain values."""
+    import numpy as np
+
+    last = {checkpoint.model: checkpoint for checkpoint in zoo.checkpoints}
+    configurations = [checkpoint.configuration for checkpoint in last.values()]
+    names = dict.fromkeys(name for configuration in configurations for name in configuration)
+    factors: dict[str, list[Any]] = {
+        name: sorted({c[name] for c in configurations if c.get(name) is not None}, key=_order)
+        for name in names
+    }
+    accuracies = [c.metrics["test_accuracy"] for c in last.values() if "test_accuracy" in c.metrics]
+    quantiles = np.quantile(accuracies, (0, 0.5, 1)).round(4).tolist() if accuracies else []
+    return {
+        "zoo": str(path),
+        "networks": len(last),
+        "checkpoints": len(zoo.checkpoints),
+        "epochs": sorted({checkpoint.epoch for checkpoint in zoo.checkpoints}),
+        "factors": {name: values for name, values in factors.items() if values},
+        "test_accuracy": dict(zip(("lowest", "median", "highest"), quantiles, strict=False)),
+        "problems": [[problem.path, problem.reason] for problem in zoo.problems],
+    }
+
+
+def _order(value: Any) -> tuple[str, Any]:
+    return (type(value).__name__, value)
+
+
+LISTED = 8
+"""Values or problems that are listed in full."""
+
+
+def _print(summary: dict[str, Any]) -> None:
+    networks, checkpoints = summary["networks"], summary["checkpoints"]
+    typer.echo(f"{summary['zoo']}: {networks:,} networks, {checkpoints:,} checkpoints")
+    for name, values in {"epochs": summary["epochs"], **summary["factors"]}.items():
+        text = ", ".join(map(str, values))
+        if len(values) > LISTED:
+            text = f"{len(values)} values from {values[0]} to {values[-1]}"
+        typer.echo(f"{name} = {text}")
+    if summary["test_accuracy"]:
+        accuracy = summary["test_accuracy"]
+        typer.echo(
+            f"test accuracy at the last epoch: median {accuracy['median']:.1%}, "
+            f"from {accuracy['lowest']:.1%} to {accuracy['highest']:.1%}"
+        )
+    for path, reason in summary["problems"][:LISTED]:
+        typer.echo(f"left out: {path}: {reason}")
+    if len(summary["problems"]) > LISTED:
+        typer.echo(f"left out: {len(summary['problems']) - LISTED} more")
+    if "seconds" in summary:
+        typer.echo(f"{summary['epochs_trained']:,} epochs in {summary['seconds']:,.0f} s")

@@ -1,0 +1,94 @@
+"""A network by a name that fits on a command line."""
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from graphwsl.errors import GraphwslError, ImportedModelError
+
+ExampleInputs = Tensor | tuple[Any, ...] | dict[str, Any]
+
+
+def load_model(
+    reference: str | os.PathLike[str], *, shapes: Mapping[str, Sequence[int]] | None = None
+) -> tuple[nn.Module, ExampleInputs]:
+    """A network and inputs on which it runs.
+
+    Args:
+        reference: An ONNX file; or ``package.module:factory``, a function without arguments that
+            returns a network, or a network and its example inputs. Modules are looked for in the
+            working folder first, as ``python -m`` does, and run code: name none that you do not
+            trust.
+        shapes: Shapes of the inputs by name, where an ONNX file leaves them open. A factory that
+            returns a network alone gets random inputs of these shapes, by name.
+
+    Raises:
+        ImportedModelError: There is no such file, module or function, or it returns something
+            else.
+        UnsupportedModelError: The file uses what is not supported, or the network does not run on
+            inputs of guessed shapes.
+
+    >>> load_model("lenet.onnx")
+    Traceback (most recent call last):
+    graphwsl.errors.ImportedModelError: cannot read 'lenet.onnx': No such file or directory
+    """
+    text = os.fspath(reference)
+    if text.endswith(".onnx"):
+        from graphwsl.imports.onnx import from_onnx
+
+        module = from_onnx(text)
+        return module, module.example_inputs(shapes)
+    place, colon, name = text.rpartition(":")
+    if not colon or not place or not name:
+        raise ImportedModelError(
+            f"{text!r} is neither a file that ends in .onnx nor of the form package.module:factory"
+        )
+    made = _made(text, place, name)
+    if isinstance(made, nn.Module):
+        return made, _drawn(text, shapes)
+    if isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], nn.Module):
+        network, inputs = made
+        if isinstance(inputs, Tensor | tuple | dict):
+            return network, inputs
+        raise ImportedModelError(
+            f"the example inputs of {text!r} must be a tensor, a tuple or a dictionary, "
+            f"got {type(inputs).__name__}"
+        )
+    raise ImportedModelError(
+        f"{text!r} must return a module, or a module and its example inputs, "
+        f"got {type(made).__name__}"
+    )
+
+
+def _made(text: str, place: str, name: str) -> Any:
+    if "" not in sys.path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        found: Any = importlib.import_module(place)
+        for part in name.split("."):
+            found = getattr(found, part)
+        if isinstance(found, nn.Module) or not callable(found):
+            return found
+        return found()
+    except GraphwslError:
+        raise
+    except Exception as error:  # whatever the code of the module raises
+        reason = " ".join(str(error).split())
+        raise ImportedModelError(
+            f"{text!r} gives no network: {type(error).__name__}: {reason}"
+        ) from error
+
+
+def _drawn(text: str, shapes: Mapping[str, Sequence[int]] | None) -> ExampleInputs:
+    if not shapes:
+        raise ImportedModelError(
+            f"{text!r} returns a network without example inputs; return both, or give the shapes "
+            "of its inputs"
+        )
+    generator = torch.Generator().manual_seed(0)
+    return {name: torch.randn(tuple(shape), generator=generator) for name, shape in shapes.items()}

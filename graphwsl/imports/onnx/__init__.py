@@ -1,0 +1,35 @@
+"""ONNX files as torch modules whose parameters are the weights of the file."""
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from graphwsl.errors import ImportedModelError
+
+if TYPE_CHECKING:
+    from graphwsl.imports.onnx.module import OnnxModule as OnnxModule
+    from graphwsl.imports.onnx.module import from_onnx as from_onnx
+    from graphwsl.imports.onnx.registry import OPERATORS as OPERATORS
+    from graphwsl.imports.onnx.registry import Call as Call
+    from graphwsl.imports.onnx.registry import operator as operator
+
+# Imported on first use: only then is the optional package needed.
+_HOME = {
+    "OPERATORS": "graphwsl.imports.onnx.registry",
+    "Call": "graphwsl.imports.onnx.registry",
+    "OnnxModule": "graphwsl.imports.onnx.module",
+    "from_onnx": "graphwsl.imports.onnx.module",
+    "operator": "graphwsl.imports.onnx.registry",
+}
+
+__all__ = [*_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'graphwsl.imports.onnx' has no attribute {name!r}")
+    if find_spec("onnx") is None:
+        raise ImportedModelError(
+            "ONNX files need the package onnx; run: pip install 'graphwsl-gridstab[onnx]'"
+        )
+    return getattr(import_module(_HOME[name]), name)

@@ -1,0 +1,162 @@
+"""An ONNX graph as plain records: nodes, constants, and which of its tensors are weights."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, helper, numpy_helper
+
+from graphwsl.errors import ImportedModelError, UnsupportedModelError
+
+STANDARD_DOMAINS = ("", "ai.onnx")
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One operator of a graph.
+
+    Attributes:
+        operator: Its name, with the domain in front where it is not the standard's.
+        name: The node's own name.
+        inputs: Names of the values that it reads, empty for one that is left out.
+        outputs: Names of the values that it computes.
+        attributes: Python values, arrays, and :class:`Graph` for branches and loops.
+        version: Version of the operator set.
+        proto: The node as it came.
+    """
+
+    operator: str
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+    version: int
+    proto: NodeProto
+
+    def __str__(self) -> str:
+        return f"{self.operator} node {self.name or self.outputs[0]!r}"
+
+    @property
+    def branches(self) -> list["Graph"]:
+        """The graphs among the attributes."""
+        return [value for value in self.attributes.values() if isinstance(value, Graph)]
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A graph, or a branch of one.
+
+    Attributes:
+        inputs: Names of the values that are given.
+        outputs: Names of the values that are returned.
+        nodes: The operators in an order in which they can run.
+        tensors: Values of initialisers and Constant nodes.
+        constants: Which of the tensors came from Constant nodes.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    tensors: dict[str, np.ndarray]
+    constants: frozenset[str]
+
+    def nested(self) -> Iterator["Graph"]:
+        """This graph and all its branches."""
+        yield self
+        for node in self.nodes:
+            for branch in node.branches:
+                yield from branch.nested()
+
+    def uses(self) -> Iterator[tuple[str, Node, int]]:
+        """Every use of a value, also by the branches: its name, the node, and which input it is."""
+        for graph in self.nested():
+            for node in graph.nodes:
+                for place, name in enumerate(node.inputs):
+                    yield name, node, place
+
+
+def parse_model(model: ModelProto) -> Graph:
+    """The records of a model.
+
+    Raises:
+        ImportedModelError: A tensor is damaged.
+        UnsupportedModelError: A kind of attribute or tensor that is not supported.
+    """
+    versions = {opset.domain: opset.version for opset in model.opset_import}
+    standard = max((versions.get(domain, 1) for domain in STANDARD_DOMAINS), default=1)
+    return _parse_graph(model.graph, {**versions, **dict.fromkeys(STANDARD_DOMAINS, standard)})
+
+
+def _parse_graph(proto: GraphProto, versions: dict[str, int]) -> Graph:
+    if proto.sparse_initializer:
+        raise UnsupportedModelError(
+            f"graph {proto.name!r} has sparse initialisers; export it with dense ones"
+        )
+    tensors = {tensor.name: _array(tensor, tensor.name) for tensor in proto.initializer}
+    inputs = tuple(one.name for one in proto.input if one.name not in tensors)
+    nodes, constants = [], set()
+    for node in proto.node:
+        parsed = _parse_node(node, versions)
+        if parsed.operator == "Constant":
+            tensors[parsed.outputs[0]] = _constant(parsed)
+            constants.add(parsed.outputs[0])
+        else:
+            nodes.append(parsed)
+    outputs = tuple(one.name for one in proto.output)
+    return Graph(inputs, outputs, tuple(nodes), tensors, frozenset(constants))
+
+
+def _parse_node(proto: NodeProto, versions: dict[str, int]) -> Node:
+    standard = proto.domain in STANDARD_DOMAINS
+    name = proto.op_type if standard else f"{proto.domain}.{proto.op_type}"
+    attributes = {one.name: _attribute(one, versions) for one in proto.attribute}
+    return Node(
+        name,
+        proto.name,
+        tuple(proto.input),
+        tuple(proto.output),
+        attributes,
+        versions.get(proto.domain, 1),
+        proto,
+    )
+
+
+def _attribute(proto: AttributeProto, versions: dict[str, int]) -> Any:
+    if proto.type == AttributeProto.GRAPH:
+        return _parse_graph(proto.g, versions)
+    if proto.type == AttributeProto.TENSOR:
+        return _array(proto.t, proto.name)
+    try:
+        value = helper.get_attribute_value(proto)
+    except (TypeError, ValueError) as error:
+        raise ImportedModelError(f"attribute {proto.name!r} is damaged: {error}") from error
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, int | float):
+        return value
+    return [one.decode(errors="replace") if isinstance(one, bytes) else one for one in value]
+
+
+def _constant(node: Node) -> np.ndarray:
+    for name, kind in (
+        ("value", None),
+        ("value_float", np.float32),
+        ("value_floats", np.float32),
+        ("value_int", np.int64),
+        ("value_ints", np.int64),
+        ("value_string", object),
+        ("value_strings", object),
+    ):
+        if name in node.attributes:
+            return np.asarray(node.attributes[name], dtype=kind)
+    raise UnsupportedModelError(f"{node}: its value is of a kind that is not supported")
+
+
+def _array(tensor: onnx.TensorProto, name: str) -> np.ndarray:
+    try:
+        return numpy_helper.to_array(tensor)
+    except (TypeError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise ImportedModelError(f"tensor {name!r} is damaged: {reason}") from error

@@ -1,0 +1,1 @@
+"""The operators of the ONNX standard, grouped as its documentation groups them."""

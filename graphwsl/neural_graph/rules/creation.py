@@ -1,0 +1,22 @@
+"""Tensors that take nothing but their shape from another: constants."""
+
+from graphwsl.neural_graph.builder import GraphBuilder
+from graphwsl.neural_graph.rules.registry import Call, Result, rule
+from graphwsl.neural_graph.values import Value
+
+
+@rule(
+    "empty_like",
+    "full_like",
+    "new_empty",
+    "new_full",
+    "new_ones",
+    "new_zeros",
+    "ones_like",
+    "rand_like",
+    "randn_like",
+    "zeros_like",
+)
+def create(builder: GraphBuilder, call: Call) -> Result:
+    """They depend neither on the inputs nor on the weights."""
+    return Value(call.result)

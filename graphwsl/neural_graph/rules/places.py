@@ -1,0 +1,60 @@
+"""Which places of a unit go where: what moves some units' places and not others' tells them apart.
+
+The shift of half of the channels in time leaves every channel its unit, and still the halves can
+no longer change places.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from graphwsl.neural_graph.builder import GraphBuilder
+from graphwsl.neural_graph.units import NOTHING, occurrences
+from graphwsl.neural_graph.values import Value, mixed
+
+MOVED = "move"
+"""The name of the function under which moved units are recorded."""
+
+
+def note_moves(
+    builder: GraphBuilder, units: Int[Tensor, "..."], operator: Callable[[Tensor], Any]
+) -> None:
+    """Record the units whose places an operator leaves out, repeats or puts in another order."""
+    if units.numel() == 0:
+        return
+    places = occurrences(units.reshape(1, -1)).view(units.shape)
+    counts = torch.bincount(units.reshape(-1) + 1)
+    results = operator(units), operator(places)
+    if isinstance(results[0], Tensor):
+        results = ([results[0]], [results[1]])
+    for some, their in zip(*results, strict=True):
+        _note(builder, some.reshape(-1), their.reshape(-1), counts)
+
+
+def _note(
+    builder: GraphBuilder,
+    units: Int[Tensor, " places"],
+    before: Int[Tensor, " places"],
+    counts: Int[Tensor, " units"],
+) -> None:
+    now = occurrences(units[None])[0]
+    distinct, inverse, present = units.unique(return_inverse=True, return_counts=True)
+    fingerprint = torch.zeros(len(distinct), dtype=torch.int64)
+    fingerprint.index_add_(0, inverse, mixed(before * 1_000_003 + now))
+    is_moved = present != counts[distinct + 1]
+    is_moved[inverse[before != now]] = True
+    is_moved &= distinct != NOTHING
+    for one in fingerprint[is_moved].unique():
+        builder.applied(MOVED, distinct[is_moved & (fingerprint == one)])
+
+
+def note_placed(builder: GraphBuilder, values: list[Value]) -> None:
+    """Record the units of several values that are put beside one another in their places."""
+    for value in values:
+        if value.units is not None and value.units.numel():
+            units = value.units[value.units != NOTHING]
+            if len(units):
+                builder.applied(MOVED, units)

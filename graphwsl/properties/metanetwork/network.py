@@ -1,0 +1,114 @@
+"""The metanetwork: embedding, body, read-out, for networks of any architectures at once."""
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from graphwsl.properties.metanetwork.inputs import InputEmbedding
+from graphwsl.properties.metanetwork.plan import Plan
+from graphwsl.properties.metanetwork.read_out import LayerReadOut
+from graphwsl.properties.metanetwork.statistics import LayerStatistics
+from graphwsl.properties.weight_statistics import PER_LAYER
+
+Signals = tuple[
+    Float[Tensor, "networks nodes channels"], Float[Tensor, "networks edges edge_channels"]
+]
+
+
+@runtime_checkable
+class Body(Protocol):
+    """What tells metanetworks apart: how signals move on nodes and edges."""
+
+    def __call__(self, plan: Plan, x: Tensor, edges: Tensor) -> Signals:
+        """The next signals of networks of one architecture."""
+        ...
+
+
+class Metanetwork(nn.Module):
+    """Predictions for networks from their weights.
+
+    Args:
+        body: Between embedding and read-out; keeps the channels.
+        channels: Of the nodes.
+        edge_channels: Of the edges.
+        hidden_channels: Of the read-out.
+        out_channels: Predictions a network.
+        kernel: Positions of the largest kernel.
+        fan_in_exponent: See :class:`InputEmbedding`.
+        dropout: In the head.
+        statistics: Whether the read-out also gets the statistics of every layer.
+
+    Attributes:
+        plans: The architectures that :meth:`forward` knows, by number.
+    """
+
+    def __init__(
+        self,
+        body: nn.Module,
+        channels: int,
+        edge_channels: int,
+        hidden_channels: int,
+        out_channels: int,
+        *,
+        kernel: int,
+        fan_in_exponent: float,
+        dropout: float,
+        statistics: bool,
+    ) -> None:
+        super().__init__()
+        self.plans: Sequence[Plan] = ()
+        self.embedding = InputEmbedding(channels, edge_channels, kernel, fan_in_exponent)
+        self.body = body
+        self.statistics = LayerStatistics() if statistics else None
+        columns = PER_LAYER if statistics else 0
+        self.read_out = LayerReadOut(
+            channels, edge_channels, columns, hidden_channels, out_channels, dropout
+        )
+
+    def fit_scales(self, groups: Sequence[tuple[Plan, Float[Tensor, "networks entries"]]]) -> None:
+        """Take the scales of all inputs from networks: the training set."""
+        self.embedding.fit_scales(groups)
+        if self.statistics is not None:
+            self.statistics.fit_scales(groups)
+
+    def forward(
+        self,
+        x: Float[Tensor, "entries 1"],
+        edge_index: Int[Tensor, "2 edges"],
+        edge_attr: Tensor | None,
+        batch: Int[Tensor, " entries"],
+        graph_attr: Int[Tensor, " networks"],
+    ) -> Float[Tensor, "networks out_channels"]:
+        """Predictions for a batch, as the training loop of the core hands it over.
+
+        Args:
+            x: The flattened states of all networks, one after the other.
+            edge_index: Not used; edges follow from the architectures.
+            edge_attr: Not used.
+            batch: Network of every entry.
+            graph_attr: Number of every network's architecture.
+        """
+        del edge_index, edge_attr, batch
+        kinds, order = graph_attr.unique(), []
+        sizes = [self.plans[kind].num_entries for kind in graph_attr.tolist()]
+        rows = x[:, 0].split(sizes)
+        predictions = []
+        for kind in kinds.tolist():
+            members = (graph_attr == kind).nonzero()[:, 0]
+            order.append(members)
+            plan = self.plans[kind].to(x.device)
+            states = torch.stack([rows[n] for n in members.tolist()])
+            predictions.append(self._predict(plan, states))
+        return torch.cat(predictions)[torch.cat(order).argsort()]
+
+    def _predict(
+        self, plan: Plan, states: Float[Tensor, "networks entries"]
+    ) -> Float[Tensor, "networks out_channels"]:
+        x, edges = self.body(plan, *self.embedding(plan, states))
+        statistics = states.new_zeros(len(states), len(plan.layers), 0)
+        if self.statistics is not None:
+            statistics = self.statistics(plan, states)
+        return self.read_out(plan, x, edges, statistics)

@@ -1,0 +1,68 @@
+"""Predictors that are metanetworks on the neural graph."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+from torch import nn
+
+from graphwsl.properties.metanetwork.network import Metanetwork
+from graphwsl.properties.metanetwork.plan import Plan
+from graphwsl.properties.network_predictor import NetworkPredictor
+from graphwsl.properties.population import Architecture, Population
+
+
+class MetanetworkPredictor(NetworkPredictor):
+    """A body between an embedding of weights and a read-out by layers, for any architectures.
+
+    Options are those of the training, and
+
+    - ``channels``, ``edge_channels`` of nodes and edges, ``hidden_channels`` of the read-out,
+    - ``fan_in_exponent``, see :class:`~graphwsl.properties.metanetwork.inputs.InputEmbedding`,
+    - ``dropout`` in the head,
+    - ``statistics``: whether the read-out of a layer also holds the statistics of its weights
+      (:mod:`graphwsl.properties.weight_statistics`).
+    """
+
+    invariant: ClassVar[bool] = True
+    mixed: ClassVar[bool] = True
+    defaults: ClassVar[dict[str, Any]] = {
+        **NetworkPredictor.defaults,
+        "channels": 32,
+        "edge_channels": 16,
+        "hidden_channels": 64,
+        "fan_in_exponent": 0.5,
+        "dropout": 0.0,
+        "statistics": True,
+    }
+
+    network: Metanetwork
+
+    @abstractmethod
+    def _body(self) -> nn.Module:
+        """What lies between embedding and read-out."""
+
+    def _build(self, train: Population | None, state: dict[str, Any]) -> nn.Module:
+        if train is not None:
+            plans = [Plan.of(architecture) for architecture in train.present]
+            state["kernel"] = max(plan.largest_kernel for plan in plans)
+        options = self.options
+        network = Metanetwork(
+            self._body(),
+            options["channels"],
+            options["edge_channels"],
+            options["hidden_channels"],
+            self._outputs,
+            kernel=int(state["kernel"]),
+            fan_in_exponent=float(options["fan_in_exponent"]),
+            dropout=float(options["dropout"]),
+            statistics=bool(options["statistics"]),
+        )
+        if train is not None:
+            kinds = train.kind.unique().tolist()
+            network.fit_scales(
+                [(plan, train.rows(kind)) for plan, kind in zip(plans, kinds, strict=True)]
+            )
+        return network
+
+    def _know(self, architectures: list[Architecture]) -> None:
+        self.network.plans = [Plan.of(architecture) for architecture in architectures]

@@ -1,0 +1,81 @@
+"""The statistics of each layer, on one scale, for read-outs that must not learn them first."""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from graphwsl.properties.metanetwork.plan import PLACES, Block, Plan
+from graphwsl.properties.weight_statistics import PER_LAYER, PER_SET, QUANTILES
+
+_LEAST = 1e-12
+
+
+class LayerStatistics(nn.Module):
+    """Mean, spread and quantiles of the weights that enter a layer, and of its biases.
+
+    What networks of :mod:`graphwsl.properties.weight_statistics` see, made for networks: weights
+    are scaled by the root of the fan-in, spreads are logarithms, the rest is compressed by arsinh,
+    and every column is standardised by the training set, apart for layers that read inputs, that
+    make outputs, and others.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("center", torch.zeros(len(PLACES), PER_LAYER))
+        self.register_buffer("spread", torch.ones(len(PLACES), PER_LAYER))
+
+    def fit_scales(self, groups: Iterable[tuple[Plan, Float[Tensor, "networks entries"]]]) -> None:
+        """Take the scales from networks: the training set."""
+        columns: list[list[Tensor]] = [[] for _ in PLACES]
+        for plan, states in groups:
+            for layer in plan.layers:
+                if layer.blocks:
+                    place = plan.blocks[layer.blocks[0]].place
+                    columns[place].append(self._of_layer(plan, layer.blocks, states))
+        for place, parts in enumerate(columns):
+            if parts:
+                values = torch.cat(parts)
+                self.center[place] = values.mean(0)
+                spread = values.std(0, correction=0)
+                self.spread[place] = torch.where(spread > 1e-6, spread, 1.0)
+
+    @torch.no_grad()
+    def forward(
+        self, plan: Plan, states: Float[Tensor, "networks entries"]
+    ) -> Float[Tensor, "networks layers statistics"]:
+        """The statistics of every layer; zero where no weights enter."""
+        result = states.new_zeros(len(states), len(plan.layers), PER_LAYER)
+        for number, layer in enumerate(plan.layers):
+            if layer.blocks:
+                place = plan.blocks[layer.blocks[0]].place
+                values = self._of_layer(plan, layer.blocks, states)
+                result[:, number] = (values - self.center[place]) / self.spread[place]
+        return result.clamp(-5, 5)
+
+    def _of_layer(
+        self, plan: Plan, numbers: tuple[int, ...], states: Float[Tensor, "networks entries"]
+    ) -> Float[Tensor, "networks statistics"]:
+        blocks = [plan.blocks[number] for number in numbers]
+        weights = torch.cat([_scaled(block, states) for block in blocks], dim=1)
+        targets = torch.cat([block.targets.reshape(-1) for block in blocks]).unique()
+        return torch.cat([_summary(weights), _summary(plan.x(states)[:, targets, 0])], dim=1)
+
+
+def _scaled(block: Block, states: Tensor) -> Float[Tensor, "networks weights"]:
+    entries = block.entries if block.there is None else block.entries[block.there]
+    return states[:, entries.reshape(-1)] * block.fan_in**0.5
+
+
+def _summary(values: Float[Tensor, "networks items"]) -> Float[Tensor, "networks statistics"]:
+    ordered = values.sort(dim=1).values
+    places = torch.tensor(QUANTILES, device=values.device) * (values.shape[1] - 1)
+    low, share = places.floor().long(), places.frac()
+    high = (low + 1).clamp(max=values.shape[1] - 1)
+    quantiles = ordered[:, low] * (1 - share) + ordered[:, high] * share
+    mean, variance = values.mean(1, keepdim=True), values.var(1, correction=0, keepdim=True)
+    columns = [torch.asinh(10 * mean), (variance + _LEAST).log(), torch.asinh(10 * quantiles)]
+    summary = torch.cat(columns, dim=1)
+    assert summary.shape[1] == PER_SET
+    return summary

@@ -1,0 +1,156 @@
+"""Predictors that are networks themselves, trained by the loop of the core."""
+
+import time
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gnncore.errors import SpecificationError
+from gnncore.training import (
+    ClassificationObjective,
+    GraphStore,
+    Objective,
+    RegressionObjective,
+    TrainingSettings,
+    fit,
+    predict,
+    seeded,
+)
+from graphwsl.errors import PredictorError
+from graphwsl.properties.population import Architecture, Population
+from graphwsl.properties.predictor import Arrays, Predictor
+
+TRAINING: dict[str, Any] = {
+    "epochs": 60,
+    "batch_size": 64,
+    "learning_rate": 2e-3,
+    "weight_decay": 1e-2,
+    "warm_up": 0.05,
+    "schedule": "cosine",
+    "clip_norm": 1.0,
+    "patience": 20,
+}
+"""Settings of the training loop that predictors share, unless they say otherwise."""
+
+
+class NetworkPredictor(Predictor):
+    """A torch module over flattened states; numbers are standardised by the training labels.
+
+    The module is called as :func:`gnncore.training.fit` calls models, with the states of the
+    batch, one after the other, as ``x`` and the numbers of their architectures as ``graph_attr``.
+    """
+
+    defaults: ClassVar[dict[str, Any]] = {**TRAINING, "device": "cpu"}
+
+    network: nn.Module
+    center: float = 0.0
+    spread: float = 1.0
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of trained numbers."""
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
+    @abstractmethod
+    def _build(self, train: Population | None, state: dict[str, Any]) -> nn.Module:
+        """The module, for training or (without ``train``) for saved weights.
+
+        Whatever the module's shape depends on is put into ``state`` in the first case and read
+        there in the second.
+        """
+
+    @abstractmethod
+    def _know(self, architectures: list[Architecture]) -> None:
+        """Prepare the module for networks of these architectures, known by their numbers.
+
+        Raises:
+            PredictorError: One that it cannot read.
+        """
+
+    @property
+    def _outputs(self) -> int:
+        assert self.target is not None
+        return 1 if self.target.classes is None else len(self.target.classes)
+
+    def _fit(
+        self,
+        train: Population,
+        train_label: Float[Tensor, " networks"],
+        valid: Population,
+        valid_label: Float[Tensor, " others"],
+        progress: bool,
+    ) -> None:
+        names = set(TrainingSettings.model_fields)
+        values = {name: value for name, value in self.options.items() if name in names}
+        try:
+            settings = TrainingSettings(**values, seed=self.seed)
+        except SpecificationError as error:
+            raise PredictorError(f"options of predictor {self.name!r}: {error}") from error
+        objective: Objective = RegressionObjective()
+        if self._outputs > 1:
+            objective = ClassificationObjective(select_by="loss")
+        else:
+            self.center = float(train_label.mean())
+            self.spread = float(train_label.std(correction=0)) or 1.0
+        self._built: dict[str, Any] = {}
+        with seeded(self.seed):
+            self.network = self._build(train, self._built)
+        self._know(train.architectures)
+        stores = [
+            _store(population, self._labels(label))
+            for population, label in ((train, train_label), (valid, valid_label))
+        ]
+        start = time.perf_counter()
+        result = fit(self.network, *stores, settings, objective, progress=progress)
+        self.network.to("cpu")
+        self.report = {
+            "epochs": len(result.history),
+            "best_epoch": result.best_epoch,
+            "seconds": time.perf_counter() - start,
+            "checkpoints_per_second": result.samples_per_second,
+        }
+
+    def _labels(self, label: Float[Tensor, " networks"]) -> Float[Tensor, "networks outputs"]:
+        if self._outputs > 1:
+            return functional.one_hot(label.long(), self._outputs).float()
+        return (label[:, None] - self.center) / self.spread
+
+    def _predict(self, population: Population) -> Float[Tensor, "networks outputs"]:
+        self._know(population.architectures)
+        output = predict(self.network, _store(population), int(self.options["batch_size"]))
+        return output * self.spread + self.center
+
+    def _state(self) -> tuple[Arrays, dict[str, Any]]:
+        arrays = {name: t.detach().numpy() for name, t in self.network.state_dict().items()}
+        return arrays, {"built": self._built, "center": self.center, "spread": self.spread}
+
+    def _restore(self, arrays: Arrays, state: dict[str, Any]) -> None:
+        self._built = state["built"]
+        self.center, self.spread = float(state["center"]), float(state["spread"])
+        self.network = self._build(None, self._built).eval()
+        self.network.load_state_dict({n: torch.from_numpy(np.array(a)) for n, a in arrays.items()})
+
+
+def _store(population: Population, label: Tensor | None = None) -> GraphStore:
+    """The flattened states as nodes of graphs without edges, which the core batches."""
+    sizes = torch.tensor([len(state) for state in population.states])
+    count = len(population)
+    tensors = {
+        "x": torch.cat(population.states)[:, None],
+        "edge_index": torch.zeros(2, 0, dtype=torch.int64),
+        "graph_attr": population.kind,
+    }
+    levels = {"x": "node", "edge_index": "edge", "graph_attr": "graph"}
+    if label is not None:
+        tensors["y"], levels["y"] = label, "graph"
+    pointers = {
+        "node": functional.pad(sizes.cumsum(0), (1, 0)),
+        "edge": torch.zeros(count + 1, dtype=torch.int64),
+        "graph": torch.arange(count + 1),
+    }
+    return GraphStore(tensors, levels, pointers)  # type: ignore[arg-type]

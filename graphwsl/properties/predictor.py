@@ -1,0 +1,222 @@
+"""What every predictor is: fitted to a zoo once, it predicts for any other, and keeps on disk."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from gnncore.storage import StorageError, load_tensors, read_json, save_tensors, write_json
+from graphwsl import __version__
+from graphwsl.errors import PredictorError
+from graphwsl.properties.population import Population, as_population
+from graphwsl.properties.splits import Split
+from graphwsl.properties.targets import Target
+from graphwsl.zoo.checkpoint import Checkpoint
+from graphwsl.zoo.zoo import Zoo
+
+CONFIG, ARRAYS = "predictor.json", "predictor.safetensors"
+KIND = "graphwsl.predictor"
+
+Arrays = dict[str, np.ndarray]
+
+
+class Predictor(ABC):
+    """Predicts a property of networks from their weights alone.
+
+    Subclasses define ``defaults`` and the four methods below that are not public.
+
+    Args:
+        options: In place of the defaults.
+
+    Attributes:
+        name: In the registry.
+        invariant: Whether predictions do not depend on the order of hidden neurons.
+        mixed: Whether it reads networks of several architectures.
+        target: What it was fitted to predict; None before.
+        report: What the fit found out, such as its epochs and seconds; plain JSON values.
+
+    Raises:
+        PredictorError: An option that it does not have.
+    """
+
+    name: ClassVar[str]
+    invariant: ClassVar[bool]
+    mixed: ClassVar[bool]
+    defaults: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, **options: Any) -> None:
+        for option in options:
+            if option not in self.defaults:
+                known = ", ".join(self.defaults) or "none"
+                raise PredictorError(
+                    f"predictor {self.name!r} has no option {option!r}; its options are {known}"
+                )
+        self.options = {**self.defaults, **options}
+        self.target: Target | None = None
+        self.split: Split | None = None
+        self.seed = 0
+        self.report: dict[str, Any] = {}
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of fitted numbers; 0 where that is not meaningful."""
+        return 0
+
+    def fit(
+        self,
+        zoo: Zoo | Population,
+        split: Split,
+        target: Target | str,
+        seed: int = 0,
+        *,
+        progress: bool = False,
+    ) -> "Predictor":
+        """Fit to the training part of a zoo, with settings chosen on the validation part.
+
+        Args:
+            zoo: Networks; a :class:`Population` has its weights in memory already.
+            split: Which networks are of which part; the test part is not looked at.
+            target: What to predict.
+            seed: Of initial weights and batches.
+            progress: Show the progress on stderr.
+
+        Raises:
+            PredictorError: The target or the zoo does not suit.
+            TrainingError: The training diverged.
+        """
+        population = as_population(zoo)
+        if isinstance(target, str):
+            target = Target.of(target, population.checkpoints)
+        train, valid = (
+            population.select(split.numbers(part, population.checkpoints))
+            for part in ("train", "valid")
+        )
+        if not self.mixed:
+            population.require_one(self.name)
+        self.target, self.split, self.seed = target, split, seed
+        labels = target.values(train.checkpoints), target.values(valid.checkpoints)
+        self._fit(train, labels[0], valid, labels[1], progress)
+        return self
+
+    def predict(
+        self, zoo: Zoo | Population, checkpoints: Sequence[Checkpoint] | None = None
+    ) -> Float[Tensor, " checkpoints"]:
+        """A number a checkpoint, or for categorical targets the place of its class.
+
+        Args:
+            zoo: Networks.
+            checkpoints: Which of them; None for all.
+
+        Raises:
+            PredictorError: Not fitted, or networks that it cannot read.
+        """
+        if self.target is None:
+            raise PredictorError(f"predictor {self.name!r} is not fitted; call fit first")
+        output = self._predict(as_population(zoo, checkpoints))
+        return output.argmax(1).float() if self.target.is_categorical else output[:, 0]
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``predictor.json`` and ``predictor.safetensors``.
+
+        Raises:
+            PredictorError: Not fitted.
+            StorageError: The disk is full, the folder read-only, and the like.
+        """
+        if self.target is None or self.split is None:
+            raise PredictorError(f"predictor {self.name!r} is not fitted; call fit first")
+        folder = Path(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError.because("create", folder, error) from error
+        arrays, state = self._state()
+        save_tensors(folder / ARRAYS, arrays)
+        config = {
+            "kind": KIND,
+            "format": 1,
+            "code_version": __version__,
+            "predictor": self.name,
+            "options": self.options,
+            "target": asdict(self.target),
+            "split": asdict(self.split),
+            "seed": self.seed,
+            "report": self.report,
+            "state": state,
+        }
+        write_json(folder / CONFIG, config)
+
+    def restore(self, config: dict[str, Any], arrays: Arrays) -> None:
+        """Become the predictor that was saved.
+
+        Raises:
+            PredictorError: The file is not one of this predictor.
+        """
+        try:
+            target, split = config["target"], config["split"]
+            classes = target["classes"]
+            self.target = Target(target["name"], None if classes is None else tuple(classes))
+            self.split = Split(**{part: tuple(models) for part, models in split.items()})
+            self.seed, self.report = int(config["seed"]), dict(config["report"])
+            self._restore(arrays, config["state"])
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise PredictorError(f"this is no predictor {self.name!r}: {reason}") from error
+
+    @abstractmethod
+    def _fit(
+        self,
+        train: Population,
+        train_label: Float[Tensor, " networks"],
+        valid: Population,
+        valid_label: Float[Tensor, " others"],
+        progress: bool,
+    ) -> None:
+        """Fit to labels; classes come as their places."""
+
+    @abstractmethod
+    def _predict(self, population: Population) -> Float[Tensor, "networks outputs"]:
+        """One column for numbers, a score for each class for classes."""
+
+    @abstractmethod
+    def _state(self) -> tuple[Arrays, dict[str, Any]]:
+        """What was fitted: arrays, and plain JSON values."""
+
+    @abstractmethod
+    def _restore(self, arrays: Arrays, state: dict[str, Any]) -> None:
+        """The inverse of :meth:`_state`."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(target={self.target.name if self.target else None!r})"
+
+
+@dataclass(frozen=True)
+class SavedPredictor:
+    """What a folder holds: the configuration and the arrays."""
+
+    config: dict[str, Any]
+    arrays: Arrays
+
+    @classmethod
+    def read(cls, folder: Path) -> "SavedPredictor":
+        """The files in a folder.
+
+        Raises:
+            PredictorError: There is no predictor.
+            StorageError: A file is damaged.
+        """
+        if not (folder / CONFIG).is_file():
+            raise PredictorError(
+                f"{str(folder)!r} holds no predictor; give a folder that graphwsl train made"
+            )
+        config = read_json(folder / CONFIG)
+        if not isinstance(config, dict) or (config.get("kind"), config.get("format")) != (KIND, 1):
+            raise PredictorError(f"{str(folder)!r} holds no predictor of this version")
+        return cls(config, load_tensors(folder / ARRAYS, require_finite=True))
+
+
+Factory = Callable[..., Predictor]

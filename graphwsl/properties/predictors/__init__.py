@@ -1,0 +1,67 @@
+"""Predictors by name, from statistics of weights to networks on the neural graph."""
+
+from pathlib import Path
+from typing import Any
+
+from graphwsl.errors import PredictorError
+from graphwsl.properties.predictor import Predictor, SavedPredictor
+from graphwsl.properties.predictors.deep_sets import DeepSetsPredictor
+from graphwsl.properties.predictors.dirac_bianconi import DiracBianconiPredictor
+from graphwsl.properties.predictors.flat import FlatMLP, FlatRidge
+from graphwsl.properties.predictors.forward_propagation import ForwardPropagationPredictor
+from graphwsl.properties.predictors.message_passing import MessagePassingPredictor
+from graphwsl.properties.predictors.nfn import NFNPredictor
+from graphwsl.properties.predictors.relational_transformer import RelationalTransformerPredictor
+from graphwsl.properties.predictors.weight_statistics import (
+    WeightStatisticsBoosting,
+    WeightStatisticsRidge,
+)
+
+PREDICTORS: dict[str, type[Predictor]] = {
+    predictor.name: predictor
+    for predictor in (
+        WeightStatisticsRidge,
+        WeightStatisticsBoosting,
+        FlatRidge,
+        FlatMLP,
+        DeepSetsPredictor,
+        NFNPredictor,
+        MessagePassingPredictor,
+        ForwardPropagationPredictor,
+        RelationalTransformerPredictor,
+        DiracBianconiPredictor,
+    )
+}
+"""All predictors by name."""
+
+
+def make_predictor(name: str, **options: Any) -> Predictor:
+    """A predictor that is not fitted yet.
+
+    Args:
+        name: One of :data:`PREDICTORS`.
+        **options: In place of its ``defaults``.
+
+    Raises:
+        PredictorError: An unknown name or option.
+    """
+    if name not in PREDICTORS:
+        known = ", ".join(PREDICTORS)
+        raise PredictorError(f"unknown predictor {name!r}; choose one of {known}")
+    return PREDICTORS[name](**options)
+
+
+def load_predictor(folder: str | Path) -> Predictor:
+    """The predictor that :meth:`Predictor.save` wrote.
+
+    Raises:
+        PredictorError: There is none, or one of another version.
+        StorageError: A file is damaged.
+    """
+    saved = SavedPredictor.read(Path(folder))
+    options = saved.config.get("options")
+    predictor = make_predictor(
+        str(saved.config.get("predictor")), **(options if isinstance(options, dict) else {})
+    )
+    predictor.restore(saved.config, saved.arrays)
+    return predictor

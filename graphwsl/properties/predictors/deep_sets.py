@@ -1,0 +1,30 @@
+"""Deep sets: every weight on its own, and means over layers."""
+
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from graphwsl.properties.metanetwork.network import Signals
+from graphwsl.properties.metanetwork.plan import Plan
+from graphwsl.properties.metanetwork.predictor import MetanetworkPredictor
+
+
+class DeepSets(nn.Module):
+    """No messages: nodes and edges reach the read-out as they are embedded."""
+
+    def forward(self, plan: Plan, x: Tensor, edges: Tensor) -> Signals:
+        """What came in."""
+        return x, edges
+
+
+class DeepSetsPredictor(MetanetworkPredictor):
+    """What can be learnt from the weights of each layer as a set.
+
+    Zaheer et al., "Deep Sets", 2017. Weights are told apart by layer and place, but which weights
+    meet in a neuron is lost.
+    """
+
+    name: ClassVar[str] = "deep_sets"
+
+    def _body(self) -> nn.Module:
+        return DeepSets()

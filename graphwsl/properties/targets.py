@@ -1,0 +1,102 @@
+"""What is predicted of a checkpoint: a metric, its epoch, or a generating factor."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from graphwsl.errors import PredictorError
+from graphwsl.zoo.checkpoint import Checkpoint, Scalar
+
+
+@dataclass(frozen=True)
+class Target:
+    """A property of checkpoints, as numbers.
+
+    Attributes:
+        name: ``test_accuracy``, ``generalisation_gap``, another metric, ``epoch``, or the name of
+            a generating factor.
+        classes: The values of a factor that is no number (text, yes or no), in order; None for
+            numbers.
+    """
+
+    name: str
+    classes: tuple[str | bool, ...] | None = None
+
+    @classmethod
+    def of(cls, name: str, checkpoints: Sequence[Checkpoint]) -> "Target":
+        """The property of this name, with the classes that these checkpoints have.
+
+        Raises:
+            PredictorError: A checkpoint lacks the property, its values are of several kinds, or
+                they are all the same.
+        """
+        values = _values(name, checkpoints)
+        kinds = {_kind(value) for value in values}
+        if len(kinds) > 1:
+            raise PredictorError(
+                f"{name!r} is {' in some and '.join(sorted(kinds))} in other checkpoints; "
+                "choose a property of one kind"
+            )
+        if len(set(values)) < 2:
+            raise PredictorError(
+                f"{name!r} is {values[0]!r} in all checkpoints; choose a property that varies"
+            )
+        if kinds == {"a number"}:
+            return cls(name)
+        return cls(name, tuple(sorted(set(values), key=str)))
+
+    @property
+    def is_categorical(self) -> bool:
+        """Whether classes are predicted instead of a number."""
+        return self.classes is not None
+
+    def values(self, checkpoints: Sequence[Checkpoint]) -> Float[Tensor, " checkpoints"]:
+        """The property of every checkpoint: the number, or the place of its class.
+
+        Raises:
+            PredictorError: A checkpoint lacks it, or has a class that is not known.
+        """
+        values = _values(self.name, checkpoints)
+        if self.classes is None:
+            for value in values:
+                if _kind(value) != "a number":
+                    raise PredictorError(f"{self.name!r} must be a number, got {value!r}")
+            return torch.tensor([float(value) for value in values], dtype=torch.float32)
+        places = {value: float(place) for place, value in enumerate(self.classes)}
+        for value in values:
+            if value not in places:
+                known = ", ".join(map(str, self.classes))
+                raise PredictorError(f"{self.name!r} is {value!r}, which is none of {known}")
+        return torch.tensor([places[value] for value in values], dtype=torch.float32)
+
+
+def _values(name: str, checkpoints: Sequence[Checkpoint]) -> list[Scalar]:
+    if not checkpoints:
+        raise PredictorError(f"there are no checkpoints that have a {name!r}")
+    values = []
+    for checkpoint in checkpoints:
+        try:
+            value = checkpoint[name]
+        except KeyError:
+            value = None
+        if value is None or (isinstance(value, float) and not math.isfinite(value)):
+            known = ", ".join(_known(checkpoints[0]))
+            raise PredictorError(
+                f"epoch {checkpoint.epoch} of model {checkpoint.model!r} has no {name!r}; "
+                f"choose one of {known}"
+            )
+        values.append(value)
+    return values
+
+
+def _known(checkpoint: Checkpoint) -> list[str]:
+    factors = {name for name, value in checkpoint.configuration.items() if value is not None}
+    return ["epoch", *sorted(checkpoint.metrics), *sorted(factors)]
+
+
+def _kind(value: Scalar) -> str:
+    return "a number" if isinstance(value, int | float) and not isinstance(value, bool) else "text"

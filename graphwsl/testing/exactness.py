@@ -1,0 +1,42 @@
+"""A graph is exact: its state is the network's bitwise, and every entry has its place."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from graphwsl.neural_graph.graph import NeuralGraph
+
+
+def same_bits(first: Tensor, second: Tensor) -> bool:
+    """Whether two tensors agree in shape, type and every bit, NaN and the sign of zero included."""
+    if first.shape != second.shape or first.dtype != second.dtype:
+        return False
+    first, second = (one.detach().cpu().contiguous().reshape(-1) for one in (first, second))
+    return torch.equal(first.view(torch.uint8), second.view(torch.uint8))
+
+
+def assert_exact(
+    graph: NeuralGraph, model: nn.Module | Mapping[str, Tensor], *, mapped: bool = True
+) -> None:
+    """The graph gives back the state of ``model`` bitwise and accounts for every entry of it.
+
+    Args:
+        graph: A graph.
+        model: The network that it was traced from, or its state.
+        mapped: Whether every parameter must also be on an edge or at a node.
+
+    Raises:
+        AssertionError: A tensor or an entry is lost; it is named.
+    """
+    state = model.state_dict() if isinstance(model, nn.Module) else model
+    given = graph.to_state_dict()
+    assert given.keys() == state.keys(), f"names differ: {sorted(given.keys() ^ state.keys())}"
+    changed = [name for name, tensor in state.items() if not same_bits(tensor, given[name])]
+    assert not changed, f"{changed} came back changed"
+    coverage = graph.coverage()
+    counts = {row.name: row.entries for row in coverage.tensors}
+    wrong = {name for name, tensor in graph.state.items() if counts[name] != tensor.numel()}
+    assert not wrong, f"entries of {sorted(wrong)} are counted wrongly"
+    if mapped:
+        assert coverage.mapped == coverage.num_parameters, str(coverage)

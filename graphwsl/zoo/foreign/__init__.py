@@ -1,0 +1,1 @@
+"""Readers of the published model zoos, in place: one file a layout."""

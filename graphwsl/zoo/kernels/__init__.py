@@ -1,0 +1,1 @@
+"""Compiled loops over populations of small networks, batch innermost."""

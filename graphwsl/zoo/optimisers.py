@@ -1,0 +1,126 @@
+"""Optimisers of a population: one step moves all networks, each by its own learning rate.
+
+The state is one long vector, parameter after parameter and within it network after network, so
+that a step is a handful of operations however many parameters there are.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+Flat = Float[Tensor, " numbers"]
+PerModel = Float[Tensor, " models"]
+
+
+class Parameters:
+    """The parameters of a population as one vector and as views of it.
+
+    Args:
+        initial: Each parameter of all networks, stacked. Shape ``(models, ...)``.
+    """
+
+    def __init__(self, initial: Sequence[Tensor]) -> None:
+        self.models = len(initial[0])
+        self.shapes = [parameter.shape for parameter in initial]
+        self.flat = torch.cat([parameter.reshape(-1) for parameter in initial])
+        parts = self.flat.split([shape.numel() for shape in self.shapes])
+        self.views = [
+            part.view(shape).requires_grad_()
+            for part, shape in zip(parts, self.shapes, strict=True)
+        ]
+
+    def spread(self, values: PerModel) -> Flat:
+        """A number of each network, at every place of its parameters."""
+        parts = [
+            values[:, None].expand(-1, shape.numel() // self.models).reshape(-1)
+            for shape in self.shapes
+        ]
+        return torch.cat(parts)
+
+    def gradient(self, loss: Float[Tensor, ""]) -> Flat:
+        """The gradient of a sum over networks, in the order of :attr:`flat`."""
+        return torch.cat([g.reshape(-1) for g in torch.autograd.grad(loss, self.views)])
+
+
+class Optimiser(Protocol):
+    """Moves parameters against their gradient."""
+
+    def step(self, gradient: Flat) -> None:
+        """Change the parameters in place; ``gradient`` may be overwritten."""
+        ...
+
+
+class Adam:
+    """Adam with L2 regularisation in the gradient, as ``torch.optim.Adam`` with its defaults.
+
+    Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015; β = (0.9, 0.999), ε = 1e-8.
+
+    Args:
+        parameters: Of the population.
+        learning_rate: Of each network.
+        weight_decay: Of each network.
+    """
+
+    betas: ClassVar = (0.9, 0.999)
+    epsilon: ClassVar = 1e-8
+
+    def __init__(
+        self, parameters: Parameters, learning_rate: PerModel, weight_decay: PerModel
+    ) -> None:
+        self.theta = parameters.flat
+        self.rate = -parameters.spread(learning_rate)
+        self.decay = parameters.spread(weight_decay) if weight_decay.any() else None
+        self.mean = torch.zeros_like(self.theta)
+        self.square = torch.zeros_like(self.theta)
+        self.steps = 0
+
+    def step(self, gradient: Flat) -> None:
+        """See :class:`Optimiser`."""
+        self.steps += 1
+        first, second = self.betas
+        if self.decay is not None:
+            gradient.addcmul_(self.decay, self.theta)
+        self.mean.lerp_(gradient, 1 - first)
+        self.square.mul_(second).addcmul_(gradient, gradient, value=1 - second)
+        scale = math.sqrt(1 - second**self.steps)
+        denominator = self.square.sqrt().div_(scale).add_(self.epsilon)
+        step = self.mean / denominator
+        self.theta.addcmul_(self.rate, step, value=1 / (1 - first**self.steps))
+
+
+class Momentum:
+    """Gradient descent with momentum 0.9 and L2 regularisation, as ``torch.optim.SGD``.
+
+    Args:
+        parameters: Of the population.
+        learning_rate: Of each network.
+        weight_decay: Of each network.
+    """
+
+    momentum: ClassVar = 0.9
+
+    def __init__(
+        self, parameters: Parameters, learning_rate: PerModel, weight_decay: PerModel
+    ) -> None:
+        self.theta = parameters.flat
+        self.rate = -parameters.spread(learning_rate)
+        self.decay = parameters.spread(weight_decay) if weight_decay.any() else None
+        self.velocity = torch.zeros_like(self.theta)
+
+    def step(self, gradient: Flat) -> None:
+        """See :class:`Optimiser`."""
+        if self.decay is not None:
+            gradient.addcmul_(self.decay, self.theta)
+        self.velocity.mul_(self.momentum).add_(gradient)
+        self.theta.addcmul_(self.rate, self.velocity)
+
+
+OPTIMISERS: dict[str, Callable[[Parameters, PerModel, PerModel], Optimiser]] = {
+    "adam": Adam,
+    "sgd": Momentum,
+}
+"""One line an optimiser."""

@@ -1,0 +1,198 @@
+"""What a zoo is made of: a frozen recipe, shipped by name or from a TOML file."""
+
+import tomllib
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from graphwsl.errors import ZooError
+from graphwsl.zoo.checkpoint import Scalar
+
+FOLDER = files("graphwsl.zoo") / "recipes"
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Data(_Frozen):
+    """The images.
+
+    Attributes:
+        name: ``digits``, ``mnist_5000``, or the path of an ``.npz`` file.
+        image_size: Height and width that the images are enlarged and padded to.
+        in_channels: Channels that images of one channel are repeated to.
+    """
+
+    name: str
+    image_size: Count | None = None
+    in_channels: Count | None = None
+
+
+class Factors(_Frozen):
+    """The generating factors of one network, all that its training depends on but the data.
+
+    Attributes:
+        architecture: Its name.
+        seed: Of the initial weights, the subset, the order of the data and dropout.
+        activation: Name of the activation.
+        initialisation: How the weights begin.
+        optimiser: ``adam`` or ``sgd``, the latter with momentum 0.9.
+        learning_rate: Constant throughout.
+        weight_decay: L2 regularisation as part of the gradient.
+        dropout: Share of values that is dropped.
+        data_fraction: Share of the training images that the network sees.
+        width: Channels or neurons of a layer, of architectures that have a choice.
+        depth: Layers or blocks, of architectures that have a choice.
+        patch_size: Of transformers.
+        heads: Of transformers.
+    """
+
+    architecture: str
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    activation: str = "tanh"
+    initialisation: str = "kaiming_uniform"
+    optimiser: Literal["adam", "sgd"] = "adam"
+    learning_rate: Positive = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    data_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    width: Count | None = None
+    depth: Count | None = None
+    patch_size: Count | None = None
+    heads: Count | None = None
+
+
+class Recipe(_Frozen):
+    """A population: every combination of the ``grid``, or a sample of them, with ``fixed`` factors.
+
+    Attributes:
+        data: The images.
+        epochs: Passes over the training images.
+        batch_size: Images a step; the last step of an epoch takes what is left.
+        keep: The epochs whose weights and metrics are kept, 0 being the initialisation, or
+            ``every`` one from 0.
+        seeds: Networks of each combination, with the seeds 1, 2, … .
+        sample: Train so many rows of the grid, drawn at random; None trains all.
+        sample_seed: Of that draw.
+        fixed: Generating factors of all networks.
+        grid: Lists of generating factors.
+    """
+
+    data: Data
+    epochs: Count
+    batch_size: Count = 32
+    keep: Literal["every"] | tuple[Annotated[int, Field(ge=0)], ...] = "every"
+    seeds: Count | None = None
+    sample: Count | None = None
+    sample_seed: Annotated[int, Field(ge=0)] = 0
+    fixed: dict[str, Scalar] = {}
+    grid: dict[str, tuple[Scalar, ...]] = {}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Recipe":
+        twice = sorted(self.fixed.keys() & self.grid.keys())
+        if twice:
+            raise ValueError(f"{twice[0]!r} is both fixed and in the grid; remove one of them")
+        if self.seeds is not None and "seed" in {**self.fixed, **self.grid}:
+            raise ValueError("'seed' and 'seeds' exclude each other; remove one of them")
+        empty = [name for name, values in self.grid.items() if not values]
+        if empty:
+            raise ValueError(f"the grid of {empty[0]!r} is empty; give it values or remove it")
+        late = [epoch for epoch in self.kept if epoch > self.epochs]
+        if late or not self.kept:
+            raise ValueError(
+                f"keep must name epochs from 0 to {self.epochs}, got {list(self.kept)}"
+            )
+        return self
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """The epochs that are kept, in order."""
+        if self.keep == "every":
+            return tuple(range(self.epochs + 1))
+        return tuple(sorted(set(self.keep)))
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """The recipes that come with the package."""
+        return sorted(Path(file.name).stem for file in FOLDER.iterdir() if ".toml" in file.name)
+
+    @classmethod
+    def resolve(cls, source: str | Path, **options: Any) -> "Recipe":
+        """The recipe of a name or TOML file, with every option that is not None in its place.
+
+        Args:
+            source: A name among :meth:`names`, or a file that ends in ``.toml``.
+            **options: Fields of the recipe.
+
+        Raises:
+            ZooError: No such recipe, a file that cannot be read, an unknown key, or a value
+                outside its range.
+        """
+        values = _read(str(source))
+        values |= {name: value for name, value in options.items() if value is not None}
+        return cls.of(values)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Recipe":
+        """The recipe of plain values, its factors checked.
+
+        Raises:
+            ZooError: An unknown key, or a value outside its range.
+        """
+        try:
+            recipe = cls.model_validate(values)
+        except ValidationError as error:
+            raise ZooError(one_line(error, cls)) from error
+        for name, options in recipe.grid.items():
+            for value in options:
+                recipe.factors(**{name: value})
+        recipe.factors()
+        return recipe
+
+    def factors(self, **chosen: Scalar) -> Factors:
+        """The factors of a network with ``chosen`` ones from the grid, the rest its first values.
+
+        Raises:
+            ZooError: An unknown factor, or a value outside its range.
+        """
+        first = {name: values[0] for name, values in self.grid.items()}
+        try:
+            return Factors.model_validate({**self.fixed, **first, **chosen})
+        except ValidationError as error:
+            raise ZooError(one_line(error, Factors)) from error
+
+
+def one_line(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first problem of an error, with the value that caused it."""
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        known = Data if where.startswith("data.") else model
+        what = "factor" if model is Factors else "key"
+        return f"unknown {what} {where!r}; the {what}s are {', '.join(known.model_fields)}"
+    if problem["type"] == "missing":
+        return f"{where} is missing; set it"
+    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return f"{where} must be {message}, got {problem['input']!r}" if where else message
+
+
+def _read(source: str) -> dict[str, Any]:
+    if not source.endswith(".toml"):
+        if source not in Recipe.names():
+            known = ", ".join(Recipe.names())
+            raise ZooError(f"unknown recipe {source!r}; choose one of {known} or give a .toml file")
+        return tomllib.loads((FOLDER / f"{source}.toml").read_text(encoding="utf-8"))
+    try:
+        return tomllib.loads(Path(source).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ZooError(f"recipe {source!r} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ZooError(f"recipe {source!r} is no valid TOML: {error}") from error

@@ -1,0 +1,248 @@
+"""Train a zoo: cut it into chunks, train them in worker processes, store each once it is there.
+
+What was stored is never trained again, however the process ended. Only unfinished chunks, a
+minute's work each, are lost with it.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gnncore.errors import TrainingError
+from gnncore.storage import exclusive_lock, remove_leftovers
+from graphwsl.errors import ZooError
+from graphwsl.zoo.chunk import train_chunk
+from graphwsl.zoo.data import ImageData, load_images
+from graphwsl.zoo.folder import ZooFolder
+from graphwsl.zoo.grid import Row
+from graphwsl.zoo.memory import keep_freed_memory
+from graphwsl.zoo.plan import plan
+from graphwsl.zoo.recipe import Recipe
+from graphwsl.zoo.store import StoredZoo
+
+OnProgress = Callable[[int, int], None]
+"""Called with the epochs of networks that are done, and those of the whole zoo."""
+
+SECONDS_PER_LOOK = 0.2
+
+
+class Stopped(Exception):  # noqa: N818 - an outcome, not an error
+    """The training was asked to stop."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedZoo:
+    """What :func:`train_zoo` did.
+
+    Attributes:
+        zoo: The zoo.
+        epochs: Epochs of networks trained by this call.
+        seconds: Wall time of this call [s].
+    """
+
+    zoo: StoredZoo
+    epochs: int
+    seconds: float
+
+
+def train_zoo(
+    recipe: Recipe | str | Path,
+    out: str | Path,
+    *,
+    workers: int = 1,
+    resume: bool = False,
+    on_progress: OnProgress | None = None,
+) -> TrainedZoo:
+    """Train the networks of a recipe into a folder, or continue an interrupted training.
+
+    The files depend on the recipe and its data alone: not on workers or interruptions. Several
+    workers are processes of one thread each, which import the program that started them; a script
+    calls this under ``if __name__ == "__main__":``.
+
+    Args:
+        recipe: The recipe, its name, or its TOML file.
+        out: The folder of the zoo.
+        workers: Processes; with 1, this one trains.
+        resume: Continue the training that is there; without one, a new one starts all the same.
+        on_progress: Called several times a second.
+
+    Raises:
+        ZooError: The recipe cannot be trained, or the folder holds something else; nothing was
+            written.
+        StorageError: The disk is full, read-only, or another process works in the folder.
+        TrainingError: A worker process died.
+        KeyboardInterrupt: Ctrl-C was pressed; the chunks that were there are kept.
+    """
+    recipe = recipe if isinstance(recipe, Recipe) else Recipe.resolve(recipe)
+    if workers < 1:
+        raise ZooError(f"workers must be at least 1, got {workers}")
+    started = time.perf_counter()
+    data = images_of(recipe)
+    chunks = plan(recipe, data)
+    folder = ZooFolder(Path(out))
+    data_hash = data.content_hash
+    folder.check(recipe, data_hash, resume=resume)
+    folder.create(recipe, data_hash)
+    trained = 0
+    with exclusive_lock(folder.path):
+        if not folder.is_complete:
+            remove_leftovers(folder.path)
+            missing = [number for number in range(len(chunks)) if not folder.has_chunk(number)]
+            total = recipe.epochs * sum(map(len, chunks))
+            trained = recipe.epochs * sum(len(chunks[number]) for number in missing)
+            report = on_progress or (lambda done, total: None)
+
+            def show(done: int) -> None:
+                report(total - trained + done, total)
+
+            if workers == 1 or len(missing) <= 1:
+                _train_here(recipe, data, chunks, folder, missing, show)
+            else:
+                _train_apart(recipe, chunks, folder, missing, min(workers, len(missing)), show)
+            folder.finish(len(chunks))
+    return TrainedZoo(StoredZoo(folder), trained, time.perf_counter() - started)
+
+
+def images_of(recipe: Recipe) -> ImageData:
+    """The data of a recipe.
+
+    Raises:
+        ZooError: As :func:`graphwsl.zoo.data.load_images`.
+    """
+    data = recipe.data
+    return load_images(data.name, image_size=data.image_size, in_channels=data.in_channels)
+
+
+def _train_here(
+    recipe: Recipe,
+    data: ImageData,
+    chunks: list[list[Row]],
+    folder: ZooFolder,
+    missing: list[int],
+    show: Callable[[int], None],
+) -> None:
+    done = 0
+    with _one_thread():
+        for number in missing:
+
+            def count(models: int = len(chunks[number])) -> None:
+                nonlocal done
+                done += models
+                show(done)
+
+            _train_one(recipe, data, chunks[number], folder, number, count)
+
+
+def _train_one(
+    recipe: Recipe,
+    data: ImageData,
+    rows: list[Row],
+    folder: ZooFolder,
+    number: int,
+    on_epoch: Callable[[], None],
+) -> None:
+    trained = train_chunk(
+        [row.configuration for row in rows],
+        data,
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        kept=recipe.kept,
+        on_epoch=on_epoch,
+    )
+    folder.write_chunk(number, rows, recipe.kept, trained)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    # Threads of torch would contend: the parallelism is in the networks.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _train_apart(
+    recipe: Recipe,
+    chunks: list[list[Row]],
+    folder: ZooFolder,
+    missing: list[int],
+    workers: int,
+    show: Callable[[int], None],
+) -> None:
+    context = multiprocessing.get_context("spawn")
+    done, stop = context.Value("q", 0), context.Event()
+    pool = ProcessPoolExecutor(workers, context, _start_worker, (recipe, folder.path, done, stop))
+    with pool:
+        with _interrupts_ignored():
+            running: set[Future[None]] = {
+                pool.submit(_train_in_worker, number, chunks[number]) for number in missing
+            }
+        try:
+            while running:
+                finished, running = wait(running, SECONDS_PER_LOOK, FIRST_COMPLETED)
+                for future in finished:
+                    future.result()
+                show(done.value)
+        except BrokenProcessPool as error:
+            raise TrainingError(
+                "a worker process died, perhaps for lack of memory; try again with fewer workers, "
+                "and resume what is there"
+            ) from error
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    # Workers that are started here inherit it: Ctrl-C reaches the whole group of processes, and
+    # the parent alone decides what it means.
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
+
+
+_worker: dict[str, Any] = {}
+"""What a worker process keeps between chunks."""
+
+
+def _start_worker(recipe: Recipe, path: Path, done: Any, stop: Any) -> None:
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    _worker.update(
+        recipe=recipe,
+        data=images_of(recipe),
+        folder=ZooFolder(path),
+        done=done,
+        stop=stop,
+        parent=os.getppid(),
+    )
+
+
+def _train_in_worker(number: int, rows: list[Row]) -> None:
+    def on_epoch() -> None:
+        if _worker["stop"].is_set() or os.getppid() != _worker["parent"]:
+            raise Stopped
+        with _worker["done"].get_lock():
+            _worker["done"].value += len(rows)
+
+    _train_one(_worker["recipe"], _worker["data"], rows, _worker["folder"], number, on_epoch)

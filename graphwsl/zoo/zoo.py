@@ -1,0 +1,40 @@
+"""The zoo: a population of networks, whatever the layout that it is stored in."""
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from graphwsl.zoo.checkpoint import Checkpoint, Problem
+
+
+@runtime_checkable
+class Zoo(Protocol):
+    """Checkpoints with their configurations and metrics at once, and their weights lazily."""
+
+    @property
+    def checkpoints(self) -> Sequence[Checkpoint]:
+        """Every usable checkpoint, ordered by model and epoch."""
+        ...
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """What was left out, with the reason: damaged files, trainings that diverged."""
+        ...
+
+    def weights(self, checkpoint: Checkpoint) -> dict[str, Tensor]:
+        """The state of a checkpoint; only now is it read.
+
+        Raises:
+            ZooError: The zoo has no such checkpoint.
+            StorageError: Its file is damaged.
+        """
+        ...
+
+    def module(self, checkpoint: Checkpoint) -> nn.Module:
+        """The architecture of a checkpoint, in evaluation mode, with weights of no meaning."""
+        ...
+
+    def example_inputs(self, checkpoint: Checkpoint) -> Tensor:
+        """Inputs that :meth:`module` accepts. Shape ``(1, channels, height, width)``."""
+        ...

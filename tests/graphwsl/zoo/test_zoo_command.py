@@ -1,0 +1,95 @@
+"""The command line of zoos."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from graphwsl.cli import app
+
+TOML = """
+epochs = 1
+batch_size = 128
+seeds = 3
+[data]
+name = "digits"
+[fixed]
+architecture = "mlp"
+width = 4
+learning_rate = 0.01
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.toml").write_text(TOML, encoding="utf-8")
+    return "tiny.toml"
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, ["zoo", *arguments])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_train_info_verify(recipe: str) -> None:
+    code, out, err = run("train", recipe, "--workers", "1", "--json")
+    assert (code, err) == (0, "")
+    summary = json.loads(out)
+    assert (summary["networks"], summary["checkpoints"], summary["epochs_trained"]) == (3, 6, 3)
+    assert summary["zoo"] == str(Path("zoos", "tiny"))
+    assert summary["factors"]["seed"] == [1, 2, 3]
+    assert run("info", "zoos/tiny", "--json")[1].startswith('{"zoo": ')
+    code, out, _ = run("info", "zoos/tiny")
+    assert code == 0
+    assert "zoos/tiny: 3 networks, 6 checkpoints" in out
+    assert "architecture = mlp" in out
+    assert "test accuracy at the last epoch: median " in out
+    assert run("verify", "zoos/tiny")[:2] == (0, "zoos/tiny: all files are as they should be\n")
+    Path("zoos/tiny/index.jsonl").unlink()
+    assert run("verify", "zoos/tiny")[:2] == (1, "index.jsonl is missing\n")
+
+
+def test_options_win_over_the_recipe(recipe: str) -> None:
+    options = ("--seeds", "1", "--epochs", "2", "--out", "other", "--workers", "1", "--quiet")
+    assert run("train", recipe, *options) == (0, "", "")
+    assert run("train", recipe, *options, "--resume")[0] == 0
+    info = json.loads(run("info", "other", "--json")[1])
+    assert (info["networks"], info["epochs"]) == (1, [0, 1, 2])
+
+
+def test_a_summary_is_printed(recipe: str) -> None:
+    code, out, _ = run("train", recipe, "--workers", "1", "--seeds", "1")
+    assert code == 0
+    assert "1 epochs in " in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "none"), "graphwsl: unknown recipe 'none'; choose one of cnn_l, "),
+        (("train", "tiny.toml", "--epochs", "0"), "graphwsl: epochs must be greater than or equal"),
+        (("train", "tiny.toml", "--data", "x"), "graphwsl: unknown data 'x'; choose one of digits"),
+        (("info", "nowhere"), "graphwsl: 'nowhere' is no folder; give the folder of a zoo"),
+        (("verify", "."), "graphwsl: '.' is no zoo: cannot read "),
+    ],
+)
+def test_errors_are_one_line(recipe: str, arguments: tuple[str, ...], message: str) -> None:
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith(message)
+    assert err.count("\n") == 1
+
+
+def test_what_was_interrupted_says_how_to_go_on(
+    recipe: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("graphwsl.zoo.training.train_zoo", interrupted)
+    monkeypatch.setattr("sys.argv", ["graphwsl", "zoo", "train", recipe])
+    code, _, err = run("train", recipe)
+    assert code == 130
+    assert err == f"interrupted; continue with: graphwsl zoo train {recipe} --resume\n"
