@@ -58,5 +58,7 @@ def _options(
 # Commands register themselves; their order here is that of the help.
 from graphwsl.cli import (  # noqa: E402, F401
     graph,
+    predict,
+    train,
     zoo,
 )

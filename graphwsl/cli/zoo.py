@@ -102,14 +102,21 @@ def info(
 
 
 @zoo_app.command()
-def verify(zoo: Path = typer.Argument(help="Folder of a zoo that graphwsl trained.")) -> None:
-    """Check every file of a zoo against its manifest.
+def verify(zoo: Path = typer.Argument(help="Folder of a zoo, of any layout.")) -> None:
+    """Check every file of a zoo: ours against its manifest, others by reading all weights.
 
     Lists each problem in a line and exits with code 1 if there is any.
     """
-    from graphwsl.zoo.folder import ZooFolder
+    from graphwsl.zoo.folder import ZooFolder, is_stored_zoo
+    from graphwsl.zoo.foreign.foreign_zoo import ForeignZoo
+    from graphwsl.zoo.layouts import open_zoo
 
-    problems = ZooFolder(zoo).problems()
+    if zoo.is_dir() and not is_stored_zoo(zoo) and any(zoo.iterdir()):
+        opened = open_zoo(zoo)
+        assert isinstance(opened, ForeignZoo)
+        problems = [f"{problem.path}: {problem.reason}" for problem in opened.verify()]
+    else:
+        problems = ZooFolder(zoo).problems()
     for problem in problems:
         typer.echo(problem)
     if problems:

@@ -125,6 +125,12 @@ class MappedPopulation(Population):
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__(module.eval())
+        buffers = [name for name, _ in module.named_buffers()]
+        if buffers:
+            raise ZooError(
+                f"{type(module).__name__} cannot be trained in a population: it has running "
+                f"statistics such as {buffers[0]!r}, which the networks would share"
+            )
         if any(isinstance(layer, nn.Dropout) and layer.p for layer in module.modules()):
             raise ZooError(
                 f"dropout of {type(module).__name__} must be 0: only chains of layers can drop, "

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from published_layouts import configuration, large, result, small, write_trial
 from torch import nn
+from typer.testing import CliRunner
 
+from graphwsl.cli import app
 from graphwsl.errors import ZooError
 from graphwsl.imports import load_into
 from graphwsl.zoo import Zoo, open_zoo
@@ -235,6 +237,15 @@ def test_reading_all_names_the_rest(broken: Path) -> None:
     assert [checkpoint.model for checkpoint in zoo.checkpoints] == ["good", "half_line", "twice"]
     assert all(zoo.weights(checkpoint) for checkpoint in zoo.checkpoints)
     assert list(zoo.verify()) == list(zoo.problems)
+
+
+def test_the_command_line_reads_all_as_well(broken: Path) -> None:
+    outcome = CliRunner().invoke(app, ["zoo", "verify", str(broken)])
+    assert outcome.exit_code == 1
+    listed = outcome.stdout.splitlines()
+    assert len(listed) == len(AT_ONCE) + len(ON_READING)
+    for path, reason in ON_READING.items():
+        assert any(line.startswith(f"{path}: ") and reason in line for line in listed)
 
 
 def test_reading_one_names_it(broken: Path) -> None:

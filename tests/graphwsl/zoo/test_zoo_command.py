@@ -72,7 +72,7 @@ def test_a_summary_is_printed(recipe: str) -> None:
         (("train", "tiny.toml", "--epochs", "0"), "graphwsl: epochs must be greater than or equal"),
         (("train", "tiny.toml", "--data", "x"), "graphwsl: unknown data 'x'; choose one of digits"),
         (("info", "nowhere"), "graphwsl: 'nowhere' is no folder; give the folder of a zoo"),
-        (("verify", "."), "graphwsl: '.' is no zoo: cannot read "),
+        (("verify", "."), "graphwsl: '.' is no zoo of a known layout"),
     ],
 )
 def test_errors_are_one_line(recipe: str, arguments: tuple[str, ...], message: str) -> None:

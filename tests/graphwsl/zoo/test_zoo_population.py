@@ -12,6 +12,7 @@ from graphwsl.zoo.architectures import build
 from graphwsl.zoo.chunk import TrainedChunk, train_chunk
 from graphwsl.zoo.data import ImageData
 from graphwsl.zoo.initialisation import initialised
+from graphwsl.zoo.population import Population
 from graphwsl.zoo.streams import stream
 
 BATCH, EPOCHS = 24, 2
@@ -208,3 +209,8 @@ def test_what_cannot_be_trained_is_said() -> None:
         train([configuration("vit", data, width=8, patch_size=4, dropout=0.1)], data)
     with pytest.raises(ZooError, match=r"activation of mlp must be one of tanh.*, got 'step'"):
         build("mlp", {"activation": "step"})
+
+
+def test_shared_running_statistics_are_refused() -> None:
+    with pytest.raises(ZooError, match=r"running statistics such as '.*running_mean'"):
+        Population.of(build("resnet18", {"width": 2}))
