@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from benchmarks.coverage_corpus.small_configs import SMALL_CONFIGS
 from benchmarks.coverage_corpus.wheels import REAL_NETWORKS
-from benchmarks.results import Report, progress
+from benchmarks.results import Report, console, progress
 from gnncore.storage import CorruptFileError
 from graphwsl import neural_graph
 from graphwsl.errors import GraphwslError
@@ -168,6 +168,9 @@ def main(
                 except (GraphwslError, CorruptFileError) as error:
                     record = {"refused": str(error)}
                 measured[name] = {"family": family, **record}
+                if found := failures_of(record):
+                    report.say(f"gate failed: {name}: {'; '.join(found)}")
+                console.print("; ".join(row_of(name, measured[name])), soft_wrap=True)
                 bar.advance(task)
             report.table(
                 family,
@@ -194,9 +197,8 @@ def main(
         "Permutations, scalings, signs: largest change of an output under a random symmetry, in "
         "float64 and relative to the largest output; none: the graph has no such symmetry."
     )
-    failures = {name: found for name, one in measured.items() if (found := failures_of(one))}
-    for name, found in failures.items():
-        report.say(f"gate failed: {name}: {'; '.join(found)}")
+    failures = {name: failures_of(record) for name, record in measured.items()}
+    failures = {name: found for name, found in failures.items() if found}
     settings = {"threads": threads, "largest_error": LARGEST_ERROR}
     report.save(settings, {"networks": measured, "failures": failures}, json)
     if failures and not quick:

@@ -28,7 +28,7 @@ LANGUAGES = {"python", "console", "toml", "sh", "text", "bibtex"}
 
 
 def run_console(example: Example) -> None:
-    """Runs every ``$ gridstab …`` or ``$ graphwsl …`` of a block; the lines shown below it must occur, in order.
+    """Runs every command of a block, whose shown lines must occur in what it prints, in order.
 
     ``…`` stands for anything: digits that depend on the processor, or lines that are left out.
     """

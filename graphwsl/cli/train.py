@@ -48,7 +48,7 @@ def train(
 
     name = f"{zoo.resolve().name}-{target}-{predictor}"
     out = Path("predictors", name) if out is None else out
-    options = {"epochs": epochs, "device": device}
+    options: dict[str, Any] = {"epochs": epochs, "device": device}
     trained = train_predictor(
         zoo,
         out,

@@ -34,6 +34,7 @@ TRAINING: dict[str, Any] = {
     "schedule": "cosine",
     "clip_norm": 1.0,
     "patience": 20,
+    "average_decay": None,
 }
 """Settings of the training loop that predictors share, unless they say otherwise."""
 
@@ -101,10 +102,10 @@ class NetworkPredictor(Predictor):
         with seeded(self.seed):
             self.network = self._build(train, self._built)
         self._know(train.architectures)
-        stores = [
-            _store(population, self._labels(label))
-            for population, label in ((train, train_label), (valid, valid_label))
-        ]
+        stores = (
+            _store(train, self._labels(train_label)),
+            _store(valid, self._labels(valid_label)),
+        )
         start = time.perf_counter()
         result = fit(self.network, *stores, settings, objective, progress=progress)
         self.network.to("cpu")

@@ -94,6 +94,28 @@ class Population:
             kinds.append(list(architectures).index(architecture.digest))
         return cls(checkpoints, list(architectures.values()), torch.tensor(kinds), states)
 
+    @classmethod
+    def join(cls, parts: Sequence["Population"]) -> "Population":
+        """Several populations as one, in order.
+
+        Raises:
+            PredictorError: There are none.
+        """
+        if not parts:
+            raise PredictorError("there are no networks; name at least one")
+        architectures: dict[str, Architecture] = {}
+        kinds = []
+        for part in parts:
+            known = [architectures.setdefault(a.digest, a) for a in part.architectures]
+            place = list(architectures)
+            kinds += [place.index(known[kind].digest) for kind in part.kind.tolist()]
+        return cls(
+            [checkpoint for part in parts for checkpoint in part.checkpoints],
+            list(architectures.values()),
+            torch.tensor(kinds),
+            [state for part in parts for state in part.states],
+        )
+
     def __len__(self) -> int:
         return len(self.checkpoints)
 

@@ -65,9 +65,7 @@ class Ridge:
         assert best is not None
         return cls(mean, scale, best[2], bias, best[1])
 
-    def predict(
-        self, x: Float[np.ndarray, "rows columns"]
-    ) -> Float[np.ndarray, "rows outputs"]:
+    def predict(self, x: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows outputs"]:
         """The outputs of other rows."""
         seen = np.where(np.isfinite(x), x - self.mean, 0.0) / self.scale
         return seen @ self.weight + self.bias

@@ -47,7 +47,7 @@ class Target:
             )
         if kinds == {"a number"}:
             return cls(name)
-        return cls(name, tuple(sorted(set(values), key=str)))
+        return cls(name, tuple(sorted({_class(value) for value in values}, key=str)))
 
     @property
     def is_categorical(self) -> bool:
@@ -62,16 +62,18 @@ class Target:
         """
         values = _values(self.name, checkpoints)
         if self.classes is None:
-            for value in values:
-                if _kind(value) != "a number":
-                    raise PredictorError(f"{self.name!r} must be a number, got {value!r}")
-            return torch.tensor([float(value) for value in values], dtype=torch.float32)
-        places = {value: float(place) for place, value in enumerate(self.classes)}
+            return torch.tensor([self._number(value) for value in values], dtype=torch.float32)
+        places: dict[Scalar, float] = {value: float(n) for n, value in enumerate(self.classes)}
         for value in values:
             if value not in places:
                 known = ", ".join(map(str, self.classes))
                 raise PredictorError(f"{self.name!r} is {value!r}, which is none of {known}")
         return torch.tensor([places[value] for value in values], dtype=torch.float32)
+
+    def _number(self, value: Scalar) -> float:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+        raise PredictorError(f"{self.name!r} must be a number, got {value!r}")
 
 
 def _values(name: str, checkpoints: Sequence[Checkpoint]) -> list[Scalar]:
@@ -96,6 +98,10 @@ def _values(name: str, checkpoints: Sequence[Checkpoint]) -> list[Scalar]:
 def _known(checkpoint: Checkpoint) -> list[str]:
     factors = {name for name, value in checkpoint.configuration.items() if value is not None}
     return ["epoch", *sorted(checkpoint.metrics), *sorted(factors)]
+
+
+def _class(value: Scalar) -> str | bool:
+    return value if isinstance(value, bool) else str(value)
 
 
 def _kind(value: Scalar) -> str:

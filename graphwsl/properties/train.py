@@ -1,9 +1,9 @@
 """Fit a predictor to a zoo, judge it once on the networks it never saw, and keep it in a folder.
 
-    predictor.json          what it is, what it was fitted to, and the split
-    predictor.safetensors   what was fitted
-    metrics.json            on validation and on the test part
-    manifest.json           checksums; its presence says that the folder is complete
+predictor.json          what it is, what it was fitted to, and the split
+predictor.safetensors   what was fitted
+metrics.json            on validation and on the test part
+manifest.json           checksums; its presence says that the folder is complete
 """
 
 import time

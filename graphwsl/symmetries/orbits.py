@@ -57,7 +57,9 @@ def orbits_of(structure: Structure) -> list[Orbit]:
                     # Where more nodes are alike than here, there is more to be exchanged: the
                     # values of a head whose queries are fixed by rotation.
                     if len(others) == len(members) or all(
-                        _is_known(places, column[0], other) for other in others if other != column[0]
+                        _is_known(places, column[0], other)
+                        for other in others
+                        if other != column[0]
                     ):
                         settled.update(column)
     return found

@@ -72,7 +72,8 @@ def test_the_gate_fails_for_a_network_that_is_refused(
     result = json.loads(out.read_text(encoding="utf-8"))
     assert list(result["measured"]["failures"]) == ["refused"]
     assert result["tables"][0]["rows"][1] == ["refused", *["–"] * 7]
-    assert "1 of 2 networks" in result["sentences"][0]
+    assert "the operator is unknown" in result["sentences"][0]
+    assert "1 of 2 networks" in result["sentences"][1]
 
 
 def test_the_gate_fails_for_a_changed_function_and_changed_bits() -> None:

@@ -50,6 +50,7 @@ OPERATOR_GROUPS = (
 """Modules that fill the registry."""
 
 FREE_SIZES = (64, 224, 16, 1)
+"""Tried one after the other for sizes that a file leaves open."""
 
 
 class OnnxModule(nn.Module):
@@ -110,7 +111,7 @@ class OnnxModule(nn.Module):
         """
         names = self.graph.inputs
         given: dict[str, Value] = {**dict(zip(names, inputs, strict=False)), **named}
-        if len(inputs) > len(names) or set(given) != set(names):
+        if len(inputs) + len(named) != len(names) or set(given) != set(names):
             raise UnsupportedModelError(
                 f"the inputs are {', '.join(names)}; got {len(inputs)} by position"
                 + (f" and {', '.join(named)}" if named else "")
@@ -122,7 +123,7 @@ class OnnxModule(nn.Module):
     def example_inputs(
         self, shapes: Mapping[str, Sequence[int]] | None = None, *, seed: int = 0
     ) -> tuple[Tensor, ...]:
-        """Random inputs on which the network runs: one example, standard normal values.
+        """Random inputs on which the network runs: one example, normal values, integers 0 or 1.
 
         Free sizes other than the batch take the first of 64, 224, 16, 1 with which it runs.
 

@@ -41,6 +41,7 @@ def to_tensor(
 def to_array(value: Value) -> np.ndarray:
     """A tensor as an array: from here on its values are taken for fixed."""
     if isinstance(value, Tensor):
+        value = value.float() if value.dtype == torch.bfloat16 else value
         return np.array(value.tolist(), dtype=str(value.dtype).removeprefix("torch."))
     return value
 

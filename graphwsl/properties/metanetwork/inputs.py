@@ -59,8 +59,8 @@ class InputEmbedding(nn.Module):
         self.relation_kind = nn.Embedding(NUM_RELATION_KINDS, edge_channels)
         # A kernel has one entry that matters in a linear layer, and all of them in a convolution.
         nn.init.normal_(self.embed_kernel.weight, std=1.0)
-        self.register_buffer("node_scale", torch.ones(len(NODE_FEATURES)))
-        self.register_buffer("edge_scale", torch.ones(len(PLACES)))
+        self.node_scale = nn.Buffer(torch.ones(len(NODE_FEATURES)))
+        self.edge_scale = nn.Buffer(torch.ones(len(PLACES)))
 
     def fit_scales(self, groups: Iterable[tuple[Plan, Float[Tensor, "networks entries"]]]) -> None:
         """Take the scales from networks: the training set."""
@@ -71,9 +71,7 @@ class InputEmbedding(nn.Module):
                 0, plan.node_places, 1.0
             )
             x = (plan.x(states) - _CENTRE).square().mean(0) * has.view(plan.num_nodes, -1)
-            node += len(states) * torch.stack(
-                [x.sum(0), has.view(plan.num_nodes, -1).sum(0)]
-            )
+            node += len(states) * torch.stack([x.sum(0), has.view(plan.num_nodes, -1).sum(0)])
             for block in plan.blocks:
                 values = self._rescaled(block, block.weights(states)).square()
                 edge[:, block.place] += torch.stack(

@@ -5,8 +5,8 @@ block. Their messages are products of dense tensors, and the mean over a neuron'
 mean over an axis, several times faster than scattering single edges.
 """
 
-from dataclasses import dataclass, fields
-from typing import cast
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -210,16 +210,18 @@ class Plan:
         """The plan on a device; itself if it is there."""
         if self.node_layer.device == device:
             return self
-        return cast(Plan, _moved(self, device))
+        plan: Plan = _moved(self, device)
+        return plan
 
 
-def _moved(value: object, device: torch.device) -> object:
+def _moved(value: Any, device: torch.device) -> Any:
     if isinstance(value, Tensor):
         return value.to(device)
     if isinstance(value, tuple):
         return tuple(_moved(part, device) for part in value)
     if isinstance(value, Plan | Block | Layer | Relations):
-        return type(value)(**{f.name: _moved(getattr(value, f.name), device) for f in fields(value)})
+        moved = {f.name: _moved(getattr(value, f.name), device) for f in fields(value)}
+        return replace(value, **moved)
     return value
 
 

@@ -41,7 +41,7 @@ class MetanetworkPredictor(NetworkPredictor):
     def _body(self) -> nn.Module:
         """What lies between embedding and read-out."""
 
-    def _build(self, train: Population | None, state: dict[str, Any]) -> nn.Module:
+    def _build(self, train: Population | None, state: dict[str, Any]) -> Metanetwork:
         if train is not None:
             plans = [Plan.of(architecture) for architecture in train.present]
             state["kernel"] = max(plan.largest_kernel for plan in plans)

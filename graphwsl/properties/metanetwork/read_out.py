@@ -57,7 +57,9 @@ class LayerReadOut(nn.Module):
         nodes = _moments(x, plan.node_layer, layers)
         weights = _moments(edges, plan.edge_layer, layers)
         depth = torch.linspace(0, 1, layers, device=x.device)[:, None].expand(len(x), -1, 1)
-        joined = self.join(torch.cat([nodes, weights, statistics, depth], dim=2))  # (networks, layers, hidden)
+        joined = self.join(
+            torch.cat([nodes, weights, statistics, depth], dim=2)
+        )  # (networks, layers, hidden)
         states, _ = self.over_layers(joined)
         return self.head(torch.cat([states[:, -1], states.mean(1), joined[:, -1]], dim=1))
 

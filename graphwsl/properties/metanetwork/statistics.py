@@ -23,8 +23,8 @@ class LayerStatistics(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("center", torch.zeros(len(PLACES), PER_LAYER))
-        self.register_buffer("spread", torch.ones(len(PLACES), PER_LAYER))
+        self.center = nn.Buffer(torch.zeros(len(PLACES), PER_LAYER))
+        self.spread = nn.Buffer(torch.ones(len(PLACES), PER_LAYER))
 
     def fit_scales(self, groups: Iterable[tuple[Plan, Float[Tensor, "networks entries"]]]) -> None:
         """Take the scales from networks: the training set."""

@@ -1,4 +1,4 @@
-"""Waves on the neural graph: weights carry a state of their own, neurons drive it and are driven."""
+"""Waves on the neural graph: weights have a state of their own, as neurons have."""
 
 from typing import Any, ClassVar
 

@@ -72,8 +72,8 @@ class FlatNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.entries = entries
-        self.register_buffer("mean", torch.zeros(entries))
-        self.register_buffer("scale", torch.ones(entries))
+        self.mean = nn.Buffer(torch.zeros(entries))
+        self.scale = nn.Buffer(torch.ones(entries))
         self.mlp = MLP(
             [entries, hidden_channels, hidden_channels, out_channels], act="gelu", dropout=dropout
         )
@@ -102,7 +102,9 @@ class FlatMLP(NetworkPredictor):
         "dropout": 0.2,
     }
 
-    def _build(self, train: Population | None, state: dict[str, Any]) -> nn.Module:
+    network: FlatNetwork
+
+    def _build(self, train: Population | None, state: dict[str, Any]) -> FlatNetwork:
         if train is not None:
             architecture = train.require_one(self.name)
             state |= {"entries": architecture.num_entries, "digest": architecture.digest}

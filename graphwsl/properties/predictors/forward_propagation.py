@@ -77,7 +77,10 @@ class Sweep(nn.Module):
             nodes, message = self._along(plan.blocks[number], blocks[number], x)
             received = received.index_add(1, nodes, message)
         if len(layer.relations):
-            ends = [plan.relations.sources[layer.relations], plan.relations.targets[layer.relations]]
+            ends = [
+                plan.relations.sources[layer.relations],
+                plan.relations.targets[layer.relations],
+            ]
             shares = plan.relations.into
             if self.backward:
                 ends, shares = ends[::-1], plan.relations.out_of

@@ -232,7 +232,7 @@ class NFNPredictor(NetworkPredictor):
 
     network: NFN
 
-    def _build(self, train: Population | None, state: dict[str, Any]) -> nn.Module:
+    def _build(self, train: Population | None, state: dict[str, Any]) -> NFN:
         options = self.options
         if train is not None:
             architecture = train.require_one(self.name)

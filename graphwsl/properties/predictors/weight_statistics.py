@@ -111,9 +111,7 @@ class WeightStatisticsBoosting(_OnStatistics):
         self.report = {"settings": best[1], "scikit_learn": sklearn.__version__}
         self._grow()
 
-    def _errors(
-        self, settings: dict[str, Any], x: np.ndarray, y: np.ndarray
-    ) -> list[float]:
+    def _errors(self, settings: dict[str, Any], x: np.ndarray, y: np.ndarray) -> list[float]:
         """The error on validation after each tree."""
         trees = self._estimator(max_iter=self.options["max_iter"], **settings)
         trees.fit(self._x, self._y)
@@ -127,7 +125,9 @@ class WeightStatisticsBoosting(_OnStatistics):
 
     def _estimator(self, **settings: Any) -> Any:
         kind = (
-            HistGradientBoostingClassifier if self._is_categorical else HistGradientBoostingRegressor
+            HistGradientBoostingClassifier
+            if self._is_categorical
+            else HistGradientBoostingRegressor
         )
         return kind(random_state=self.seed, early_stopping=False, **settings)
 

@@ -1,0 +1,132 @@
+"""The neural functional of the ``nfn`` package, as its authors use it, under our protocol."""
+
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from graphwsl.properties.network_predictor import NetworkPredictor
+from graphwsl.properties.population import Architecture, Population
+from graphwsl.properties.predictors.flat import require_same
+from graphwsl.properties.predictors.nfn import Chain
+
+
+class PublishedNFN(nn.Module):
+    """Three equivariant layers (HNP), pooling, and a perceptron.
+
+    Zhou et al., "Permutation Equivariant Neural Functionals", 2023. Every layer of the networks is
+    standardised, as in their study of accuracies. Positions of a flattened feature map are
+    positions of a kernel to it.
+
+    Args:
+        shapes: Neurons, inputs and positions of every layer.
+        channels: Of the hidden features.
+        hidden_channels: Of the perceptron.
+        out_channels: Predictions a network.
+    """
+
+    def __init__(
+        self, shapes: list[list[int]], channels: int, hidden_channels: int, out_channels: int
+    ) -> None:
+        from nfn.common import ArraySpec, NetworkSpec
+        from nfn.layers import HNPLinear, HNPPool, TupleOp
+
+        super().__init__()
+        self.chain: Chain | None = None
+        self.shapes = [(r, s, p, 1) if p > 1 else (r, s) for r, s, p in shapes]
+        specification = NetworkSpec(
+            [ArraySpec(shape) for shape in self.shapes], [ArraySpec((r,)) for r, *_ in shapes]
+        )
+        self.weight_scale = nn.Buffer(torch.ones(len(shapes)))
+        self.bias_scale = nn.Buffer(torch.ones(len(shapes)))
+        widths = [1, channels, channels, channels]
+        self.layers = nn.Sequential(
+            *(
+                module
+                for inputs, outputs in pairwise(widths)
+                for module in (HNPLinear(specification, inputs, outputs), TupleOp(nn.ReLU()))
+            ),
+            HNPPool(specification),
+        )
+        self.head = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(HNPPool.get_num_outs(specification) * channels, hidden_channels),
+            nn.ReLU(),
+            nn.Linear(hidden_channels, hidden_channels),
+            nn.ReLU(),
+            nn.Linear(hidden_channels, out_channels),
+        )
+
+    def fit_scales(self, states: Float[Tensor, "networks entries"]) -> None:
+        """Take the standard deviation of every layer from the training set."""
+        assert self.chain is not None
+        for number, (weight, bias) in enumerate(
+            zip(self.chain.weights, self.chain.biases, strict=True)
+        ):
+            for scale, entries in ((self.weight_scale, weight), (self.bias_scale, bias)):
+                size = states[:, entries.reshape(-1)].std()
+                scale[number] = torch.where(size > 1e-6, size, 1.0)
+
+    def forward(
+        self,
+        x: Float[Tensor, "entries 1"],
+        edge_index: Int[Tensor, "2 edges"],
+        edge_attr: Tensor | None,
+        batch: Int[Tensor, " entries"],
+        graph_attr: Int[Tensor, " networks"],
+    ) -> Float[Tensor, "networks out_channels"]:
+        """Predictions for a batch of flattened states."""
+        from nfn.common import WeightSpaceFeatures
+
+        assert self.chain is not None
+        states = x.view(len(graph_attr), -1)
+        weights = [
+            states[:, entries.reshape(-1)].reshape(-1, 1, *shape) / self.weight_scale[number]
+            for number, (entries, shape) in enumerate(
+                zip(self.chain.weights, self.shapes, strict=True)
+            )
+        ]
+        biases = [
+            states[:, entries][:, None] / self.bias_scale[number]
+            for number, entries in enumerate(self.chain.biases)
+        ]
+        return self.head(self.layers(WeightSpaceFeatures(weights, biases)))
+
+
+class PublishedNFNPredictor(NetworkPredictor):
+    """That network as a predictor; not in the package's registry, for it needs ``nfn``."""
+
+    name: ClassVar[str] = "nfn_published"
+    invariant: ClassVar[bool] = True
+    mixed: ClassVar[bool] = False
+    defaults: ClassVar[dict[str, Any]] = {
+        **NetworkPredictor.defaults,
+        "channels": 16,
+        "hidden_channels": 64,
+        "learning_rate": 1e-3,
+    }
+
+    network: PublishedNFN
+
+    def _build(self, train: Population | None, state: dict[str, Any]) -> PublishedNFN:
+        if train is not None:
+            architecture = train.require_one(self.name)
+            chain = Chain.of(architecture)
+            state["shapes"] = [list(weight.shape) for weight in chain.weights]
+            state["digest"] = architecture.digest
+        network = PublishedNFN(
+            state["shapes"],
+            self.options["channels"],
+            self.options["hidden_channels"],
+            self._outputs,
+        )
+        if train is not None:
+            network.chain = chain
+            network.fit_scales(train.matrix(self.name))
+        return network
+
+    def _know(self, architectures: list[Architecture]) -> None:
+        require_same(self.name, self._built["digest"], architectures)
+        self.network.chain = Chain.of(architectures[0])

@@ -1,0 +1,104 @@
+"""How fast weights become graphs, predictors are trained and predict, and how that grows."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.results import Report
+from benchmarks.timing import timed
+from graphwsl.neural_graph import neural_graph
+from graphwsl.properties import Population, make_predictor
+from graphwsl.properties.population import Architecture
+from graphwsl.properties.splits import Split
+from graphwsl.zoo.architectures import build
+from graphwsl.zoo.checkpoint import Checkpoint
+
+WIDTHS = (8, 16, 32, 64)
+COUNTS = (100, 400, 1600)
+
+
+def random_population(width: int, count: int) -> tuple[Population, float]:
+    """Untrained CNNs of three layers, and the processor seconds that one conversion took."""
+    module = build("cnn", {"width": width, "depth": 3, "image_size": 28})
+    traced = timed(lambda: neural_graph(module.eval(), torch.zeros(1, 1, 28, 28)))
+    architecture = Architecture(traced.result, "cnn")
+    generator = torch.Generator().manual_seed(0)
+    states = [
+        0.1 * torch.randn(architecture.num_entries, generator=generator) for _ in range(count)
+    ]
+    sizes = torch.rand(count, generator=generator).tolist()
+    checkpoints = [Checkpoint(f"{n:05d}", 0, {}, {"size": size}) for n, size in enumerate(sizes)]
+    kind = torch.zeros(count, dtype=torch.int64)
+    return Population(checkpoints, [architecture], kind, states), traced.cpu
+
+
+def measure(row: str, width: int, count: int) -> dict[str, Any]:
+    """Processor seconds a network of every stage."""
+    population, traced = random_population(width, count)
+    graph = population.architectures[0].graph
+    state = graph.to_state_dict()
+    converted = timed(lambda: [graph.to_data(state) for _ in range(20)])
+    names = [checkpoint.model for checkpoint in population.checkpoints]
+    cut = count - count // 10
+    split = Split(tuple(names[:cut]), tuple(names[cut:]), ())
+    predictor = make_predictor(row, epochs=2)
+    fitted = timed(lambda: predictor.fit(population, split, "size"))
+    predicted = timed(lambda: predictor.predict(population))
+    return {
+        "row": row,
+        "parameters": graph.num_parameters,
+        "networks": count,
+        "first_conversion": traced,
+        "converted_per_second": 20 / converted.cpu,
+        "trained_per_second": 2 * cut / fitted.cpu,
+        "predicted_per_second": count / predicted.cpu,
+    }
+
+
+def report_throughput(report: Report, rows: list[str], *, quick: bool) -> list[dict[str, Any]]:
+    """Two tables: against the parameters of the networks, and against their number."""
+    widths, counts = (WIDTHS[:2], COUNTS[:1]) if quick else (WIDTHS, COUNTS)
+    measured = []
+    for title, cases in (
+        ("parameters", [(width, counts[0]) for width in widths]),
+        ("networks", [(widths[0], count) for count in counts]),
+    ):
+        lines = []
+        for row in rows:
+            found = [measure(row, width, count) for width, count in cases]
+            measured += found
+            lines += [
+                [
+                    row,
+                    f"{one['parameters']:,}",
+                    f"{one['networks']:,}",
+                    f"{one['first_conversion']:.2f}",
+                    *(
+                        f"{one[name]:,.0f}"
+                        for name in (
+                            "converted_per_second",
+                            "trained_per_second",
+                            "predicted_per_second",
+                        )
+                    ),
+                ]
+                for one in found
+            ]
+            if len(found) > 1:
+                report.say(f"{row}: {_growth(found, title)}.")
+        report.table(
+            f"Networks a processor second, against the number of {title}",
+            ["predictor", "parameters", "networks", "trace (s)", "convert", "train", "predict"],
+            lines,
+        )
+    return measured
+
+
+def _growth(found: list[dict[str, Any]], of: str) -> str:
+    sizes = np.log([one[of] for one in found])
+    times = []
+    for stage in ("trained", "predicted"):
+        each = np.log([1 / one[f"{stage}_per_second"] for one in found])
+        times.append(f"{stage} {float(np.polyfit(sizes, each, 1)[0]):.2f}")
+    return f"the time a network grows with the {of} to the power of {' and '.join(times)}"

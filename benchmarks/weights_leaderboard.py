@@ -1,0 +1,178 @@
+"""Who reads properties of networks best from their weights: statistics, flat and equivariant
+networks, and networks on the neural graph.
+
+    python -m benchmarks.weights_leaderboard --zoos seed=zoos/mnist_seed,mixed=zoos/mixed --seeds 3
+
+Networks, not checkpoints, are split into 70, 15 and 15 %, the same for all predictors and seeds;
+settings and epochs are chosen on validation, and the test part is judged once. Fits are kept in
+``--out`` and never repeated, so the program may be killed at any time and started again, also
+several times at once.
+"""
+
+import statistics
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from benchmarks.cells import Result, time_warning
+from benchmarks.hardware import ROOT
+from benchmarks.results import Report, console
+from benchmarks.weights.cell import Cell
+from benchmarks.weights.rows import choose_rows
+from benchmarks.weights.tasks import Task, ZooOfBenchmark
+from benchmarks.weights.throughput import report_throughput
+
+QUICK_ROWS = "weight_statistics_ridge,flat_ridge,nfn,forward_propagation"
+NETWORKS = ["forward_propagation", "message_passing", "relational_transformer", "dirac_bianconi"]
+
+
+def main(
+    zoos: Annotated[str, typer.Option(help="Zoos as name=folder, with commas.")] = "",
+    targets: Annotated[
+        str, typer.Option(help="Properties, with commas.")
+    ] = "test_accuracy,generalisation_gap",
+    transfers: Annotated[
+        str,
+        typer.Option(help="Tests on held-out networks as zoo:factor=value, with commas."),
+    ] = "",
+    rows: Annotated[str, typer.Option(help="Names of rows, with commas, or all.")] = "all",
+    seeds: Annotated[int, typer.Option(help="Fits of every random row.")] = 3,
+    models: Annotated[int | None, typer.Option(help="Networks of a zoo at most.")] = None,
+    epochs_of_zoo: Annotated[
+        str, typer.Option(help="Kept epochs of the zoos, with commas; all unless given.")
+    ] = "",
+    epochs: Annotated[int | None, typer.Option(help="Passes over the networks.")] = None,
+    out: Annotated[Path, typer.Option(help="Where fits are kept.")] = ROOT
+    / "runs"
+    / "weights_leaderboard",
+    throughput: Annotated[bool, typer.Option(help="Measure the throughput too.")] = True,
+    json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
+    quick: Annotated[bool, typer.Option(help="A tiny zoo, to see that it runs.")] = False,
+) -> None:
+    """Fit what is not fitted yet, and rank everything."""
+    with TemporaryDirectory() as scratch:
+        if quick:
+            zoos, out, rows = _tiny(Path(scratch)), Path(scratch) / "cells", QUICK_ROWS
+            epochs, seeds, transfers = 2, 2, "tiny:width=6"
+        report = Report("weights_leaderboard", "Properties of networks from weights", quick=quick)
+        taken = tuple(int(part) for part in epochs_of_zoo.split(",") if part)
+        known = {
+            name: ZooOfBenchmark(name, Path(folder), models, taken)
+            for name, _, folder in (part.partition("=") for part in zoos.split(",") if part)
+        }
+        names = targets.split(",")
+        tasks = [Task(zoo, name) for zoo in known.values() for name in names]
+        tasks += [
+            Task(known[zoo], name, _held_out(condition))
+            for zoo, _, condition in (part.partition(":") for part in transfers.split(",") if part)
+            for name in names
+        ]
+        options = {} if epochs is None else {"epochs": epochs}
+        cells = [
+            Cell(row, task, seed, options)
+            for seed in range(1, seeds + 1)
+            for task in tasks
+            for row in choose_rows(rows)
+            if seed == 1 or row.is_random
+        ]
+        results = _run(cells, out)
+        for task in tasks:
+            _table(report, task, [result for result in results if result["task"] == task.name])
+        measured = (
+            report_throughput(report, NETWORKS[: 1 if quick else 4], quick=quick)
+            if throughput
+            else []
+        )
+        for sentence in time_warning(report.record):
+            report.say(sentence)
+        report.save(
+            {"zoos": list(known), "targets": names, "seeds": seeds, "models": models}
+            | {"epochs": epochs, "epochs_of_zoo": list(taken), "transfers": transfers},
+            {"cells": results, "throughput": measured},
+            json,
+        )
+
+
+def _run(cells: list[Cell], out: Path) -> list[Result]:
+    results = []
+    try:
+        for number, cell in enumerate(cells, 1):
+            console.print(f"{number}/{len(cells)} {cell.row.name}, {cell.task.name}, {cell.seed}")
+            result = cell.run(out)
+            if result is not None:
+                results.append(result)
+    except KeyboardInterrupt:
+        console.print("interrupted; the tables show what is there")
+    return results
+
+
+def _table(report: Report, task: Task, results: list[Result]) -> None:
+    by_row: dict[str, list[Result]] = {}
+    for result in results:
+        by_row.setdefault(result["row"], []).append(result)
+    ranked = sorted(by_row.items(), key=lambda item: -_mean(item[1]))
+    lines = [[name, *_line(found)] for name, found in ranked]
+    split = task.split
+    report.table(
+        f"{task.name}: {len(split.train):,} networks to learn from, {len(split.test):,} to test",
+        ["predictor", "R² or accuracy", "Kendall τ", "parameters", "seconds", "seeds"],
+        lines,
+    )
+    for name, found in ranked:
+        if "failed" in found[0]:
+            report.say(f"{name} cannot run on {task.name}: {found[0]['failed']}.")
+
+
+def _line(found: list[Result]) -> list[str]:
+    if "failed" in found[0]:
+        return ["cannot run", "", "", "", ""]
+    scores = [_score(result) for result in found]
+    taus = [r["metrics"]["kendall_tau"] for r in found if "kendall_tau" in r["metrics"]]
+    seconds = statistics.mean(result["processor_seconds"] for result in found)
+    parameters = found[0]["parameters"]
+    size = f"{parameters:,}" if parameters else ""
+    return [_spread(scores), _spread(taus), size, f"{seconds:.0f}", str(len(found))]
+
+
+def _score(result: Result) -> float:
+    metrics = result["metrics"]
+    return float(metrics["r2"] if "r2" in metrics else metrics["accuracy"])
+
+
+def _mean(found: list[Result]) -> float:
+    return statistics.mean(map(_score, found)) if "metrics" in found[0] else -float("inf")
+
+
+def _spread(values: list[float]) -> str:
+    if not values:
+        return ""
+    more = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.4f}{more}"
+
+
+def _held_out(condition: str) -> tuple[str, tuple[int, ...]]:
+    factor, _, values = condition.partition("=")
+    return factor, tuple(int(value) for value in values.split("+"))
+
+
+def _tiny(folder: Path) -> str:
+    """A zoo of a few small networks, trained here."""
+    from graphwsl.zoo import Recipe, train_zoo
+
+    recipe = Recipe.of(
+        {
+            "data": {"name": "digits"},
+            "epochs": 2,
+            "seeds": 10,
+            "fixed": {"architecture": "mlp", "depth": 1},
+            "grid": {"width": (4, 6), "learning_rate": (1e-2, 1e-3)},
+        }
+    )
+    train_zoo(recipe, folder / "zoo", workers=1)
+    return f"tiny={folder / 'zoo'}"
+
+
+if __name__ == "__main__":
+    typer.run(main)

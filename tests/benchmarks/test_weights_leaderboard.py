@@ -1,0 +1,83 @@
+"""The leaderboard of predictors on weights: its rows, and that what is done is not done again."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.weights.cell import Cell
+from benchmarks.weights.rows import ROWS, choose_rows
+from benchmarks.weights.tasks import Task, ZooOfBenchmark
+from graphwsl.errors import PredictorError
+from graphwsl.properties import PREDICTORS
+from graphwsl.zoo import Recipe, train_zoo
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> ZooOfBenchmark:
+    folder = tmp_path_factory.mktemp("zoo") / "tiny"
+    recipe = {
+        "data": {"name": "digits"},
+        "epochs": 1,
+        "batch_size": 256,
+        "seeds": 12,
+        "fixed": {"architecture": "mlp", "depth": 1},
+        "grid": {"width": (4, 6)},
+    }
+    train_zoo(Recipe.of(recipe), folder, workers=1)
+    return ZooOfBenchmark("tiny", folder, models=20)
+
+
+def test_every_predictor_competes() -> None:
+    assert {row.predictor for row in ROWS.values()} >= set(PREDICTORS)
+    assert choose_rows("nfn,deep_sets") == [ROWS["nfn"], ROWS["deep_sets"]]
+    with pytest.raises(PredictorError, match="there is no row 'oracle'"):
+        choose_rows("oracle")
+    assert len({row.digest() for row in ROWS.values()}) == len(ROWS)
+    assert ROWS["nfn"].digest(epochs=2) != ROWS["nfn"].digest()
+    assert ROWS["flat_ridge"].digest(epochs=2) == ROWS["flat_ridge"].digest()
+
+
+def test_a_cell_is_worked_out_once(zoo: ZooOfBenchmark, tmp_path: Path) -> None:
+    task = Task(zoo, "test_accuracy")
+    cell = Cell(ROWS["weight_statistics_ridge"], task, 1, {"epochs": 1})
+    result = cell.run(tmp_path)
+    assert result is not None
+    assert result["networks"] == 14
+    assert result["metrics"].keys() == {"r2", "mae", "kendall_tau"}
+    (written,) = tmp_path.rglob("result.json")
+    before = written.stat().st_mtime_ns
+    assert cell.run(tmp_path) == result
+    assert written.stat().st_mtime_ns == before
+    assert Cell(cell.row, task, 2, {}).folder(tmp_path) != cell.folder(tmp_path)
+
+
+def test_what_cannot_run_says_why(zoo: ZooOfBenchmark, tmp_path: Path) -> None:
+    result = Cell(ROWS["flat_ridge"], Task(zoo, "test_accuracy"), 1, {}).run(tmp_path)
+    assert result is not None
+    assert "needs networks of one architecture" in result["failed"]
+
+
+def test_held_out_widths_are_tested(zoo: ZooOfBenchmark) -> None:
+    task = Task(zoo, "test_accuracy", ("width", (6,)))
+    factor = {checkpoint.model: checkpoint.configuration["width"] for checkpoint in zoo.checkpoints}
+    assert {factor[model] for model in task.split.test} == {6}
+    assert {factor[model] for model in task.split.train} == {4}
+    assert "tested at width 6" in task.name
+
+
+def test_the_published_neural_functional_runs_under_our_protocol(tmp_path: Path) -> None:
+    pytest.importorskip("nfn")
+    from benchmarks.weights.published_nfn import PublishedNFNPredictor
+
+    recipe = {
+        "data": {"name": "digits"},
+        "epochs": 1,
+        "batch_size": 256,
+        "seeds": 10,
+        "fixed": {"architecture": "cnn", "width": 4, "depth": 2},
+    }
+    train_zoo(Recipe.of(recipe), tmp_path / "zoo", workers=1)
+    zoo = ZooOfBenchmark("cnn", tmp_path / "zoo")
+    predictor = PublishedNFNPredictor(epochs=1, channels=4)
+    predictor.fit(zoo.population, Task(zoo, "test_accuracy").split, "test_accuracy")
+    assert predictor.predict(zoo.population).isfinite().all()

@@ -1,0 +1,111 @@
+"""``graphwsl train`` and ``graphwsl predict``."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gnncore.storage import Manifest
+from graphwsl.cli import app
+from graphwsl.zoo import Recipe, train_zoo
+
+RECIPE = {
+    "data": {"name": "digits"},
+    "epochs": 1,
+    "batch_size": 128,
+    "seeds": 10,
+    "fixed": {"architecture": "mlp", "width": 4, "depth": 1},
+    "grid": {"learning_rate": (0.01, 0.001)},
+}
+FACTORY = """
+import torch
+from graphwsl.zoo import build
+
+def network():
+    configuration = {"width": 4, "depth": 1, "image_size": 8}
+    return build("mlp", configuration), torch.zeros(1, 1, 8, 8)
+"""
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("zoo") / "tiny"
+    train_zoo(Recipe.of(RECIPE), folder, workers=1)
+    return folder
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, list(arguments))
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_train_and_predict(zoo: Path, here: Path) -> None:
+    options = ("--predictor", "weight_statistics_ridge", "--json")
+    code, out, err = run("train", str(zoo), *options)
+    assert (code, err) == (0, "")
+    summary = json.loads(out)
+    assert summary["networks"] == {"train": 14, "valid": 3, "test": 3}
+    assert summary["checkpoints"] == {"train": 28, "valid": 6, "test": 6}
+    folder = Path("predictors", "tiny-test_accuracy-weight_statistics_ridge")
+    assert summary["out"] == str(folder)
+    assert Manifest.read(folder).verify() == []
+    code, out, err = run("predict", str(folder), str(zoo), "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert len(found["rows"]) == 40
+    assert found["metrics"]["r2"] > 0.5
+    code, out, _ = run("predict", str(folder), str(zoo), "--epoch", "1", "--limit", "3")
+    assert code == 0
+    assert "17 more; --json lists all" in out
+    assert "R² = " in out
+
+
+def test_predict_for_a_network_of_ones_own(zoo: Path, here: Path) -> None:
+    assert run("train", str(zoo), "--predictor", "deep_sets", "--epochs", "1", "--out", "p")[0] == 0
+    Path("own_network_of_this_test.py").write_text(FACTORY, encoding="utf-8")
+    code, out, err = run("predict", "p", "own_network_of_this_test:network", "--json")
+    assert (code, err) == (0, "")
+    (row,) = json.loads(out)["rows"]
+    assert row["label"] is None
+    assert isinstance(row["prediction"], float)
+    code, out, _ = run("predict", "p", "own_network_of_this_test:network", str(zoo))
+    assert code == 0
+    assert "own_network" in out
+
+
+def test_factors_are_named(zoo: Path, here: Path) -> None:
+    options = ("--target", "learning_rate", "--predictor", "weight_statistics_ridge", "--out", "p")
+    code, out, _ = run("train", str(zoo), *options)
+    assert code == 0
+    assert "learning_rate, predicted" in out
+    assert "trained on 28 checkpoints of 14 networks" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "nowhere"), "'nowhere' is no folder"),
+        (("train", "{zoo}", "--target", "colour"), "has no 'colour'; choose one of epoch"),
+        (("train", "{zoo}", "--target", "width"), "'width' is 4 in all checkpoints"),
+        (("train", "{zoo}", "--predictor", "oracle"), "unknown predictor 'oracle'"),
+        (("train", "{zoo}", "--predictor", "flat_ridge", "--epochs", "2"), "no option 'epochs'"),
+        (("train", "{zoo}", "--out", "{zoo}"), "is not empty; choose another folder"),
+        (("predict", "nowhere", "{zoo}"), "'nowhere' holds no predictor"),
+    ],
+)
+def test_errors_are_one_line(
+    zoo: Path, here: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    code, out, err = run(*(text.format(zoo=zoo) for text in arguments))
+    assert (code, out) == (2, "")
+    assert err.startswith("graphwsl: ")
+    assert message in err
+    assert err.count("\n") == 1
+    assert [path for path in here.rglob("*") if path.is_file()] == []
