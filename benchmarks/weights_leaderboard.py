@@ -138,7 +138,7 @@ def _line(found: list[Result]) -> list[str]:
 
 def _score(result: Result) -> float:
     metrics = result["metrics"]
-    return float(metrics["r2"] if "r2" in metrics else metrics["accuracy"])
+    return float(metrics["r2"] if "r2" in metrics else metrics.get("accuracy", "nan"))
 
 
 def _mean(found: list[Result]) -> float:

@@ -35,11 +35,13 @@ class Row:
     @property
     def is_random(self) -> bool:
         """Whether seeds make a difference."""
-        return "epochs" in self.kind.defaults
+        return "epochs" in self.kind.defaults or self.predictor == "stacked"
 
     def make(self, **more: Any) -> Predictor:
         """The predictor, not fitted yet; options that it does not have are left out."""
         known = {name: value for name, value in more.items() if name in self.kind.defaults}
+        if self.predictor == "stacked" and "epochs" in more:
+            known["options"] = {"forward_propagation": {"epochs": more["epochs"]}}
         return self.kind(**self.options, **known)
 
     def digest(self, **more: Any) -> str:

@@ -41,7 +41,6 @@ def predict(
 
 def summarise(model: "Predictor", loaded: "LoadedNetworks") -> dict[str, Any]:
     """Predictions, labels where they are known and the metrics, as plain values."""
-    from graphwsl.errors import PredictorError
     from graphwsl.properties.train import judge
 
     target = model.target
@@ -61,10 +60,7 @@ def summarise(model: "Predictor", loaded: "LoadedNetworks") -> dict[str, Any]:
         rows.append(row)
     metrics: dict[str, float] = {}
     if all(row["label"] is not None for row in rows):
-        try:
-            metrics = judge(model, loaded.population)
-        except PredictorError:  # a single network, or labels that are all the same
-            metrics = {}
+        metrics = judge(model, loaded.population)
     return {
         "predictor": model.name,
         "target": target.name,

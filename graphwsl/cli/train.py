@@ -21,8 +21,8 @@ def train(
     predictor: str = typer.Option(
         "forward_propagation",
         help="forward_propagation, message_passing, relational_transformer, dirac_bianconi, "
-        "deep_sets, nfn, weight_statistics_boosting, weight_statistics_ridge, flat_mlp or "
-        "flat_ridge.",
+        "deep_sets, nfn, weight_statistics_boosting, weight_statistics_ridge, flat_mlp, "
+        "flat_ridge or stacked.",
     ),
     epochs: int | None = typer.Option(
         None, help="Passes over the networks, of predictors that are trained so. [default: its own]"
@@ -91,8 +91,12 @@ def _print(summary: dict[str, Any]) -> None:
     )
     table = Table("metric", "valid", "test")
     names = {"r2": "R²", "kendall_tau": "Kendall τ", "mae": "mean absolute error"}
-    for name in summary["test"]:
-        cells = [f"{summary[part].get(name, float('nan')):.4g}" for part in ("valid", "test")]
+    for name in summary["valid"] | summary["test"]:
+        cells = [_text(summary[part].get(name)) for part in ("valid", "test")]
         table.add_row(names.get(name, name), *cells)
     typer.echo(f"{summary['target']}, predicted")
     Console().print(table)
+
+
+def _text(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"

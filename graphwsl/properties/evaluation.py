@@ -1,6 +1,5 @@
 """How good predictions are."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -15,8 +14,8 @@ def evaluate(
 ) -> dict[str, float]:
     """Metrics of predictions: ``r2``, ``kendall_tau``, ``mae`` of numbers, ``accuracy`` of classes.
 
-    R² is 1 − Σ(ŷ − y)² / Σ(y − ȳ)² with the mean of the labels given here. Kendall's τ-b is left
-    out where all predictions are equal.
+    R² is 1 − Σ(ŷ − y)² / Σ(y − ȳ)² with the mean of the labels given here. It is left out where all
+    labels are equal, and Kendall's τ-b also where all predictions are.
 
     Args:
         prediction: A number a checkpoint, or the place of the class.
@@ -24,16 +23,22 @@ def evaluate(
         target: What was predicted.
 
     Raises:
-        PredictorError: Nothing to compare, or labels that are all the same.
+        PredictorError: Nothing to compare, or predictions that are not finite.
     """
     if target.is_categorical:
         if not len(label):
             raise PredictorError("there are no predictions to evaluate")
         return {"accuracy": float((prediction == label).double().mean())}
     try:
-        found = {"r2": metrics.r2(prediction, label), "mae": metrics.mae(prediction, label)}
-        if not torch.equal(prediction, prediction[:1].expand_as(prediction)):
-            found["kendall_tau"] = metrics.kendall_tau(prediction, label)
+        found = {"mae": metrics.mae(prediction, label)}
+        if _is_varied(label):
+            found["r2"] = metrics.r2(prediction, label)
+            if _is_varied(prediction):
+                found["kendall_tau"] = metrics.kendall_tau(prediction, label)
     except GnncoreError as error:
         raise PredictorError(f"cannot evaluate {target.name!r}: {error}") from error
     return found
+
+
+def _is_varied(values: Float[Tensor, " checkpoints"]) -> bool:
+    return bool((values != values[0]).any())

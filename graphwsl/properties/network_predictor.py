@@ -124,6 +124,8 @@ class NetworkPredictor(Predictor):
     def _predict(self, population: Population) -> Float[Tensor, "networks outputs"]:
         self._know(population.architectures)
         output = predict(self.network, _store(population), int(self.options["batch_size"]))
+        if self._outputs > 1:
+            return output.sigmoid() / output.sigmoid().sum(1, keepdim=True)
         return output * self.spread + self.center
 
     def _state(self) -> tuple[Arrays, dict[str, Any]]:

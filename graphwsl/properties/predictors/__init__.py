@@ -12,6 +12,7 @@ from graphwsl.properties.predictors.forward_propagation import ForwardPropagatio
 from graphwsl.properties.predictors.message_passing import MessagePassingPredictor
 from graphwsl.properties.predictors.nfn import NFNPredictor
 from graphwsl.properties.predictors.relational_transformer import RelationalTransformerPredictor
+from graphwsl.properties.predictors.stacked import StackedPredictor
 from graphwsl.properties.predictors.weight_statistics import (
     WeightStatisticsBoosting,
     WeightStatisticsRidge,
@@ -30,6 +31,7 @@ PREDICTORS: dict[str, type[Predictor]] = {
         ForwardPropagationPredictor,
         RelationalTransformerPredictor,
         DiracBianconiPredictor,
+        StackedPredictor,
     )
 }
 """All predictors by name."""

@@ -98,5 +98,6 @@ def test_metrics_are_those_of_scipy_and_scikit_learn() -> None:
     classes = Target("activation", ("a", "b"))
     right = evaluate(torch.tensor([0.0, 1, 1, 0]), torch.tensor([0.0, 1, 0, 0]), classes)
     assert right == {"accuracy": 0.75}
+    assert evaluate(label, torch.ones(50), Target("test_accuracy")).keys() == {"mae"}
     with pytest.raises(PredictorError, match="cannot evaluate 'test_accuracy'"):
-        evaluate(label, torch.ones(50), Target("test_accuracy"))
+        evaluate(label / 0, label, Target("test_accuracy"))

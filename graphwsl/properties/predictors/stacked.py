@@ -1,0 +1,116 @@
+"""Predictors that complement each other, weighted by what they are worth on validation."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.optimize import nnls
+from torch import Tensor
+
+from graphwsl.errors import PredictorError
+from graphwsl.properties.population import Population
+from graphwsl.properties.predictor import Arrays, Predictor
+from graphwsl.properties.predictors.forward_propagation import ForwardPropagationPredictor
+from graphwsl.properties.predictors.message_passing import MessagePassingPredictor
+from graphwsl.properties.predictors.weight_statistics import (
+    WeightStatisticsBoosting,
+    columns_of,
+)
+
+MEMBERS: dict[str, type[Predictor]] = {
+    member.name: member
+    for member in (
+        WeightStatisticsBoosting,
+        ForwardPropagationPredictor,
+        MessagePassingPredictor,
+    )
+}
+"""What can be stacked."""
+
+
+class StackedPredictor(Predictor):
+    """The weighted mean of trees on statistics and a network on the neural graph.
+
+    Weights are those of least squared error on validation that are not negative, scaled to the sum
+    of one. Errors of trees and networks differ, so that the mean errs less than either.
+
+    Options: ``members``, their names; ``options``, those of each by its name.
+    """
+
+    name: ClassVar[str] = "stacked"
+    invariant: ClassVar[bool] = True
+    mixed: ClassVar[bool] = True
+    defaults: ClassVar[dict[str, Any]] = {
+        "members": ["weight_statistics_boosting", "forward_propagation"],
+        "options": {},
+    }
+
+    members: list[Predictor]
+    weights: Float[np.ndarray, " members"]
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        names = self.options["members"]
+        for name in names:
+            if name not in MEMBERS:
+                raise PredictorError(
+                    f"predictor 'stacked' has no member {name!r}; choose from {', '.join(MEMBERS)}"
+                )
+        if not names:
+            raise PredictorError("predictor 'stacked' needs at least one member, got none")
+        self.members = [MEMBERS[n](**self.options["options"].get(n, {})) for n in names]
+
+    @property
+    def num_parameters(self) -> int:
+        """Those of all members."""
+        return sum(member.num_parameters for member in self.members)
+
+    def _fit(
+        self,
+        train: Population,
+        train_label: Float[Tensor, " networks"],
+        valid: Population,
+        valid_label: Float[Tensor, " others"],
+        progress: bool,
+    ) -> None:
+        self._introduce()
+        outputs = []
+        for member in self.members:
+            member._fit(train, train_label, valid, valid_label, progress)
+            outputs.append(member._predict(valid).double().numpy().ravel())
+        weights, _ = nnls(np.stack(outputs, axis=1), columns_of(self, valid_label).ravel())
+        total = weights.sum()
+        equal = np.full(len(self.members), 1 / len(self.members))
+        self.weights = weights / total if total > 0 else equal
+        self.report = {
+            "weights": dict(zip(self.options["members"], self.weights.tolist(), strict=True)),
+            "members": [member.report for member in self.members],
+        }
+
+    def _introduce(self) -> None:
+        for member in self.members:
+            member.target, member.split, member.seed = self.target, self.split, self.seed
+
+    def _predict(self, population: Population) -> Float[Tensor, "networks outputs"]:
+        outputs = [member._predict(population) for member in self.members]
+        weights = torch.from_numpy(self.weights).float()
+        return (torch.stack(outputs) * weights[:, None, None]).sum(0)
+
+    def _state(self) -> tuple[Arrays, dict[str, Any]]:
+        arrays: Arrays = {"weights": self.weights}
+        states = []
+        for number, member in enumerate(self.members):
+            own, state = member._state()
+            arrays |= {f"{number}/{name}": array for name, array in own.items()}
+            states.append(state)
+        return arrays, {"members": states}
+
+    def _restore(self, arrays: Arrays, state: dict[str, Any]) -> None:
+        self.weights = arrays["weights"]
+        self._introduce()
+        for number, member in enumerate(self.members):
+            start = f"{number}/"
+            own = {n.removeprefix(start): a for n, a in arrays.items() if n.startswith(start)}
+            member.report = self.report["members"][number]
+            member._restore(own, state["members"][number])
