@@ -184,11 +184,25 @@ class UnitTable:
         first = members[:, :1]
         alike = ((members == first) | (members == NOTHING)).all(dim=1)
         results = members.max(dim=1).values
+        made: dict[int, Int[Tensor, " turns"]] = {}
         for i in torch.nonzero(~alike).flatten().tolist():
-            results[i] = self._composite(members[i])
+            results[i] = self._composite(members[i], made)
+        # One relation a turn, of all units that have it.
+        for turn in range(max(map(len, made.values()), default=0)):
+            having = {unit: turns[turn] for unit, turns in made.items() if turn < len(turns)}
+            self.relations.append(
+                Relation(
+                    f"composite.{turn}",
+                    self.call,
+                    torch.tensor(list(having)),
+                    torch.stack(list(having.values())),
+                )
+            )
         return results
 
-    def _composite(self, members: Int[Tensor, " members"]) -> int:
+    def _composite(
+        self, members: Int[Tensor, " members"], made: dict[int, Int[Tensor, " turns"]]
+    ) -> int:
         members = members[members != NOTHING]
         distinct, inverse = members.unique(return_inverse=True)
         if len(distinct) == 1:
@@ -207,8 +221,7 @@ class UnitTable:
                 self.pin(unit)
                 self.input_turns.append(distinct)
             else:
-                for place in range(len(distinct)):
-                    self.relate(f"composite.{place}", unit, distinct[place : place + 1])
+                made[int(unit[0])] = distinct
             self._composites[key] = int(unit[0])
         return self._composites[key]
 
