@@ -6,12 +6,13 @@ names that dense tensors need may be in it. An archive may not unpack to more th
 :func:`torch.save` never compresses, so a compressed member is there to fill the memory.
 """
 
-import pickletools
+import io
 import zipfile
 from collections.abc import Iterable
 from typing import IO
 
 import torch
+from torch._weights_only_unpickler import get_globals_in_pkl
 
 ZIP_MAGIC = b"PK\x03\x04"
 LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
@@ -23,8 +24,6 @@ _LEGACY_PICKLES = 5
 _MAX_PICKLE_BYTES = 2**26
 _MAX_MEMBERS = 200_000
 _LARGEST_NPZ_RATIO = 100
-# These reach a class in another way than GLOBAL does, and torch.save writes none of them.
-_REFUSED_OPCODES = {"STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4", "PERSID"}
 _CONTAINERS = {"OrderedDict"}
 _REBUILDERS = {
     "_rebuild_tensor",
@@ -99,21 +98,32 @@ def check_legacy_pickles(file: IO[bytes]) -> None:
 def check_pickle(pickle: bytes | IO[bytes]) -> None:
     """Read a pickle without running it; from a file, up to the end of the pickle.
 
+    Operations that :func:`torch.save` never writes, some of which reach a class in other ways
+    than by name, are refused as damage.
+
     Raises:
         RefusedError: It names what tensors do not need, or is damaged.
     """
     try:
-        for opcode, argument, _ in pickletools.genops(pickle):
-            if opcode.name in _REFUSED_OPCODES:
-                raise RefusedError(f"its pickle holds the operation {opcode.name}")
-            if opcode.name == "GLOBAL" and not _is_harmless(*str(argument).split(" ", 1)):
-                name = str(argument).replace(" ", ".")
-                raise RefusedError(
-                    f"its pickle asks for {name!r}, which weights do not need; save the "
-                    "state_dict() of a model and nothing else"
-                )
-    except (ValueError, IndexError, OverflowError, MemoryError) as error:
-        raise RefusedError("its pickle is damaged") from error
+        names = get_globals_in_pkl(io.BytesIO(pickle) if isinstance(pickle, bytes) else pickle)
+    except Exception as error:  # bytes of any kind make the reader raise anything
+        raise RefusedError("its pickle is damaged, or does more than torch.save writes") from error
+    refused = {name for name in names if not _is_harmless(*name.rpartition(".")[::2])}
+    if refused:
+        # The first in the file is the class of the object itself, which tells most.
+        first = min(sorted(refused), key=lambda name: _place(pickle, name))
+        raise RefusedError(
+            f"its pickle asks for {first!r}, which weights do not need; save the "
+            "state_dict() of a model and nothing else"
+        )
+
+
+def _place(pickle: bytes | IO[bytes], name: str) -> int:
+    """Where a pickle in memory names a class; 0 where it is read from a file."""
+    if not isinstance(pickle, bytes):
+        return 0
+    place = pickle.find("\n".join(name.rsplit(".", 1)).encode())
+    return place if place >= 0 else len(pickle)  # named as Python 2 did
 
 
 def looks_damaged(start: bytes, end: bytes) -> str | None:
@@ -144,7 +154,7 @@ def _check_members(members: Iterable[zipfile.ZipInfo], limit: int) -> None:
         raise RefusedError(f"the archive would unpack to {unpacked} bytes, more than {limit}")
 
 
-def _is_harmless(module: str, name: str = "") -> bool:
+def _is_harmless(module: str, name: str) -> bool:
     if module == "torch":
         is_dtype = isinstance(getattr(torch, name, None), torch.dtype)
         return is_dtype or name in _TORCH_NAMES or name.endswith("Storage")
