@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from jaxtyping import Float, Int, Num
+from jaxtyping import Int, Num
+from scipy.sparse import csc_array, tril
+from scipy.sparse.linalg import splu
 
 from gridstab.learning.elimination import BATCH, eliminate
 
@@ -29,29 +31,21 @@ class SelectedInverse:
 
     def __init__(self, num_nodes: int, pairs: Int[np.ndarray, "pairs 2"]) -> None:
         self.num_nodes = num_nodes
-        order, below = _minimum_degree(num_nodes, pairs)
-        filled = [(node, row) for node in order for row in below[node]]
+        order, starts, rows = _factor_pattern(num_nodes, pairs)
+        sizes = np.diff(starts)
+        columns = np.repeat(order, sizes)
         # Diagonals come first, then everything below them, sorted by the pair of nodes.
-        self._keys = np.sort(self._key(*np.array(filled, np.int64).reshape(-1, 2).T))
-        sizes = np.array([len(below[node]) for node in order], np.int64)
-        nodes = np.repeat(np.array(order, np.int64), sizes)
-        rows = np.array([row for node in order for row in below[node]], np.int64)
-        halves = [np.tril_indices(size) for size in sizes.tolist()]
-        starts = np.concatenate([[0], np.cumsum(sizes)])
-        pairs_of = [
-            np.concatenate(
-                [start + half[side] for start, half in zip(starts, halves, strict=False)]
-            )
-            if halves
-            else rows[:0]
-            for side in (0, 1)
-        ]
+        self._keys = np.sort(self._key(rows, columns))
+        # Every entry of a column meets those up to itself in the block that the column updates.
+        met = np.arange(len(rows)) - np.repeat(starts[:-1], sizes) + 1
+        later = np.repeat(np.arange(len(rows)), met)
+        earlier = later - np.repeat(met, met) + 1 + _counted(met)
         self._steps = (
-            np.array(order, np.int64),
+            order,
             starts,
-            self.place(nodes, rows),
+            self.place(columns, rows),
             np.concatenate([[0], np.cumsum(sizes * (sizes + 1) // 2)]),
-            self.place(rows[pairs_of[0]], rows[pairs_of[1]]),
+            self.place(rows[later], rows[earlier]),
         )
         self._places = self.place(pairs[:, 0], pairs[:, 1])
 
@@ -78,60 +72,62 @@ class SelectedInverse:
             diagonal: Diagonals, one matrix a column.
             off_diagonal: What the matrices hold at the pairs; zero is allowed.
         """
-        kind = np.result_type(diagonal, off_diagonal)
-        entries = np.zeros((self.num_nodes + len(self._keys), diagonal.shape[1]), kind)
-        entries[: self.num_nodes] = diagonal
-        entries[self._places] = off_diagonal
-        batches = _batches(entries)
+        kind = np.result_type(diagonal, off_diagonal, np.float64)
+        result = np.empty((self.num_nodes + len(self._keys), diagonal.shape[1]), kind)
+
+        def invert(start: int) -> None:
+            chosen = slice(start, start + BATCH)
+            parts = np.zeros((len(result), 2, BATCH))
+            parts[: self.num_nodes, 0] = 1.0  # where a batch is not full
+            for part, of in enumerate((np.real, np.imag)[: 1 + np.iscomplexobj(result)]):
+                some = diagonal[:, chosen].shape[1]
+                parts[: self.num_nodes, part, :some] = of(diagonal[:, chosen])
+                parts[self._places, part, :some] = of(off_diagonal[:, chosen])
+            eliminate(*self._steps, parts)
+            parts = parts[..., : diagonal.shape[1] - start]
+            result.real[:, chosen] = parts[:, 0]
+            if np.iscomplexobj(result):
+                result.imag[:, chosen] = parts[:, 1]
+
         with ThreadPoolExecutor(os.cpu_count()) as threads:
-            list(threads.map(lambda batch: eliminate(*self._steps, batch), batches))
-        parts = np.moveaxis(batches, 0, 2).reshape(len(entries), 2, len(batches) * BATCH)
-        parts = parts[..., : entries.shape[1]]
-        return parts[:, 0] + 1j * parts[:, 1] if np.iscomplexobj(entries) else parts[:, 0]
+            list(threads.map(invert, range(0, diagonal.shape[1], BATCH)))
+        return result
 
 
-def _batches(
-    entries: Num[np.ndarray, "places matrices"],
-) -> Float[np.ndarray, "batches places 2 batch"]:
-    """Matrices in batches, real and imaginary parts apart; the last batch is filled up."""
-    missing = -entries.shape[1] % BATCH
-    # Ones, for which every step is defined.
-    padded = np.pad(entries, ((0, 0), (0, missing)), constant_values=1.0)
-    parts = np.stack([padded.real, padded.imag], axis=1).astype(np.float64)
-    return np.ascontiguousarray(
-        np.moveaxis(parts.reshape(*parts.shape[:2], padded.shape[1] // BATCH, BATCH), 2, 0)
-    )
-
-
-def _minimum_degree(
+def _factor_pattern(
     num_nodes: int, pairs: Int[np.ndarray, "pairs 2"]
-) -> tuple[list[int], dict[int, list[int]]]:
-    """An order of elimination, and for each node the later ones that its elimination joins."""
-    neighbours: list[set[int]] = [set() for _ in range(num_nodes)]
-    for a, b in pairs.tolist():
-        neighbours[a].add(b)
-        neighbours[b].add(a)
-    buckets: list[set[int]] = [set() for _ in range(num_nodes)]
-    for node, others in enumerate(neighbours):
-        buckets[len(others)].add(node)
-    order: list[int] = []
-    below: dict[int, list[int]] = {}
-    least = 0
-    while len(order) < num_nodes:
-        least = max(least - 1, 0)
-        while not buckets[least]:
-            least += 1
-        node = min(buckets[least])
-        buckets[least].remove(node)
-        joined = neighbours[node]
-        order.append(node)
-        below[node] = sorted(joined)
-        for other in joined:
-            buckets[len(neighbours[other])].remove(other)
-            neighbours[other] |= joined
-            neighbours[other] -= {node, other}
-            buckets[len(neighbours[other])].add(other)
-    return order, below
+) -> tuple[Int[np.ndarray, " nodes"], Int[np.ndarray, " starts"], Int[np.ndarray, " entries"]]:
+    """An order of elimination, and the nodes below the diagonal in every column of the factor.
+
+    They are where SuperLU's factor of the pattern's Laplacian is not zero: its entries are sums of
+    positive numbers, so that none vanishes by chance. The little that is added to the diagonal
+    makes it regular and is too small for entries to fade below the smallest number.
+    """
+    degree = np.bincount(pairs.flatten(), minlength=num_nodes)
+    a, b = pairs.T
+    laplacian = csc_array(
+        (
+            np.concatenate([degree + 1e-6, np.full(2 * len(pairs), -1.0)]),
+            (np.r_[:num_nodes, a, b], np.r_[:num_nodes, b, a]),
+        ),
+        shape=(num_nodes, num_nodes),
+    )
+    factors = splu(
+        laplacian,
+        permc_spec="MMD_AT_PLUS_A",
+        diag_pivot_thresh=0.0,
+        options={"SymmetricMode": True},
+    )
+    factor = tril(factors.L, -1, format="csc")
+    factor.sort_indices()
+    order = np.argsort(factors.perm_c)
+    return order, factor.indptr.astype(np.int64), order[factor.indices]
+
+
+def _counted(counts: Int[np.ndarray, " runs"]) -> Int[np.ndarray, " total"]:
+    """0, 1, 2, … for every run, one after the other."""
+    ends = np.cumsum(counts)
+    return np.arange(counts.sum()) - np.repeat(ends - counts, counts)
 
 
 def neighbour_pairs(groups: Sequence[Sequence[int]]) -> Int[np.ndarray, "pairs 2"]:
