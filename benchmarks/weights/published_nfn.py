@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from graphwsl.properties.network_predictor import NetworkPredictor
-from graphwsl.properties.population import Architecture, Population
+from graphwsl.properties.population import Population
 from graphwsl.properties.predictors.flat import require_same
 from graphwsl.properties.predictors.nfn import Chain
 
@@ -127,6 +127,6 @@ class PublishedNFNPredictor(NetworkPredictor):
             network.fit_scales(train.matrix(self.name))
         return network
 
-    def _know(self, architectures: list[Architecture]) -> None:
-        require_same(self.name, self._built["digest"], architectures)
-        self.network.chain = Chain.of(architectures[0])
+    def _know(self, population: Population) -> None:
+        require_same(self.name, self._built["digest"], population)
+        self.network.chain = Chain.of(population.present[0])

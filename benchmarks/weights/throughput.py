@@ -7,9 +7,8 @@ import torch
 
 from benchmarks.results import Report
 from benchmarks.timing import timed
-from graphwsl.neural_graph import neural_graph
 from graphwsl.properties import Population, make_predictor
-from graphwsl.properties.population import Architecture
+from graphwsl.properties.population import Function
 from graphwsl.properties.splits import Split
 from graphwsl.zoo.architectures import build
 from graphwsl.zoo.checkpoint import Checkpoint
@@ -21,16 +20,13 @@ COUNTS = (100, 400, 1600)
 def random_population(width: int, count: int) -> tuple[Population, float]:
     """Untrained CNNs of three layers, and the processor seconds that one conversion took."""
     module = build("cnn", {"width": width, "depth": 3, "image_size": 28})
-    traced = timed(lambda: neural_graph(module.eval(), torch.zeros(1, 1, 28, 28)))
-    architecture = Architecture(traced.result, "cnn")
+    traced = timed(lambda: Function.of(module.eval(), torch.zeros(1, 1, 28, 28), "cnn"))
+    size = traced.result.architecture.num_entries
     generator = torch.Generator().manual_seed(0)
-    states = [
-        0.1 * torch.randn(architecture.num_entries, generator=generator) for _ in range(count)
-    ]
+    states = [0.1 * torch.randn(size, generator=generator) for _ in range(count)]
     sizes = torch.rand(count, generator=generator).tolist()
     checkpoints = [Checkpoint(f"{n:05d}", 0, {}, {"size": size}) for n, size in enumerate(sizes)]
-    kind = torch.zeros(count, dtype=torch.int64)
-    return Population(checkpoints, [architecture], kind, states), traced.cpu
+    return Population.alike(checkpoints, states, traced.result), traced.cpu
 
 
 def measure(row: str, width: int, count: int) -> dict[str, Any]:

@@ -4,12 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from graphwsl.errors import PredictorError
 from graphwsl.imports.loading import load_model
-from graphwsl.neural_graph.trace import neural_graph
-from graphwsl.properties.population import Architecture, Population
+from graphwsl.properties.population import Function, Population
 from graphwsl.zoo.checkpoint import Checkpoint
 from graphwsl.zoo.layouts import open_zoo
 
@@ -62,10 +59,6 @@ def _zoo(reference: str, epochs: Sequence[int] | None) -> Population:
 
 def _network(reference: str) -> Population:
     module, inputs = load_model(reference)
-    graph = neural_graph(module.eval(), inputs)
-    return Population(
-        checkpoints=[Checkpoint(reference, 0, {}, {})],
-        architectures=[Architecture(graph, reference)],
-        kind=torch.tensor([0]),
-        states=[graph.flat().float()],
-    )
+    function = Function.of(module.eval(), inputs, reference)
+    state = function.architecture.graph.flat().float()
+    return Population.alike([Checkpoint(reference, 0, {}, {})], [state], function)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -22,7 +22,7 @@ from gnncore.training import (
     seeded,
 )
 from graphwsl.errors import PredictorError
-from graphwsl.properties.population import Architecture, Population
+from graphwsl.properties.population import Population
 from graphwsl.properties.predictor import Arrays, Predictor
 
 TRAINING: dict[str, Any] = {
@@ -43,7 +43,7 @@ class NetworkPredictor(Predictor):
     """A torch module over flattened states; numbers are standardised by the training labels.
 
     The module is called as :func:`gnncore.training.fit` calls models, with the states of the
-    batch, one after the other, as ``x`` and the numbers of their architectures as ``graph_attr``.
+    batch, one after the other, as ``x`` and what :meth:`_kind` says of each as ``graph_attr``.
     """
 
     defaults: ClassVar[dict[str, Any]] = {**TRAINING, "device": "cpu"}
@@ -66,12 +66,16 @@ class NetworkPredictor(Predictor):
         """
 
     @abstractmethod
-    def _know(self, architectures: list[Architecture]) -> None:
-        """Prepare the module for networks of these architectures, known by their numbers.
+    def _know(self, population: Population) -> None:
+        """Prepare the module for a population's networks, which it will know by :meth:`_kind`.
 
         Raises:
             PredictorError: One that it cannot read.
         """
+
+    def _kind(self, population: Population) -> Int[Tensor, " networks"]:
+        """What the module is told about each network."""
+        return population.kind
 
     @property
     def _outputs(self) -> int:
@@ -101,10 +105,10 @@ class NetworkPredictor(Predictor):
         self._built: dict[str, Any] = {}
         with seeded(self.seed):
             self.network = self._build(train, self._built)
-        self._know(train.architectures)
+        self._know(train)
         stores = (
-            _store(train, self._labels(train_label)),
-            _store(valid, self._labels(valid_label)),
+            _store(train, self._kind(train), self._labels(train_label)),
+            _store(valid, self._kind(valid), self._labels(valid_label)),
         )
         start = time.perf_counter()
         result = fit(self.network, *stores, settings, objective, progress=progress)
@@ -122,8 +126,9 @@ class NetworkPredictor(Predictor):
         return (label[:, None] - self.center) / self.spread
 
     def _predict(self, population: Population) -> Float[Tensor, "networks outputs"]:
-        self._know(population.architectures)
-        output = predict(self.network, _store(population), int(self.options["batch_size"]))
+        self._know(population)
+        store = _store(population, self._kind(population))
+        output = predict(self.network, store, int(self.options["batch_size"]))
         if self._outputs > 1:
             return output.sigmoid() / output.sigmoid().sum(1, keepdim=True)
         return output * self.spread + self.center
@@ -139,14 +144,16 @@ class NetworkPredictor(Predictor):
         self.network.load_state_dict({n: torch.from_numpy(np.array(a)) for n, a in arrays.items()})
 
 
-def _store(population: Population, label: Tensor | None = None) -> GraphStore:
+def _store(
+    population: Population, kind: Int[Tensor, " networks"], label: Tensor | None = None
+) -> GraphStore:
     """The flattened states as nodes of graphs without edges, which the core batches."""
     sizes = torch.tensor([len(state) for state in population.states])
     count = len(population)
     tensors = {
         "x": torch.cat(population.states)[:, None],
         "edge_index": torch.zeros(2, 0, dtype=torch.int64),
-        "graph_attr": population.kind,
+        "graph_attr": kind,
     }
     levels = {"x": "node", "edge_index": "edge", "graph_attr": "graph"}
     if label is not None:

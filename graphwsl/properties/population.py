@@ -1,13 +1,14 @@
 """Networks in memory, by architecture: the weights of each as one row of numbers."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from graphwsl.errors import GraphwslError, PredictorError
 from graphwsl.neural_graph.graph import NeuralGraph
@@ -47,6 +48,30 @@ class Architecture:
 
 
 @dataclass(frozen=True, eq=False)
+class Function:
+    """What networks do with their weights, activation functions included.
+
+    Attributes:
+        module: Does it; its own weights are of no account.
+        inputs: Examples of what it takes.
+        architecture: Of the networks.
+    """
+
+    module: nn.Module
+    inputs: Any
+    architecture: Architecture
+
+    @classmethod
+    def of(cls, module: nn.Module, inputs: Any, name: str) -> "Function":
+        """What a network does, which is traced for its architecture.
+
+        Raises:
+            UnsupportedModelError: It cannot be traced.
+        """
+        return cls(module, inputs, Architecture(neural_graph(module, inputs), name))
+
+
+@dataclass(frozen=True, eq=False)
 class Population:
     """Checkpoints with their weights, which are read once.
 
@@ -55,12 +80,16 @@ class Population:
         architectures: Every architecture that occurs.
         kind: Place of each checkpoint's architecture in that list, shape ``(checkpoints,)``.
         states: The flattened weights of each checkpoint, in its architecture's order.
+        functions: Every function that occurs; networks of one architecture may have several.
+        function: Place of each checkpoint's function in that list, shape ``(checkpoints,)``.
     """
 
     checkpoints: list[Checkpoint]
     architectures: list[Architecture]
     kind: Int[Tensor, " checkpoints"]
     states: list[Float[Tensor, " entries"]]
+    functions: list[Function]
+    function: Int[Tensor, " checkpoints"]
 
     @classmethod
     def load(cls, zoo: Zoo, checkpoints: Sequence[Checkpoint] | None = None) -> "Population":
@@ -76,23 +105,48 @@ class Population:
         if not checkpoints:
             raise PredictorError("the zoo has no usable checkpoints")
         architectures: dict[str, Architecture] = {}
-        by_program: dict[str, Architecture] = {}
-        by_model: dict[str, Architecture] = {}
-        kinds, states = [], []
+        functions: dict[str, Function] = {}
+        by_model: dict[str, str] = {}
+        kinds, states, numbers = [], [], []
         for checkpoint in checkpoints:
             if checkpoint.model not in by_model:
-                module = zoo.module(checkpoint)
-                inputs = zoo.example_inputs(checkpoint)
-                program = f"{module} {tuple(inputs.shape)}"
-                if program not in by_program:
+                module, inputs = zoo.module(checkpoint), zoo.example_inputs(checkpoint)
+                program = by_model[checkpoint.model] = _program(module, inputs)
+                if program not in functions:
                     name = str(checkpoint.configuration.get("architecture", checkpoint.model))
-                    found = Architecture(neural_graph(module, inputs), name)
-                    by_program[program] = architectures.setdefault(found.digest, found)
-                by_model[checkpoint.model] = by_program[program]
-            architecture = by_model[checkpoint.model]
+                    found = Function.of(module, inputs, name)
+                    same = architectures.setdefault(found.architecture.digest, found.architecture)
+                    functions[program] = replace(found, architecture=same)
+            program = by_model[checkpoint.model]
+            architecture = functions[program].architecture
             states.append(_flat(architecture, zoo, checkpoint))
             kinds.append(list(architectures).index(architecture.digest))
-        return cls(checkpoints, list(architectures.values()), torch.tensor(kinds), states)
+            numbers.append(list(functions).index(program))
+        return cls(
+            checkpoints=checkpoints,
+            architectures=list(architectures.values()),
+            kind=torch.tensor(kinds),
+            states=states,
+            functions=list(functions.values()),
+            function=torch.tensor(numbers),
+        )
+
+    @classmethod
+    def alike(
+        cls,
+        checkpoints: list[Checkpoint],
+        states: list[Float[Tensor, " entries"]],
+        function: Function,
+    ) -> "Population":
+        """Networks of one function.
+
+        Args:
+            checkpoints: What is known of each.
+            states: Their flattened weights.
+            function: What they all do.
+        """
+        shared = torch.zeros(len(checkpoints), dtype=torch.int64)
+        return cls(checkpoints, [function.architecture], shared, states, [function], shared)
 
     @classmethod
     def join(cls, parts: Sequence["Population"]) -> "Population":
@@ -104,16 +158,21 @@ class Population:
         if not parts:
             raise PredictorError("there are no networks; name at least one")
         architectures: dict[str, Architecture] = {}
-        kinds = []
+        functions: list[Function] = []
+        kinds, numbers = [], []
         for part in parts:
             known = [architectures.setdefault(a.digest, a) for a in part.architectures]
             place = list(architectures)
             kinds += [place.index(known[kind].digest) for kind in part.kind.tolist()]
+            numbers += [len(functions) + number for number in part.function.tolist()]
+            functions += part.functions
         return cls(
             [checkpoint for part in parts for checkpoint in part.checkpoints],
             list(architectures.values()),
             torch.tensor(kinds),
             [state for part in parts for state in part.states],
+            functions,
+            torch.tensor(numbers),
         )
 
     def __len__(self) -> int:
@@ -125,6 +184,7 @@ class Population:
             self,
             checkpoints=[self.checkpoints[n] for n in numbers],
             kind=self.kind[list(numbers)],
+            function=self.function[list(numbers)],
             states=[self.states[n] for n in numbers],
         )
 
@@ -174,6 +234,25 @@ def as_population(
         places = {(c.model, c.epoch): n for n, c in enumerate(zoo.checkpoints)}
         return zoo.select([places[c.model, c.epoch] for c in checkpoints])
     return Population.load(zoo, checkpoints)
+
+
+def _program(module: nn.Module, inputs: Any) -> str:
+    """A description that is the same for networks of the same function."""
+    settings = [
+        f"{name}.{key}={value!r}"
+        for name, part in module.named_modules()
+        for key, value in vars(part).items()
+        if isinstance(value, bool | int | float | str | tuple) and not key.startswith("_")
+    ]
+    return "\n".join([str(module), str(_shape(inputs)), *settings])
+
+
+def _shape(inputs: Any) -> Any:
+    if isinstance(inputs, Tensor):
+        return tuple(inputs.shape)
+    if isinstance(inputs, Mapping):
+        return {name: _shape(one) for name, one in inputs.items()}
+    return tuple(map(_shape, inputs)) if isinstance(inputs, Sequence) else inputs
 
 
 def _flat(architecture: Architecture, zoo: Zoo, checkpoint: Checkpoint) -> Float[Tensor, " n"]:

@@ -101,12 +101,13 @@ def exchange(structure: Structure, first: int, second: int) -> dict[int, int] | 
         Which node goes where, from the side of ``first`` to the side of ``second`` (and back);
         none if there is no such symmetry.
     """
+    signatures = structure.signatures
     pairs = {first: second}
     mapping = {first: second, second: first}
     queue = [(first, second)]
     while queue:
         ours, theirs = queue.pop()
-        if structure.signatures[ours] != structure.signatures[theirs]:
+        if signatures[ours] != signatures[theirs]:
             return None
         for our, their in _followers(structure, ours, theirs, mapping):
             if their is None or our in mapping or their in mapping:
@@ -114,32 +115,41 @@ def exchange(structure: Structure, first: int, second: int) -> dict[int, int] | 
             pairs[our] = their
             mapping[our], mapping[their] = their, our
             queue.append((our, their))
-    return pairs if _is_symmetry(structure, mapping) else None
+    return pairs if _is_symmetry(structure, pairs, mapping) else None
 
 
 def _followers(
     structure: Structure, ours: int, theirs: int, mapping: dict[int, int]
 ) -> Iterator[tuple[int, int | None]]:
     """Nodes that must change places because ``ours`` and ``theirs`` do."""
-    for key, our_list in structure.neighbours[ours].items():
-        their_list = structure.neighbours[theirs][key]
-        if our_list == their_list:
+    their_neighbours = structure.neighbours[theirs]
+    for key, our in structure.neighbours[ours].items():
+        their = their_neighbours[key]
+        if our is their:
             continue
-        our_set, their_set = set(our_list), set(their_list)
-        free = [one for one in their_list if one not in our_set and one not in mapping]
-        for one in our_list:
+        free = (one for one in their.nodes if one not in our.members and one not in mapping)
+        for one in our.nodes:
             if one in mapping:
-                if mapping[one] not in their_set:
+                if mapping[one] not in their.members:
                     yield one, None
-            elif one not in their_set:
-                yield one, free.pop(0) if free else None
+            elif one not in their.members:
+                yield one, next(free, None)
 
 
-def _is_symmetry(structure: Structure, mapping: dict[int, int]) -> bool:
-    """Whether relations of the moved nodes are mapped to relations."""
-    for one, image in mapping.items():
+def _is_symmetry(structure: Structure, pairs: dict[int, int], mapping: dict[int, int]) -> bool:
+    """Whether relations of the moved nodes are mapped to relations.
+
+    What holds for one direction of an exchange holds for the other.
+    """
+    for one, image in pairs.items():
         theirs = structure.neighbours[image]
-        for key, ours in structure.neighbours[one].items():
-            if {mapping.get(other, other) for other in ours} != set(theirs.get(key, ())):
+        for key, our in structure.neighbours[one].items():
+            their = theirs[key].members
+            if our.members is not their and any(
+                mapping.get(other) not in their for other in our.members - their
+            ):
+                return False
+            both = our.members if our.members is their else our.members & their
+            if any(mapping[other] not in their for other in mapping.keys() & both):
                 return False
     return True

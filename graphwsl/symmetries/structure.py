@@ -9,14 +9,26 @@ no more than that, since every source meets every target.
 from collections import defaultdict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from graphwsl.neural_graph.graph import EdgeBlock, NeuralGraph, NodeParameter
+from graphwsl.symmetries.refinement import refined
 
-Neighbours = dict[tuple[int, int], list[int]]
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """Nodes that something is related to; equal ones are one object, so ``is`` compares them."""
+
+    nodes: tuple[int, ...]
+
+    @cached_property
+    def members(self) -> frozenset[int]:
+        """The nodes without their order."""
+        return frozenset(self.nodes)
 
 
 @dataclass(frozen=True)
@@ -25,28 +37,52 @@ class Structure:
 
     Attributes:
         signatures: For every node a number; only nodes with the same one can change places.
-        neighbours: For every node, the nodes that it is related to, by relation and direction
-            (0: those that follow from it, 1: those it follows from).
+        neighbours: For every node, the nodes that it is related to, by twice the number of the
+            relation (those that follow from it) or that plus one (those it follows from).
     """
 
     signatures: list[int]
-    neighbours: list[Neighbours]
+    neighbours: list[dict[int, Neighbours]]
 
 
 def structure_of(graph: NeuralGraph) -> Structure:
     """The structure of a network's graph."""
-    neighbours: list[Neighbours] = [{} for _ in range(graph.num_nodes)]
-    for number, (sources, targets) in enumerate(_relations(graph)):
-        for source, target in zip(sources.tolist(), targets.tolist(), strict=True):
-            neighbours[source].setdefault((number, 0), []).append(target)
-            neighbours[target].setdefault((number, 1), []).append(source)
+    edges = _edges(graph)
+    neighbours = _neighbours(graph.num_nodes, edges)
     labels = _labels(graph)
     known: dict[Hashable, int] = {}
     signatures = []
     for node in range(graph.num_nodes):
-        shape = tuple(sorted((key, len(value)) for key, value in neighbours[node].items()))
+        shape = tuple((key, len(value.nodes)) for key, value in neighbours[node].items())
         signatures.append(known.setdefault((labels[node], shape), len(known)))
-    return Structure(signatures, neighbours)
+    first, second, relation = edges.unique(dim=1)
+    classes = refined(torch.tensor(signatures), first, second, relation)
+    return Structure(classes.tolist(), neighbours)
+
+
+def _edges(graph: NeuralGraph) -> Int[Tensor, "3 edges"]:
+    """Nodes, their neighbours and the number of the relation, in both directions."""
+    parts = [torch.zeros(3, 0, dtype=torch.int64)]
+    for number, (sources, targets) in enumerate(_relations(graph)):
+        parts.append(torch.stack([sources, targets, torch.full_like(sources, 2 * number)]))
+        parts.append(torch.stack([targets, sources, torch.full_like(sources, 2 * number + 1)]))
+    return torch.cat(parts, dim=1)
+
+
+def _neighbours(num_nodes: int, edges: Int[Tensor, "3 edges"]) -> list[dict[int, Neighbours]]:
+    nodes, others, relations = edges
+    order = (relations + nodes * (int(relations.max()) + 1 if len(relations) else 1)).argsort(
+        stable=True
+    )
+    pairs = torch.stack([nodes, relations])[:, order]
+    pairs, counts = pairs.unique_consecutive(dim=1, return_counts=True)
+    known: dict[tuple[int, ...], Neighbours] = {}
+    neighbours: list[dict[int, Neighbours]] = [{} for _ in range(num_nodes)]
+    lists = others[order].split(counts.tolist())
+    for node, relation, several in zip(*pairs.tolist(), lists, strict=True):
+        key = tuple(several.tolist())
+        neighbours[node][relation] = known.setdefault(key, Neighbours(key))
+    return neighbours
 
 
 def _relations(graph: NeuralGraph) -> Iterator[tuple[Tensor, Tensor]]:

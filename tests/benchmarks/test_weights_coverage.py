@@ -15,6 +15,7 @@ pytest.importorskip("transformers")
 
 from benchmarks import weights_coverage
 from benchmarks.coverage_corpus.wheels import REAL_NETWORKS
+from gnncore.storage import exclusive_lock
 from graphwsl.errors import UnsupportedModelError
 
 Loaded = tuple[nn.Module, Any]
@@ -37,11 +38,14 @@ def refused() -> Loaded:
 
 
 def run(
-    monkeypatch: pytest.MonkeyPatch, out: Path, networks: dict[str, Callable[[], Loaded]]
+    monkeypatch: pytest.MonkeyPatch,
+    out: Path,
+    networks: dict[str, Callable[[], Loaded]],
+    fresh: bool = False,
 ) -> dict[str, Any]:
     monkeypatch.setattr(weights_coverage, "REAL_NETWORKS", networks)
     monkeypatch.setattr(weights_coverage, "SMALL_CONFIGS", {})
-    weights_coverage.main(only=None, threads=1, quick=False, json=out)
+    weights_coverage.main(json=out, out=out.parent, fresh=fresh)
     return json.loads(out.read_text(encoding="utf-8"))
 
 
@@ -71,9 +75,53 @@ def test_the_gate_fails_for_a_network_that_is_refused(
         run(monkeypatch, out, {"whole": perceptron, "refused": refused})
     result = json.loads(out.read_text(encoding="utf-8"))
     assert list(result["measured"]["failures"]) == ["refused"]
-    assert result["tables"][0]["rows"][1] == ["refused", *["–"] * 7]
+    assert result["tables"][0]["rows"][1] == ["refused", *["–"] * 8]
     assert "the operator is unknown" in result["sentences"][0]
     assert "1 of 2 networks" in result["sentences"][1]
+
+
+def test_what_has_been_measured_is_kept_and_what_was_refused_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    loaded: list[str] = []
+
+    def counted(name: str, load: Callable[[], Loaded]) -> Callable[[], Loaded]:
+        def call() -> Loaded:
+            loaded.append(name)
+            return load()
+
+        return call
+
+    out = tmp_path / "result.json"
+    networks = {"whole": counted("whole", perceptron), "other": counted("other", refused)}
+    with pytest.raises(typer.Exit):
+        run(monkeypatch, out, networks)
+    networks["other"] = counted("other", partly_read)
+    first = run(monkeypatch, out, networks)
+    assert loaded == ["whole", "other", "other"]
+    assert run(monkeypatch, out, networks)["tables"] == first["tables"]
+    assert loaded == ["whole", "other", "other"]
+    run(monkeypatch, out, networks, fresh=True)
+    assert loaded == ["whole", "other", "other", "whole", "other"]
+
+
+def test_a_network_that_another_process_measures_is_left_to_it(tmp_path: Path) -> None:
+    folder = tmp_path / "cells" / "MTCNN-P-Net"
+    folder.mkdir(parents=True)
+    with exclusive_lock(folder):
+        record = weights_coverage.measured("MTCNN P-Net", perceptron, tmp_path, fresh=False)
+    assert weights_coverage.failures_of(record) != []
+    assert not list(folder.glob("*.json"))
+
+
+def test_records_of_several_commits_are_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    commits = iter([{"hash": "a" * 40, "modified": False}, {"hash": "b" * 40, "modified": True}])
+    monkeypatch.setattr(weights_coverage, "commit", lambda: next(commits))
+    result = run(monkeypatch, tmp_path / "result.json", {"first": perceptron, "second": perceptron})
+    assert result["measured"]["networks"]["second"]["commit"]["hash"] == "b" * 40
+    assert result["sentences"][-1] == f"Measured at several commits: {'a' * 12}, {'b' * 12}."
 
 
 def test_the_gate_fails_for_a_changed_function_and_changed_bits() -> None:

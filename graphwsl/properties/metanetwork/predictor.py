@@ -8,7 +8,7 @@ from torch import nn
 from graphwsl.properties.metanetwork.network import Metanetwork
 from graphwsl.properties.metanetwork.plan import Plan
 from graphwsl.properties.network_predictor import NetworkPredictor
-from graphwsl.properties.population import Architecture, Population
+from graphwsl.properties.population import Population
 
 
 class MetanetworkPredictor(NetworkPredictor):
@@ -64,5 +64,5 @@ class MetanetworkPredictor(NetworkPredictor):
             )
         return network
 
-    def _know(self, architectures: list[Architecture]) -> None:
-        self.network.plans = [Plan.of(architecture) for architecture in architectures]
+    def _know(self, population: Population) -> None:
+        self.network.plans = [Plan.of(architecture) for architecture in population.architectures]

@@ -11,6 +11,7 @@ from graphwsl.properties.predictors.flat import FlatMLP, FlatRidge
 from graphwsl.properties.predictors.forward_propagation import ForwardPropagationPredictor
 from graphwsl.properties.predictors.message_passing import MessagePassingPredictor
 from graphwsl.properties.predictors.nfn import NFNPredictor
+from graphwsl.properties.predictors.probing import ProbingPredictor
 from graphwsl.properties.predictors.relational_transformer import RelationalTransformerPredictor
 from graphwsl.properties.predictors.stacked import StackedPredictor
 from graphwsl.properties.predictors.weight_statistics import (
@@ -31,6 +32,7 @@ PREDICTORS: dict[str, type[Predictor]] = {
         ForwardPropagationPredictor,
         RelationalTransformerPredictor,
         DiracBianconiPredictor,
+        ProbingPredictor,
         StackedPredictor,
     )
 }

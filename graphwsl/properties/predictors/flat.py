@@ -9,7 +9,7 @@ from torch_geometric.nn import MLP
 
 from graphwsl.errors import PredictorError
 from graphwsl.properties.network_predictor import NetworkPredictor
-from graphwsl.properties.population import Architecture, Population
+from graphwsl.properties.population import Population
 from graphwsl.properties.predictor import Arrays, Predictor
 from graphwsl.properties.predictors.weight_statistics import columns_of, ridge_arrays, ridge_from
 from graphwsl.properties.ridge import Ridge
@@ -45,7 +45,7 @@ class FlatRidge(Predictor):
         self.report = {"penalty": self.ridge.penalty}
 
     def _predict(self, population: Population) -> Float[Tensor, "networks outputs"]:
-        require_same(self.name, self.digest, population.present)
+        require_same(self.name, self.digest, population)
         x = population.matrix(self.name).double().numpy()
         return torch.from_numpy(self.ridge.predict(x)).float()
 
@@ -121,17 +121,17 @@ class FlatMLP(NetworkPredictor):
             network.scale.copy_(torch.where(scale > 0, scale, 1.0))
         return network
 
-    def _know(self, architectures: list[Architecture]) -> None:
-        require_same(self.name, self._built["digest"], architectures)
+    def _know(self, population: Population) -> None:
+        require_same(self.name, self._built["digest"], population)
 
 
-def require_same(predictor: str, digest: str, architectures: list[Architecture]) -> None:
+def require_same(predictor: str, digest: str, population: Population) -> None:
     """Nothing, if all networks have the architecture that a predictor was trained on.
 
     Raises:
         PredictorError: One has another.
     """
-    for architecture in architectures:
+    for architecture in population.present:
         if architecture.digest != digest:
             raise PredictorError(
                 f"predictor {predictor!r} reads only the architecture it was trained on, "

@@ -254,6 +254,6 @@ class NFNPredictor(NetworkPredictor):
             network.fit_scales(train.matrix(self.name))
         return network
 
-    def _know(self, architectures: list[Architecture]) -> None:
-        require_same(self.name, self._built["digest"], architectures)
-        self.network.chain = Chain.of(architectures[0])
+    def _know(self, population: Population) -> None:
+        require_same(self.name, self._built["digest"], population)
+        self.network.chain = Chain.of(population.present[0])

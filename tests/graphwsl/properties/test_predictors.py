@@ -39,6 +39,7 @@ QUICK["stacked"] = {
 }
 INVARIANT = [name for name, predictor in PREDICTORS.items() if predictor.invariant]
 MIXED = [name for name, predictor in PREDICTORS.items() if predictor.mixed]
+READS_WEIGHTS_ALONE = [name for name in MIXED if name != "probing"]
 
 
 @cache
@@ -72,10 +73,12 @@ def test_learns_what_the_weights_say(name: str) -> None:
     # Flattened weights with 56 networks and 71 unknowns of changing sign do not give a size away.
     if name in ("flat_ridge", "flat_mlp"):
         pytest.skip("the size is no smooth function of single weights")
+    if name == "probing":
+        pytest.skip("it sees outputs alone and needs more networks: test_probing.py")
     assert evaluate(*of_test(name))["r2"] > 0.7
 
 
-@pytest.mark.parametrize("name", MIXED)
+@pytest.mark.parametrize("name", READS_WEIGHTS_ALONE)
 def test_learns_from_mixed_architectures(name: str) -> None:
     assert evaluate(*of_test(name, "mixed"))["r2"] > 0.5
 
