@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch_geometric.utils import from_networkx
 
 import gridstab
+from gnncore.figures import save_figure
 from gnncore.layers import make_layer
-from gridstab.report.plots import save_figure
 
 TIMES = 150
 MASSLESS = {"beta_n": 0.0, "beta_e": 0.0}

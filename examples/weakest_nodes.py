@@ -1,8 +1,9 @@
 """Which nodes of a random grid are the weakest, and what does a map of them look like?"""
 
 import gridstab
+from gnncore.figures import save_figure
 from gridstab.dynamics import basin_map
-from gridstab.report.plots import plot_basin_map, plot_grid, save_figure
+from gridstab.report.plots import plot_basin_map, plot_grid
 
 
 def main() -> None:

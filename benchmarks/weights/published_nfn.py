@@ -3,21 +3,18 @@
 from itertools import pairwise
 from typing import Any, ClassVar
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from graphwsl.properties.network_predictor import NetworkPredictor
-from graphwsl.properties.population import Population
-from graphwsl.properties.predictors.flat import require_same
-from graphwsl.properties.predictors.nfn import Chain
+from graphwsl.properties.predictors.nfn import NFNPredictor, OnChain
 
 
-class PublishedNFN(nn.Module):
+class PublishedNFN(OnChain):
     """Three equivariant layers (HNP), pooling, and a perceptron.
 
     Zhou et al., "Permutation Equivariant Neural Functionals", 2023. Every layer of the networks is
-    standardised, as in their study of accuracies. Positions of a flattened feature map are
+    in units of its size, as in their study of accuracies. Positions of a flattened feature map are
     positions of a kernel to it.
 
     Args:
@@ -33,14 +30,11 @@ class PublishedNFN(nn.Module):
         from nfn.common import ArraySpec, NetworkSpec
         from nfn.layers import HNPLinear, HNPPool, TupleOp
 
-        super().__init__()
-        self.chain: Chain | None = None
+        super().__init__(len(shapes))
         self.shapes = [(r, s, p, 1) if p > 1 else (r, s) for r, s, p in shapes]
         specification = NetworkSpec(
             [ArraySpec(shape) for shape in self.shapes], [ArraySpec((r,)) for r, *_ in shapes]
         )
-        self.weight_scale = nn.Buffer(torch.ones(len(shapes)))
-        self.bias_scale = nn.Buffer(torch.ones(len(shapes)))
         widths = [1, channels, channels, channels]
         self.layers = nn.Sequential(
             *(
@@ -58,16 +52,6 @@ class PublishedNFN(nn.Module):
             nn.ReLU(),
             nn.Linear(hidden_channels, out_channels),
         )
-
-    def fit_scales(self, states: Float[Tensor, "networks entries"]) -> None:
-        """Take the standard deviation of every layer from the training set."""
-        assert self.chain is not None
-        for number, (weight, bias) in enumerate(
-            zip(self.chain.weights, self.chain.biases, strict=True)
-        ):
-            for scale, entries in ((self.weight_scale, weight), (self.bias_scale, bias)):
-                size = states[:, entries.reshape(-1)].std()
-                scale[number] = torch.where(size > 1e-6, size, 1.0)
 
     def forward(
         self,
@@ -95,12 +79,10 @@ class PublishedNFN(nn.Module):
         return self.head(self.layers(WeightSpaceFeatures(weights, biases)))
 
 
-class PublishedNFNPredictor(NetworkPredictor):
+class PublishedNFNPredictor(NFNPredictor):
     """That network as a predictor; not in the package's registry, for it needs ``nfn``."""
 
     name: ClassVar[str] = "nfn_published"
-    invariant: ClassVar[bool] = True
-    mixed: ClassVar[bool] = False
     defaults: ClassVar[dict[str, Any]] = {
         **NetworkPredictor.defaults,
         "channels": 16,
@@ -108,25 +90,6 @@ class PublishedNFNPredictor(NetworkPredictor):
         "learning_rate": 1e-3,
     }
 
-    network: PublishedNFN
-
-    def _build(self, train: Population | None, state: dict[str, Any]) -> PublishedNFN:
-        if train is not None:
-            architecture = train.require_one(self.name)
-            chain = Chain.of(architecture)
-            state["shapes"] = [list(weight.shape) for weight in chain.weights]
-            state["digest"] = architecture.digest
-        network = PublishedNFN(
-            state["shapes"],
-            self.options["channels"],
-            self.options["hidden_channels"],
-            self._outputs,
-        )
-        if train is not None:
-            network.chain = chain
-            network.fit_scales(train.matrix(self.name))
-        return network
-
-    def _know(self, population: Population) -> None:
-        require_same(self.name, self._built["digest"], population)
-        self.network.chain = Chain.of(population.present[0])
+    def _network(self, shapes: list[list[int]]) -> PublishedNFN:
+        options = self.options
+        return PublishedNFN(shapes, options["channels"], options["hidden_channels"], self._outputs)

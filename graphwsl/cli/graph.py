@@ -42,9 +42,10 @@ def graph(
     coverage = made.coverage()
     found = {} if skip_symmetries else _symmetries(made, seed)
     if picture is not None:
-        from graphwsl.neural_graph.picture import draw, save_picture
+        from gnncore.figures import save_figure
+        from graphwsl.neural_graph.picture import draw
 
-        save_picture(draw(made), picture)
+        save_figure(draw(made), picture)
     if as_json:
         typer.echo(json.dumps({**_counts(made, coverage), **found}))
     else:

@@ -1,19 +1,14 @@
 """The neural graph as a picture: layers are columns, nodes dots, weights lines by sign and size."""
 
-import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
-from matplotlib import rc_context
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from gnncore.storage import write_with
-from graphwsl.errors import GraphwslError
 from graphwsl.neural_graph.graph import EdgeBlock, NeuralGraph
 from graphwsl.neural_graph.units import NodeKind, occurrences
 
@@ -29,13 +24,6 @@ COLOURS = {
 }
 """Of the kinds of nodes that hold or receive something; all others are operations."""
 OPERATION = "#b8c0cc"
-
-# What a file says about the program and the time that made it would differ between equal pictures.
-_NO_ORIGIN: dict[str, dict[str, None]] = {
-    ".png": {"Software": None},
-    ".svg": {"Date": None, "Creator": None},
-    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-}
 
 
 def draw(graph: NeuralGraph, *, largest: int = LARGEST) -> Figure:
@@ -80,28 +68,6 @@ def draw(graph: NeuralGraph, *, largest: int = LARGEST) -> Figure:
     axes.axis("off")
     _legend(figure, width, height)
     return figure
-
-
-def save_picture(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure as PNG, SVG or PDF, by suffix; equal figures give equal bytes.
-
-    Raises:
-        GraphwslError: Another suffix.
-        StorageError: The file cannot be written.
-    """
-    suffix = Path(path).suffix.lower()
-    if suffix not in _NO_ORIGIN:
-        raise GraphwslError(
-            f"a picture's name must end in {', '.join(_NO_ORIGIN)}, got {os.fspath(path)!r}"
-        )
-
-    def write(part: Path) -> None:
-        figure.savefig(
-            part, format=suffix[1:], dpi=160, metadata=_NO_ORIGIN[suffix], facecolor="white"
-        )
-
-    with rc_context({"svg.hashsalt": "graphwsl"}):
-        write_with(path, write)
 
 
 def _ends(block: EdgeBlock) -> tuple[Int[Tensor, " edges"], Int[Tensor, " edges"]]:

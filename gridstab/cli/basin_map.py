@@ -21,10 +21,11 @@ def basin_map(
     horizon: float = typer.Option(500.0, help="Longest simulated time in seconds."),
 ) -> None:
     """Draw from which phases and frequencies of one node the grid returns."""
+    from gnncore.figures import save_figure
     from gridstab.datasets.campaign import Campaign
     from gridstab.dynamics.basin_map import basin_map as simulate_map
     from gridstab.errors import InvalidParameterError
-    from gridstab.report.plots import plot_basin_map, save_figure
+    from gridstab.report.plots import plot_basin_map
 
     if grid < 1:
         raise InvalidParameterError(f"grid must be at least 1, got {grid}")

@@ -13,7 +13,8 @@ def draw_pictures(folder: "RunFolder") -> None:
     Raises:
         StorageError: A picture cannot be written.
     """
-    from gridstab.report.plots import plot_distribution, plot_grid, save_figure
+    from gnncore.figures import save_figure
+    from gridstab.report.plots import plot_distribution, plot_grid
 
     if not (folder.path / "grid.png").exists():
         save_figure(plot_grid(folder.result(1)), folder.path / "grid.png")

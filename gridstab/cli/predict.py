@@ -29,10 +29,10 @@ def predict(
     """Predict the stability of every node of a grid, and compare with its labels if it has any."""
     import json
 
+    from gnncore.figures import save_figure
     from gridstab.cli.prediction_summary import print_predictions, summarise_predictions
     from gridstab.learning.predicting import load_grids, predict_grids
     from gridstab.learning.trained import Ensemble
-    from gridstab.report.plots import save_figure
 
     model = Ensemble.load(*runs)
     found = predict_grids(model, load_grids(case, model.task, seed=seed), sign_invariant)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gnncore.errors import TrainingError
+from gnncore.figures import save_figure
 from gnncore.models import GraphModel
 from gnncore.storage import (
     StorageError,
@@ -44,7 +45,6 @@ from gridstab.learning.training_folder import (
     is_complete,
 )
 from gridstab.report.learning_curve import plot_learning_curve
-from gridstab.report.plots import save_figure
 
 DEFAULT_CLIP = 0.01
 """What the default model cuts off its features, in either tail."""

@@ -5,21 +5,17 @@ notebooks, on servers without a screen and in threads. The colours can be told a
 colour vision.
 """
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
-from matplotlib import rc_context
 from matplotlib.collections import LineCollection
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from gnncore.storage import write_with
 from gridstab.dynamics.basin_map import BasinMap
 from gridstab.dynamics.engine import Status
 from gridstab.dynamics.result import StabilityResult
@@ -34,13 +30,6 @@ OUTLINE = "#5a5f66"
 TROUBLE = "#d55e00"
 RETURNED, LEFT, UNDECIDED = "#21607f", "#f6e8c8", "#8f8f8f"
 SERIES = ("#21607f", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-
-# What a file says about the program and the time that made it would differ between equal pictures.
-_NO_ORIGIN: dict[str, dict[str, None]] = {
-    ".png": {"Software": None},
-    ".svg": {"Date": None, "Creator": None},
-    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-}
 
 
 def plot_grid(
@@ -250,39 +239,6 @@ def plot_distribution(
     else:
         ax.legend(frameon=False, labelcolor=TEXT, loc="upper left")
     return ax.figure
-
-
-def save_figure(figure: Figure, path: str | os.PathLike[str], *, dpi: float = 160) -> None:
-    """Write a figure as PNG, SVG or PDF, by suffix; equal figures give equal bytes.
-
-    Args:
-        figure: The figure.
-        path: File to create or replace.
-        dpi: Resolution of a PNG [1/inch].
-
-    Raises:
-        InvalidParameterError: Another suffix.
-        StorageError: The file cannot be written.
-    """
-    suffix = Path(path).suffix.lower()
-    if suffix not in _NO_ORIGIN:
-        raise InvalidParameterError(
-            f"a picture's name must end in {', '.join(_NO_ORIGIN)}, got {str(path)!r}"
-        )
-
-    def write(part: Path) -> None:
-        figure.savefig(
-            part,
-            format=suffix[1:],
-            dpi=dpi,
-            metadata=_NO_ORIGIN[suffix],
-            facecolor="white",
-            bbox_inches="tight",
-            pad_inches=0.15,
-        )
-
-    with rc_context({"svg.hashsalt": "gridstab"}):
-        write_with(path, write)
 
 
 def _cell_range(centres: Float[np.ndarray, " cells"]) -> tuple[float, float]:

@@ -127,7 +127,34 @@ class PermutationEquivariant(nn.Module):
         return result
 
 
-class NFN(nn.Module):
+class OnChain(nn.Module):
+    """A network on the weights of a chain, each layer in units of its own size.
+
+    Args:
+        num_layers: Of the chain.
+
+    Attributes:
+        chain: Where weights and biases are in a state; set before the first call.
+    """
+
+    def __init__(self, num_layers: int) -> None:
+        super().__init__()
+        self.chain: Chain | None = None
+        self.weight_scale = nn.Buffer(torch.ones(num_layers))
+        self.bias_scale = nn.Buffer(torch.ones(num_layers))
+
+    def fit_scales(self, states: Float[Tensor, "networks entries"]) -> None:
+        """Take the root mean square of every layer from the training set."""
+        assert self.chain is not None
+        for number, (weight, bias) in enumerate(
+            zip(self.chain.weights, self.chain.biases, strict=True)
+        ):
+            for scale, entries in ((self.weight_scale, weight), (self.bias_scale, bias)):
+                size = states[:, entries.reshape(-1)].square().mean().sqrt()
+                scale[number] = torch.where(size > 1e-6, size, 1.0)
+
+
+class NFN(OnChain):
     """Equivariant layers, and a perceptron on the means of the last one.
 
     Args:
@@ -148,10 +175,7 @@ class NFN(nn.Module):
         out_channels: int,
         dropout: float,
     ) -> None:
-        super().__init__()
-        self.chain: Chain | None = None
-        self.weight_scale = nn.Buffer(torch.ones(len(shapes)))
-        self.bias_scale = nn.Buffer(torch.ones(len(shapes)))
+        super().__init__(len(shapes))
         self.lift = nn.ModuleList(nn.Linear(positions, channels) for *_, positions in shapes)
         self.lift_bias = nn.ModuleList(nn.Linear(1, channels) for _ in shapes)
         # Inputs and outputs have a meaning; hidden neurons have none.
@@ -167,16 +191,6 @@ class NFN(nn.Module):
             norm=None,
             dropout=dropout,
         )
-
-    def fit_scales(self, states: Float[Tensor, "networks entries"]) -> None:
-        """Take the root mean square of every layer from the training set."""
-        assert self.chain is not None
-        for number, (weight, bias) in enumerate(
-            zip(self.chain.weights, self.chain.biases, strict=True)
-        ):
-            for scale, entries in ((self.weight_scale, weight), (self.bias_scale, bias)):
-                size = states[:, entries.reshape(-1)].square().mean().sqrt()
-                scale[number] = torch.where(size > 1e-6, size, 1.0)
 
     def forward(
         self,
@@ -230,10 +244,9 @@ class NFNPredictor(NetworkPredictor):
         "dropout": 0.0,
     }
 
-    network: NFN
+    network: OnChain
 
-    def _build(self, train: Population | None, state: dict[str, Any]) -> NFN:
-        options = self.options
+    def _build(self, train: Population | None, state: dict[str, Any]) -> OnChain:
         if train is not None:
             architecture = train.require_one(self.name)
             chain = Chain.of(architecture)
@@ -241,18 +254,23 @@ class NFNPredictor(NetworkPredictor):
                 "shapes": [list(weight.shape) for weight in chain.weights],
                 "digest": architecture.digest,
             }
-        network = NFN(
-            state["shapes"],
+        network = self._network(state["shapes"])
+        if train is not None:
+            network.chain = chain
+            network.fit_scales(train.matrix(self.name))
+        return network
+
+    def _network(self, shapes: list[list[int]]) -> OnChain:
+        """The functional for layers of these shapes."""
+        options = self.options
+        return NFN(
+            shapes,
             options["channels"],
             options["num_layers"],
             options["hidden_channels"],
             self._outputs,
             options["dropout"],
         )
-        if train is not None:
-            network.chain = chain
-            network.fit_scales(train.matrix(self.name))
-        return network
 
     def _know(self, population: Population) -> None:
         require_same(self.name, self._built["digest"], population)

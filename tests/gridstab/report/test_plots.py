@@ -6,6 +6,8 @@ from disc_engine import DiscEngine, ring_grid
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgba
 
+from gnncore.errors import GnncoreError
+from gnncore.figures import save_figure
 from gridstab.dynamics.basin_map import BasinMap
 from gridstab.dynamics.counts import NodeCounts
 from gridstab.dynamics.result import StabilityResult
@@ -20,7 +22,6 @@ from gridstab.report.plots import (
     plot_basin_map,
     plot_distribution,
     plot_grid,
-    save_figure,
 )
 
 
@@ -159,7 +160,7 @@ def test_pictures_are_what_their_suffix_says(tmp_path, result):
 
 
 def test_other_suffixes_are_refused(tmp_path, result):
-    with pytest.raises(InvalidParameterError, match=r"end in .png, .svg, .pdf, got .*grid.xyz"):
+    with pytest.raises(GnncoreError, match=r"end in .png, .svg, .pdf, got .*grid.xyz"):
         save_figure(plot_grid(result), tmp_path / "grid.xyz")
 
 
