@@ -22,7 +22,7 @@ from gnncore.models.checkpoint import (
 from gnncore.models.encode import encode
 from gnncore.models.parts import make_head, make_pooling, reset_all
 from gnncore.models.specification import ModelSpecification
-from gnncore.storage import write_text
+from gnncore.storage import make_folder, write_text
 
 
 class GraphModel(
@@ -190,7 +190,7 @@ class GraphModel(
             StorageError: The disk is full, the folder read-only, and the like.
         """
         folder = Path(save_directory)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         write_checkpoint(folder, self.specification, self.state_dict())
         if not (folder / "README.md").exists():
             write_text(

@@ -15,6 +15,7 @@ damage raises :class:`CorruptFileError`.
 
 from gnncore.storage.atomic import (
     is_leftover,
+    make_folder,
     remove_leftovers,
     write_bytes,
     write_text,
@@ -41,6 +42,7 @@ __all__ = [
     "is_leftover",
     "load_metadata",
     "load_tensors",
+    "make_folder",
     "read_bytes",
     "read_hdf5",
     "read_json",

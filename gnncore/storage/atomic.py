@@ -51,6 +51,18 @@ def write_with(path: str | os.PathLike[str], write: Callable[[Path], None]) -> N
         raise StorageError.because("write", path, error) from error
 
 
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """Make a folder and those above it, unless they are there.
+
+    Raises:
+        StorageError: The disk is full, the place read-only, or a file is in the way.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError.because("create", path, error) from error
+
+
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     """Create or replace a file that holds ``data``.
 

@@ -10,7 +10,7 @@ from torch.amp import GradScaler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gnncore.errors import TrainingError
-from gnncore.storage import StorageError, exclusive_lock
+from gnncore.storage import exclusive_lock, make_folder
 from gnncore.training.checkpoints import Checkpoints, TrainingState, identity_of
 from gnncore.training.distributed import Processes, processes_on
 from gnncore.training.epoch import Augment, Run, train_epoch, validate
@@ -72,10 +72,7 @@ def fit(
         stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
         folder = None if out is None else Path(out)
         if folder is not None and processes.is_first:
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise StorageError.because("create", folder, error) from error
+            make_folder(folder)
             stack.enter_context(exclusive_lock(folder))
         run = _prepare(model, train, validation, settings, objective, augment, processes)
         state = run.state

@@ -22,7 +22,7 @@ def train(
         "forward_propagation",
         help="forward_propagation, message_passing, relational_transformer, dirac_bianconi, "
         "deep_sets, nfn, weight_statistics_boosting, weight_statistics_ridge, flat_mlp, "
-        "flat_ridge or stacked.",
+        "flat_ridge, probing or stacked.",
     ),
     epochs: int | None = typer.Option(
         None, help="Passes over the networks, of predictors that are trained so. [default: its own]"
@@ -35,6 +35,7 @@ def train(
     out: Path | None = typer.Option(
         None, help="Folder of the predictor. [default: predictors/<zoo>-<target>-<predictor>]"
     ),
+    resume: bool = typer.Option(False, "--resume", help="Continue the training in that folder."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object and nothing else."),
     quiet: bool = typer.Option(False, "--quiet", help="No progress, no table."),
 ) -> None:
@@ -44,21 +45,27 @@ def train(
     """
     import json
 
+    from gnncore.command_line.resuming import command_to_resume
     from graphwsl.properties.train import train_predictor
 
     name = f"{zoo.resolve().name}-{target}-{predictor}"
     out = Path("predictors", name) if out is None else out
     options: dict[str, Any] = {"epochs": epochs, "device": device}
-    trained = train_predictor(
-        zoo,
-        out,
-        target=target,
-        predictor=predictor,
-        seed=seed,
-        split_seed=split_seed,
-        progress=not (quiet or as_json),
-        **{option: value for option, value in options.items() if value is not None},
-    )
+    try:
+        trained = train_predictor(
+            zoo,
+            out,
+            target=target,
+            predictor=predictor,
+            seed=seed,
+            split_seed=split_seed,
+            resume=resume,
+            progress=not (quiet or as_json),
+            **{option: value for option, value in options.items() if value is not None},
+        )
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted; continue with: {command_to_resume('graphwsl')}", err=True)
+        raise typer.Exit(130) from None
     summary = summarise(trained, out)
     if as_json:
         typer.echo(json.dumps(summary))

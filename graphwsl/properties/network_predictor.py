@@ -111,7 +111,15 @@ class NetworkPredictor(Predictor):
             _store(valid, self._kind(valid), self._labels(valid_label)),
         )
         start = time.perf_counter()
-        result = fit(self.network, *stores, settings, objective, progress=progress)
+        result = fit(
+            self.network,
+            *stores,
+            settings,
+            objective,
+            self.work,
+            resume=self.work is not None,
+            progress=progress,
+        )
         self.network.to("cpu")
         self.report = {
             "epochs": len(result.history),

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from gnncore.storage import StorageError, load_tensors, read_json, save_tensors, write_json
+from gnncore.storage import load_tensors, make_folder, read_json, save_tensors, write_json
 from graphwsl import __version__
 from graphwsl.errors import PredictorError
 from graphwsl.properties.population import Population, as_population
@@ -60,6 +60,7 @@ class Predictor(ABC):
         self.target: Target | None = None
         self.split: Split | None = None
         self.seed = 0
+        self.work: Path | None = None
         self.report: dict[str, Any] = {}
 
     @property
@@ -74,6 +75,7 @@ class Predictor(ABC):
         target: Target | str,
         seed: int = 0,
         *,
+        work: str | Path | None = None,
         progress: bool = False,
     ) -> "Predictor":
         """Fit to the training part of a zoo, with settings chosen on the validation part.
@@ -83,11 +85,14 @@ class Predictor(ABC):
             split: Which networks are of which part; the test part is not looked at.
             target: What to predict.
             seed: Of initial weights and batches.
+            work: Folder for the state between two epochs, from which the same fit goes on after
+                having been stopped; None keeps nothing.
             progress: Show the progress on stderr.
 
         Raises:
             PredictorError: The target or the zoo does not suit.
             TrainingError: The training diverged.
+            CheckpointError: ``work`` holds the state of another fit.
         """
         population = as_population(zoo)
         if isinstance(target, str):
@@ -99,6 +104,7 @@ class Predictor(ABC):
         if not self.mixed:
             population.require_one(self.name)
         self.target, self.split, self.seed = target, split, seed
+        self.work = None if work is None else Path(work)
         labels = target.values(train.checkpoints), target.values(valid.checkpoints)
         self._fit(train, labels[0], valid, labels[1], progress)
         return self
@@ -130,10 +136,7 @@ class Predictor(ABC):
         if self.target is None or self.split is None:
             raise PredictorError(f"predictor {self.name!r} is not fitted; call fit first")
         folder = Path(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError.because("create", folder, error) from error
+        make_folder(folder)
         arrays, state = self._state()
         save_tensors(folder / ARRAYS, arrays)
         config = {

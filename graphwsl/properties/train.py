@@ -1,28 +1,40 @@
 """Fit a predictor to a zoo, judge it once on the networks it never saw, and keep it in a folder.
 
+training.json           what was asked for
+training/               the state between two epochs; gone once the training is complete
 predictor.json          what it is, what it was fitted to, and the split
 predictor.safetensors   what was fitted
 metrics.json            on validation and on the test part
 manifest.json           checksums; its presence says that the folder is complete
 """
 
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gnncore.storage import LOCK_NAME, MANIFEST_NAME, Manifest, is_leftover, write_json
+from gnncore.storage import (
+    LOCK_NAME,
+    MANIFEST_NAME,
+    Manifest,
+    is_leftover,
+    make_folder,
+    read_json,
+    write_json,
+)
 from graphwsl.errors import PredictorError
 from graphwsl.properties.evaluation import evaluate
 from graphwsl.properties.population import Population
 from graphwsl.properties.predictor import Predictor
-from graphwsl.properties.predictors import make_predictor
+from graphwsl.properties.predictors import load_predictor, make_predictor
 from graphwsl.properties.splits import split_models
+from graphwsl.properties.targets import Target
 from graphwsl.zoo.checkpoint import Scalar
 from graphwsl.zoo.layouts import open_zoo
 
-METRICS = "metrics.json"
+REQUEST, METRICS, WORK = "training.json", "metrics.json", "training"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +61,7 @@ def train_predictor(
     split_seed: int = 0,
     epochs_of_zoo: Sequence[int] | None = None,
     held_out: Mapping[str, Sequence[Scalar]] | None = None,
+    resume: bool = False,
     progress: bool = True,
     **options: Any,
 ) -> TrainedPredictor:
@@ -63,20 +76,34 @@ def train_predictor(
         split_seed: Of the split of the networks.
         epochs_of_zoo: Checkpoints of these epochs only; None for all.
         held_out: See :func:`graphwsl.properties.split_models`.
+        resume: Go on with what is in ``out``; start if there is nothing, and only read it if it
+            is complete.
         progress: Show the progress on stderr.
         **options: Of the predictor.
 
     Raises:
-        PredictorError: A name that does not exist, a target or zoo that does not suit, or ``out``
-            is not empty.
+        PredictorError: A name that does not exist, a target or zoo that does not suit, ``out`` is
+            not empty, or what is in it was asked for in another way.
         ZooError: There is no zoo.
         StorageError: A file is damaged, or ``out`` cannot be written.
         TrainingError: The training diverged.
+        KeyboardInterrupt: Ctrl-C was pressed; ``resume`` goes on from the last whole epoch.
     """
     folder = Path(out)
-    if folder.exists() and not (folder.is_dir() and all(map(_is_blank, folder.iterdir()))):
-        raise PredictorError(f"{str(folder)!r} is not empty; choose another folder")
     model = make_predictor(predictor, **options)
+    request = {
+        "zoo": str(zoo),
+        "target": target,
+        "predictor": predictor,
+        "options": {name: value for name, value in model.options.items() if name != "device"},
+        "seed": seed,
+        "split_seed": split_seed,
+        "epochs_of_zoo": None if epochs_of_zoo is None else list(epochs_of_zoo),
+        "held_out": {name: list(values) for name, values in (held_out or {}).items()},
+    }
+    _claim(folder, request, resume)
+    if (folder / MANIFEST_NAME).exists():
+        return TrainedPredictor(load_predictor(folder), read_json(folder / METRICS))
     found = open_zoo(zoo)
     kept = [
         checkpoint
@@ -86,7 +113,10 @@ def train_predictor(
     population = Population.load(found, kept)
     split = split_models(kept, split_seed, held_out=held_out)
     start = time.perf_counter()
-    model.fit(population, split, target, seed, progress=progress)
+    wanted = Target.of(target, kept)
+    make_folder(folder)
+    write_json(folder / REQUEST, request)
+    model.fit(population, split, wanted, seed, work=folder / WORK, progress=progress)
     metrics: dict[str, Any] = {
         "parameters": model.num_parameters,
         "seconds": time.perf_counter() - start,
@@ -101,6 +131,7 @@ def train_predictor(
             metrics[part] = judge(model, members)
     model.save(folder)
     write_json(folder / METRICS, metrics)
+    shutil.rmtree(folder / WORK, ignore_errors=True)
     Manifest.of(folder, (MANIFEST_NAME, LOCK_NAME)).write()
     return TrainedPredictor(model, metrics)
 
@@ -115,6 +146,24 @@ def judge(predictor: Predictor, population: Population) -> dict[str, float]:
         raise PredictorError(f"predictor {predictor.name!r} is not fitted; call fit first")
     label = predictor.target.values(population.checkpoints)
     return evaluate(predictor.predict(population), label, predictor.target)
+
+
+def _claim(folder: Path, request: dict[str, Any], resume: bool) -> None:
+    """Nothing, if the folder is free or holds what was asked for in the same way before."""
+    is_blank = not folder.exists() or (folder.is_dir() and all(map(_is_blank, folder.iterdir())))
+    if is_blank:
+        return
+    if not resume:
+        raise PredictorError(f"{str(folder)!r} is not empty; choose another folder or resume")
+    if not (folder / REQUEST).is_file():
+        raise PredictorError(f"{str(folder)!r} holds no training to resume; choose another folder")
+    before = read_json(folder / REQUEST)
+    for name, value in request.items():
+        if before.get(name) != value:
+            raise PredictorError(
+                f"{str(folder)!r} was trained with {name} {before.get(name)!r}, not {value!r}; "
+                "ask for the same or choose another folder"
+            )
 
 
 def _is_blank(entry: Path) -> bool:

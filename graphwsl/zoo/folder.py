@@ -26,6 +26,7 @@ from gnncore.storage import (
     StorageError,
     load_metadata,
     load_tensors,
+    make_folder,
     read_bytes,
     read_json,
     save_tensors,
@@ -113,10 +114,7 @@ class ZooFolder:
         Raises:
             StorageError: The disk is full, or the place read-only.
         """
-        try:
-            (self.path / CHUNKS).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError.because("create", self.path, error) from error
+        make_folder(self.path / CHUNKS)
         if not (self.path / CONFIG_NAME).exists():
             write_json(self.path / CONFIG_NAME, _config(recipe, data_hash))
 

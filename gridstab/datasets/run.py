@@ -15,11 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gnncore.storage import (
-    StorageError,
-    exclusive_lock,
-    remove_leftovers,
-)
+from gnncore.storage import StorageError, exclusive_lock, make_folder, remove_leftovers
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.executors import Executor, make_executor, stopping_on_interrupt
 from gridstab.datasets.grid_file import read_counts, read_labels, write_counts, write_result
@@ -209,7 +205,7 @@ class _Driver:
         if grid.plan == [unit]:
             self.store_grid(unit.grid_id, {unit: counts})
         else:
-            self.folder.parts.mkdir(exist_ok=True)
+            make_folder(self.folder.parts)
             write_counts(self.folder.part_path(unit), counts)
             if not grid.missing:
                 self.store_grid(unit.grid_id, self.read_parts(grid.plan))

@@ -17,7 +17,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 import gridstab
-from gnncore.storage import Manifest, StorageError, read_json, write_json
+from gnncore.storage import Manifest, StorageError, make_folder, read_json, write_json
 from gnncore.storage.atomic import is_leftover
 from gnncore.storage.lock import LOCK_NAME
 from gnncore.storage.manifest import MANIFEST_NAME
@@ -144,10 +144,7 @@ class RunFolder:
             StorageError: The disk is full, or the place read-only.
         """
         folder = cls(Path(path), config)
-        try:
-            folder.grids.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError.because("create", path, error) from error
+        make_folder(folder.grids)
         if not (folder.path / "config.json").exists():
             write_json(folder.path / "config.json", config.model_dump(exclude_none=True))
         return folder

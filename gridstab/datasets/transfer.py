@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gnncore.storage import StorageError, exclusive_lock, remove_leftovers
+from gnncore.storage import exclusive_lock, make_folder, remove_leftovers
 from gridstab.datasets.grid_file import write_imported
 from gridstab.datasets.labelled_grid import label_arrays
 from gridstab.datasets.layouts import find_layout, get_layout
@@ -31,10 +31,7 @@ def export_run(run: str | Path, out: str | Path, layout: str = "v2") -> Path:
     if not folder.is_complete:
         raise RunFolderError(f"{str(run)!r} is unfinished; continue it with --resume first")
     _require_empty(out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError.because("create", out, error) from error
+    make_folder(out)
     writer.write(out, folder.labels(), _dataset_name(folder))
     return out
 

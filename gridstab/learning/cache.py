@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gnncore.storage import Manifest, StorageError, load_tensors, save_tensors
+from gnncore.storage import Manifest, StorageError, load_tensors, make_folder, save_tensors
 
 _FORMAT = 1
 _FILE = "tensors.safetensors"
@@ -50,8 +50,8 @@ class Cache:
         """Keep the arrays of a key if the disk lets us."""
         folder = self.folder(key)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             save_tensors(folder / _FILE, arrays)
             Manifest.of(folder).write()
-        except (OSError, StorageError):
+        except StorageError:
             return

@@ -13,6 +13,7 @@ from gnncore.models import GraphModel
 from gnncore.storage import (
     StorageError,
     exclusive_lock,
+    make_folder,
     read_bytes,
     remove_leftovers,
     write_bytes,
@@ -124,10 +125,7 @@ def train_model(
     if is_complete(folder):
         return TrainedModel.load(folder)
     network = _network(work.config)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError.because("create", folder, error) from error
+    make_folder(folder)
     with exclusive_lock(folder):
         remove_leftovers(folder)
         if not (folder / CONFIG).exists():

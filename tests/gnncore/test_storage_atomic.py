@@ -315,3 +315,12 @@ def test_a_killed_holder_frees_the_folder(tmp_path: Path) -> None:
     child.communicate()
     with storage.exclusive_lock(tmp_path):
         pass
+
+
+def test_folders_are_made_with_those_above_them(tmp_path: Path) -> None:
+    for _ in range(2):
+        storage.make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(storage.StorageError, match=r"cannot create .*file/folder': Not a directory"):
+        storage.make_folder(tmp_path / "file" / "folder")

@@ -91,6 +91,7 @@ class StackedPredictor(Predictor):
     def _introduce(self) -> None:
         for member in self.members:
             member.target, member.split, member.seed = self.target, self.split, self.seed
+            member.work = None if self.work is None else self.work / member.name
 
     def _predict(self, population: Population) -> Float[Tensor, "networks outputs"]:
         outputs = [member._predict(population) for member in self.members]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gnncore.storage import CorruptFileError, create_dataset, read_hdf5, write_hdf5
+from gnncore.storage import CorruptFileError, create_dataset, make_folder, read_hdf5, write_hdf5
 from gridstab.datasets.labelled_grid import LabelledGrid, published_arrays, published_grid
 
 SPLITS = ("train", "valid", "test")
@@ -166,7 +166,7 @@ def _write(place: Path, part: list[LabelledGrid]) -> None:
 
         return fill
 
-    place.mkdir(parents=True, exist_ok=True)
+    make_folder(place)
     write_hdf5(place / "input_data.h5", inputs)
     for stem, field in _LABELS.items():
         if all(getattr(labelled, field) is not None for labelled in part):

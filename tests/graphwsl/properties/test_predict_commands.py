@@ -2,12 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from gnncore.storage import Manifest
+from gnncore.training import loop
+from gnncore.training.epoch import validate
 from graphwsl.cli import app
+from graphwsl.properties.predictors.stacked import StackedPredictor
 from graphwsl.zoo import Recipe, train_zoo
 
 RECIPE = {
@@ -88,6 +92,52 @@ def test_factors_are_named(zoo: Path, here: Path) -> None:
     assert "trained on 28 checkpoints of 14 networks" in out
 
 
+@pytest.mark.parametrize("predictor", ["deep_sets", "stacked"])
+def test_an_interrupted_training_goes_on(
+    zoo: Path, here: Path, monkeypatch: pytest.MonkeyPatch, predictor: str
+) -> None:
+    arguments = ["train", str(zoo), "--predictor", predictor, "--quiet"]
+    if predictor == "deep_sets":
+        arguments += ["--epochs", "4"]
+    else:
+        options = {
+            "members": ["weight_statistics_boosting", "forward_propagation"],
+            "options": {
+                "forward_propagation": {"epochs": 4},
+                "weight_statistics_boosting": {"max_iter": 20},
+            },
+        }
+        monkeypatch.setattr(StackedPredictor, "defaults", options)
+    assert run(*arguments, "--out", "whole") == (0, "", "")
+    validations = iter([validate, validate, None])
+
+    def interrupted(*given: Any) -> Any:
+        step = next(validations)
+        if step is None:
+            raise KeyboardInterrupt
+        return step(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "validate", interrupted)
+        code, _, err = run(*arguments, "--out", "stopped")
+    assert code == 130
+    assert err.startswith("interrupted; continue with: graphwsl ")
+    assert next(Path("stopped", "training").rglob("history.jsonl"), None) is not None
+    code, _, err = run(*arguments, "--out", "stopped")
+    assert (code, "is not empty" in err) == (2, True)
+    code, _, err = run(*arguments, "--seed", "5", "--out", "stopped", "--resume")
+    assert (code, "was trained with seed 0, not 5" in err) == (2, True)
+    for _ in range(2):  # the second time there is nothing left to do
+        assert run(*arguments, "--out", "stopped", "--resume") == (0, "", "")
+        weights = [
+            Path(folder, "predictor.safetensors").read_bytes() for folder in ("whole", "stopped")
+        ]
+        assert weights[0] == weights[1]
+    assert sorted(path.name for path in Path("stopped").iterdir()) == sorted(
+        path.name for path in Path("whole").iterdir()
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -97,6 +147,7 @@ def test_factors_are_named(zoo: Path, here: Path) -> None:
         (("train", "{zoo}", "--predictor", "oracle"), "unknown predictor 'oracle'"),
         (("train", "{zoo}", "--predictor", "flat_ridge", "--epochs", "2"), "no option 'epochs'"),
         (("train", "{zoo}", "--out", "{zoo}"), "is not empty; choose another folder"),
+        (("train", "{zoo}", "--out", "{zoo}", "--resume"), "holds no training to resume"),
         (("predict", "nowhere", "{zoo}"), "'nowhere' holds no predictor"),
     ],
 )
