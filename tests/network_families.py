@@ -355,6 +355,7 @@ FAMILIES: dict[str, tuple[Build, tuple[Tensor, ...]]] = {
     "lp pool": (after_convolution(nn.LPPool2d(2, 2)), IMAGE),
     "upsample": (after_convolution(nn.Upsample(scale_factor=2, mode="bilinear")), IMAGE),
     "prelu": (after_convolution(nn.PReLU(4)), IMAGE),
+    "prelu of one slope": (after_convolution(nn.PReLU()), IMAGE),
     "residual": (residual, IMAGE),
     "dense net": (dense_net, IMAGE),
     "squeeze excitation": (squeeze_excitation, IMAGE),

@@ -131,6 +131,8 @@ def test_rotated_coordinates_stay_with_their_frequency() -> None:
         ("layer norm", 0, 0),
         ("average pool", 4, 4),
         ("max pool", 4, 0),
+        ("prelu", 4, 0),  # homogeneous with any slope
+        ("prelu of one slope", 4, 0),
         ("lstm", 0, 0),
         ("rnn", 0, 4),
     ],
