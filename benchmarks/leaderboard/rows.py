@@ -121,7 +121,11 @@ OURS: dict[str, Network] = {
     ),
     "dirac_bianconi_no_mirror": _ours(augment=False),
     "dirac_bianconi_no_clip": _ours(clip=0.0),
-    "dirac_bianconi_operating_point": _ours(features=FEATURE_SETS["operating_point"]),
+    "dirac_bianconi_global_features": _ours(features=FEATURE_SETS["solitary"]),
+    "dirac_bianconi_transfer": _ours(features=FEATURE_SETS["transfer"]),
+    "dirac_bianconi_no_solitary_states": _ours(
+        features=DEFAULT_MODEL.features.without("solitary_state", "solitary_drain")
+    ),
     "dirac_bianconi_published_features": _ours(features=FeatureSet(), clip=0.0),
 }
 """Models of this package: the default one and what happens without its parts."""
@@ -168,10 +172,7 @@ def _distinct(networks: dict[str, Network]) -> dict[str, Network]:
 
 
 MIXTURES: dict[str, tuple[str, ...]] = {
-    "dirac_bianconi and dirac_bianconi_published_features": (
-        "dirac_bianconi",
-        "dirac_bianconi_published_features",
-    ),
+    "dirac_bianconi and dirac_bianconi_transfer": ("dirac_bianconi", "dirac_bianconi_transfer"),
 }
 """Ensembles of several rows' models: those that see different things err differently."""
 

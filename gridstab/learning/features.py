@@ -4,6 +4,8 @@
 ``published``                P of nodes and K of lines, as in all published studies
 ``operating_point``          and what the operating point says: phases, flows, stiffness
 ``solitary``                 and whether the node can stay out of step by itself
+``local``                    the same without what grows with the grid: phases, susceptibilities
+``transfer``                 and without loads of nodes: for grids unlike those trained on
 ``published_measures``       six network measures of every node, for baselines without a graph
 ``network_measures``         all known ones
 ============================ ==================================================================
@@ -78,6 +80,23 @@ class FeatureSet:
                 f"unknown feature set {name!r}; choose one of {', '.join(FEATURE_SETS)}"
             )
         return FEATURE_SETS[name]
+
+    def without(self, *names: str) -> "FeatureSet":
+        """The set without some features.
+
+        Raises:
+            InvalidParameterError: A name that is not in the set, or no feature of nodes is left.
+        """
+        for name in names:
+            if name not in (*self.node, *self.edge):
+                raise InvalidParameterError(
+                    f"there is no feature {name!r} to leave out; the set has "
+                    f"{', '.join((*self.node, *self.edge))}"
+                )
+        node, edge = (
+            tuple(name for name in kept if name not in names) for kept in (self.node, self.edge)
+        )
+        return FeatureSet(node, edge)
 
     @property
     def node_features(self) -> tuple[Feature, ...]:
@@ -175,10 +194,16 @@ SOLITARY = FeatureSet(
     node=(*OPERATING_POINT.node, "solitary_state", "solitary_drain"), edge=OPERATING_POINT.edge
 )
 
+LOCAL = SOLITARY.without("phase", "susceptibility")
+
+TRANSFER = LOCAL.without("throughput", "largest_load")
+
 FEATURE_SETS: dict[str, FeatureSet] = {
     "published": PUBLISHED,
     "operating_point": OPERATING_POINT,
     "solitary": SOLITARY,
+    "local": LOCAL,
+    "transfer": TRANSFER,
     "published_measures": FeatureSet(node=("published_measures",), edge=()),
     "network_measures": FeatureSet(node=("network_measures",), edge=()),
 }

@@ -322,5 +322,7 @@ def test_folders_are_made_with_those_above_them(tmp_path: Path) -> None:
         storage.make_folder(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir()
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(storage.StorageError, match=r"cannot create .*file/folder': Not a directory"):
+    with pytest.raises(
+        storage.StorageError, match=r"cannot create .*file/folder': Not a directory"
+    ):
         storage.make_folder(tmp_path / "file" / "folder")

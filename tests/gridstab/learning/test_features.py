@@ -159,10 +159,36 @@ def test_sets_agree_with_their_description(name: str, grid: PowerGrid) -> None:
 @pytest.mark.parametrize("lines", [[], [(0, 1)]])
 def test_the_smallest_grids(lines: list[tuple[int, int]]) -> None:
     smallest = PowerGrid.from_arrays(lines, [1.0, -1.0] if lines else [0.0])
-    for name in ("published", "operating_point", "solitary"):
+    for name in ("published", "operating_point", "solitary", "local", "transfer"):
         x, edge_attr = FeatureSet.named(name).compute(smallest)
         assert len(x) == smallest.num_nodes
         assert len(edge_attr) == 2 * len(lines)
+
+
+def test_features_can_be_left_out(grid: PowerGrid) -> None:
+    solitary, local = FeatureSet.named("solitary"), FeatureSet.named("local")
+    kept = [c not in ("phase", "susceptibility") for c in solitary.node_columns]
+    np.testing.assert_array_equal(local.compute(grid)[0], solitary.compute(grid)[0][:, kept])
+    assert "bridge" not in local.without("bridge").edge
+    with pytest.raises(InvalidParameterError, match="no feature 'phase' to leave out; the set has"):
+        local.without("phase")
+    with pytest.raises(InvalidParameterError, match="at least one feature of nodes"):
+        FeatureSet().without("power")
+
+
+def test_what_grows_with_the_grid_is_not_local() -> None:
+    small, large = (
+        np.concatenate([FeatureSet.named("solitary").compute(grid)[0] for grid in grids])
+        for grids in (
+            [random_grid(20, seed=seed) for seed in range(40)],
+            [random_grid(400, seed=seed) for seed in range(2)],
+        )
+    )
+    growth = np.abs(large).mean(0) / np.abs(small).mean(0)
+    columns = FeatureSet.named("solitary").node_columns
+    local = FeatureSet.named("local").node_columns
+    assert max(growth[columns.index(column)] for column in local) < 1.4
+    assert min(g for c, g in zip(columns, growth, strict=True) if c not in local) > 1.4
 
 
 def test_a_feature_of_ones_own(grid: PowerGrid) -> None:
