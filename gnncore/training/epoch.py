@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Int
@@ -54,6 +55,23 @@ class Run:
     augment: Augment | None
     processes: Processes
 
+    @cached_property
+    def groups(self) -> Int[Tensor, " graphs"] | None:
+        """What training graphs are grouped by.
+
+        Raises:
+            TrainingError: The graphs have no such tensor.
+        """
+        name = self.settings.group_by
+        if name is None:
+            return None
+        if self.train.levels.get(name) != "graph":
+            known = [key for key, level in self.train.levels.items() if level == "graph"]
+            raise TrainingError(
+                f"group_by {name!r} is no tensor of graphs; they have {', '.join(known)}"
+            )
+        return self.train.tensors[name].cpu().reshape(len(self.train), -1)[:, 0].long()
+
     def autocast(self) -> torch.autocast:
         """The context of mixed precision."""
         name = self.settings.mixed_precision
@@ -78,8 +96,15 @@ def train_epoch(run: Run, epoch: int, logs: list[Log]) -> Row:
     sums, loading = torch.zeros(2, dtype=torch.float64), 0.0
     run.forward.train()
     start = time.perf_counter()
-    batches = Loader(run.train, settings.batch_size, shuffle=True, generator=order).graphs()
-    for step, graphs in enumerate(batches, 1):
+    loader = Loader(
+        run.train,
+        settings.batch_size,
+        shuffle=True,
+        generator=order,
+        groups=run.groups,
+        group_size=settings.group_size,
+    )
+    for step, graphs in enumerate(loader.graphs(), 1):
         begun = time.perf_counter()
         parts = _parts(run, graphs, noise)
         loading += time.perf_counter() - begun

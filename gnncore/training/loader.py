@@ -27,9 +27,12 @@ class Loader:
         batch_size: Graphs a batch.
         shuffle: Draw a new order for every pass.
         generator: Source of the order, on the CPU; None takes torch's own.
+        groups: A number a graph, on the CPU; shuffled batches are put together from groups of
+            graphs with the same number. None mixes all.
+        group_size: Graphs of a group; the last of a number may be smaller.
 
     Raises:
-        TrainingError: ``batch_size`` is not positive.
+        TrainingError: ``batch_size`` or ``group_size`` is not positive.
     """
 
     def __init__(
@@ -39,13 +42,18 @@ class Loader:
         *,
         shuffle: bool = False,
         generator: torch.Generator | None = None,
+        groups: Int[Tensor, " graphs"] | None = None,
+        group_size: int = 16,
     ) -> None:
-        if batch_size < 1:
-            raise TrainingError(f"batch_size must be at least 1, got {batch_size}")
+        for name, size in (("batch_size", batch_size), ("group_size", group_size)):
+            if size < 1:
+                raise TrainingError(f"{name} must be at least 1, got {size}")
         self.store = store
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.generator = generator
+        self.groups = groups
+        self.group_size = group_size
 
     def __len__(self) -> int:
         """Number of batches."""
@@ -59,7 +67,17 @@ class Loader:
         count = len(self.store)
         if not count:
             return iter(())
-        order = (
-            torch.randperm(count, generator=self.generator) if self.shuffle else torch.arange(count)
-        )
+        order = self._shuffled(count) if self.shuffle else torch.arange(count)
         return iter(torch.split(order, self.batch_size))
+
+    def _shuffled(self, count: int) -> Int[Tensor, " graphs"]:
+        order = torch.randperm(count, generator=self.generator)
+        if self.groups is None:
+            return order
+        order = order[self.groups[order].argsort(stable=True)]
+        _, sizes = self.groups[order].unique_consecutive(return_counts=True)
+        groups = [
+            group for alike in order.split(sizes.tolist()) for group in alike.split(self.group_size)
+        ]
+        places = torch.randperm(len(groups), generator=self.generator)
+        return torch.cat([groups[place] for place in places.tolist()])

@@ -22,6 +22,9 @@ class TrainingSettings(BaseModel):
         batch_size: Graphs a step of the optimiser, over all parts and processes together.
         accumulate: Parts in which a batch goes through the model; less memory, same gradient
             (batch normalisation apart, which sees the parts).
+        group_by: A tensor of graphs, such as ``graph_attr``; batches are put together from groups
+            that share its value, for models that handle such graphs at once. None mixes all.
+        group_size: Graphs of a group.
         optimiser: ``adamw`` or ``sgd``.
         learning_rate: The largest of the schedule.
         weight_decay: Decoupled for AdamW, L2 for SGD.
@@ -57,6 +60,8 @@ class TrainingSettings(BaseModel):
     epochs: Count = 100
     batch_size: Count = 32
     accumulate: Count = 1
+    group_by: str | None = Field(default=None, repr=False)
+    group_size: Count = Field(default=16, repr=False)
     optimiser: Literal["adamw", "sgd"] = "adamw"
     learning_rate: Positive = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.0

@@ -93,7 +93,7 @@ class NetworkPredictor(Predictor):
         names = set(TrainingSettings.model_fields)
         values = {name: value for name, value in self.options.items() if name in names}
         try:
-            settings = TrainingSettings(**values, seed=self.seed)
+            settings = TrainingSettings(**values, seed=self.seed, group_by="graph_attr")
         except SpecificationError as error:
             raise PredictorError(f"options of predictor {self.name!r}: {error}") from error
         objective: Objective = RegressionObjective()
@@ -106,6 +106,8 @@ class NetworkPredictor(Predictor):
         with seeded(self.seed):
             self.network = self._build(train, self._built)
         self._know(train)
+        alike = self._kind(valid).argsort(stable=True)
+        valid, valid_label = valid.select(alike.tolist()), valid_label[alike]
         stores = (
             _store(train, self._kind(train), self._labels(train_label)),
             _store(valid, self._kind(valid), self._labels(valid_label)),
@@ -135,8 +137,10 @@ class NetworkPredictor(Predictor):
 
     def _predict(self, population: Population) -> Float[Tensor, "networks outputs"]:
         self._know(population)
-        store = _store(population, self._kind(population))
-        output = predict(self.network, store, int(self.options["batch_size"]))
+        alike = self._kind(population).argsort(stable=True)
+        ordered = population.select(alike.tolist())
+        store = _store(ordered, self._kind(ordered))
+        output = predict(self.network, store, int(self.options["batch_size"]))[alike.argsort()]
         if self._outputs > 1:
             return output.sigmoid() / output.sigmoid().sum(1, keepdim=True)
         return output * self.spread + self.center

@@ -248,6 +248,8 @@ def test_a_loss_that_is_not_finite_says_where() -> None:
 def test_the_deciding_metric_must_be_there() -> None:
     with pytest.raises(TrainingError, match="'f1' is no metric; choose one of loss, r2, mse"):
         train(small_model(), objective=RegressionObjective(select_by="f1"))
+    with pytest.raises(TrainingError, match="group_by 'colour' is no tensor of graphs; they have"):
+        train(small_model(), group_by="colour")
     alike = VALIDATION.select([0])
     alike.tensors["y"].zero_()
     with pytest.raises(TrainingError, match="r2 on validation is nan in epoch 1"):

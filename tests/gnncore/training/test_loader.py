@@ -33,6 +33,21 @@ def test_every_pass_shuffles_anew_and_repeats_with_the_seed() -> None:
     assert [order(again), order(again)] == passes
 
 
+def test_batches_are_put_together_from_groups() -> None:
+    groups = torch.tensor([0, 1, 2, 0, 1, 0, 1, 0, 0, 1])
+    generator = torch.Generator().manual_seed(3)
+    loader = Loader(STORE, 4, shuffle=True, generator=generator, groups=groups, group_size=2)
+    passes = [order(loader), order(loader)]
+    assert passes[0] != passes[1]
+    for found in passes:
+        assert sorted(found) == list(range(10))
+        _, lengths = groups[found].unique_consecutive(return_counts=True)
+        # 5, 4 and 1 graphs give groups of 2, 2, 1 and 2, 2 and 1.
+        assert len(lengths) <= 6
+        assert (lengths == 1).sum() <= 2
+    assert len(loader) == 3
+
+
 def test_an_empty_store_gives_no_batches() -> None:
     assert list(Loader(STORE.select([]), 4)) == []
 
@@ -40,3 +55,5 @@ def test_an_empty_store_gives_no_batches() -> None:
 def test_batches_of_no_graphs_are_refused() -> None:
     with pytest.raises(TrainingError, match="at least 1, got 0"):
         Loader(STORE, 0)
+    with pytest.raises(TrainingError, match="group_size must be at least 1, got 0"):
+        Loader(STORE, 4, group_size=0)
