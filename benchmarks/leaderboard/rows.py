@@ -122,7 +122,9 @@ OURS: dict[str, Network] = {
     "dirac_bianconi_no_mirror": _ours(augment=False),
     "dirac_bianconi_no_clip": _ours(clip=0.0),
     "dirac_bianconi_global_features": _ours(features=FEATURE_SETS["solitary"]),
-    "dirac_bianconi_transfer": _ours(features=FEATURE_SETS["transfer"]),
+    "dirac_bianconi_node_loads": _ours(
+        features=FEATURE_SETS["solitary"].without("phase", "susceptibility")
+    ),
     "dirac_bianconi_no_solitary_states": _ours(
         features=DEFAULT_MODEL.features.without("solitary_state", "solitary_drain")
     ),
@@ -172,7 +174,10 @@ def _distinct(networks: dict[str, Network]) -> dict[str, Network]:
 
 
 MIXTURES: dict[str, tuple[str, ...]] = {
-    "dirac_bianconi and dirac_bianconi_transfer": ("dirac_bianconi", "dirac_bianconi_transfer"),
+    "dirac_bianconi and dirac_bianconi_global_features": (
+        "dirac_bianconi",
+        "dirac_bianconi_global_features",
+    ),
 }
 """Ensembles of several rows' models: those that see different things err differently."""
 

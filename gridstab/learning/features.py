@@ -4,8 +4,8 @@
 ``published``                P of nodes and K of lines, as in all published studies
 ``operating_point``          and what the operating point says: phases, flows, stiffness
 ``solitary``                 and whether the node can stay out of step by itself
-``local``                    the same without what grows with the grid: phases, susceptibilities
-``transfer``                 and without loads of nodes: for grids unlike those trained on
+``local``                    without phases, susceptibilities and loads of nodes, which depend on
+                             the size of the grid: for grids unlike those trained on
 ``published_measures``       six network measures of every node, for baselines without a graph
 ``network_measures``         all known ones
 ============================ ==================================================================
@@ -194,16 +194,13 @@ SOLITARY = FeatureSet(
     node=(*OPERATING_POINT.node, "solitary_state", "solitary_drain"), edge=OPERATING_POINT.edge
 )
 
-LOCAL = SOLITARY.without("phase", "susceptibility")
-
-TRANSFER = LOCAL.without("throughput", "largest_load")
+LOCAL = SOLITARY.without("phase", "susceptibility", "throughput", "largest_load")
 
 FEATURE_SETS: dict[str, FeatureSet] = {
     "published": PUBLISHED,
     "operating_point": OPERATING_POINT,
     "solitary": SOLITARY,
     "local": LOCAL,
-    "transfer": TRANSFER,
     "published_measures": FeatureSet(node=("published_measures",), edge=()),
     "network_measures": FeatureSet(node=("network_measures",), edge=()),
 }
