@@ -349,6 +349,16 @@ FAMILIES: dict[str, tuple[Build, tuple[Tensor, ...]]] = {
         ),
         VECTOR,
     ),
+    "spectral norm of a convolution": (
+        lambda: Sequential(
+            parametrizations.spectral_norm(nn.Conv2d(2, 4, 3)),
+            nn.LeakyReLU(),
+            parametrizations.spectral_norm(nn.Conv2d(4, 3, 2)),
+            nn.Flatten(),
+            nn.LazyLinear(2),
+        ),
+        IMAGE,
+    ),
     "max pool": (after_convolution(nn.ReLU(), nn.MaxPool2d(2)), IMAGE),
     "average pool": (after_convolution(nn.AvgPool2d(2, padding=1)), IMAGE),
     "adaptive pool": (after_convolution(nn.AdaptiveMaxPool2d(2)), IMAGE),

@@ -36,6 +36,7 @@ def assemble(
             entries=use.entries,
             kernel=use.kernel,
             layer=use.call,
+            is_linear=use.is_linear,
         )
         for use in builder.weights
     )
@@ -60,6 +61,7 @@ def assemble(
                 _renumbered(number, use.units),
                 occurrences(use.units[None])[0],
                 use.entries,
+                use.is_linear,
             )
             for use in builder.parameters
         ),

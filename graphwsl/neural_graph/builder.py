@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from graphwsl.neural_graph.changes import colour_ends
+from graphwsl.neural_graph.differences import colour_by, told_apart
 from graphwsl.neural_graph.units import NOTHING, NodeKind, UnitTable, reduced, varying_dims
 from graphwsl.neural_graph.values import Value
 
@@ -20,6 +22,12 @@ class WeightUse:
     sources: list[Int[Tensor, "groups sources"]]
     entries: Int[Tensor, "groups targets sources kernel"]
     kernel: tuple[int, ...]
+    is_linear: bool
+
+    @property
+    def ends(self) -> list[Int[Tensor, "..."]]:
+        """Units that the weights join."""
+        return [self.targets, *self.sources]
 
 
 @dataclass(eq=False)
@@ -31,6 +39,12 @@ class ParameterUse:
     call: int
     units: Int[Tensor, " values"]
     entries: Int[Tensor, " values"]
+    is_linear: bool = True
+
+    @property
+    def ends(self) -> list[Int[Tensor, "..."]]:
+        """Units that the parameters belong to."""
+        return [self.units]
 
 
 @dataclass
@@ -41,6 +55,8 @@ class GraphBuilder:
     weights: list[WeightUse] = field(default_factory=list)
     parameters: list[ParameterUse] = field(default_factory=list)
     opaque: list[tuple[str, Int[Tensor, " values"]]] = field(default_factory=list)
+    kept: list[Int[Tensor, "..."]] = field(default_factory=list)
+    """Entries of weights that statistics make use of elsewhere; their nodes stay as they are."""
     functions: list[tuple[str, Int[Tensor, " units"]]] = field(default_factory=list)
     """Functions that are applied to units without making new ones, by name."""
     inputs: list[Int[Tensor, "..."]] = field(default_factory=list)
@@ -57,18 +73,29 @@ class GraphBuilder:
         entries: tuple[Int[Tensor, "groups targets sources kernel"], ...],
         sources: Int[Tensor, "groups sources"],
         kernel: tuple[int, ...] = (),
+        changes: Int[Tensor, "groups targets sources kernel"] | None = None,
     ) -> Int[Tensor, "groups targets"]:
         """Weighted sums: the units that a block of weights makes of its sources.
 
         Weights used twice make the same units twice, so that whatever happens to the one happens
         to the other. Where weights are made of several parameters, each forms a block.
+
+        Args:
+            entries: Of each parameter that the weights are made of.
+            sources: Units that the weights are multiplied with.
+            kernel: Shape of the kernel.
+            changes: Of the weights, where they are no multiple of their entries.
         """
         entries = tuple(one for one in entries if bool((one >= 0).any()))
         if not entries:  # mere statistics of weights
             return self.units.new(1, NodeKind.NEURON).expand(1, 1)
         targets = self._targets(entries[0])
         for one in entries:
-            self._use(one, sources, targets, kernel)
+            self._use(one, sources, targets, kernel, changes is None)
+            if bool((one < 0).any()):  # a pattern of zeros
+                colour_ends(self.units, sources, targets, (one < 0).long())
+        if changes is not None:
+            colour_ends(self.units, sources, targets, changes)
         if entries[0].shape[0] > 1:
             # A group's targets belong to its sources, as no single weight says.
             sets = self.units.aggregate(f"{self.operator}.group", sources)
@@ -96,14 +123,18 @@ class GraphBuilder:
         sources: Int[Tensor, "groups sources"],
         targets: Int[Tensor, "groups targets"],
         kernel: tuple[int, ...],
+        is_linear: bool,
     ) -> None:
         first = entries[0, 0].flatten()
         key = (int(first[0]), int(entries[-1, -1, -1, -1]), entries.shape[1])
         for use in self._uses.setdefault(key, []):
             if use.entries.shape == entries.shape and torch.equal(use.entries, entries):
                 use.sources.append(sources)
+                use.is_linear &= is_linear
                 return
-        use = WeightUse(self.operator, self.units.call, targets, [sources], entries, kernel)
+        use = WeightUse(
+            self.operator, self.units.call, targets, [sources], entries, kernel, is_linear
+        )
         self._uses[key].append(use)
         self.weights.append(use)
 
@@ -113,6 +144,11 @@ class GraphBuilder:
         An entry that several units share belongs to the set of them.
         """
         assert weights.entries is not None
+        if weights.changes is not None:
+            self._tell_apart(units, weights.changes)
+            if not weights.entries:  # no factor passes through a statistic
+                self.applied("statistic", units)
+                self.keep(weights.changes)
         for entries in weights.entries:
             units_here, entries_here = torch.broadcast_tensors(units, entries)
             dims = sorted({*varying_dims(units_here), *varying_dims(entries_here)})
@@ -134,17 +170,28 @@ class GraphBuilder:
                 place = torch.arange(len(inverse)) - (counts.cumsum(0) - counts)[inverse]
                 sets[inverse, place] = pairs[1]
                 owners = self.units.aggregate(f"{self.operator}.shared", sets)
-            self._attached(role, owners, distinct)
+            self._attached(role, owners, distinct, weights.changes is None)
+
+    def _tell_apart(self, units: Int[Tensor, "..."], changes: Int[Tensor, "..."]) -> None:
+        units, changes = torch.broadcast_tensors(units, changes)
+        if set(varying_dims(changes)) & set(varying_dims(units)):
+            dims = sorted({*varying_dims(units), *varying_dims(changes)})
+            some = reduced(units, dims).flatten(), reduced(changes, dims).flatten()
+            colour_by(self.units, *some)
 
     def _attached(
-        self, role: str, units: Int[Tensor, " values"], entries: Int[Tensor, " values"]
+        self,
+        role: str,
+        units: Int[Tensor, " values"],
+        entries: Int[Tensor, " values"],
+        is_linear: bool,
     ) -> None:
         # Recurrent cells use the same parameters at every step.
         key = (role, units.numpy().tobytes(), entries.numpy().tobytes())
         if key not in self._attachments:
             self._attachments.add(key)
             self.parameters.append(
-                ParameterUse(self.operator, role, self.units.call, units, entries)
+                ParameterUse(self.operator, role, self.units.call, units, entries, is_linear)
             )
 
     def promoted(self, value: Value) -> Value:
@@ -152,6 +199,8 @@ class GraphBuilder:
         if value.is_activation:
             return value
         shape = value.tensor.shape
+        if value.is_weights and not value.entries and value.changes is not None:
+            self.keep(value.changes)
         if value.is_constant or not value.entries:
             return value.with_units(torch.full((1,) * len(shape), NOTHING))
         entries = value.entries[0]
@@ -168,11 +217,31 @@ class GraphBuilder:
         units = table[inverse]
         for further in value.entries[1:]:
             self.attach("other", units, Value(value.tensor, entries=(further,)))
+        if value.changes is not None:
+            self.applied("changes", units)
+            units = told_apart(self.units, "changes", units, value.changes)
         return value.with_units(units)
+
+    def keep(self, *entries: Int[Tensor, "..."]) -> None:
+        """Whatever stands at the tensors of these entries must not be changed by a symmetry."""
+        self.kept += [reduced(one, varying_dims(one)).flatten() for one in entries]
+
+    def settle(self, num_entries: int) -> None:
+        """Pin what is to be kept, when everything has been written down."""
+        if not self.kept:
+            return
+        is_kept = torch.zeros(num_entries, dtype=torch.bool)
+        is_kept[torch.cat(self.kept)] = True
+        uses: list[WeightUse | ParameterUse] = [*self.weights, *self.parameters]
+        for use in uses:
+            if bool(is_kept[use.entries[use.entries >= 0]].any()):
+                use.is_linear = False
+                for units in use.ends:
+                    self.units.pin(units[units != NOTHING])
 
     def applied(self, function: str, units: Int[Tensor, "..."]) -> None:
         """A function is applied to units that go on under their own numbers."""
-        self.functions.append((function, units.unique()))
+        self.functions.append((function, reduced(units, varying_dims(units)).unique()))
 
     def hide(self, *values: Value) -> Int[Tensor, ""]:
         """An operator that nothing is known of: its units stay in place, its weights are listed."""

@@ -36,6 +36,8 @@ class EdgeBlock:
             ``(groups, targets, sources, kernel)``; -1 where there is no weight.
         kernel: Shape of the kernel, whose positions the last dimension of ``entries`` lists.
         layer: Number of the layer that the targets form.
+        is_linear: Whether a multiple of the entries makes the same multiple of the weights, which
+            are else a function of them.
     """
 
     operator: str
@@ -45,6 +47,7 @@ class EdgeBlock:
     entries: Int[Tensor, "groups targets sources kernel"]
     kernel: tuple[int, ...]
     layer: int
+    is_linear: bool
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class NodeParameter:
         nodes: Their nodes, shape ``(values,)``.
         tags: Which of the values of a node it is, shape ``(values,)``.
         entries: Places in the flattened state, shape ``(values,)``.
+        is_linear: Whether the parameters are multiples of the entries.
     """
 
     operator: str
@@ -67,6 +71,7 @@ class NodeParameter:
     nodes: Int[Tensor, " values"]
     tags: Int[Tensor, " values"]
     entries: Int[Tensor, " values"]
+    is_linear: bool
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch._dynamo
 from torch import Tensor, nn
 from torch._subclasses.functional_tensor import FunctionalTensorMode, dispatch_functionalize
 from torch.fx import GraphModule
@@ -53,6 +54,11 @@ def trace_program(model: nn.Module, example_inputs: ExampleInputs) -> Program:
     Raises:
         UnsupportedModelError: The network does not run on these inputs, or cannot be recorded.
     """
+    if isinstance(model, torch.jit.ScriptModule):
+        raise UnsupportedModelError(
+            f"{type(model).__name__} is a TorchScript program, whose operators cannot be recorded; "
+            "give the module that it was made of, or export it to ONNX and import that"
+        )
     arguments, keywords = _arguments(example_inputs)
     leaves, structure = pytree.tree_flatten((arguments, keywords))
     places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
@@ -137,6 +143,8 @@ def _plain_operators() -> Iterator[None]:
         stack.enter_context(torch.no_grad())
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         stack.enter_context(torch.backends.mkldnn.flags(enabled=False))
+        # Compiled modules are run as they were before.
+        stack.enter_context(torch._dynamo.config.patch(error_on_nested_fx_trace=False))
         torch.backends.mha.set_fastpath_enabled(False)
         stack.callback(torch.backends.mha.set_fastpath_enabled, fastpath)
         yield

@@ -99,6 +99,11 @@ def follow(
     for value in outputs:
         if value.units is not None:
             builder.units.pin(value.units[value.units >= 0])
+        elif value.is_weights:
+            builder.keep(*(value.entries or ()))
+            if not value.entries and value.changes is not None:
+                builder.keep(value.changes)
+    builder.settle(sum(tensor.numel() for tensor in program.state.values()))
     return builder, outputs, offsets
 
 

@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from graphwsl.neural_graph.values import mixed
+
 Units = Int[Tensor, "..."]
 
 NOTHING = -1
@@ -101,7 +103,7 @@ class UnitTable:
         """What else tells units apart; only those of one kind and colour can change places."""
         colours = torch.zeros(len(self), dtype=torch.int64)
         for units, values in self._colours:
-            colours[units] = values
+            colours[units] = mixed(colours[units] + mixed(values))
         return colours
 
     def new(self, count: int, kind: NodeKind) -> Int[Tensor, " some"]:
@@ -226,12 +228,14 @@ class UnitTable:
         return self._composites[key]
 
 
-def varying_dims(units: Units) -> list[int]:
-    """Dimensions along which the units are not the same."""
+def varying_dims(tensor: Tensor) -> list[int]:
+    """Dimensions along which the elements (units, constants) are not the same."""
     return [
         dim
-        for dim, size in enumerate(units.shape)
-        if size > 1 and units.stride(dim) and not bool((units == units.narrow(dim, 0, 1)).all())
+        for dim, size in enumerate(tensor.shape)
+        if size > 1
+        and tensor.stride(dim)
+        and not bool(torch.eq(tensor, tensor.narrow(dim, 0, 1)).all())
     ]
 
 

@@ -1,7 +1,7 @@
 """What is known of a value while a program is followed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Int
@@ -20,11 +20,20 @@ class Value:
         units: For an activation, the unit of every element, in its shape.
         entries: For weights, the parameter entries that each element is made of, in its shape;
             several when it is computed from several parameters, none for mere statistics of them.
+        changes: For weights that are no multiple of their entries, numbers in its shape that tell
+            apart what else their elements are made of (:mod:`graphwsl.neural_graph.changes`).
+        places: For an activation that holds copies, numbers in its shape: elements with equal unit
+            and number are copies of one another. None where no copies are known of.
+        companions: For a statistic of weights, entries and those that must move with them, as pairs
+            of tensors of one shape.
     """
 
     tensor: Tensor
     units: Int[Tensor, "..."] | None = None
     entries: tuple[Int[Tensor, "..."], ...] | None = None
+    changes: Int[Tensor, "..."] | None = None
+    places: Int[Tensor, "..."] | None = None
+    companions: tuple[tuple[Int[Tensor, "..."], Int[Tensor, "..."]], ...] = ()
 
     @property
     def is_activation(self) -> bool:
@@ -51,17 +60,23 @@ class Value:
         """An activation of these units, which are repeated to the shape of the value."""
         return Value(self.tensor, units.expand(self.tensor.shape))
 
-    def with_entries(self, entries: tuple[Int[Tensor, "..."], ...]) -> "Value":
-        """Weights of these entries."""
-        return Value(self.tensor, entries=entries)
-
     def rearranged(self, tensor: Tensor, operator: Callable[[Tensor], Tensor]) -> "Value":
         """The same rearrangement of the elements in units and entries."""
         units = None if self.units is None else operator(self.units)
         entries = self.entries
         if entries is not None:
             entries = tuple(operator(one) for one in entries)
-        return Value(tensor, units, entries)
+        changes = None if self.changes is None else operator(self.changes)
+        places = None if self.places is None else operator(self.places)
+        return Value(tensor, units, entries, changes, places, self.companions)
+
+    def copied(self, tensor: Tensor, operator: Callable[[Tensor], Tensor]) -> "Value":
+        """A rearrangement that may repeat elements, which are then known as copies."""
+        value = self
+        if self.is_activation and self.places is None and tensor.numel() > self.tensor.numel():
+            numbers = torch.arange(self.tensor.numel()).view(self.tensor.shape)
+            value = replace(self, places=numbers)
+        return value.rearranged(tensor, operator)
 
 
 def nothing_like(tensor: Tensor) -> Int[Tensor, "..."]:

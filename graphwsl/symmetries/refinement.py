@@ -15,16 +15,16 @@ from graphwsl.neural_graph.values import mixed
 def refined(
     colours: Int[Tensor, " nodes"],
     nodes: Int[Tensor, " edges"],
-    neighbours: Int[Tensor, " edges"],
     relations: Int[Tensor, " edges"],
+    neighbours: Int[Tensor, " edges"],
 ) -> Int[Tensor, " nodes"]:
     """Classes of nodes with as many neighbours of every class in every relation.
 
     Args:
         colours: What tells nodes apart to begin with.
         nodes: The node of every edge, in both directions of a relation.
-        neighbours: What it is related to.
         relations: Number of the relation and direction of every edge.
+        neighbours: The node at its other end.
 
     Returns:
         Number of the class of every node, from 0.

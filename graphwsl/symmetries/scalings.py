@@ -37,7 +37,11 @@ LINEAR = frozenset(
 )
 """Functions f with f(a x) = a f(x), biases scaled along."""
 
+SLOPE = "_prelu_kernel"
+"""Positively homogeneous whatever its parameter is, which stays as it is."""
+
 POSITIVELY_HOMOGENEOUS = LINEAR | {
+    SLOPE,
     "abs",
     "adaptive_max_pool2d",
     "amax",
@@ -136,11 +140,13 @@ def _fixed(graph: NeuralGraph, functions: frozenset[str]) -> Bool[Tensor, " node
         role = relation.role
         if any(kind.fullmatch(role) for kind in (STRUCTURAL, EQUAL, PRODUCT)):
             continue
-        fixed[relation.sources] = True
+        if role != f"{SLOPE}.shared":  # one slope for several nodes
+            fixed[relation.sources] = True
         if not REMADE.fullmatch(role):
             fixed[relation.targets] = True
     for parameter in graph.node_parameters:
-        if parameter.role == "other":
+        is_other = parameter.role == "other" and parameter.operator != SLOPE
+        if is_other or not parameter.is_linear:
             fixed[parameter.nodes] = True
     return fixed
 
@@ -165,7 +171,7 @@ def _used_twice(graph: NeuralGraph) -> Bool[Tensor, " nodes"]:
     fixed = blocks_of > 1
     for block in graph.blocks:
         is_shared = bool((uses[block.entries.clamp(min=0)] > 1).any())
-        if is_shared or bool(fixed[block.targets].any()):
+        if is_shared or not block.is_linear or bool(fixed[block.targets].any()):
             fixed[block.targets] = True
             fixed[block.sources[block.sources >= 0]] = True
     for parameter in graph.node_parameters:

@@ -47,41 +47,60 @@ class Structure:
 
 def structure_of(graph: NeuralGraph) -> Structure:
     """The structure of a network's graph."""
-    edges = _edges(graph)
-    neighbours = _neighbours(graph.num_nodes, edges)
-    labels = _labels(graph)
     known: dict[Hashable, int] = {}
-    signatures = []
-    for node in range(graph.num_nodes):
-        shape = tuple((key, len(value.nodes)) for key, value in neighbours[node].items())
-        signatures.append(known.setdefault((labels[node], shape), len(known)))
-    first, second, relation = edges.unique(dim=1)
-    classes = refined(torch.tensor(signatures), first, second, relation)
+    colours = [known.setdefault(label, len(known)) for label in _labels(graph)]
+    return related(torch.tensor(colours, dtype=torch.int64), list(_relations(graph)))
+
+
+def related(
+    colours: Int[Tensor, " nodes"],
+    relations: list[tuple[Int[Tensor, " edges"], Int[Tensor, " edges"]]],
+) -> Structure:
+    """Nodes that are told apart by colours, and the sources and targets of their relations."""
+    nodes, directions, others = _edges(len(colours), relations)
+    neighbours = _neighbours(len(colours), nodes, directions, others)
+    known: dict[Hashable, int] = {}
+    signatures = [
+        known.setdefault(
+            (colour, *((key, len(some.nodes)) for key, some in own.items())), len(known)
+        )
+        for colour, own in zip(colours.tolist(), neighbours, strict=True)
+    ]
+    classes = refined(torch.tensor(signatures, dtype=torch.int64), nodes, directions, others)
     return Structure(classes.tolist(), neighbours)
 
 
-def _edges(graph: NeuralGraph) -> Int[Tensor, "3 edges"]:
-    """Nodes, their neighbours and the number of the relation, in both directions."""
-    parts = [torch.zeros(3, 0, dtype=torch.int64)]
-    for number, (sources, targets) in enumerate(_relations(graph)):
-        parts.append(torch.stack([sources, targets, torch.full_like(sources, 2 * number)]))
-        parts.append(torch.stack([targets, sources, torch.full_like(sources, 2 * number + 1)]))
-    return torch.cat(parts, dim=1)
-
-
-def _neighbours(num_nodes: int, edges: Int[Tensor, "3 edges"]) -> list[dict[int, Neighbours]]:
-    nodes, others, relations = edges
-    order = (relations + nodes * (int(relations.max()) + 1 if len(relations) else 1)).argsort(
-        stable=True
+def _edges(
+    num_nodes: int, relations: list[tuple[Int[Tensor, " edges"], Int[Tensor, " edges"]]]
+) -> Int[Tensor, "3 distinct"]:
+    """Nodes, relation and direction, and the node at the other end, in ascending order."""
+    directions = 2 * len(relations)
+    codes = [torch.zeros(0, dtype=torch.int64)]
+    for number, (sources, targets) in enumerate(relations):
+        codes.append((sources * directions + 2 * number) * num_nodes + targets)
+        codes.append((targets * directions + 2 * number + 1) * num_nodes + sources)
+    code = torch.cat(codes).unique()
+    first = code // max(num_nodes, 1)
+    return torch.stack(
+        [first // max(directions, 1), first % max(directions, 1), code % max(num_nodes, 1)]
     )
-    pairs = torch.stack([nodes, relations])[:, order]
-    pairs, counts = pairs.unique_consecutive(dim=1, return_counts=True)
+
+
+def _neighbours(
+    num_nodes: int,
+    nodes: Int[Tensor, " edges"],
+    directions: Int[Tensor, " edges"],
+    others: Int[Tensor, " edges"],
+) -> list[dict[int, Neighbours]]:
+    runs, counts = torch.stack([nodes, directions]).unique_consecutive(dim=1, return_counts=True)
+    all_others = others.tolist()
     known: dict[tuple[int, ...], Neighbours] = {}
     neighbours: list[dict[int, Neighbours]] = [{} for _ in range(num_nodes)]
-    lists = others[order].split(counts.tolist())
-    for node, relation, several in zip(*pairs.tolist(), lists, strict=True):
-        key = tuple(several.tolist())
-        neighbours[node][relation] = known.setdefault(key, Neighbours(key))
+    start = 0
+    for node, direction, count in zip(*runs.tolist(), counts.tolist(), strict=True):
+        some = tuple(all_others[start : start + count])
+        neighbours[node][direction] = known.setdefault(some, Neighbours(some))
+        start += count
     return neighbours
 
 

@@ -7,9 +7,12 @@ from jaxtyping import Int
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
+from graphwsl.neural_graph.changes import accompanied, changes_of, strangers
+from graphwsl.neural_graph.differences import told_apart
+from graphwsl.neural_graph.meeting import meet
 from graphwsl.neural_graph.rules.registry import Call, Result, rule
 from graphwsl.neural_graph.units import NOTHING, NodeKind, varying_dims
-from graphwsl.neural_graph.values import Value, mixed
+from graphwsl.neural_graph.values import Value
 
 KINDS = {
     "add": NodeKind.SUM,
@@ -33,7 +36,13 @@ def pointwise(builder: GraphBuilder, call: Call) -> Result:
     weights = [value for value in values if value.is_weights]
     if not activations:
         entries = tuple(one.expand(shape) for value in weights for one in (value.entries or ()))
-        return call.also(Value(call.tensor, entries=entries))
+        changes = changes_of(call.name, call.args, shape)
+        builder.keep(*strangers(call.args, shape))
+        companions = () if entries else tuple(p for one in weights for p in one.companions)
+        entries = accompanied(entries, weights)
+        return call.also(
+            Value(call.tensor, entries=entries, changes=changes, companions=companions)
+        )
     if call.name == "mul" and any(v.is_constant and not bool(v.tensor.any()) for v in values):
         return Value(call.tensor)  # the first state of a recurrent cell
     units = _aligned(activations[0].units, shape)
@@ -44,17 +53,21 @@ def pointwise(builder: GraphBuilder, call: Call) -> Result:
         else:
             builder.attach(ROLES.get(call.name, "other"), units, value)
     kind = KINDS.get(call.name, NodeKind.FUNCTION)
+    meet(builder.units, activations, shape)
     for value in activations[1:]:
         units = builder.units.function_of(
             call.name, kind, units, _aligned(value.known_units, shape)
         )
         units = _beside_nothing(builder, call, units, value)
+    places = None
     if len(activations) == 1:
         builder.applied(function_name(call), units)
+        if all(one.is_activation or one.tensor.numel() == 1 for one in values):
+            places = activations[0].places
     for value in values:
         if value.is_constant:
-            units = told_apart(builder, call.name, units, value.tensor)
-    return call.also(Value(call.tensor, units.expand(shape)))
+            units = told_apart(builder.units, call.name, units, value.tensor)
+    return call.also(Value(call.tensor, units.expand(shape), places=places))
 
 
 @rule("_prelu_kernel", "hardswish")
@@ -73,7 +86,14 @@ def of_first(builder: GraphBuilder, call: Call) -> Result:
 def gate(builder: GraphBuilder, call: Call) -> Result:
     """One half times the sigmoid of the other."""
     value, dim = call.args
-    first, second = builder.promoted(value).known_units.chunk(2, dim)
+    value = builder.promoted(value)
+    halves = [Value(part, None) for part in value.tensor.chunk(2, dim)]
+    first, second = value.known_units.chunk(2, dim)
+    meet(
+        builder.units,
+        [half.with_units(some) for half, some in zip(halves, (first, second), strict=True)],
+        call.tensor.shape,
+    )
     builder.applied("sigmoid", second)
     units = builder.units.function_of("mul", NodeKind.PRODUCT, first, second)
     return Value(call.tensor, units)
@@ -107,7 +127,7 @@ def _beside_nothing(
         constants = torch.where(nothing, one.tensor.double(), 0.0)
         if bool(constants.any()):
             builder.applied(f"{call.name}.constant", units[nothing & (units != NOTHING)])
-            units = told_apart(builder, call.name, units, constants)
+            units = told_apart(builder.units, call.name, units, constants)
     return units
 
 
@@ -119,34 +139,3 @@ def _is_stretched(own: torch.Size, weights: Value, shape: torch.Size) -> bool:
         for entries in weights.entries or ()
         for dim in varying_dims(entries.expand(shape))
     )
-
-
-def told_apart(
-    builder: GraphBuilder, role: str, units: Int[Tensor, "..."], constant: Tensor
-) -> Int[Tensor, "..."]:
-    """The units, replaced by coloured ones if a constant differs from unit to unit."""
-    aligned = constant.expand(units.shape)
-    constant_dims = [
-        dim
-        for dim, size in enumerate(aligned.shape)
-        if size > 1
-        and aligned.stride(dim)
-        and not bool(torch.eq(aligned, aligned.narrow(dim, 0, 1)).all())
-    ]
-    if not set(constant_dims) & set(varying_dims(units)):
-        return units
-    # A fingerprint of the constants that each unit meets, in their order.
-    flat = units.reshape(-1)
-    distinct, inverse = flat.unique(return_inverse=True)
-    _, numbers = aligned.reshape(-1).unique(return_inverse=True)
-    order = inverse.argsort(stable=True)
-    counts = torch.bincount(inverse, minlength=len(distinct))
-    starts = counts.cumsum(0) - counts
-    turn = torch.arange(len(flat)) - starts[inverse[order]]
-    turns = mixed(numbers[order] * 1_000_003 + turn)
-    colours = torch.zeros(len(distinct), dtype=torch.int64).index_add_(0, inverse[order], turns)
-    if bool((colours[distinct != NOTHING] == colours[distinct != NOTHING][:1]).all()):
-        return units
-    images = builder.units.image_of(f"{role}.constant", NodeKind.FUNCTION, distinct)
-    builder.units.colour(images[images != NOTHING], colours[images != NOTHING])
-    return images[inverse].view(units.shape)

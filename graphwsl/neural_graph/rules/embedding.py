@@ -41,4 +41,5 @@ def _coordinates(
     builder.units.pin(tokens)
     assert table.entries is not None
     blocks = tuple(one.t()[None, :, :, None] for one in table.entries)
-    return builder.neurons(blocks, tokens[None])[0]
+    changes = None if table.changes is None else table.changes.t()[None, :, :, None]
+    return builder.neurons(blocks, tokens[None], changes=changes)[0]

@@ -1,12 +1,16 @@
 """Operators that only move elements: what they do to values they do to units and entries."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
-from graphwsl.neural_graph.rules.elementwise import pointwise, told_apart
+from graphwsl.neural_graph.differences import told_apart
+from graphwsl.neural_graph.meeting import meet, meet_beside
+from graphwsl.neural_graph.rules.elementwise import pointwise
 from graphwsl.neural_graph.rules.places import note_moves, note_placed
 from graphwsl.neural_graph.rules.registry import Call, Result, rule
 from graphwsl.neural_graph.units import varying_dims
@@ -59,7 +63,7 @@ def move(builder: GraphBuilder, call: Call) -> Result:
     """View, permute, slice, split …: the same operator on the index tensors."""
     value, *rest = call.args
     if call.name in ("_to_copy", "clone", "lift_fresh_copy", "contiguous"):
-        return Value(call.result, value.units, value.entries)
+        return replace(value, tensor=call.result)
     if call.name in VIEWS:  # index tensors are repeated along some dimensions: no views of those
         return _mapped(value, call.result, lambda tensor: tensor.reshape(call.result.shape))
 
@@ -73,14 +77,18 @@ def move(builder: GraphBuilder, call: Call) -> Result:
 
 def _mapped(value: Value, result: Any, operator: Any) -> Result:
     if isinstance(result, Tensor):
-        return value.rearranged(result, operator)
+        return value.copied(result, operator)
     units = None if value.units is None else operator(value.units)
     entries = None if value.entries is None else [operator(one) for one in value.entries]
+    changes = None if value.changes is None else operator(value.changes)
+    places = None if value.places is None else operator(value.places)
     return tuple(
         Value(
             one,
             None if units is None else units[i],
             None if entries is None else tuple(part[i] for part in entries),
+            None if changes is None else changes[i],
+            None if places is None else places[i],
         )
         for i, one in enumerate(result)
     )
@@ -90,6 +98,7 @@ def _mapped(value: Value, result: Any, operator: Any) -> Result:
 def join(builder: GraphBuilder, call: Call) -> Result:
     """Concatenations; weights beside activations serve as activations."""
     values, dim = call.args
+    meet_beside(builder.units, values, None if call.name == "stack" else dim)
     if call.name == "stack" or any(_varies_besides(value, dim) for value in values):
         note_placed(builder, list(values))
     return joined(builder, list(values), call.result, lambda parts: call.operator(parts, dim))
@@ -114,7 +123,27 @@ def joined(builder: GraphBuilder, values: list[Value], result: Tensor, operator:
         )
         for part in parts
     )
-    return Value(result, entries=entries)
+    return Value(result, entries=entries, changes=_joined_changes(values, operator))
+
+
+def _joined_changes(values: list[Value], operator: Any) -> Int[Tensor, "..."] | None:
+    """Constants beside weights count as changes, unless they are zero."""
+    changes = [
+        value.tensor.unique(return_inverse=True)[1] + 1
+        if value.is_constant and bool(value.tensor.any())
+        else value.changes
+        for value in values
+    ]
+    if all(one is None for one in changes):
+        return None
+    return operator(
+        [
+            torch.zeros((1,) * value.tensor.ndim, dtype=torch.int64).expand(value.tensor.shape)
+            if one is None
+            else one
+            for one, value in zip(changes, values, strict=True)
+        ]
+    )
 
 
 def _varies_besides(value: Value, dim: int) -> bool:
@@ -195,7 +224,7 @@ def pick(builder: GraphBuilder, call: Call) -> Result:
 
         if value.units is not None:
             note_moves(builder, value.units, operator)
-        return value.rearranged(call.result, operator)
+        return value.copied(call.result, operator)
     return pick_computed(builder, call)
 
 
@@ -255,4 +284,5 @@ def choose(builder: GraphBuilder, call: Call) -> Result:
     if result.units is None:
         return result
     note_placed(builder, [first, second])
-    return result.with_units(told_apart(builder, "where", result.units, mask.tensor))
+    meet(builder.units, [one for one in (first, second) if one.is_activation], call.result.shape)
+    return result.with_units(told_apart(builder.units, "where", result.units, mask.tensor))

@@ -5,16 +5,27 @@ from jaxtyping import Int
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
-from graphwsl.neural_graph.rules.elementwise import ROLES, told_apart
+from graphwsl.neural_graph.changes import bilinear
+from graphwsl.neural_graph.differences import told_apart
+from graphwsl.neural_graph.meeting import meet
+from graphwsl.neural_graph.rules.elementwise import ROLES
 from graphwsl.neural_graph.rules.registry import Call, Result, rule
 from graphwsl.neural_graph.units import NOTHING, NodeKind, varying_dims
 from graphwsl.neural_graph.values import Value
 
 
-@rule("mm", "bmm", "dot", "mv")
+@rule("mm", "bmm")
 def product(builder: GraphBuilder, call: Call) -> Result:
     """The matrix product of two values of any origin."""
     return matrix_product(builder, call.args[0], call.args[1], call.result)
+
+
+@rule("dot", "mv", "vdot")
+def product_with_vector(builder: GraphBuilder, call: Call) -> Result:
+    """The same, but for the spectral norm of weights, which is no activation."""
+    first, second = call.args
+    statistic = bilinear(first, second, call.result)
+    return statistic or matrix_product(builder, first, second, call.result)
 
 
 @rule("addmm", "baddbmm", "addmv")
@@ -33,6 +44,7 @@ def biased(builder: GraphBuilder, result: Value, bias: Value) -> Value:
         builder.applied("add.weights", result.units)
         return result
     if bias.is_activation:
+        meet(builder.units, [builder.promoted(result), bias], result.tensor.shape)
         units = builder.units.function_of(
             "add",
             NodeKind.SUM,
@@ -41,7 +53,7 @@ def biased(builder: GraphBuilder, result: Value, bias: Value) -> Value:
         )
         return result.with_units(units)
     if result.is_activation and bias.is_constant:
-        return result.with_units(told_apart(builder, "add", result.known_units, bias.tensor))
+        return result.with_units(told_apart(builder.units, "add", result.known_units, bias.tensor))
     return result
 
 
@@ -74,20 +86,25 @@ def _product(builder: GraphBuilder, left: Value, right: Value) -> Int[Tensor, ".
     rows, columns = left.tensor.shape[-2], right.tensor.shape[-1]
     batch = left.tensor.shape[:-2]
     if right.is_weights and right.entries:
-        return _layer(builder, left, right.entries).expand(*batch, rows, columns)
-    first, second = builder.promoted(left).units, builder.promoted(right).units
-    assert first is not None
-    assert second is not None
-    return contraction(builder, first, second).expand(*batch, rows, columns)
+        return _layer(builder, left, right).expand(*batch, rows, columns)
+    left, right = builder.promoted(left), builder.promoted(right)
+    pair = [
+        left.rearranged(left.tensor.unsqueeze(-1), lambda tensor: tensor.unsqueeze(-1)),
+        right.rearranged(right.tensor.unsqueeze(-3), lambda tensor: tensor.unsqueeze(-3)),
+    ]
+    meet(builder.units, pair, torch.Size([*batch, rows, left.tensor.shape[-1], columns]))
+    result = contraction(builder, left.known_units, right.known_units)
+    return result.expand(*batch, rows, columns)
 
 
-def _layer(
-    builder: GraphBuilder, left: Value, entries: tuple[Tensor, ...]
-) -> Int[Tensor, "... one targets"]:
+def _layer(builder: GraphBuilder, left: Value, right: Value) -> Int[Tensor, "... one targets"]:
     """Weights ``(…, sources, targets)``, the same for all of a batch or of its own for each."""
+    entries = right.entries
+    assert entries is not None
     left = fixed_sources(builder, builder.promoted(left), dims=[left.tensor.ndim - 1])
     shape = entries[0].shape
-    matrices = [one.reshape(-1, *shape[-2:]) for one in entries]
+    several = entries if right.changes is None else (*entries, right.changes)
+    matrices = [one.reshape(-1, *shape[-2:]) for one in several]
     alike = all(bool((one == one[:1]).all()) for one in matrices)
     if alike:
         matrices = [one[:1] for one in matrices]
@@ -97,7 +114,9 @@ def _layer(
             len(matrices[0]), -1, shape[-2]
         )
     sources = sources_of(builder, turns)
-    targets = builder.neurons(tuple(one.transpose(1, 2)[..., None] for one in matrices), sources)
+    blocks = [one.transpose(1, 2)[..., None] for one in matrices]
+    changes = None if right.changes is None else blocks.pop()
+    targets = builder.neurons(tuple(blocks), sources, changes=changes)
     if alike:
         return targets.view(-1)[None]
     return targets.view(*shape[:-2], 1, -1)

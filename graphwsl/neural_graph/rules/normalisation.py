@@ -6,6 +6,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
+from graphwsl.neural_graph.changes import changes_of
 from graphwsl.neural_graph.rules.reduction import normalised
 from graphwsl.neural_graph.rules.registry import Call, Result, rule
 from graphwsl.neural_graph.units import NodeKind
@@ -62,7 +63,8 @@ def weight_norm(builder: GraphBuilder, call: Call) -> Result:
         *(direction.entries or ()),
         *(one.expand(shape) for one in length.entries or ()),
     )
-    return call.also(Value(call.tensor, entries=entries))
+    changes = changes_of("mul", (direction, length), shape)
+    return call.also(Value(call.tensor, entries=entries, changes=changes))
 
 
 def _attach(

@@ -1,5 +1,6 @@
 """Reductions: over positions they keep the unit, over units they make one of the set."""
 
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -7,6 +8,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
+from graphwsl.neural_graph.changes import changes_of, names_of
 from graphwsl.neural_graph.rules.registry import Call, Result, rule
 from graphwsl.neural_graph.units import NodeKind, reduced, varying_dims
 from graphwsl.neural_graph.values import Value
@@ -35,14 +37,16 @@ from graphwsl.neural_graph.values import Value
 def reduce(builder: GraphBuilder, call: Call) -> Result:
     """Mean, sum, maximum, norm … over some or all dimensions."""
     value = call.args[0]
-    if not value.is_activation:
-        return _all(call, Value(call.tensor, entries=()))
     further = [one for one in call.values if one is not value]
     if further:  # the element-wise maximum of two
         from graphwsl.neural_graph.rules.elementwise import pointwise
 
         return pointwise(builder, call)
     dims = reduced_dims(call, value.tensor)
+    if not value.is_activation:
+        if (names := names_of(value)) is not None:
+            return _all(call, Value(call.tensor, entries=(), changes=_named(call, names, dims)))
+        value = builder.promoted(value)
     builder.applied(call.name, value.known_units)
     units = aggregated(builder, call.name, value.known_units, dims)
     units = units.reshape(_kept(value.tensor, dims, keep=call.tensor.ndim == value.tensor.ndim))
@@ -53,7 +57,14 @@ def _all(call: Call, first: Value) -> Result:
     """Several results (values and places, variance and mean) have the same units."""
     if isinstance(call.result, Tensor):
         return first
-    return tuple(Value(one, first.units, first.entries) for one in call.result)
+    return tuple(replace(first, tensor=one) for one in call.result)
+
+
+def _named(call: Call, names: Int[Tensor, "..."], dims: list[int]) -> Int[Tensor, "..."]:
+    """The name of the first of the elements that are put together."""
+    first = reduced(names, [dim for dim in range(names.ndim) if dim not in dims])
+    keep = call.tensor.ndim == names.ndim
+    return first.reshape(_kept(names, dims, keep=keep)).expand(call.tensor.shape)
 
 
 def _kept(tensor: Tensor, dims: list[int], keep: bool) -> list[int]:
@@ -98,7 +109,8 @@ def softmax(builder: GraphBuilder, call: Call) -> Result:
     """Each element follows from itself and from the sum over all."""
     value, dim = call.args[:2]
     if not value.is_activation:
-        return Value(call.result, entries=value.entries)
+        changes = changes_of(call.name, (value,), value.tensor.shape)
+        return Value(call.result, entries=value.entries, changes=changes)
     return Value(
         call.result, normalised(builder, call.name, value.known_units, [dim % value.tensor.ndim])
     )

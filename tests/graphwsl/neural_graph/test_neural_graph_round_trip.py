@@ -23,7 +23,7 @@ def graph_of(model: nn.Module) -> NeuralGraph:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_is_mapped_and_comes_back_bitwise(name: str) -> None:
     model, inputs = network(name)
-    graph = neural_graph(model, inputs, unknown="raise" if name != "spectral norm" else "opaque")
+    graph = neural_graph(model, inputs, unknown="raise")
     assert_exact(graph, model)
 
 

@@ -9,8 +9,8 @@ from network_families import FAMILIES, network
 from graphwsl.neural_graph import NeuralGraph, neural_graph
 from graphwsl.symmetries import Symmetries, symmetries, verify
 
-RIGID = {"linear", "spectral norm"}
-"""No permutation is known: nothing is hidden, or weights are divided by a function of them all."""
+RIGID = {"linear"}
+"""Nothing is hidden."""
 
 
 @cache  # orbits are worked out once
@@ -56,6 +56,8 @@ SIZES = {
     "batch norm": [3, 4],
     "group norm": [2, 2, 2, 3],  # within either group, the groups as blocks, the next layer
     "weight norm": [5],
+    "spectral norm": [5],  # the vectors of the norm go along
+    "spectral norm of a convolution": [3, 4],
     "pruned": [6],
     "residual": [4, 5],  # the stream once, the branch
     "dense net": [3, 4],

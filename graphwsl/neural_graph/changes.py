@@ -1,0 +1,159 @@
+"""Weights that are more than their entries: functions, constants and statistics of parameters.
+
+Where a value of weights is no multiple of its entries, its ``changes`` say so: factors do not pass
+through it, and elements with different numbers cannot change places. A statistic has no entries;
+its changes name the first entry that each element is made of, by which the mean of a row is known
+to belong to the row when the two meet again (weight standardisation).
+"""
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from graphwsl.neural_graph.differences import colour_by
+from graphwsl.neural_graph.units import UnitTable, reduced, varying_dims
+from graphwsl.neural_graph.values import Value, mixed
+
+
+def changes_of(
+    name: str, arguments: tuple[object, ...], shape: torch.Size
+) -> Int[Tensor, "..."] | None:
+    """The changes of a function, element by element, of weights and constants alone.
+
+    Args:
+        name: Name of the function.
+        arguments: Values and numbers.
+        shape: Of the result.
+
+    Returns:
+        None for sums of weights, products of parameters and multiples by one number: what happens
+        to their entries happens to them.
+    """
+    values = [one for one in arguments if isinstance(one, Value) and one.tensor.numel()]
+    weights = [one for one in values if one.is_weights]
+    entries = [one for value in weights for one in value.entries or ()]
+    names = [one.changes for one in weights if not one.entries and one.changes is not None]
+    marks = [one.tensor for one in values if one.is_constant]
+    marks += [one.changes for one in weights if one.entries and one.changes is not None]
+    if not entries and names and not any(map(varying_dims, marks)):
+        first, *others = (one.expand(shape) for one in names)
+        if all(torch.equal(first, other) for other in others):
+            return first  # still a statistic of the same
+    marks += strangers(arguments, shape)
+    if not any(map(varying_dims, marks)) and not names and _is_linear(name, arguments, weights):
+        return None
+    result = torch.zeros((1,) * len(shape), dtype=torch.int64)
+    for place, one in enumerate(marks):
+        if dims := varying_dims(one):
+            _, numbers = reduced(one, dims).unique(return_inverse=True)
+            result = mixed(result + mixed(numbers + 1) + place)
+    return result.expand(shape)
+
+
+def strangers(arguments: tuple[object, ...], shape: torch.Size) -> list[Int[Tensor, "..."]]:
+    """Names of the statistics that meet something else than what they are made of."""
+    values = [one for one in arguments if isinstance(one, Value) and one.tensor.numel()]
+    entries = [one for value in values for one in value.entries or ()]
+    names = [one.changes for one in values if one.entries == () and one.changes is not None]
+    if not entries and not any(varying_dims(one.tensor) for one in values if one.is_constant):
+        others = [one.expand(shape) for one in names]
+        return [] if all(torch.equal(others[0], other) for other in others) else names
+    return [one for one in names if not _belongs(one, entries, shape)]
+
+
+def names_of(value: Value) -> Int[Tensor, "..."] | None:
+    """What the elements of weights are called in a statistic of them.
+
+    Returns:
+        None if they are no plain entries, so that a statistic would not know what it is made of.
+    """
+    assert value.entries is not None
+    if not value.entries:
+        return value.changes
+    if len(value.entries) > 1 or (value.changes is not None and varying_dims(value.changes)):
+        return None
+    return value.entries[0]
+
+
+def bilinear(first: Value, second: Value, result: Tensor) -> Value | None:
+    """A number (or a vector on the way to it) of a matrix and vectors, as in spectral norms.
+
+    Permuted along with the rows and columns of the matrix, the vectors leave it as it is.
+
+    Returns:
+        None if the two are not plain parameters, or not made for one another.
+    """
+    vector, other = (first, second) if first.tensor.ndim == 1 else (second, first)
+    if not (vector.is_weights and other.is_weights and _is_plain(vector)):
+        return None
+    assert vector.entries is not None
+    (entries,) = vector.entries
+    if other.tensor.ndim == 2 and other is first and _is_plain(other):
+        assert other.entries is not None
+        (matrix,) = other.entries
+        pair = (matrix, entries.expand(matrix.shape))
+        return Value(result, entries=(), changes=matrix[:, 0], companions=(pair,))
+    if other.companions and other.changes is not None:
+        matrix = other.companions[0][0]
+        if other.tensor.ndim == 1 and torch.equal(matrix[:, 0], other.changes):
+            pair = (matrix, entries[:, None].expand(matrix.shape))
+            name = other.changes[0]
+            return Value(result, entries=(), changes=name, companions=(*other.companions, pair))
+    return None
+
+
+def accompanied(
+    entries: tuple[Int[Tensor, "..."], ...], weights: list[Value]
+) -> tuple[Int[Tensor, "..."], ...]:
+    """Entries with those that must move with them because of the statistics among ``weights``."""
+    found = list(entries)
+    for owners, others in (pair for value in weights for pair in value.companions):
+        ordered, order = owners.flatten().sort()
+        for one in entries:
+            place = torch.searchsorted(ordered, one.flatten()).clamp(max=len(ordered) - 1)
+            if torch.equal(ordered[place], one.flatten()):
+                found.append(others.flatten()[order[place]].view(one.shape))
+    return tuple(found)
+
+
+def colour_ends(
+    table: UnitTable,
+    sources: Int[Tensor, "groups sources"],
+    targets: Int[Tensor, "groups targets"],
+    changes: Int[Tensor, "groups targets sources kernel"],
+) -> None:
+    """Tell the ends of weights apart; equal rows may change places, and equal columns."""
+    if not varying_dims(changes):
+        return
+    for units, lists in (
+        (targets, changes.flatten(2)),
+        (sources, changes.transpose(1, 2).flatten(2)),
+    ):
+        rows = lists.flatten(0, 1)
+        marks = mixed(rows + mixed(torch.arange(rows.shape[1]))).sum(dim=1)
+        if varying_dims(marks):
+            colour_by(table, units.flatten(), marks)
+
+
+def _belongs(
+    names: Int[Tensor, "..."], entries: list[Int[Tensor, "..."]], shape: torch.Size
+) -> bool:
+    """Whether a statistic of rows (or of everything) meets the rows that it is made of."""
+    names = names.expand(shape)
+    dims = varying_dims(names)
+    names = reduced(names, dims)
+    if not dims:
+        return any(bool((one == names.flatten()[0]).any()) for one in entries)
+    return any(torch.equal(reduced(one.expand(shape), dims), names) for one in entries)
+
+
+def _is_plain(value: Value) -> bool:
+    return value.entries is not None and len(value.entries) == 1 and value.changes is None
+
+
+def _is_linear(name: str, arguments: tuple[object, ...], weights: list[Value]) -> bool:
+    if any(one.changes is not None for one in weights):
+        return False
+    if len(weights) > 1:
+        return name in ("add", "sub", "mul")
+    return name in ("mul", "neg") or (name == "div" and arguments[0] is weights[0])
