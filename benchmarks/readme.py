@@ -1,4 +1,4 @@
-"""Fills the tables of this folder's README from the result files, and only from them.
+"""Fills the tables of this folder's pages from the result files, and only from them.
 
 python -m benchmarks.readme
 """
@@ -12,7 +12,7 @@ import typer
 from benchmarks.results import FOLDER
 from gnncore.storage import read_json, write_text
 
-README = FOLDER.parent / "README.md"
+PAGES = (FOLDER.parent / "README.md", FOLDER.parent / "WEIGHTS.md")
 SECTION = re.compile(r"(<!-- results: (\w+) -->\n).*?(<!-- end -->)", re.S)
 
 
@@ -55,9 +55,10 @@ def _row(cells: list[str]) -> str:
 
 
 def main() -> None:
-    """Rewrite the tables of benchmarks/README.md."""
-    text = README.read_text(encoding="utf-8")
-    write_text(README, SECTION.sub(lambda found: found[1] + section(found[2]) + found[3], text))
+    """Rewrite the tables of benchmarks/README.md and benchmarks/WEIGHTS.md."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        write_text(page, SECTION.sub(lambda found: found[1] + section(found[2]) + found[3], text))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from functools import partial
 
 import torch
 from jaxtyping import Int
+from torch import Tensor
 
 from graphwsl.neural_graph.differences import colour_by
 from graphwsl.neural_graph.units import NOTHING, UnitTable, occurrences, reduced, varying_dims
