@@ -72,7 +72,7 @@ class Loader:
 
     def _shuffled(self, count: int) -> Int[Tensor, " graphs"]:
         order = torch.randperm(count, generator=self.generator)
-        if self.groups is None:
+        if self.groups is None or bool((self.groups == self.groups[0]).all()):
             return order
         order = order[self.groups[order].argsort(stable=True)]
         _, sizes = self.groups[order].unique_consecutive(return_counts=True)

@@ -48,6 +48,15 @@ def test_batches_are_put_together_from_groups() -> None:
     assert len(loader) == 3
 
 
+def test_one_group_is_none() -> None:
+    orders = [
+        order(Loader(STORE, 4, shuffle=True, generator=generator, groups=groups))
+        for groups in (None, torch.ones(10, dtype=torch.int64))
+        for generator in [torch.Generator().manual_seed(3)]
+    ]
+    assert orders[0] == orders[1]
+
+
 def test_an_empty_store_gives_no_batches() -> None:
     assert list(Loader(STORE.select([]), 4)) == []
 
