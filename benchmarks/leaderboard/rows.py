@@ -1,7 +1,7 @@
 """What competes: published models, baselines on single nodes, and the models of this package."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 
 from gnncore.models import ModelSpecification
 from gnncore.training import TrainingSettings
@@ -30,7 +30,21 @@ class Network:
     features: FeatureSet
     augment: bool = False
     sign_invariant: bool = False
-    clip: float = field(default=0.0, repr=False)
+    clip: float = 0.0
+
+    @property
+    def description(self) -> str:
+        """All that is not as by default, so that new options leave the old rows as they are."""
+        parts = [
+            self.specification.model_dump(mode="json", exclude_defaults=True),
+            self.settings.model_dump(mode="json", exclude_defaults=True),
+            {
+                one.name: getattr(self, one.name)
+                for one in fields(self)[2:]
+                if getattr(self, one.name) != one.default
+            },
+        ]
+        return str([sorted(part.items()) for part in parts])
 
 
 @dataclass(frozen=True)
@@ -71,9 +85,9 @@ class Row:
     @property
     def digest(self) -> str:
         """A hash of the model, its settings, and the code of its features."""
-        text = f"{self.model!r} {self.model.features.fingerprint}"
-        if isinstance(self.model, Network) and self.model.clip:
-            text += f" clip={self.model.clip}"
+        model = self.model
+        description = model.description if isinstance(model, Network) else repr(model)
+        text = f"{description} {model.features.fingerprint}"
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @property

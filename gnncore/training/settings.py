@@ -60,8 +60,8 @@ class TrainingSettings(BaseModel):
     epochs: Count = 100
     batch_size: Count = 32
     accumulate: Count = 1
-    group_by: str | None = Field(default=None, repr=False)
-    group_size: Count = Field(default=16, repr=False)
+    group_by: str | None = None
+    group_size: Count = 16
     optimiser: Literal["adamw", "sgd"] = "adamw"
     learning_rate: Positive = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.0

@@ -2,6 +2,7 @@
 
 import time
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -154,6 +155,29 @@ class NetworkPredictor(Predictor):
         self.center, self.spread = float(state["center"]), float(state["spread"])
         self.network = self._build(None, self._built).eval()
         self.network.load_state_dict({n: torch.from_numpy(np.array(a)) for n, a in arrays.items()})
+
+
+def by_kind(
+    x: Float[Tensor, "entries 1"],
+    batch: Int[Tensor, " entries"],
+    kind: Int[Tensor, " networks"],
+    predict: Callable[[int, Tensor], Tensor],
+) -> Float[Tensor, "networks outputs"]:
+    """What a batch gives if networks of one kind are handled together.
+
+    Args:
+        x: The flattened states of all networks, one after the other.
+        batch: Network of every entry.
+        kind: Of every network.
+        predict: Takes a kind and the states of its networks, shape ``(some, entries)``.
+    """
+    rows = x[:, 0].split(batch.bincount(minlength=len(kind)).tolist())
+    order, outputs = [], []
+    for number in kind.unique().tolist():
+        members = (kind == number).nonzero()[:, 0]
+        order.append(members)
+        outputs.append(predict(number, torch.stack([rows[n] for n in members.tolist()])))
+    return torch.cat(outputs)[torch.cat(order).argsort()]
 
 
 def _store(

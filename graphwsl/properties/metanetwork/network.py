@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -11,6 +10,7 @@ from graphwsl.properties.metanetwork.inputs import InputEmbedding
 from graphwsl.properties.metanetwork.plan import Plan
 from graphwsl.properties.metanetwork.read_out import LayerReadOut
 from graphwsl.properties.metanetwork.statistics import LayerStatistics
+from graphwsl.properties.network_predictor import by_kind
 from graphwsl.properties.weight_statistics import PER_LAYER
 
 Signals = tuple[
@@ -91,22 +91,13 @@ class Metanetwork(nn.Module):
             batch: Network of every entry.
             graph_attr: Number of every network's architecture.
         """
-        del edge_index, edge_attr, batch
-        kinds, order = graph_attr.unique(), []
-        sizes = [self.plans[kind].num_entries for kind in graph_attr.tolist()]
-        rows = x[:, 0].split(sizes)
-        predictions = []
-        for kind in kinds.tolist():
-            members = (graph_attr == kind).nonzero()[:, 0]
-            order.append(members)
-            plan = self.plans[kind].to(x.device)
-            states = torch.stack([rows[n] for n in members.tolist()])
-            predictions.append(self._predict(plan, states))
-        return torch.cat(predictions)[torch.cat(order).argsort()]
+        del edge_index, edge_attr
+        return by_kind(x, batch, graph_attr, self._predict)
 
     def _predict(
-        self, plan: Plan, states: Float[Tensor, "networks entries"]
+        self, kind: int, states: Float[Tensor, "networks entries"]
     ) -> Float[Tensor, "networks out_channels"]:
+        plan = self.plans[kind].to(states.device)
         x, edges = self.body(plan, *self.embedding(plan, states))
         statistics = states.new_zeros(len(states), len(plan.layers), 0)
         if self.statistics is not None:

@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from torch_geometric.nn import MLP
 
 from graphwsl.errors import PredictorError
-from graphwsl.properties.network_predictor import NetworkPredictor
+from graphwsl.properties.network_predictor import NetworkPredictor, by_kind
 from graphwsl.properties.population import Function, Population
 
 
@@ -106,14 +107,12 @@ class Probing(nn.Module):
         with torch.no_grad():
             scale = self.generator(self.latent).std()
             self.generator[1].weight /= scale
-        self.head = nn.Sequential(
-            nn.Linear(probes * responses, hidden_channels),
-            nn.LayerNorm(hidden_channels),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(hidden_channels, hidden_channels),
-            nn.GELU(),
-            nn.Linear(hidden_channels, out_channels),
+        self.head = MLP(
+            [probes * responses, hidden_channels, hidden_channels, out_channels],
+            act="gelu",
+            norm="layer_norm",
+            norm_kwargs={"mode": "node"},
+            dropout=dropout,
         )
 
     @property
@@ -140,15 +139,13 @@ class Probing(nn.Module):
             graph_attr: Number of every network's function.
         """
         del edge_index, edge_attr
-        rows = x[:, 0].split(batch.bincount(minlength=len(graph_attr)).tolist())
-        probes, responses, order = self.probes, [], []
-        for number in graph_attr.unique().tolist():
-            members = (graph_attr == number).nonzero()[:, 0]
-            order.append(members)
-            states = torch.stack([rows[n] for n in members.tolist()])
-            responses.append(self.respondents[number](states, probes))
-        found = torch.cat(responses)[torch.cat(order).argsort()]
-        prediction: Tensor = self.head(found.asinh())
+        probes = self.probes
+
+        def respond(number: int, states: Tensor) -> Tensor:
+            responses: Tensor = self.respondents[number](states, probes)
+            return responses
+
+        prediction: Tensor = self.head(by_kind(x, batch, graph_attr, respond).asinh())
         return prediction
 
 

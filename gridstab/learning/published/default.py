@@ -32,8 +32,7 @@ DEFAULT_MODEL = PublishedModel(
     "this package",
     "Everything; a smaller Dirac–Bianconi network that also sees the operating point and the "
     "solitary states. Chosen on the validation grids of both sizes, and its features on what "
-    "they do to predictions for grids of another size and for the power systems of Illinois and "
-    "South Carolina.",
+    "they do to predictions for grids of another size and for MATPOWER cases.",
     _FEATURES,
 )
 """What is trained where no model is named; not published."""

@@ -1,0 +1,135 @@
+"""Do networks that learned from random grids of 20 and 100 nodes know real power systems?
+
+    python -m benchmarks.real_grids --rows dirac_bianconi,dirac_bianconi_global_features
+
+The trainings of the leaderboard are judged on MATPOWER cases with random places of generators and
+consumers, whose labels are simulated on first use (about ten minutes). Texas is not among them:
+these cases are there to choose features and settings by, and Texas is a test.
+"""
+
+import statistics
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import torch
+import typer
+from torch import Tensor
+
+from benchmarks.hardware import ROOT
+from benchmarks.leaderboard.rows import Network, choose_rows
+from benchmarks.leaderboard.sets import GridSets, write_tiny_sets
+from benchmarks.leaderboard.tables import TITLES, Entry, collect
+from benchmarks.leaderboard.training import TASK, Cell
+from benchmarks.results import SCRATCH, Report
+from gridstab.datasets.campaign import Campaign
+from gridstab.datasets.run import run_campaign
+from gridstab.learning.data import GridDataset, load_grid_dataset
+from gridstab.learning.evaluation import evaluate
+from gridstab.learning.trained import TrainedModel
+
+CASES = {
+    "case118": "IEEE 118",
+    "case300": "IEEE 300",
+    "case_ACTIVSg200": "Illinois 200",
+    "case_ACTIVSg500": "South Carolina 500",
+}
+"""What is judged on, and what tables call it."""
+
+DEFAULT_ROWS = "dirac_bianconi,dirac_bianconi_global_features"
+
+
+def main(
+    rows: Annotated[str, typer.Option(help="Rows of the leaderboard; with commas.")] = DEFAULT_ROWS,
+    samples: Annotated[int, typer.Option(help="Perturbations a node.")] = 100,
+    seeds: Annotated[str, typer.Option(help="Of the cases' powers; with commas.")] = "3,4",
+    trainings: Annotated[Path, typer.Option(help="What the leaderboard was told as --out.")] = ROOT
+    / "runs"
+    / "leaderboard",
+    workers: Annotated[int, typer.Option(help="Processes that simulate.")] = 2,
+    json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
+    quick: Annotated[bool, typer.Option(help="A tiny training, to see that it runs.")] = False,
+) -> None:
+    """Judge the trainings of the leaderboard on real power systems."""
+    with TemporaryDirectory() as scratch:
+        cases = list(CASES)
+        sets = GridSets({name: name for name in TITLES})
+        if quick:
+            rows, samples, seeds, cases = "dirac_bianconi", 2, "3", ["case118"]
+            trainings, sets = Path(scratch), GridSets(write_tiny_sets(Path(scratch)))
+            Cell(choose_rows(rows)[0], "ds20", 4, seed=1, epochs=1).run(sets, trainings)
+        names = {row.name for row in choose_rows(rows) if isinstance(row.model, Network)}
+        entries = [entry for entry in collect(trainings, sets) if entry.row.name in names]
+        folders = {
+            f"{CASES[case]}, {seed}": labelled(case, int(seed), samples, workers)
+            for case in cases
+            for seed in seeds.split(",")
+        }
+        report = Report("real_grids", "Real power systems", quick=quick)
+        records = []
+        for trained_on in ("ds20", "ds100"):
+            chosen = [entry for entry in entries if entry.trained_on == trained_on]
+            judged = [judge(entry, folders) for entry in chosen]
+            records += judged
+            if judged:
+                report.table(
+                    f"Trained on grids of {TITLES[trained_on]} nodes: R²",
+                    ["model", *folders],
+                    [line for record in judged for line in lines(record, list(folders))],
+                )
+        report.say(
+            f"Columns are cases and seeds of the powers, ±1 at random; {samples} samples a node. "
+            "± is the standard deviation over trainings."
+        )
+        report.save({"samples": samples, "seeds": seeds}, {"rows": records}, json)
+
+
+def labelled(case: str, seed: int, samples: int, workers: int) -> Path:
+    """The run folder of a case; simulated, or continued, if it is not complete."""
+    campaign = Campaign.resolve(None, case=case, grids=1, samples=samples, seed=seed)
+    folder = SCRATCH / "real_grids" / f"{case}-{samples}-samples-seed-{seed}"
+    run_campaign(campaign, folder, workers=workers, resume=True)
+    return folder
+
+
+def judge(entry: Entry, folders: dict[str, Path]) -> dict[str, Any]:
+    """R² of every training of a row on every case, and that of the mean of their predictions."""
+    features = entry.row.model.features
+    models = [TrainedModel.load(folder / "training") for folder in entry.folders]
+    sets = {name: load_grid_dataset(str(path), features=features) for name, path in folders.items()}
+    predictions = {name: [model.predict(one) for model in models] for name, one in sets.items()}
+    return {
+        "row": entry.row.name,
+        "trained_on": entry.trained_on,
+        "trainings": {
+            name: [r2(each, sets[name]) for each in some] for name, some in predictions.items()
+        },
+        "ensemble": {
+            name: r2(torch.stack(some).mean(0), sets[name]) for name, some in predictions.items()
+        },
+    }
+
+
+def r2(prediction: Tensor, labels: GridDataset) -> float:
+    """R² against simulated labels."""
+    return float(evaluate(prediction, labels, TASK)["r2"])
+
+
+def lines(record: dict[str, Any], columns: list[str]) -> list[list[str]]:
+    """The lines of a row: its trainings, and their ensemble if there are several."""
+    trainings = record["trainings"]
+    count = len(trainings[columns[0]])
+    found = [[record["row"], *(_spread(trainings[name]) for name in columns)]]
+    if count > 1:
+        means = [f"{record['ensemble'][name]:.3f}" for name in columns]
+        found.append([f"{record['row']}, mean of {count}", *means])
+    return found
+
+
+def _spread(values: list[float]) -> str:
+    more = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.3f}{more}"
+
+
+if __name__ == "__main__":
+    typer.run(main)

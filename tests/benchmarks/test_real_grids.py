@@ -1,0 +1,53 @@
+"""Trainings judged on real cases: numbers as by scikit-learn, the ensemble their mean."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import r2_score
+
+from benchmarks import real_grids
+from benchmarks.leaderboard.rows import ROWS
+from benchmarks.leaderboard.tables import Entry
+from gridstab.datasets.campaign import Campaign
+from gridstab.datasets.run import run_campaign
+from gridstab.datasets.run_folder import RunFolder
+from gridstab.learning.train import train_model
+from gridstab.learning.trained import TrainedModel
+
+
+@pytest.fixture(scope="module")
+def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("labels") / "run"
+    run_campaign(Campaign(nodes=12, grids=8, samples=20, seed=1), folder, workers=1)
+    return folder
+
+
+def test_scores_are_those_of_the_predictions(labels: Path, tmp_path: Path) -> None:
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for seed, folder in enumerate(folders, 1):
+        train_model("default", str(labels), folder / "training", epochs=1, seed=seed)
+    row = ROWS["dirac_bianconi"]
+    entry = Entry(row, [{"trained_on": "ds20"}] * 2, {}, folders)
+    record = real_grids.judge(entry, {"case": labels})
+    found = RunFolder.open(labels)
+    results = [found.result(number) for number in range(1, 9)]
+    truth = np.concatenate([result.snbs for result in results])
+    grids = [result.grid for result in results]
+    guesses = [TrainedModel.load(f / "training").predict(grids).numpy() for f in folders]
+    expected = [r2_score(truth, guess) for guess in guesses]
+    np.testing.assert_allclose(record["trainings"]["case"], expected, atol=1e-4)
+    mean = r2_score(truth, np.mean(guesses, axis=0))
+    assert record["ensemble"]["case"] == pytest.approx(mean, abs=1e-4)
+    single, together = real_grids.lines(record, ["case"])
+    assert single[1] == f"{np.mean(expected):.3f} ± {np.std(expected, ddof=1):.3f}"
+    assert together == ["dirac_bianconi, mean of 2", f"{mean:.3f}"]
+
+
+@pytest.mark.slow
+def test_quick(tmp_path: Path) -> None:
+    real_grids.main(quick=True, workers=1, json=tmp_path / "result.json")
+    (record,) = json.loads((tmp_path / "result.json").read_text())["measured"]["rows"]
+    assert record["row"] == "dirac_bianconi"
+    assert len(record["trainings"]["IEEE 118, 3"]) == 1
