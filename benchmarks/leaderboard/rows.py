@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, fields
+from typing import Any
 
 from gnncore.models import ModelSpecification
 from gnncore.training import TrainingSettings
@@ -104,17 +105,16 @@ class Row:
 
 
 def _ours(
-    num_steps: int | None = None,
     features: FeatureSet | None = None,
     augment: bool = True,
     clip: float = DEFAULT_CLIP,
+    **layer_options: Any,
 ) -> Network:
     """The default model with one thing changed."""
     specification = DEFAULT_MODEL.specification_for(features=features)
-    if num_steps is not None:
-        values = specification.model_dump()
-        values["layer_options"] |= {"num_steps": num_steps}
-        specification = ModelSpecification(**values)
+    values = specification.model_dump()
+    values["layer_options"] |= layer_options
+    specification = ModelSpecification(**values)
     return Network(
         specification,
         DEFAULT_MODEL.settings,
@@ -129,6 +129,8 @@ OURS: dict[str, Network] = {
     "dirac_bianconi_4_steps": _ours(num_steps=4),
     "dirac_bianconi_16_steps": _ours(num_steps=16),
     "dirac_bianconi_48_steps": _ours(num_steps=48),
+    "dirac_bianconi_root_degree": _ours(degree_power=0.5),
+    "dirac_bianconi_mean": _ours(degree_power=1.0),
     # Its layers need a signal on the lines; a constant coupling carries none.
     "dirac_bianconi_no_line_features": _ours(
         features=FeatureSet(node=DEFAULT_MODEL.features.node, edge=("coupling",))

@@ -51,9 +51,13 @@ class DiracBianconiConv(GraphLayer):
         normalize: Whether every step ends with a division by the mean of the node signal's mean
             and the edge signal's. Means are those of each graph in ``batch``; the authors' are
             those of all that is given at once, as here without ``batch``.
+        degree_power: A node divides its sum of edges by its degree to this power: 0 for the sum as
+            published, 1 for the mean. The steps of a sum grow with the largest degree, those of a
+            mean do not, so that hubs larger than any seen in training stay within bounds.
 
     Raises:
-        SpecificationError: Channels that differ or are missing, no step, no probability.
+        SpecificationError: Channels that differ or are missing, no step, no probability, a
+            ``degree_power`` outside [0, 1].
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class DiracBianconiConv(GraphLayer):
         edge_dropout: float | None = None,
         delta: float = 0.01,
         normalize: bool = False,
+        degree_power: float = 0.0,
     ) -> None:
         super().__init__(in_channels, out_channels, edge_channels)
         if in_channels != out_channels:
@@ -86,6 +91,8 @@ class DiracBianconiConv(GraphLayer):
         for what, rate in (("dropout", dropout), ("edge_dropout", edge_dropout)):
             if not 0 <= rate <= 1:
                 raise SpecificationError(f"{what} must lie in [0, 1], got {rate}")
+        if not 0 <= degree_power <= 1:
+            raise SpecificationError(f"degree_power must lie in [0, 1], got {degree_power}")
         self.num_steps = num_steps
         self.activation = nn.Identity() if act is None else activation_resolver(act)
         if hasattr(self.activation, "inplace"):  # it is only applied to fresh tensors
@@ -94,6 +101,7 @@ class DiracBianconiConv(GraphLayer):
         self.edge_dropout = edge_dropout
         self.delta = delta
         self.normalize = normalize
+        self.degree_power = degree_power
         self.W_ne = nn.Parameter(torch.empty(edge_channels, in_channels))
         self.W_en = nn.Parameter(torch.empty(in_channels, edge_channels))
         self.beta_n = nn.Parameter(torch.empty(in_channels, in_channels))
@@ -146,7 +154,7 @@ class DiracBianconiConv(GraphLayer):
         graph: Incidence,
     ) -> tuple[Float[Tensor, "nodes channels"], Float[Tensor, "edges edge_channels"]]:
         return self._activated(
-            self._driven_nodes(x, graph.incoming(edge_attr)),
+            self._driven_nodes(x, graph.incoming(edge_attr, self.degree_power)),
             self._driven_edges(x, edge_attr, graph),
         )
 
@@ -179,7 +187,8 @@ class DiracBianconiConv(GraphLayer):
         return (
             f"{self.in_channels}, {self.out_channels}, edge_channels={self.edge_channels}, "
             f"num_steps={self.num_steps}, dropout={self.dropout}, "
-            f"edge_dropout={self.edge_dropout}, delta={self.delta}, normalize={self.normalize}"
+            f"edge_dropout={self.edge_dropout}, delta={self.delta}, normalize={self.normalize}, "
+            f"degree_power={self.degree_power:g}"
         )
 
 
@@ -211,7 +220,8 @@ class SemiImplicitDiracBianconiConv(DiracBianconiConv):
         graph: Incidence,
     ) -> tuple[Float[Tensor, "nodes channels"], Float[Tensor, "edges edge_channels"]]:
         edges = self._driven_edges(x, edge_attr, graph)
-        return self._activated(self._driven_nodes(x, graph.outgoing(edges)), edges)
+        sums = graph.outgoing(edges, self.degree_power)
+        return self._activated(self._driven_nodes(x, sums), edges)
 
 
 def _normalized(

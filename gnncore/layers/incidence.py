@@ -30,13 +30,17 @@ class Incidence:
         self._num_nodes = num_nodes
         self._dtype = dtype
 
-    def incoming(self, edges: Float[Tensor, "edges channels"]) -> Float[Tensor, "nodes channels"]:
-        """The sum over the edges that end at each node."""
-        return _product(edges, *self._ends)
+    def incoming(
+        self, edges: Float[Tensor, "edges channels"], degree_power: float = 0.0
+    ) -> Float[Tensor, "nodes channels"]:
+        """The sum over the edges that end at each node, over their number to a power."""
+        return _scaled(_product(edges, *self._ends), self._ends, degree_power)
 
-    def outgoing(self, edges: Float[Tensor, "edges channels"]) -> Float[Tensor, "nodes channels"]:
-        """The sum over the edges that start at each node."""
-        return _product(edges, *self._starts)
+    def outgoing(
+        self, edges: Float[Tensor, "edges channels"], degree_power: float = 0.0
+    ) -> Float[Tensor, "nodes channels"]:
+        """The sum over the edges that start at each node, over their number to a power."""
+        return _scaled(_product(edges, *self._starts), self._starts, degree_power)
 
     def differences(
         self, nodes: Float[Tensor, "nodes channels"]
@@ -95,6 +99,13 @@ class _Product(Function):
 
 def _product(dense: Tensor, matrix: _Rows, transposed: _Rows) -> Tensor:
     return _Product.apply(dense, matrix, transposed)  # type: ignore[no-untyped-call]
+
+
+def _scaled(sums: Tensor, rows: tuple["_Rows", "_Rows"], degree_power: float) -> Tensor:
+    if degree_power == 0:
+        return sums
+    degree = rows[0].pointer.diff().clamp(min=1).to(sums.dtype)
+    return sums * degree.pow(-degree_power)[:, None]
 
 
 def _sums(node: Tensor, num_nodes: int) -> tuple[_Rows, _Rows]:

@@ -69,7 +69,7 @@ class RegressionObjective:
     """Mean squared (or absolute) error, Σ w (f − y)² / Σ w over the labels that count.
 
     The metrics are R², MSE, MAE and the share of errors below ``tolerance``, each the mean over
-    the columns of ``y``.
+    the columns of ``y`` in which labels count.
 
     Attributes:
         error: ``squared`` or ``absolute``.
@@ -121,7 +121,7 @@ class ClassificationObjective:
 
     −Σ w (c y log σ(f) + (1 − y) log(1 − σ(f))) / Σ w over the labels that count, with c =
     ``pos_weight``. The metrics are average precision, F-beta and recall (yes where the
-    probability is above one half), each the mean over the columns of ``y``.
+    probability is above one half), each the mean over the columns of ``y`` in which labels count.
 
     Attributes:
         pos_weight: Weight of yes against no; (number of no) / (number of yes) balances them.
@@ -224,10 +224,10 @@ def _mean_over_columns(
         strict=True,
     )
     try:
-        values = [measure(p[m], y[m].to(p.dtype)) for p, y, m in columns]
+        values = [measure(p[m], y[m].to(p.dtype)) for p, y, m in columns if bool(m.any())]
     except GnncoreError:  # not defined for these labels; matters only if it decides
         return math.nan
-    return sum(values) / len(values)
+    return sum(values) / len(values) if values else math.nan
 
 
 def _check_labels(data: Data) -> None:

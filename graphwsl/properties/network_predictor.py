@@ -25,6 +25,7 @@ from gnncore.training import (
 from graphwsl.errors import PredictorError
 from graphwsl.properties.population import Population
 from graphwsl.properties.predictor import Arrays, Predictor
+from graphwsl.properties.targets import Target
 
 TRAINING: dict[str, Any] = {
     "epochs": 60,
@@ -43,15 +44,20 @@ TRAINING: dict[str, Any] = {
 class NetworkPredictor(Predictor):
     """A torch module over flattened states; numbers are standardised by the training labels.
 
+    Options are those of the training, and ``auxiliary``: names of numbers that are learnt along
+    with a target that is a number itself, such as ``["train_accuracy", "test_accuracy"]`` with
+    ``generalisation_gap``. They say more about a network than one noisy number does. Epochs are
+    chosen by the target, and it alone is predicted.
+
     The module is called as :func:`gnncore.training.fit` calls models, with the states of the
     batch, one after the other, as ``x`` and what :meth:`_kind` says of each as ``graph_attr``.
     """
 
-    defaults: ClassVar[dict[str, Any]] = {**TRAINING, "device": "cpu"}
+    defaults: ClassVar[dict[str, Any]] = {**TRAINING, "device": "cpu", "auxiliary": []}
 
     network: nn.Module
-    center: float = 0.0
-    spread: float = 1.0
+    center: Float[Tensor, " outputs"]
+    spread: Float[Tensor, " outputs"]
 
     @property
     def num_parameters(self) -> int:
@@ -81,7 +87,9 @@ class NetworkPredictor(Predictor):
     @property
     def _outputs(self) -> int:
         assert self.target is not None
-        return 1 if self.target.classes is None else len(self.target.classes)
+        if self.target.classes is None:
+            return 1 + len(self.options["auxiliary"])
+        return len(self.target.classes)
 
     def _fit(
         self,
@@ -98,20 +106,26 @@ class NetworkPredictor(Predictor):
         except SpecificationError as error:
             raise PredictorError(f"options of predictor {self.name!r}: {error}") from error
         objective: Objective = RegressionObjective()
-        if self._outputs > 1:
+        labels = self._labels(train, train_label)
+        self.center, self.spread = torch.zeros(self._outputs), torch.ones(self._outputs)
+        if self._is_categorical:
             objective = ClassificationObjective(select_by="loss")
         else:
-            self.center = float(train_label.mean())
-            self.spread = float(train_label.std(correction=0)) or 1.0
+            spread = labels.std(0, correction=0)
+            self.center, self.spread = labels.mean(0), torch.where(spread > 0, spread, 1.0)
         self._built: dict[str, Any] = {}
         with seeded(self.seed):
             self.network = self._build(train, self._built)
         self._know(train)
         alike = self._kind(valid).argsort(stable=True)
         valid, valid_label = valid.select(alike.tolist()), valid_label[alike]
+        valid_labels = self._labels(valid, valid_label)
+        decides = torch.ones_like(valid_labels, dtype=torch.bool)
+        if not self._is_categorical:
+            decides[:, 1:] = False
         stores = (
-            _store(train, self._kind(train), self._labels(train_label)),
-            _store(valid, self._kind(valid), self._labels(valid_label)),
+            _store(train, self._kind(train), y=self._standardised(labels)),
+            _store(valid, self._kind(valid), y=self._standardised(valid_labels), y_mask=decides),
         )
         start = time.perf_counter()
         result = fit(
@@ -131,10 +145,24 @@ class NetworkPredictor(Predictor):
             "checkpoints_per_second": result.samples_per_second,
         }
 
-    def _labels(self, label: Float[Tensor, " networks"]) -> Float[Tensor, "networks outputs"]:
-        if self._outputs > 1:
+    @property
+    def _is_categorical(self) -> bool:
+        return self.target is not None and self.target.is_categorical
+
+    def _labels(
+        self, population: Population, label: Float[Tensor, " networks"]
+    ) -> Float[Tensor, "networks outputs"]:
+        if self._is_categorical:
             return functional.one_hot(label.long(), self._outputs).float()
-        return (label[:, None] - self.center) / self.spread
+        others = [
+            Target(name).values(population.checkpoints) for name in self.options["auxiliary"]
+        ]
+        return torch.stack([label, *others], dim=1)
+
+    def _standardised(
+        self, labels: Float[Tensor, "networks outputs"]
+    ) -> Float[Tensor, "networks outputs"]:
+        return (labels - self.center) / self.spread
 
     def _predict(self, population: Population) -> Float[Tensor, "networks outputs"]:
         self._know(population)
@@ -142,17 +170,18 @@ class NetworkPredictor(Predictor):
         ordered = population.select(alike.tolist())
         store = _store(ordered, self._kind(ordered))
         output = predict(self.network, store, int(self.options["batch_size"]))[alike.argsort()]
-        if self._outputs > 1:
+        if self._is_categorical:
             return output.sigmoid() / output.sigmoid().sum(1, keepdim=True)
-        return output * self.spread + self.center
+        return (output * self.spread + self.center)[:, :1]
 
     def _state(self) -> tuple[Arrays, dict[str, Any]]:
         arrays = {name: t.detach().numpy() for name, t in self.network.state_dict().items()}
-        return arrays, {"built": self._built, "center": self.center, "spread": self.spread}
+        scale = {"center": self.center.tolist(), "spread": self.spread.tolist()}
+        return arrays, {"built": self._built, **scale}
 
     def _restore(self, arrays: Arrays, state: dict[str, Any]) -> None:
         self._built = state["built"]
-        self.center, self.spread = float(state["center"]), float(state["spread"])
+        self.center, self.spread = (torch.tensor(state[name]) for name in ("center", "spread"))
         self.network = self._build(None, self._built).eval()
         self.network.load_state_dict({n: torch.from_numpy(np.array(a)) for n, a in arrays.items()})
 
@@ -181,7 +210,7 @@ def by_kind(
 
 
 def _store(
-    population: Population, kind: Int[Tensor, " networks"], label: Tensor | None = None
+    population: Population, kind: Int[Tensor, " networks"], **labels: Tensor
 ) -> GraphStore:
     """The flattened states as nodes of graphs without edges, which the core batches."""
     sizes = torch.tensor([len(state) for state in population.states])
@@ -192,8 +221,8 @@ def _store(
         "graph_attr": kind,
     }
     levels = {"x": "node", "edge_index": "edge", "graph_attr": "graph"}
-    if label is not None:
-        tensors["y"], levels["y"] = label, "graph"
+    tensors |= labels
+    levels |= dict.fromkeys(labels, "graph")
     pointers = {
         "node": functional.pad(sizes.cumsum(0), (1, 0)),
         "edge": torch.zeros(count + 1, dtype=torch.int64),

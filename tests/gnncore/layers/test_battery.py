@@ -21,8 +21,12 @@ CASES: dict[str, list[tuple[int, int, int, dict[str, Any]]]] = {
     "dirac_bianconi": [
         (3, 3, 2, {"num_steps": 3}),
         (3, 3, 2, {"num_steps": 2, "normalize": True}),
+        (3, 3, 2, {"num_steps": 2, "degree_power": 0.5}),
     ],
-    "dirac_bianconi_semi_implicit": [(3, 3, 2, {"num_steps": 3})],
+    "dirac_bianconi_semi_implicit": [
+        (3, 3, 2, {"num_steps": 3}),
+        (3, 3, 2, {"num_steps": 2, "degree_power": 1.0}),
+    ],
     "gated_gcn": [(4, 3, 0, {}), (4, 3, 2, {})],
     "gatv2": [(4, 6, 0, {"heads": 2}), (4, 6, 2, {"heads": 3})],
     "gcn": [(4, 3, 0, {}), (4, 3, 1, {})],

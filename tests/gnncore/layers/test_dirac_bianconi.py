@@ -129,6 +129,32 @@ def test_linear_layer_is_a_power_of_the_dirac_matrix(
         torch.testing.assert_close(got, expected, rtol=EXACT, atol=EXACT)
 
 
+@pytest.mark.parametrize("power", [0.5, 1.0])
+@pytest.mark.parametrize("name", GRAPHS)
+def test_degrees_divide_the_rows_of_nodes_in_the_dirac_matrix(name: str, power: float) -> None:
+    graph = GRAPHS[name]
+    inputs = signal(graph, 3, 2)
+    tested = layer(num_steps=4, act=None, degree_power=power)
+    matrix = dirac_matrix(inputs[1], len(graph), **dict(tested.named_parameters()))
+    degrees = torch.tensor([max(degree, 1) for _, degree in graph.degree], dtype=torch.float64)
+    size = 3 * len(graph)
+    matrix[:size, size:] /= degrees.repeat_interleave(3)[:, None] ** power
+    wanted = dirac_steps(inputs[0], inputs[2], matrix, 4)
+    for got, expected in zip(tested(*inputs), wanted, strict=True):
+        torch.testing.assert_close(got, expected, rtol=EXACT, atol=EXACT)
+
+
+def test_a_mean_does_not_see_how_many_edges_agree() -> None:
+    found = []
+    for leaves in (3, 30):
+        edge_index = directed(nx.star_graph(leaves))
+        x = torch.ones(leaves + 1, 3).double()
+        x[0] = 2
+        edge_attr = torch.ones(2 * leaves, 2).double()
+        found.append(layer(num_steps=5, degree_power=1.0)(x, edge_index, edge_attr)[0][0])
+    torch.testing.assert_close(*found, rtol=EXACT, atol=EXACT)
+
+
 @pytest.mark.parametrize("name", GRAPHS)
 def test_the_dirac_matrix_is_a_root_of_the_laplacian(name: str) -> None:
     graph = GRAPHS[name]
@@ -242,8 +268,10 @@ def test_a_pulse_travels_at_a_finite_speed(
         assert reached == steps // steps_per_hop
 
 
-def test_semi_implicit_layer_follows_its_formula() -> None:
-    tested = SemiImplicitDiracBianconiConv(3, 3, 2, num_steps=3, delta=0.4).double()
+@pytest.mark.parametrize("power", [0.0, 0.5])
+def test_semi_implicit_layer_follows_its_formula(power: float) -> None:
+    tested = SemiImplicitDiracBianconiConv(3, 3, 2, num_steps=3, delta=0.4, degree_power=power)
+    tested = tested.double()
     x, edge_index, e = inputs = signal(nx.house_graph(), 3, 2)
     for _ in range(3):
         new_e, new_x = torch.zeros_like(e), torch.zeros_like(x)
@@ -251,7 +279,8 @@ def test_semi_implicit_layer_follows_its_formula() -> None:
             new_e[k] = e[k] + tested.beta_e @ e[k] + tested.W_en.T @ (x[v] - x[u])
         for v in range(len(x)):
             starts = [k for k, (start, _) in enumerate(edge_index.T.tolist()) if start == v]
-            new_x[v] = x[v] + tested.beta_n @ x[v] + tested.W_ne.T @ new_e[starts].sum(0)
+            total = new_e[starts].sum(0) / len(starts) ** power
+            new_x[v] = x[v] + tested.beta_n @ x[v] + tested.W_ne.T @ total
         x, e = leaky_relu(new_x), leaky_relu(new_e)
     for got, wanted in zip(tested(*inputs), (x, e), strict=True):
         torch.testing.assert_close(got, wanted, rtol=EXACT, atol=EXACT)
@@ -356,6 +385,7 @@ def test_the_step_is_differentiable_twice() -> None:
         ((3, 3, 2), {"num_steps": 0}, "num_steps must be at least 1, got 0"),
         ((3, 3, 2), {"act": "nonsense"}, "nonsense"),
         ((3, 3, 2), {"dropout": 1.5}, r"dropout must lie in \[0, 1\], got 1.5"),
+        ((3, 3, 2), {"degree_power": 2}, r"degree_power must lie in \[0, 1\], got 2"),
         ((3, 3, 2), {"edge_dropout": -1}, r"edge_dropout must lie in \[0, 1\], got -1"),
     ],
 )

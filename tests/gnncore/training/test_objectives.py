@@ -113,6 +113,17 @@ def test_metrics_are_means_over_columns() -> None:
     assert found == pytest.approx(wanted)
 
 
+def test_a_column_without_labels_has_no_part_in_metrics() -> None:
+    prediction, data = draw(2, 2, classes=False)
+    data.y_mask[:, 1] = False
+    alone = Data(y=data.y[:, :1], y_mask=data.y_mask[:, :1])
+    objective = RegressionObjective()
+    found = objective.metrics(prediction.detach(), data)
+    assert found == objective.metrics(prediction[:, :1].detach(), alone)
+    data.y_mask[:, 0] = False
+    assert all(map(math.isnan, objective.metrics(prediction.detach(), data).values()))
+
+
 def test_metrics_of_classes() -> None:
     prediction, data = draw(3, None, classes=True)
     p, y, _ = counted(prediction, data)

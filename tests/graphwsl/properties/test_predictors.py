@@ -1,5 +1,6 @@
 """Every predictor: it learns, ignores the order of neurons where it claims to, and is kept."""
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,29 @@ def test_same_seed_same_predictor() -> None:
     first, second, third = (predictor.predict(population) for predictor in values)
     torch.testing.assert_close(first, second, atol=0, rtol=0)
     assert not torch.equal(first, third)
+
+
+def test_auxiliary_numbers_are_learnt_along_and_decide_nothing(tmp_path: Path) -> None:
+    _, population = zoo("mlp", 40)
+    split = split_models(population.checkpoints)
+    options = {"epochs": 12, "batch_size": 16, "learning_rate": 5e-3}
+    predictor = make_predictor(
+        "forward_propagation", **options, auxiliary=["epoch", "train_accuracy", "test_accuracy"]
+    ).fit(population, split, "size", work=tmp_path / "work")
+    valid = population.select(split.numbers("valid", population.checkpoints))
+    assert predictor.target is not None
+    label = predictor.target.values(valid.checkpoints)
+    assert predictor.predict(valid).shape == label.shape
+    lines = (tmp_path / "work" / "history.jsonl").read_text().splitlines()
+    best = max(json.loads(line)["validation_r2"] for line in lines)
+    found = evaluate(predictor.predict(valid), label, predictor.target)["r2"]
+    assert found == pytest.approx(best, abs=1e-5)
+    assert best > 0.7
+    predictor.save(tmp_path / "kept")
+    again = load_predictor(tmp_path / "kept").predict(population)
+    torch.testing.assert_close(again, predictor.predict(population), atol=0, rtol=0)
+    with pytest.raises(PredictorError, match="has no 'speed'; choose one of epoch"):
+        make_predictor("deep_sets", auxiliary=["speed"]).fit(population, split, "size")
 
 
 def test_one_line_errors() -> None:
