@@ -29,6 +29,12 @@ def train(
     ),
     seed: int = typer.Option(0, help="Of initial weights and batches."),
     split_seed: int = typer.Option(0, help="Of the split: 70, 15 and 15 % of the networks."),
+    together: str | None = typer.Option(
+        None,
+        help="Factors, with commas; networks that agree in all are in one part of the split. "
+        "Empty cuts between any two. [default: those on which it depends how a network begins]",
+        show_default=False,
+    ),
     device: str | None = typer.Option(
         None, help="auto, cpu, cuda or cuda:1, … [default: cpu]", show_default=False
     ),
@@ -41,7 +47,8 @@ def train(
 ) -> None:
     """Fit a predictor to a zoo and evaluate it once on the networks that it never saw.
 
-    Networks, not checkpoints, are split: no training has epochs on two sides.
+    Networks, not checkpoints, are split: no training has epochs on two sides, and networks that
+    began alike are on one side.
     """
     import json
 
@@ -51,6 +58,8 @@ def train(
     name = f"{zoo.resolve().name}-{target}-{predictor}"
     out = Path("predictors", name) if out is None else out
     options: dict[str, Any] = {"epochs": epochs, "device": device}
+    if together is not None:
+        options["together"] = [name.strip() for name in together.split(",") if name.strip()]
     try:
         trained = train_predictor(
             zoo,

@@ -154,9 +154,7 @@ class NetworkPredictor(Predictor):
     ) -> Float[Tensor, "networks outputs"]:
         if self._is_categorical:
             return functional.one_hot(label.long(), self._outputs).float()
-        others = [
-            Target(name).values(population.checkpoints) for name in self.options["auxiliary"]
-        ]
+        others = [Target(name).values(population.checkpoints) for name in self.options["auxiliary"]]
         return torch.stack([label, *others], dim=1)
 
     def _standardised(
@@ -209,9 +207,7 @@ def by_kind(
     return torch.cat(outputs)[torch.cat(order).argsort()]
 
 
-def _store(
-    population: Population, kind: Int[Tensor, " networks"], **labels: Tensor
-) -> GraphStore:
+def _store(population: Population, kind: Int[Tensor, " networks"], **labels: Tensor) -> GraphStore:
     """The flattened states as nodes of graphs without edges, which the core batches."""
     sizes = torch.tensor([len(state) for state in population.states])
     count = len(population)

@@ -29,7 +29,7 @@ from graphwsl.properties.evaluation import evaluate
 from graphwsl.properties.population import Population
 from graphwsl.properties.predictor import Predictor
 from graphwsl.properties.predictors import load_predictor, make_predictor
-from graphwsl.properties.splits import split_models
+from graphwsl.properties.splits import BEGINNING, split_models
 from graphwsl.properties.targets import Target
 from graphwsl.zoo.checkpoint import Scalar
 from graphwsl.zoo.layouts import open_zoo
@@ -60,6 +60,7 @@ def train_predictor(
     seed: int = 0,
     split_seed: int = 0,
     epochs_of_zoo: Sequence[int] | None = None,
+    together: Sequence[str] = BEGINNING,
     held_out: Mapping[str, Sequence[Scalar]] | None = None,
     resume: bool = False,
     progress: bool = True,
@@ -75,7 +76,8 @@ def train_predictor(
         seed: Of initial weights and batches.
         split_seed: Of the split of the networks.
         epochs_of_zoo: Checkpoints of these epochs only; None for all.
-        held_out: See :func:`graphwsl.properties.split_models`.
+        together: See :func:`graphwsl.properties.split_models`, as for ``held_out``.
+        held_out: Factors and values that are tested only.
         resume: Go on with what is in ``out``; start if there is nothing, and only read it if it
             is complete.
         progress: Show the progress on stderr.
@@ -99,6 +101,7 @@ def train_predictor(
         "seed": seed,
         "split_seed": split_seed,
         "epochs_of_zoo": None if epochs_of_zoo is None else list(epochs_of_zoo),
+        "together": list(together),
         "held_out": {name: list(values) for name, values in (held_out or {}).items()},
     }
     _claim(folder, request, resume)
@@ -111,7 +114,7 @@ def train_predictor(
         if epochs_of_zoo is None or checkpoint.epoch in epochs_of_zoo
     ]
     population = Population.load(found, kept)
-    split = split_models(kept, split_seed, held_out=held_out)
+    split = split_models(kept, split_seed, together=together, held_out=held_out)
     start = time.perf_counter()
     wanted = Target.of(target, kept)
     make_folder(folder)

@@ -11,6 +11,7 @@ from sklearn.metrics import r2_score
 
 from graphwsl.errors import PredictorError
 from graphwsl.properties import Target, evaluate, split_models
+from graphwsl.properties.splits import PARTS
 from graphwsl.zoo.checkpoint import Checkpoint
 
 
@@ -69,6 +70,30 @@ def test_no_network_is_in_two_parts(models: int, seed: int) -> None:
     numbers = [split.numbers(part, rows) for part in ("train", "valid", "test")]
     assert sorted(chain.from_iterable(numbers)) == list(range(len(rows)))
     assert split == split_models(list(reversed(rows)), seed)
+
+
+@given(seeds=st.integers(12, 30), seed=st.integers(0, 10**6))
+def test_networks_that_began_alike_stay_together(seeds: int, seed: int) -> None:
+    rows = [
+        Checkpoint(f"{start}-{decay}", 0, {"seed": start, "weight_decay": decay}, {})
+        for start in range(seeds)
+        for decay in (0.0, 1e-4, 1e-3)
+    ]
+    split = split_models(rows, seed)
+    starts = [{model.partition("-")[0] for model in getattr(split, part)} for part in PARTS]
+    assert sum(map(len, starts)) == seeds
+    assert len(set().union(*starts)) == seeds
+    assert len(split.train) == pytest.approx(0.7 * len(rows), abs=3)
+    apart = split_models(rows, seed, together=())
+    assert sum(map(len, (apart.train, apart.valid, apart.test))) == len(rows)
+    assert len(apart.train) == round(0.7 * len(rows))
+
+
+def test_networks_that_all_began_alike_cannot_be_cut() -> None:
+    rows = [Checkpoint(str(n), 0, {"seed": 1, "learning_rate": n}, {}) for n in range(20)]
+    with pytest.raises(PredictorError, match=r"of which 1 began differently; .*together=\(\)"):
+        split_models(rows)
+    assert len(split_models(rows, together=()).test) == 3
 
 
 def test_other_seeds_split_otherwise() -> None:
