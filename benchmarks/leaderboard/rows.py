@@ -130,7 +130,7 @@ OURS: dict[str, Network] = {
     "dirac_bianconi_16_steps": _ours(num_steps=16),
     "dirac_bianconi_48_steps": _ours(num_steps=48),
     "dirac_bianconi_root_degree": _ours(degree_power=0.5),
-    "dirac_bianconi_mean": _ours(degree_power=1.0),
+    "dirac_bianconi_sum": _ours(degree_power=0.0),
     # Its layers need a signal on the lines; a constant coupling carries none.
     "dirac_bianconi_no_line_features": _ours(
         features=FeatureSet(node=DEFAULT_MODEL.features.node, edge=("coupling",))
@@ -138,6 +138,9 @@ OURS: dict[str, Network] = {
     "dirac_bianconi_no_mirror": _ours(augment=False),
     "dirac_bianconi_no_clip": _ours(clip=0.0),
     "dirac_bianconi_global_features": _ours(features=FEATURE_SETS["solitary"]),
+    "dirac_bianconi_sum_global_features": _ours(
+        features=FEATURE_SETS["solitary"], degree_power=0.0
+    ),
     "dirac_bianconi_node_loads": _ours(
         features=FEATURE_SETS["solitary"].without("phase", "susceptibility")
     ),

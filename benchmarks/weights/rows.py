@@ -56,6 +56,7 @@ def _rows() -> list[Row]:
         Row(f"{name}/no_statistics", name, {"statistics": False})
         for name in ("forward_propagation", "message_passing", "deep_sets")
     ]
+    rows.append(Row("forward_propagation/no_auxiliary", "forward_propagation", {"auxiliary": []}))
     if find_spec("nfn"):
         rows.append(Row("nfn_published", "nfn_published"))
     return rows

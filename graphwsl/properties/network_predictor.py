@@ -40,22 +40,26 @@ TRAINING: dict[str, Any] = {
 }
 """Settings of the training loop that predictors share, unless they say otherwise."""
 
+_PARTS = {"generalisation_gap": ("train_accuracy", "test_accuracy")}
+"""What a target is made of."""
+
 
 class NetworkPredictor(Predictor):
     """A torch module over flattened states; numbers are standardised by the training labels.
 
     Options are those of the training, and ``auxiliary``: names of numbers that are learnt along
-    with a target that is a number itself, such as ``["train_accuracy", "test_accuracy"]`` with
-    ``generalisation_gap``. They say more about a network than one noisy number does. Epochs are
-    chosen by the target, and it alone is predicted.
+    with a target that is a number itself, since they say more about a network than one noisy number
+    does. None stands for both accuracies with ``generalisation_gap``, which is their difference,
+    and for nothing with other targets. Epochs are chosen by the target, and it alone is predicted.
 
     The module is called as :func:`gnncore.training.fit` calls models, with the states of the
     batch, one after the other, as ``x`` and what :meth:`_kind` says of each as ``graph_attr``.
     """
 
-    defaults: ClassVar[dict[str, Any]] = {**TRAINING, "device": "cpu", "auxiliary": []}
+    defaults: ClassVar[dict[str, Any]] = {**TRAINING, "device": "cpu", "auxiliary": None}
 
     network: nn.Module
+    auxiliary: tuple[str, ...] = ()
     center: Float[Tensor, " outputs"]
     spread: Float[Tensor, " outputs"]
 
@@ -88,7 +92,7 @@ class NetworkPredictor(Predictor):
     def _outputs(self) -> int:
         assert self.target is not None
         if self.target.classes is None:
-            return 1 + len(self.options["auxiliary"])
+            return 1 + len(self.auxiliary)
         return len(self.target.classes)
 
     def _fit(
@@ -106,6 +110,7 @@ class NetworkPredictor(Predictor):
         except SpecificationError as error:
             raise PredictorError(f"options of predictor {self.name!r}: {error}") from error
         objective: Objective = RegressionObjective()
+        self.auxiliary = self._learnt_along(train)
         labels = self._labels(train, train_label)
         self.center, self.spread = torch.zeros(self._outputs), torch.ones(self._outputs)
         if self._is_categorical:
@@ -154,8 +159,17 @@ class NetworkPredictor(Predictor):
     ) -> Float[Tensor, "networks outputs"]:
         if self._is_categorical:
             return functional.one_hot(label.long(), self._outputs).float()
-        others = [Target(name).values(population.checkpoints) for name in self.options["auxiliary"]]
+        others = [Target(name).values(population.checkpoints) for name in self.auxiliary]
         return torch.stack([label, *others], dim=1)
+
+    def _learnt_along(self, train: Population) -> tuple[str, ...]:
+        if self._is_categorical:
+            return ()
+        if self.options["auxiliary"] is not None:
+            return tuple(self.options["auxiliary"])
+        assert self.target is not None
+        known = train.checkpoints[0].metrics
+        return tuple(name for name in _PARTS.get(self.target.name, ()) if name in known)
 
     def _standardised(
         self, labels: Float[Tensor, "networks outputs"]
@@ -175,10 +189,10 @@ class NetworkPredictor(Predictor):
     def _state(self) -> tuple[Arrays, dict[str, Any]]:
         arrays = {name: t.detach().numpy() for name, t in self.network.state_dict().items()}
         scale = {"center": self.center.tolist(), "spread": self.spread.tolist()}
-        return arrays, {"built": self._built, **scale}
+        return arrays, {"built": self._built, "auxiliary": list(self.auxiliary), **scale}
 
     def _restore(self, arrays: Arrays, state: dict[str, Any]) -> None:
-        self._built = state["built"]
+        self._built, self.auxiliary = state["built"], tuple(state["auxiliary"])
         self.center, self.spread = (torch.tensor(state[name]) for name in ("center", "spread"))
         self.network = self._build(None, self._built).eval()
         self.network.load_state_dict({n: torch.from_numpy(np.array(a)) for n, a in arrays.items()})

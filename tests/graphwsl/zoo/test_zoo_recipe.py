@@ -31,6 +31,7 @@ def recipe(**changes: Any) -> Recipe:
         ("digits_seed", 100),
         ("digits_hyperparameters", 200),
         ("digits_mixed", 200),
+        ("digits_width", 400),
     ],
 )
 def test_recipes_have_their_networks(name: str, networks: int) -> None:
@@ -44,7 +45,9 @@ def test_every_shipped_recipe_is_listed() -> None:
     assert Recipe.names() == sorted(file.stem for file in folder.glob("*.toml"))
 
 
-@pytest.mark.parametrize("name", ["digits_seed", "digits_hyperparameters", "digits_mixed"])
+@pytest.mark.parametrize(
+    "name", ["digits_seed", "digits_hyperparameters", "digits_mixed", "digits_width"]
+)
 def test_recipes_of_digits_can_be_built(name: str) -> None:
     shipped = Recipe.resolve(name)
     parts = plan(shipped, images_of(shipped))
