@@ -193,10 +193,12 @@ def _distinct(networks: dict[str, Network]) -> dict[str, Network]:
 
 
 MIXTURES: dict[str, tuple[str, ...]] = {
-    "dirac_bianconi and dirac_bianconi_global_features": (
-        "dirac_bianconi",
-        "dirac_bianconi_global_features",
-    ),
+    " and ".join(rows): rows
+    for rows in (
+        ("dirac_bianconi", "dirac_bianconi_sum"),
+        ("dirac_bianconi", "dirac_bianconi_global_features"),
+        ("dirac_bianconi", "dirac_bianconi_sum_global_features"),
+    )
 }
 """Ensembles of several rows' models: those that see different things err differently."""
 

@@ -62,6 +62,12 @@ def simulate(
     horizon: float | None = typer.Option(
         None, help="Longest simulated time in seconds. [default: 500]", rich_help_panel=HOW
     ),
+    dtheta_range: float | None = typer.Option(
+        None, help="Largest phase offset in radians. [default: π]", rich_help_panel=HOW
+    ),
+    domega_range: float | None = typer.Option(
+        None, help="Largest frequency offset in rad/s. [default: 15]", rich_help_panel=HOW
+    ),
     workers: int | None = typer.Option(
         None, help="Units of work at a time. [default: all processors]", rich_help_panel=WHERE
     ),
@@ -108,6 +114,8 @@ def simulate(
         scrambles=scrambles,
         precision=precision,
         horizon=horizon,
+        dtheta_range=dtheta_range,
+        domega_range=domega_range,
     )
     out = Path("runs", config.name) if out is None else out
     try:

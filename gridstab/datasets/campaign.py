@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gridstab.datasets.grid_source import GridSource
+from gridstab.dynamics.sampling import DOMEGA_RANGE, DTHETA_RANGE
 from gridstab.dynamics.settings import Settings
 from gridstab.errors import CaseError, InvalidParameterError
 
@@ -33,6 +34,8 @@ class Campaign(BaseModel):
         precision: Stop sampling a node once half its 95 % interval is below this; None takes all
             samples.
         horizon: Duration of the longest trajectory [s].
+        dtheta_range: Largest phase offset of a perturbation [rad].
+        domega_range: Largest frequency offset of a perturbation [rad/s].
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -48,6 +51,8 @@ class Campaign(BaseModel):
     scrambles: Annotated[int, Field(ge=2, le=1024)] = 8
     precision: Annotated[float, Field(gt=0, lt=0.5)] | None = None
     horizon: Annotated[float, Field(gt=0)] = 500.0
+    dtheta_range: Annotated[float, Field(gt=0)] = DTHETA_RANGE
+    domega_range: Annotated[float, Field(gt=0)] = DOMEGA_RANGE
 
     @model_validator(mode="before")
     @classmethod
@@ -97,6 +102,8 @@ class Campaign(BaseModel):
             scrambles=self.scrambles,
             precision=self.precision,
             horizon=self.horizon,
+            dtheta_range=self.dtheta_range,
+            domega_range=self.domega_range,
         )
 
     @property
@@ -108,10 +115,10 @@ class Campaign(BaseModel):
             value = getattr(self, option)
             if value != type(self).model_fields[option].default:
                 parts.append(str(value))
-        for option in ("precision", "horizon", "scrambles"):
+        for option in ("precision", "horizon", "scrambles", "dtheta_range", "domega_range"):
             value = getattr(self, option)
             if value != type(self).model_fields[option].default:
-                parts.append(f"{option}{value:g}")
+                parts.append(f"{option.removesuffix('_range')}{value:g}")
         return re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(parts))
 
     @property

@@ -13,7 +13,7 @@ from gridstab.dynamics.counts import NodeCounts as NodeCounts
 from gridstab.dynamics.engine import Engine, Perturbations, make_engine, stop_rule
 from gridstab.dynamics.intervals import stability_interval
 from gridstab.dynamics.result import StabilityResult
-from gridstab.dynamics.sampling import SCRAMBLES, perturbations
+from gridstab.dynamics.sampling import DOMEGA_RANGE, DTHETA_RANGE, SCRAMBLES, perturbations
 from gridstab.dynamics.settings import Settings as Settings
 from gridstab.dynamics.settings import at_least
 from gridstab.dynamics.swing import SwingModel
@@ -41,6 +41,8 @@ def simulate(
     scrambles: int = SCRAMBLES,
     precision: float | None = None,
     horizon: float = 500.0,
+    dtheta_range: float = DTHETA_RANGE,
+    domega_range: float = DOMEGA_RANGE,
     threads: int | None = None,
     grid_id: int = 1,
     on_progress: Progress | None = None,
@@ -64,6 +66,8 @@ def simulate(
         scrambles: Independent Sobol sequences, from whose spread the interval follows.
         precision: Sample each node until half the width of its 95 % interval is at most this.
         horizon: Longest simulated time [s].
+        dtheta_range: Largest phase offset [rad].
+        domega_range: Largest frequency offset [rad/s].
         threads: Threads of the engine; all available processors unless given.
         grid_id: Number of the grid in a collection; grids of one seed draw different samples.
         on_progress: Called with (trajectories done, most that may be needed) after every batch.
@@ -83,6 +87,8 @@ def simulate(
         scrambles=scrambles,
         precision=precision,
         horizon=horizon,
+        dtheta_range=dtheta_range,
+        domega_range=domega_range,
     )
     counts = simulate_nodes(
         SwingModel.of(grid),

@@ -29,6 +29,14 @@ def test_name_tells_what_differs_from_the_defaults() -> None:
     assert campaign.name == "some_grid-g1-s1000-seed0-published-horizon50"
 
 
+def test_ranges_of_perturbations_reach_the_simulation() -> None:
+    campaign = Campaign.resolve(nodes=6, samples=40, dtheta_range=1.5, domega_range=2.5)
+    assert campaign.name == "n6-g1-s40-seed0-dtheta1.5-domega2.5"
+    assert (campaign.settings.dtheta_range, campaign.settings.domega_range) == (1.5, 2.5)
+    with pytest.raises(InvalidParameterError, match="domega_range must be greater than 0, got 0"):
+        Campaign.resolve(domega_range=0)
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [
