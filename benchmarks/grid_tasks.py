@@ -1,0 +1,183 @@
+"""What else can be predicted: survivability, and which nodes make trouble.
+
+    python -m benchmarks.grid_tasks --seeds 3
+
+Survivability is that of the packaged grids. There every node makes trouble, since perturbations
+begin at frequencies of nearly 15 rad/s, the bound that a troublemaker exceeds. So troublemakers are
+told apart by other labels, of 1,000 grids of 20 nodes that are perturbed by at most 10 rad/s, made
+on first use (about five minutes). Trainings are kept and never repeated.
+"""
+
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from benchmarks.cells import Result, run_cell
+from benchmarks.hardware import ROOT
+from benchmarks.leaderboard.rows import BASELINE_FEATURES
+from benchmarks.results import SCRATCH, Report
+from gridstab.datasets.campaign import Campaign
+from gridstab.datasets.run import run_campaign
+from gridstab.learning.baselines import Baseline
+from gridstab.learning.data import GridDataset, load_grid_dataset
+from gridstab.learning.evaluation import evaluate, tune_threshold
+from gridstab.learning.features import FeatureSet
+from gridstab.learning.tasks import TASKS, Task
+from gridstab.learning.train import train_model
+
+DEFAULT = "dirac_bianconi"
+BASELINES = ("mean", "ridge", "gradient_boosting")
+METRICS = {
+    "r2": "R²",
+    "r2_ceiling": "ceiling",
+    "mae": "mean absolute error",
+    "f2": "F2",
+    "recall": "recall",
+    "precision": "precision",
+    "average_precision": "average precision",
+}
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A model, trained for a task on one set and judged on others.
+
+    Attributes:
+        model: The default model, or the name of a baseline.
+        task: What it predicts.
+        data: Sets by name; the first is trained on, the test grids of all are judged on.
+        seed: Of everything random.
+        epochs: Of the default model; None for its own number.
+    """
+
+    model: str
+    task: Task
+    data: dict[str, str]
+    seed: int
+    epochs: int | None
+
+    def run(self, out: Path) -> Result | None:
+        """The metrics of each set, from the disk where they are there."""
+        extent = "" if self.epochs is None else f"-{self.epochs}-epochs"
+        name = f"{self.model}-{self.task.name}-{next(iter(self.data))}{extent}-seed-{self.seed}"
+        fit = self._network if self.model == DEFAULT else self._baseline
+        return run_cell(out / name, lambda folder: {"metrics": fit(folder)})
+
+    def _network(self, folder: Path) -> dict[str, dict[str, float]]:
+        trained = train_model(
+            "default",
+            next(iter(self.data.values())),
+            folder / "training",
+            task=self.task.name,
+            seed=self.seed,
+            resume=True,
+            **({} if self.epochs is None else {"epochs": self.epochs}),
+        )
+        tests = {name: self._set(name, "test", trained.features) for name in self.data}
+        return {
+            name: evaluate(trained.predict(test), test, self.task, threshold=trained.threshold)
+            for name, test in tests.items()
+        }
+
+    def _baseline(self, _: Path) -> dict[str, dict[str, float]]:
+        first, *_ = self.data
+        features = BASELINE_FEATURES["solitary"]
+        fitted = Baseline(self.model, self.task, seed=self.seed)
+        fitted.fit(self._set(first, "train", features))
+        threshold = None
+        if self.task.has_classes:
+            valid = self._set(first, "valid", features)
+            threshold = tune_threshold(fitted.predict(valid), valid, self.task)
+        tests = {name: self._set(name, "test", features) for name in self.data}
+        return {
+            name: evaluate(fitted.predict(test), test, self.task, threshold=threshold)
+            for name, test in tests.items()
+        }
+
+    def _set(self, name: str, split: str, features: FeatureSet) -> GridDataset:
+        return load_grid_dataset(
+            self.data[name], split=split, features=features, target=self.task.target
+        )
+
+
+def main(
+    seeds: Annotated[int, typer.Option(help="Trainings of the default model.")] = 3,
+    grids: Annotated[int, typer.Option(help="Grids with labels of troublemakers.")] = 1000,
+    samples: Annotated[int, typer.Option(help="Perturbations a node of these.")] = 200,
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs, if not its own.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes that simulate.")] = 2,
+    out: Annotated[Path, typer.Option(help="Where trainings are kept.")] = ROOT / "runs" / "tasks",
+    json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
+    quick: Annotated[bool, typer.Option(help="Few grids and epochs, to see that it runs.")] = False,
+) -> None:
+    """Train the default model and baselines for every task."""
+    with TemporaryDirectory() as scratch:
+        labels = SCRATCH / "troublemakers"
+        if quick:
+            seeds, grids, samples, epochs = 1, 20, 20, 1
+            labels, out = Path(scratch) / "labels", Path(scratch) / "fits"
+        campaign = Campaign(nodes=20, grids=grids, samples=samples, seed=1, domega_range=10.0)
+        run_campaign(campaign, labels, workers=workers, resume=True)
+        packaged = {name: name for name in ("ds20", "ds100", "texas")}
+        ours = {"20 nodes, 10 rad/s": str(labels)}
+        report = Report("grid_tasks", "Survivability and troublemakers", quick=quick)
+        records = {}
+        for name, data in (
+            ("survivability", packaged),
+            ("max_frequency_deviation", ours),
+            ("troublemaker", ours),
+        ):
+            task = TASKS[name]
+            found = {
+                model: _fits(model, task, data, seeds if model == DEFAULT else 1, epochs, out)
+                for model in (*BASELINES, DEFAULT)
+                if not (model == "mean" and task.has_classes)
+            }
+            records[name] = found
+            _table(report, task, list(data), found)
+        report.say(
+            "± is the standard deviation over seeds. Baselines see the features of nodes named "
+            "`solitary`. Thresholds of classes are tuned on validation for the largest F2."
+        )
+        report.save({"seeds": seeds, "grids": grids, "samples": samples}, records, json)
+
+
+def _fits(
+    model: str, task: Task, data: dict[str, str], seeds: int, epochs: int | None, out: Path
+) -> list[Result]:
+    fits = [Fit(model, task, data, seed, epochs) for seed in range(1, seeds + 1)]
+    return [result for fit in fits if (result := fit.run(out)) is not None]
+
+
+def _table(report: Report, task: Task, sets: list[str], found: dict[str, list[Result]]) -> None:
+    """A line for each model and set, a column for each metric that the task has."""
+    first = next(iter(found.values()))[0]["metrics"][sets[0]]
+    columns = [metric for metric in METRICS if metric in first]
+    report.table(
+        f"Trained on {sets[0]}: {task.title}",
+        ["model", "judged on", *(METRICS[metric] for metric in columns)],
+        [
+            [
+                model,
+                name,
+                *(_spread([fit["metrics"][name][m] for fit in fits]) for m in columns),
+            ]
+            for name in sets
+            for model, fits in found.items()
+        ],
+    )
+
+
+def _spread(values: list[float]) -> str:
+    more = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.3f}{more}"
+
+
+if __name__ == "__main__":
+    typer.run(main)
