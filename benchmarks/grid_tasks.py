@@ -108,9 +108,7 @@ def main(
     seeds: Annotated[int, typer.Option(help="Trainings of the default model.")] = 3,
     grids: Annotated[int, typer.Option(help="Grids with labels of troublemakers.")] = 1000,
     samples: Annotated[int, typer.Option(help="Perturbations a node of these.")] = 200,
-    epochs: Annotated[
-        int | None, typer.Option(help="Epochs, if not its own.")
-    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs, if not its own.")] = None,
     workers: Annotated[int, typer.Option(help="Processes that simulate.")] = 2,
     out: Annotated[Path, typer.Option(help="Where trainings are kept.")] = ROOT / "runs" / "tasks",
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,

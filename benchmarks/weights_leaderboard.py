@@ -47,6 +47,9 @@ def main(
     out: Annotated[Path, typer.Option(help="Where fits are kept.")] = ROOT
     / "runs"
     / "weights_leaderboard",
+    collect_only: Annotated[
+        bool, typer.Option(help="Fit nothing, only write the tables of what is there.")
+    ] = False,
     throughput: Annotated[bool, typer.Option(help="Measure the throughput too.")] = True,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="A tiny zoo, to see that it runs.")] = False,
@@ -77,6 +80,8 @@ def main(
             for row in choose_rows(rows)
             if seed == 1 or row.is_random
         ]
+        if collect_only:
+            cells = [cell for cell in cells if cell.is_done(out)]
         results = _run(cells, out)
         for task in tasks:
             _table(report, task, [result for result in results if result["task"] == task.name])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cells import Result, run_cell
+from benchmarks.cells import RESULT, Result, run_cell
 from benchmarks.hardware import hardware
 from benchmarks.timing import timed
 from benchmarks.weights.rows import Row
@@ -36,7 +36,12 @@ class Cell:
         """Where the result is kept; everything that it depends on has a part in it."""
         row = self.row.name.replace("/", "-")
         task = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{self.task.name}-{self.task.zoo.extent}")
-        return out / f"{row}-{self.row.digest(**self.options)}" / f"{task}-seed-{self.seed}"
+        fit = f"{task}-{self.task.digest}-seed-{self.seed}"
+        return out / f"{row}-{self.row.digest(**self.options)}" / fit
+
+    def is_done(self, out: Path) -> bool:
+        """Whether its result is there."""
+        return (self.folder(out) / RESULT).is_file()
 
     def run(self, out: Path) -> Result | None:
         """The result, worked out unless it is there; None if another process is at work on it."""

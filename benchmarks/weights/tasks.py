@@ -1,6 +1,8 @@
 """What is predicted from what: a zoo, a property, and which networks are held out."""
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -77,7 +79,14 @@ class Task:
         factor, values = self.held_out
         return f"{text}, tested at {factor} {' and '.join(map(str, values))}"
 
-    @property
+    @cached_property
+    def digest(self) -> str:
+        """A hash of the networks, of what is known of them, and of the split."""
+        known = [[c.model, c.epoch, c.configuration, c.metrics] for c in self.zoo.checkpoints]
+        text = json.dumps([known, asdict(self.split)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @cached_property
     def split(self) -> Split:
         """The same for all predictors and seeds."""
         held_out = None if self.held_out is None else dict([self.held_out])

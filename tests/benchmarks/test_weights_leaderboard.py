@@ -1,5 +1,6 @@
 """The leaderboard of predictors on weights: its rows, and that what is done is not done again."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,19 @@ def test_a_cell_is_worked_out_once(zoo: ZooOfBenchmark, tmp_path: Path) -> None:
     assert cell.run(tmp_path) == result
     assert written.stat().st_mtime_ns == before
     assert Cell(cell.row, task, 2, {}).folder(tmp_path) != cell.folder(tmp_path)
+    assert cell.is_done(tmp_path)
+    assert not Cell(cell.row, task, 2, {}).is_done(tmp_path)
+
+
+def test_results_of_another_zoo_or_split_are_not_taken(zoo: ZooOfBenchmark) -> None:
+    whole, less = Task(zoo, "test_accuracy"), replace(zoo, models=19)
+    digests = {
+        whole.digest,
+        Task(less, "test_accuracy").digest,
+        Task(zoo, "test_accuracy", ("width", (6,))).digest,
+    }
+    assert len(digests) == 3
+    assert Task(replace(zoo, name="other"), "test_accuracy").digest == whole.digest
 
 
 def test_what_cannot_run_says_why(zoo: ZooOfBenchmark, tmp_path: Path) -> None:
