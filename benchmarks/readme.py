@@ -12,7 +12,7 @@ import typer
 from benchmarks.results import FOLDER
 from gnncore.storage import read_json, write_text
 
-PAGES = (FOLDER.parent / "README.md", FOLDER.parent / "WEIGHTS.md")
+PAGES = tuple(FOLDER.parent / name for name in ("README.md", "SIMULATION.md", "WEIGHTS.md"))
 SECTION = re.compile(r"(<!-- results: (\w+) -->\n).*?(<!-- end -->)", re.S)
 
 
@@ -55,7 +55,7 @@ def _row(cells: list[str]) -> str:
 
 
 def main() -> None:
-    """Rewrite the tables of benchmarks/README.md and benchmarks/WEIGHTS.md."""
+    """Rewrite the tables of all pages."""
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         write_text(page, SECTION.sub(lambda found: found[1] + section(found[2]) + found[3], text))

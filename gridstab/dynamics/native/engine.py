@@ -34,7 +34,7 @@ class NativeEngine:
 
     Args:
         precision: Number type of the state. float32 is the default: its rounding changes fewer
-            outcomes than the step size does (see ``benchmarks/README.md``).
+            outcomes than the step size does (see ``benchmarks/SIMULATION.md``).
         early_step: Upper bound of the step size in the first 40 s; twice that later [s].
     """
 
