@@ -39,7 +39,9 @@ def main(
     ] = "",
     rows: Annotated[str, typer.Option(help="Names of rows, with commas, or all.")] = "all",
     seeds: Annotated[int, typer.Option(help="Fits of every random row.")] = 3,
-    models: Annotated[int | None, typer.Option(help="Networks of a zoo at most.")] = None,
+    models: Annotated[
+        str, typer.Option(help="Networks of a zoo at most: a number, or zoo=number, with commas.")
+    ] = "",
     epochs_of_zoo: Annotated[
         str, typer.Option(help="Kept epochs of the zoos, with commas; all unless given.")
     ] = "",
@@ -62,7 +64,7 @@ def main(
         report = Report("weights_leaderboard", "Properties of networks from weights", quick=quick)
         taken = tuple(int(part) for part in epochs_of_zoo.split(",") if part)
         known = {
-            name: ZooOfBenchmark(name, Path(folder), models, taken)
+            name: ZooOfBenchmark(name, Path(folder), _limit(models, name), taken)
             for name, _, folder in (part.partition("=") for part in zoos.split(",") if part)
         }
         names = targets.split(",")
@@ -155,6 +157,15 @@ def _spread(values: list[float]) -> str:
         return ""
     more = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
     return f"{statistics.mean(values):.4f}{more}"
+
+
+def _limit(models: str, zoo: str) -> int | None:
+    """The largest number of networks of a zoo: its own, else that of all, else none."""
+    limits = {
+        name if number else "": int(number or name)
+        for name, _, number in (part.partition("=") for part in models.split(",") if part)
+    }
+    return limits.get(zoo, limits.get(""))
 
 
 def _held_out(condition: str) -> tuple[str, tuple[int, ...]]:

@@ -56,7 +56,14 @@ def _rows() -> list[Row]:
         Row(f"{name}/no_statistics", name, {"statistics": False})
         for name in ("forward_propagation", "message_passing", "deep_sets")
     ]
-    rows.append(Row("forward_propagation/no_auxiliary", "forward_propagation", {"auxiliary": []}))
+    rows += [
+        Row(f"forward_propagation/{name}", "forward_propagation", options)
+        for name, options in {
+            "no_auxiliary": {"auxiliary": []},
+            "fan_in_1": {"fan_in_exponent": 1.0},
+            "fan_in_1_no_statistics": {"fan_in_exponent": 1.0, "statistics": False},
+        }.items()
+    ]
     if find_spec("nfn"):
         rows.append(Row("nfn_published", "nfn_published"))
     return rows

@@ -8,6 +8,7 @@ import pytest
 from benchmarks.weights.cell import Cell
 from benchmarks.weights.rows import ROWS, choose_rows
 from benchmarks.weights.tasks import Task, ZooOfBenchmark
+from benchmarks.weights_leaderboard import _limit
 from graphwsl.errors import PredictorError
 from graphwsl.properties import PREDICTORS
 from graphwsl.zoo import Recipe, train_zoo
@@ -69,6 +70,14 @@ def test_what_cannot_run_says_why(zoo: ZooOfBenchmark, tmp_path: Path) -> None:
     result = Cell(ROWS["flat_ridge"], Task(zoo, "test_accuracy"), 1, {}).run(tmp_path)
     assert result is not None
     assert "needs networks of one architecture" in result["failed"]
+
+
+@pytest.mark.parametrize(
+    ("models", "expected"),
+    [("", (None, None)), ("7", (7, 7)), ("a=5,9", (5, 9)), ("a=5", (5, None))],
+)
+def test_zoos_may_have_limits(models: str, expected: tuple[int | None, int | None]) -> None:
+    assert (_limit(models, "a"), _limit(models, "b")) == expected
 
 
 def test_held_out_widths_are_tested(zoo: ZooOfBenchmark) -> None:
