@@ -123,7 +123,7 @@ def main(
         campaign = Campaign(nodes=20, grids=grids, samples=samples, seed=1, domega_range=10.0)
         run_campaign(campaign, labels, workers=workers, resume=True)
         packaged = {name: name for name in ("ds20", "ds100", "texas")}
-        ours = {"20 nodes, 10 rad/s": str(labels)}
+        ours = {"troublemakers": str(labels)}
         report = Report("grid_tasks", "Survivability and troublemakers", quick=quick)
         records = {}
         for name, data in (
@@ -140,8 +140,10 @@ def main(
             records[name] = found
             _table(report, task, list(data), found)
         report.say(
-            "± is the standard deviation over seeds. Baselines see the features of nodes named "
-            "`solitary`. Thresholds of classes are tuned on validation for the largest F2."
+            f"troublemakers: {grids:,} grids of 20 nodes, {samples} perturbations a node with "
+            "frequencies up to 10 rad/s. ± is the standard deviation over seeds. Baselines see the "
+            "features of nodes named `solitary`. Thresholds of classes are tuned on validation for "
+            "the largest F2."
         )
         report.save({"seeds": seeds, "grids": grids, "samples": samples}, records, json)
 
@@ -158,7 +160,7 @@ def _table(report: Report, task: Task, sets: list[str], found: dict[str, list[Re
     first = next(iter(found.values()))[0]["metrics"][sets[0]]
     columns = [metric for metric in METRICS if metric in first]
     report.table(
-        f"Trained on {sets[0]}: {task.title}",
+        f"{task.title[0].upper()}{task.title[1:]}, trained on {sets[0]}",
         ["model", "judged on", *(METRICS[metric] for metric in columns)],
         [
             [
