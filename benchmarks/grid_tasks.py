@@ -4,8 +4,8 @@
 
 Survivability is that of the packaged grids. There every node makes trouble, since perturbations
 begin at frequencies of nearly 15 rad/s, the bound that a troublemaker exceeds. So troublemakers are
-told apart by other labels, of 1,000 grids of 20 nodes that are perturbed by at most 10 rad/s, made
-on first use (about five minutes). Trainings are kept and never repeated.
+told apart by other labels, those of ``simulations/campaigns/troublemakers-20.toml``, with perturbations
+of at most 10 rad/s, made on first use (about five minutes). Trainings are kept and never repeated.
 """
 
 import statistics
@@ -30,6 +30,7 @@ from gridstab.learning.tasks import TASKS, Task
 from gridstab.learning.train import train_model
 
 DEFAULT = "dirac_bianconi"
+CAMPAIGN = ROOT / "simulations" / "campaigns" / "troublemakers-20.toml"
 BASELINES = ("mean", "ridge", "gradient_boosting")
 METRICS = {
     "r2": "R²",
@@ -106,8 +107,6 @@ class Fit:
 
 def main(
     seeds: Annotated[int, typer.Option(help="Trainings of the default model.")] = 3,
-    grids: Annotated[int, typer.Option(help="Grids with labels of troublemakers.")] = 1000,
-    samples: Annotated[int, typer.Option(help="Perturbations a node of these.")] = 200,
     epochs: Annotated[int | None, typer.Option(help="Epochs, if not its own.")] = None,
     workers: Annotated[int, typer.Option(help="Processes that simulate.")] = 2,
     out: Annotated[Path, typer.Option(help="Where trainings are kept.")] = ROOT / "runs" / "tasks",
@@ -116,11 +115,11 @@ def main(
 ) -> None:
     """Train the default model and baselines for every task."""
     with TemporaryDirectory() as scratch:
-        labels = SCRATCH / "troublemakers"
+        labels, campaign = SCRATCH / "troublemakers", Campaign.resolve(CAMPAIGN)
         if quick:
-            seeds, grids, samples, epochs = 1, 20, 20, 1
+            campaign = Campaign.resolve(CAMPAIGN, grids=20, samples=20)
+            seeds, epochs = 1, 1
             labels, out = Path(scratch) / "labels", Path(scratch) / "fits"
-        campaign = Campaign(nodes=20, grids=grids, samples=samples, seed=1, domega_range=10.0)
         run_campaign(campaign, labels, workers=workers, resume=True)
         packaged = {name: name for name in ("ds20", "ds100", "texas")}
         ours = {"troublemakers": str(labels)}
@@ -140,12 +139,13 @@ def main(
             records[name] = found
             _table(report, task, list(data), found)
         report.say(
-            f"troublemakers: {grids:,} grids of 20 nodes, {samples} perturbations a node with "
-            "frequencies up to 10 rad/s. ± is the standard deviation over seeds. Baselines see the "
+            f"troublemakers: {campaign.grids:,} grids of {campaign.nodes} nodes, "
+            f"{campaign.samples} perturbations a node with frequencies up to "
+            f"{campaign.domega_range:g} rad/s. ± is the standard deviation over seeds. Baselines see the "
             "features of nodes named `solitary`. Thresholds of classes are tuned on validation for "
             "the largest F2."
         )
-        report.save({"seeds": seeds, "grids": grids, "samples": samples}, records, json)
+        report.save({"seeds": seeds, "campaign": campaign.model_dump()}, records, json)
 
 
 def _fits(
