@@ -4,8 +4,9 @@
 
 Survivability is that of the packaged grids. There every node makes trouble, since perturbations
 begin at frequencies of nearly 15 rad/s, the bound that a troublemaker exceeds. So troublemakers are
-told apart by other labels, those of ``simulations/campaigns/troublemakers-20.toml``, with perturbations
-of at most 10 rad/s, made on first use (about five minutes). Trainings are kept and never repeated.
+told apart by other labels, those of ``simulations/campaigns/troublemakers-20.toml``, with
+perturbations of at most 10 rad/s, made on first use (about five minutes). Trainings are kept and
+never repeated.
 """
 
 import statistics
@@ -141,9 +142,9 @@ def main(
         report.say(
             f"troublemakers: {campaign.grids:,} grids of {campaign.nodes} nodes, "
             f"{campaign.samples} perturbations a node with frequencies up to "
-            f"{campaign.domega_range:g} rad/s. ± is the standard deviation over seeds. Baselines see the "
-            "features of nodes named `solitary`. Thresholds of classes are tuned on validation for "
-            "the largest F2."
+            f"{campaign.domega_range:g} rad/s. ± is the standard deviation over seeds. "
+            "Baselines see the features of nodes named `solitary`. Thresholds of classes are tuned "
+            "on validation for the largest F2."
         )
         report.save({"seeds": seeds, "campaign": campaign.model_dump()}, records, json)
 
