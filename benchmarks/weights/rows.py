@@ -60,8 +60,7 @@ def _rows() -> list[Row]:
         Row(f"forward_propagation/{name}", "forward_propagation", options)
         for name, options in {
             "no_auxiliary": {"auxiliary": []},
-            "fan_in_1": {"fan_in_exponent": 1.0},
-            "fan_in_1_no_statistics": {"fan_in_exponent": 1.0, "statistics": False},
+            "fan_in_half": {"fan_in_exponent": 0.5},
         }.items()
     ]
     if find_spec("nfn"):

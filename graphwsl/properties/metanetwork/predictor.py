@@ -30,7 +30,7 @@ class MetanetworkPredictor(NetworkPredictor):
         "channels": 32,
         "edge_channels": 16,
         "hidden_channels": 64,
-        "fan_in_exponent": 0.5,
+        "fan_in_exponent": 1.0,
         "dropout": 0.0,
         "statistics": True,
     }
