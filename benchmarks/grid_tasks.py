@@ -9,7 +9,6 @@ perturbations of at most 10 rad/s, made on first use (about five minutes). Train
 never repeated.
 """
 
-import statistics
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,8 +18,8 @@ import typer
 
 from benchmarks.cells import Result, run_cell
 from benchmarks.hardware import ROOT
-from benchmarks.leaderboard.rows import BASELINE_FEATURES
-from benchmarks.results import SCRATCH, Report
+from benchmarks.leaderboard.rows import BASELINE_FEATURES, ROWS
+from benchmarks.results import SCRATCH, Report, spread
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.run import run_campaign
 from gridstab.learning.baselines import Baseline
@@ -32,6 +31,7 @@ from gridstab.learning.train import train_model
 
 DEFAULT = "dirac_bianconi"
 CAMPAIGN = ROOT / "simulations" / "campaigns" / "troublemakers-20.toml"
+FEATURES = "solitary"
 BASELINES = ("mean", "ridge", "gradient_boosting")
 METRICS = {
     "r2": "R²",
@@ -65,7 +65,8 @@ class Fit:
     def run(self, out: Path) -> Result | None:
         """The metrics of each set, from the disk where they are there."""
         extent = "" if self.epochs is None else f"-{self.epochs}-epochs"
-        name = f"{self.model}-{self.task.name}-{next(iter(self.data))}{extent}-seed-{self.seed}"
+        model = f"{DEFAULT}-{ROWS[DEFAULT].digest}" if self.model == DEFAULT else self.model
+        name = f"{model}-{self.task.name}-{next(iter(self.data))}{extent}-seed-{self.seed}"
         fit = self._network if self.model == DEFAULT else self._baseline
         return run_cell(out / name, lambda folder: {"metrics": fit(folder)})
 
@@ -87,7 +88,7 @@ class Fit:
 
     def _baseline(self, _: Path) -> dict[str, dict[str, float]]:
         first, *_ = self.data
-        features = BASELINE_FEATURES["solitary"]
+        features = BASELINE_FEATURES[FEATURES]
         fitted = Baseline(self.model, self.task, seed=self.seed)
         fitted.fit(self._set(first, "train", features))
         threshold = None
@@ -143,8 +144,8 @@ def main(
             f"troublemakers: {campaign.grids:,} grids of {campaign.nodes} nodes, "
             f"{campaign.samples} perturbations a node with frequencies up to "
             f"{campaign.domega_range:g} rad/s. ± is the standard deviation over seeds. "
-            "Baselines see the features of nodes named `solitary`. Thresholds of classes are tuned "
-            "on validation for the largest F2."
+            f"Baselines see the features of nodes named `{FEATURES}`. Thresholds of classes are "
+            "tuned on validation for the largest F2."
         )
         report.save({"seeds": seeds, "campaign": campaign.model_dump()}, records, json)
 
@@ -167,17 +168,12 @@ def _table(report: Report, task: Task, sets: list[str], found: dict[str, list[Re
             [
                 model,
                 name,
-                *(_spread([fit["metrics"][name][m] for fit in fits]) for m in columns),
+                *(spread([fit["metrics"][name][m] for fit in fits]) for m in columns),
             ]
             for name in sets
             for model, fits in found.items()
         ],
     )
-
-
-def _spread(values: list[float]) -> str:
-    more = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.3f}{more}"
 
 
 if __name__ == "__main__":

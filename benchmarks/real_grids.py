@@ -7,7 +7,6 @@ consumers, whose labels are simulated on first use (about ten minutes). Texas is
 these cases are there to choose features and settings by, and Texas is a test.
 """
 
-import statistics
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -21,7 +20,7 @@ from benchmarks.leaderboard.rows import Network, choose_rows
 from benchmarks.leaderboard.sets import GridSets, write_tiny_sets
 from benchmarks.leaderboard.tables import TITLES, Entry, collect
 from benchmarks.leaderboard.training import TASK, Cell
-from benchmarks.results import SCRATCH, Report
+from benchmarks.results import SCRATCH, Report, spread
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.run import run_campaign
 from gridstab.learning.data import GridDataset, load_grid_dataset
@@ -119,16 +118,11 @@ def lines(record: dict[str, Any], columns: list[str]) -> list[list[str]]:
     """The lines of a row: its trainings, and their ensemble if there are several."""
     trainings = record["trainings"]
     count = len(trainings[columns[0]])
-    found = [[record["row"], *(_spread(trainings[name]) for name in columns)]]
+    found = [[record["row"], *(spread(trainings[name]) for name in columns)]]
     if count > 1:
         means = [f"{record['ensemble'][name]:.3f}" for name in columns]
         found.append([f"{record['row']}, mean of {count}", *means])
     return found
-
-
-def _spread(values: list[float]) -> str:
-    more = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.3f}{more}"
 
 
 if __name__ == "__main__":

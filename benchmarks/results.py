@@ -1,5 +1,7 @@
 """Where measurements go: tables on the screen, and a JSON file with all that repeats them."""
 
+import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,14 @@ SCRATCH = ROOT / "runs" / "benchmarks"
 console = Console()
 if not console.is_terminal:
     console.width = 180
+
+
+def spread(values: Sequence[float], digits: int = 3) -> str:
+    """Mean and, of several values, standard deviation; nothing of none."""
+    if not values:
+        return ""
+    more = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.{digits}f}{more}"
 
 
 class Report:

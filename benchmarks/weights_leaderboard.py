@@ -18,7 +18,7 @@ import typer
 
 from benchmarks.cells import Result, time_warning
 from benchmarks.hardware import ROOT
-from benchmarks.results import Report, console
+from benchmarks.results import Report, console, spread
 from benchmarks.weights.cell import Cell
 from benchmarks.weights.rows import choose_rows
 from benchmarks.weights.tasks import Task, ZooOfBenchmark
@@ -116,6 +116,8 @@ def _run(cells: list[Cell], out: Path) -> list[Result]:
 
 
 def _table(report: Report, task: Task, results: list[Result]) -> None:
+    if not results:
+        return
     by_row: dict[str, list[Result]] = {}
     for result in results:
         by_row.setdefault(result["row"], []).append(result)
@@ -140,7 +142,7 @@ def _line(found: list[Result]) -> list[str]:
     seconds = statistics.mean(result["processor_seconds"] for result in found)
     parameters = found[0]["parameters"]
     size = f"{parameters:,}" if parameters else ""
-    return [_spread(scores), _spread(taus), size, f"{seconds:.0f}", str(len(found))]
+    return [spread(scores, 4), spread(taus, 4), size, f"{seconds:.0f}", str(len(found))]
 
 
 def _score(result: Result) -> float:
@@ -150,13 +152,6 @@ def _score(result: Result) -> float:
 
 def _mean(found: list[Result]) -> float:
     return statistics.mean(map(_score, found)) if "metrics" in found[0] else -float("inf")
-
-
-def _spread(values: list[float]) -> str:
-    if not values:
-        return ""
-    more = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.4f}{more}"
 
 
 def _limit(models: str, zoo: str) -> int | None:

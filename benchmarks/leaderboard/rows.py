@@ -41,8 +41,9 @@ class Network:
             self.settings.model_dump(mode="json", exclude_defaults=True),
             {
                 one.name: getattr(self, one.name)
-                for one in fields(self)[2:]
-                if getattr(self, one.name) != one.default
+                for one in fields(self)
+                if one.name not in ("specification", "settings")
+                and getattr(self, one.name) != one.default
             },
         ]
         return str([sorted(part.items()) for part in parts])

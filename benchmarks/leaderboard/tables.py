@@ -9,7 +9,7 @@ from benchmarks.cells import Result, finished_cells
 from benchmarks.leaderboard.rows import MIXTURES, ROWS, Row
 from benchmarks.leaderboard.sets import GridSets
 from benchmarks.leaderboard.training import ensemble_metrics
-from benchmarks.results import Report
+from benchmarks.results import Report, spread
 from gridstab.learning.published import PUBLISHED_RESULTS
 from gridstab.learning.transfers import TRANSFERS
 
@@ -138,8 +138,8 @@ def _leaderboard(
             entry.row.name,
             entry.row.features_title,
             _parameters(entry.cells[0]),
-            *map(_spread, scores),
-            _spread(within),
+            *map(spread, scores),
+            spread(within),
             _published(entry.row, trained_on),
             _epochs(entry.cells),
             _minutes(statistics.mean(cell["seconds"] for cell in entry.cells)),
@@ -183,7 +183,7 @@ def _ensemble(entry: Entry, tests: list[str]) -> list[str]:
     total = all(parameters) and {"parameters": sum(parameters)}
     return [
         f"{entry.row.name}, mean of {len(entry.cells)}",
-        "both" if entry.row.name in MIXTURES else entry.row.features_title,
+        _features(entry.row),
         _parameters(total or {"parameters": None}),
         *(_number(metrics.get(name, {}).get("r2")) for name in tests),
         _number(metrics[entry.trained_on]["share_within_0.1"]),
@@ -192,6 +192,12 @@ def _ensemble(entry: Entry, tests: list[str]) -> list[str]:
         _minutes(seconds),
         "all",
     ]
+
+
+def _features(row: Row) -> str:
+    """What is seen; of a mixture, what each of its rows sees."""
+    titles = [ROWS[name].features_title for name in MIXTURES.get(row.name, ())]
+    return " and ".join(dict.fromkeys(titles or [row.features_title]))
 
 
 def _published(row: Row, trained_on: str) -> str:
@@ -224,12 +230,6 @@ def _minutes(seconds: float) -> str:
 
 def _parameters(cell: Result) -> str:
     return "" if cell["parameters"] is None else f"{cell['parameters']:,}"
-
-
-def _spread(values: list[float]) -> str:
-    if len(values) < 2:
-        return _number(next(iter(values), None))
-    return f"{_number(statistics.mean(values))} ± {_number(statistics.stdev(values))}"
 
 
 def _number(value: float | None) -> str:

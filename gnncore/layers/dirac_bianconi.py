@@ -52,8 +52,8 @@ class DiracBianconiConv(GraphLayer):
             and the edge signal's. Means are those of each graph in ``batch``; the authors' are
             those of all that is given at once, as here without ``batch``.
         degree_power: A node divides its sum of edges by its degree to this power: 0 for the sum as
-            published, 1 for the mean. The steps of a sum grow with the largest degree, those of a
-            mean do not, so that hubs larger than any seen in training stay within bounds.
+            published, 1 for the mean. The frequencies of sums grow with the largest degree, those
+            of means do not.
 
     Raises:
         SpecificationError: Channels that differ or are missing, no step, no probability, a

@@ -2,9 +2,8 @@
 
 All epochs of a training are on one side: neighbouring checkpoints of a network are so alike that
 a predictor would otherwise recognise the network instead of reading its weights. So are networks
-that began as the same function and saw the same batches, with another weight decay perhaps: where
-a zoo uses seeds again, gradient boosting read a third of the variance of the generalisation gap
-from such twins, and nothing without them.
+that began as the same function and saw the same batches, with another weight decay perhaps: they
+are twins, which a predictor recognises as well.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -89,8 +88,8 @@ def split_models(
             raise PredictorError(
                 f"no network is left for the {name} part of {len(configurations)} networks"
                 + (f" with {dict(held_out)} held out" if held_out else "")
-                + f", of which {len(groups)} began differently; take more networks, or cut "
-                "between any two with together=()"
+                + f"; the {total} to be cut began in {len(groups)} ways: take more networks, or "
+                "keep none together (together=())"
             )
     return Split(**{name: tuple(sorted(part)) for name, part in parts.items()})
 

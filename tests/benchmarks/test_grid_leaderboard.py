@@ -218,6 +218,8 @@ def test_mixtures_are_the_mean_over_all_members(
     listed = table(result, "Trained on")
     assert "both, mean of 4" in listed
     assert not any(name.startswith("absent") for name in listed)
+    seen = [listed[row]["features"] for row in rows]
+    assert listed["both, mean of 4"]["features"] == " and ".join(seen)
     cells = [folder for folder, _ in finished_cells(tmp_path / "cells")]
     assert len(cells) == 4
     test = load_grid_dataset(paths["ds20"], split="test")

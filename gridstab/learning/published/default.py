@@ -33,7 +33,7 @@ DEFAULT_MODEL = PublishedModel(
     "Everything; a smaller Dirac–Bianconi network that also sees the operating point and the "
     "solitary states. Chosen on the validation grids of both sizes; its features, and means in "
     "place of sums, on what they do to predictions for grids of another size and for MATPOWER "
-    "cases, whose hubs have more lines than any node of a random grid.",
+    "cases.",
     _FEATURES,
 )
 """What is trained where no model is named; not published."""
