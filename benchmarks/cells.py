@@ -1,7 +1,8 @@
 """Long measurements in cells, each done once: killed at any time, the rest goes on later.
 
 A cell is a folder that gets its ``result.json`` when it is done. Several processes may work on the
-same cells at once; each leaves to the others what they have begun.
+same cells at once; each leaves to the others what they have begun. Result files hold all cells, so
+that a fresh clone can begin with them.
 """
 
 from collections.abc import Callable
@@ -55,6 +56,22 @@ def run_cell(
 def finished_cells(root: Path) -> list[tuple[Path, Result]]:
     """Folders and results of all finished cells below a folder, by name."""
     return [(path.parent, read_json(path)) for path in sorted(root.glob(f"**/{RESULT}"))]
+
+
+def restore_cells(root: Path, results: dict[str, Result]) -> None:
+    """Begin with cells that were done elsewhere; those that are there already stay.
+
+    What cells keep beside their results, such as models and predictions, does not come back.
+
+    Args:
+        root: Folder of all cells.
+        results: Of each cell, by its folder below ``root``.
+
+    Raises:
+        StorageError: A folder cannot be read or written.
+    """
+    for name, result in results.items():
+        run_cell(root / name, lambda _, result=result: result)
 
 
 def time_warning(record: dict[str, Any]) -> list[str]:

@@ -5,7 +5,8 @@
 Every model is trained on grids of 20 and of 100 nodes from several seeds, chosen by its R² on the
 validation grids, and judged on test grids of both sizes and of Texas. The splits are fixed by the
 numbers of the grids. Trainings are kept in ``--out`` and never repeated, so the program may be
-killed at any time and started again, also several times at once.
+killed at any time and started again, also several times at once; ``--restore`` begins with the
+numbers of the result file that comes with this project.
 """
 
 from pathlib import Path
@@ -14,13 +15,13 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.cells import time_warning
+from benchmarks.cells import restore_cells, time_warning
 from benchmarks.hardware import ROOT
 from benchmarks.leaderboard.rows import Row, choose_rows
 from benchmarks.leaderboard.sets import GridSets, write_tiny_sets
-from benchmarks.leaderboard.tables import collect, cut_warning, write_tables
+from benchmarks.leaderboard.tables import collect, cut_warning, mix, record, write_tables
 from benchmarks.leaderboard.training import Cell, plan_epochs
-from benchmarks.results import Report, console
+from benchmarks.results import Report, console, known_cells
 from gnncore.errors import GnncoreError
 from gridstab.errors import GridstabError
 
@@ -51,6 +52,9 @@ def main(
     collect_only: Annotated[
         bool, typer.Option(help="Train nothing, only write the tables.")
     ] = False,
+    restore: Annotated[
+        bool, typer.Option(help="Begin with what the committed result file holds.")
+    ] = False,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="Tiny made-up grids, to see that it runs.")] = False,
 ) -> None:
@@ -62,12 +66,15 @@ def main(
             paths = write_tiny_sets(Path(scratch))
         sets = GridSets(paths, grids)
         report = Report("grid_leaderboard", "Leaderboard of basin stability", quick=quick)
+        if restore:
+            restore_cells(out, known_cells("grid_leaderboard"))
         failures: list[str] = []
         if not collect_only:
             cells = _cells(choose_rows(rows), train_on.split(","), seeds, sets)
             failures = _train(cells, sets, out, epochs, budget)
         entries = collect(out, sets)
-        write_tables(report, entries, sets)
+        mixtures = mix(entries, sets, out)
+        write_tables(report, entries, mixtures, sets)
         notes = [
             *sets.describe(),
             "± is the standard deviation over seeds; minutes are those of one training. The best "
@@ -80,13 +87,7 @@ def main(
             report.say(note.replace(f"{ROOT}/", ""))
         report.save(
             {"rows": rows, "seeds": seeds, "epochs": epochs, "budget": budget, "grids": grids},
-            {
-                f"{entry.row.name} on {entry.trained_on}": {
-                    "cells": entry.cells,
-                    "ensemble": entry.ensemble,
-                }
-                for entry in entries
-            },
+            {"cells": record(entries, mixtures, out)},
             json,
         )
 

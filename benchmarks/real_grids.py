@@ -58,7 +58,11 @@ def main(
             trainings, sets = Path(scratch), GridSets(write_tiny_sets(Path(scratch)))
             Cell(choose_rows(rows)[0], "ds20", 4, seed=1, epochs=1).run(sets, trainings)
         names = {row.name for row in choose_rows(rows) if isinstance(row.model, Network)}
-        entries = [entry for entry in collect(trainings, sets) if entry.row.name in names]
+        entries = [
+            entry
+            for entry in collect(trainings, sets)
+            if entry.row.name in names and all(map(is_here, entry.folders))
+        ]
         folders = {
             f"{CASES[case]}, {seed}": labelled(case, int(seed), samples, workers)
             for case in cases
@@ -81,6 +85,11 @@ def main(
             "± is the standard deviation over trainings."
         )
         report.save({"samples": samples, "seeds": seeds}, {"rows": records}, json)
+
+
+def is_here(folder: Path) -> bool:
+    """Whether the trained model of a cell is kept, which those done elsewhere lack."""
+    return (folder / "training").is_dir()
 
 
 def labelled(case: str, seed: int, samples: int, workers: int) -> Path:

@@ -10,7 +10,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from benchmarks.hardware import ROOT, headline, record
-from gnncore.storage import write_json
+from gnncore.storage import read_json, write_json
 
 FOLDER = ROOT / "benchmarks" / "results"
 SCRATCH = ROOT / "runs" / "benchmarks"
@@ -76,6 +76,15 @@ class Report:
         }
         write_json(path, content)
         console.print(f"written to {path}", soft_wrap=True)
+
+
+def known_cells(name: str) -> dict[str, Any]:
+    """All cells in the result file of a benchmark, by their folders.
+
+    Raises:
+        StorageError: There is no such file.
+    """
+    return dict(read_json(FOLDER / f"{name}.json")["measured"]["cells"])
 
 
 def progress() -> Progress:

@@ -16,9 +16,9 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.cells import Result, time_warning
+from benchmarks.cells import Result, restore_cells, time_warning
 from benchmarks.hardware import ROOT
-from benchmarks.results import Report, console, spread
+from benchmarks.results import Report, console, known_cells, spread
 from benchmarks.weights.cell import Cell
 from benchmarks.weights.rows import choose_rows
 from benchmarks.weights.tasks import Task, ZooOfBenchmark
@@ -52,6 +52,9 @@ def main(
     collect_only: Annotated[
         bool, typer.Option(help="Fit nothing, only write the tables of what is there.")
     ] = False,
+    restore: Annotated[
+        bool, typer.Option(help="Begin with what the committed result file holds.")
+    ] = False,
     throughput: Annotated[bool, typer.Option(help="Measure the throughput too.")] = True,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="A tiny zoo, to see that it runs.")] = False,
@@ -82,11 +85,14 @@ def main(
             for row in choose_rows(rows)
             if seed == 1 or row.is_random
         ]
+        if restore:
+            restore_cells(out, known_cells("weights_leaderboard"))
         if collect_only:
             cells = [cell for cell in cells if cell.is_done(out)]
         results = _run(cells, out)
         for task in tasks:
-            _table(report, task, [result for result in results if result["task"] == task.name])
+            found = [result for result in results.values() if result["task"] == task.name]
+            _table(report, task, found)
         measured = (
             report_throughput(report, NETWORKS[: 1 if quick else 4], quick=quick)
             if throughput
@@ -102,14 +108,15 @@ def main(
         )
 
 
-def _run(cells: list[Cell], out: Path) -> list[Result]:
-    results = []
+def _run(cells: list[Cell], out: Path) -> dict[str, Result]:
+    """The results, by the folders of their cells below ``out``."""
+    results = {}
     try:
         for number, cell in enumerate(cells, 1):
             console.print(f"{number}/{len(cells)} {cell.row.name}, {cell.task.name}, {cell.seed}")
             result = cell.run(out)
             if result is not None:
-                results.append(result)
+                results[str(cell.folder(out).relative_to(out))] = result
     except KeyboardInterrupt:
         console.print("interrupted; the tables show what is there")
     return results

@@ -132,6 +132,7 @@ OURS: dict[str, Network] = {
     "dirac_bianconi_48_steps": _ours(num_steps=48),
     "dirac_bianconi_root_degree": _ours(degree_power=0.5),
     "dirac_bianconi_sum": _ours(degree_power=0.0),
+    "dirac_bianconi_sum_4_steps": _ours(degree_power=0.0, num_steps=4),
     # Its layers need a signal on the lines; a constant coupling carries none.
     "dirac_bianconi_no_line_features": _ours(
         features=FeatureSet(node=DEFAULT_MODEL.features.node, edge=("coupling",))

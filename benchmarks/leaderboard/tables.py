@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.cells import Result, finished_cells
 from benchmarks.leaderboard.rows import MIXTURES, ROWS, Row
 from benchmarks.leaderboard.sets import GridSets
-from benchmarks.leaderboard.training import ensemble_metrics
+from benchmarks.leaderboard.training import ensemble
 from benchmarks.results import Report, spread
 from gridstab.learning.published import PUBLISHED_RESULTS
 from gridstab.learning.transfers import TRANSFERS
@@ -23,19 +23,24 @@ class Entry:
     Attributes:
         row: What was trained.
         cells: The results of its seeds.
-        ensemble: Metrics of the mean of their predictions, by test set; empty for one seed.
         folders: Where the cells are.
+        together: The mean of their predictions as :func:`ensemble` gives it; None for one seed.
     """
 
     row: Row
     cells: list[Result]
-    ensemble: dict[str, dict[str, float]]
     folders: list[Path]
+    together: tuple[str, Result] | None = None
 
     @property
     def trained_on(self) -> str:
         """Name of the training set."""
         return str(self.cells[0]["trained_on"])
+
+    @property
+    def ensemble(self) -> dict[str, dict[str, float]]:
+        """Metrics of the mean of its predictions, by test set; empty if it is not known."""
+        return {} if self.together is None else self.together[1]["metrics"]
 
     def values(self, evaluated_on: str, metric: str) -> list[float]:
         """A metric of each seed that was judged on this set."""
@@ -62,35 +67,38 @@ def collect(out: Path, sets: GridSets) -> list[Entry]:
         found = extents[max(extents)]
         folders, cells = [folder for folder, _ in found], [cell for _, cell in found]
         shared = [name for name in sets.testable if all(name in cell["labels"] for cell in cells)]
-        ensemble = ensemble_metrics(folders, shared, sets) if len(cells) > 1 else {}
-        entries.append(Entry(ROWS[name], cells, ensemble, folders))
+        together = ensemble(folders, shared, sets, out) if len(cells) > 1 else None
+        entries.append(Entry(ROWS[name], cells, folders, together))
     return entries
 
 
-def mix(entries: list[Entry], sets: GridSets) -> list[Entry]:
+def mix(entries: list[Entry], sets: GridSets, out: Path) -> list[Entry]:
     """Ensembles of several rows, where all of them are there; their cells are those of all."""
     mixtures = []
     for trained_on in ("ds20", "ds100"):
         known = {entry.row.name: entry for entry in entries if entry.trained_on == trained_on}
         for name, rows in MIXTURES.items():
-            if not all(row in known and known[row].ensemble for row in rows):
+            if not all(row in known and len(known[row].cells) > 1 for row in rows):
                 continue
             members = [known[row] for row in rows]
             cells = [cell for member in members for cell in member.cells]
             folders = [folder for member in members for folder in member.folders]
             shared = [name for name in sets.testable if all(name in c["labels"] for c in cells)]
             row = replace(members[0].row, name=name)
-            metrics = ensemble_metrics(folders, shared, sets)
-            mixtures.append(Entry(row, cells, metrics, folders))
+            together = ensemble(folders, shared, sets, out)
+            if together is not None:
+                mixtures.append(Entry(row, cells, folders, together))
     return mixtures
 
 
-def write_tables(report: Report, entries: list[Entry], sets: GridSets) -> None:
+def write_tables(
+    report: Report, entries: list[Entry], mixtures: list[Entry], sets: GridSets
+) -> None:
     """A table for each training set, and the published values."""
     for trained_on in ("ds20", "ds100"):
         chosen, mixed = (
             [entry for entry in some if entry.trained_on == trained_on]
-            for some in (entries, mix(entries, sets))
+            for some in (entries, mixtures)
         )
         if chosen:
             _leaderboard(report, trained_on, chosen, mixed, sets)
@@ -107,6 +115,17 @@ def write_tables(report: Report, entries: list[Entry], sets: GridSets) -> None:
             for result in PUBLISHED_RESULTS
         ],
     )
+
+
+def record(entries: list[Entry], mixtures: list[Entry], out: Path) -> dict[str, Result]:
+    """All results behind the tables, by their folders, as ``restore_cells`` takes them."""
+    found = {
+        str(folder.relative_to(out)): cell
+        for entry in entries
+        for folder, cell in zip(entry.folders, entry.cells, strict=True)
+    }
+    together = [entry.together for entry in [*entries, *mixtures]]
+    return found | dict(filter(None, together))
 
 
 def cut_warning(entries: Iterable[Entry]) -> list[str]:

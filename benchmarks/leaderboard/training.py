@@ -1,5 +1,6 @@
 """One cell of the leaderboard: a row, trained on one set from one seed, judged on the test sets."""
 
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.cells import Result, run_cell
+from benchmarks.cells import RESULT, Result, run_cell
 from benchmarks.hardware import hardware
 from benchmarks.leaderboard.rows import Network, NodeBaseline, Row
 from benchmarks.leaderboard.sets import GridSets
@@ -170,19 +171,37 @@ def plan_epochs(
     return max(1, min(epochs, int(60 * minutes / speed["seconds"])))
 
 
-def ensemble_metrics(
-    folders: list[Path], evaluated: list[str], sets: GridSets
-) -> dict[str, dict[str, float]]:
-    """Metrics of the mean of several cells' predictions, by test set."""
-    members = [load_tensors(folder / PREDICTIONS) for folder in folders]
-    return {
-        name: evaluate(
-            torch.from_numpy(np.mean([member[name] for member in members], axis=0)),
-            sets.test(name),
-            TASK,
-        )
-        for name in evaluated
-    }
+def ensemble(
+    folders: list[Path], evaluated: list[str], sets: GridSets, out: Path
+) -> tuple[str, Result] | None:
+    """The mean of several cells' predictions, judged; it is a cell as well.
+
+    Returns:
+        Its folder below ``out`` and its result, with ``metrics`` by test set. None if it is not
+        there yet, and predictions that it needs are not there either.
+    """
+    members = sorted(str(folder.relative_to(out)) for folder in folders)
+    labels = {name: sets.labels_hash(name) for name in evaluated}
+    digest = hashlib.sha256(" ".join([*members, *labels.values()]).encode()).hexdigest()[:16]
+    name = f"ensembles/{digest}"
+
+    def work(_: Path) -> Result:
+        predictions = [load_tensors(folder / PREDICTIONS) for folder in folders]
+        metrics = {
+            name: evaluate(
+                torch.from_numpy(np.mean([one[name] for one in predictions], axis=0)),
+                sets.test(name),
+                TASK,
+            )
+            for name in evaluated
+        }
+        return {"members": members, "labels": labels, "metrics": metrics}
+
+    known = all((folder / PREDICTIONS).is_file() for folder in folders)
+    if not known and not (out / name / RESULT).is_file():
+        return None
+    result = run_cell(out / name, work)
+    return None if result is None else (name, result)
 
 
 def _fit_baseline(

@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from benchmarks.cells import RESULT, Result, finished_cells, run_cell, time_warning
+from benchmarks.cells import (
+    RESULT,
+    Result,
+    finished_cells,
+    restore_cells,
+    run_cell,
+    time_warning,
+)
 from gnncore.storage import StorageError, exclusive_lock, read_json
 
 
@@ -23,6 +30,15 @@ def test_a_cell_is_worked_out_once(tmp_path: Path) -> None:
     assert finished_cells(tmp_path) == [
         (tmp_path / "a", {"value": 1}),
         (tmp_path / "b", {"value": 2}),
+    ]
+
+
+def test_cells_done_elsewhere_are_taken_over_unless_they_are_here(tmp_path: Path) -> None:
+    run_cell(tmp_path / "here", lambda _: {"value": 1})
+    restore_cells(tmp_path, {"here": {"value": 2}, "a/there": {"value": 3}})
+    assert finished_cells(tmp_path) == [
+        (tmp_path / "a" / "there", {"value": 3}),
+        (tmp_path / "here", {"value": 1}),
     ]
 
 

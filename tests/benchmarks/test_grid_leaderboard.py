@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import r2_score
 
-from benchmarks import grid_leaderboard
+from benchmarks import grid_leaderboard, results
 from benchmarks.cells import finished_cells
 from benchmarks.leaderboard import tables, training
 from benchmarks.leaderboard.rows import OURS, ROWS, Network, NodeBaseline, choose_rows
 from benchmarks.leaderboard.sets import GridSets, write_tiny_sets
 from benchmarks.leaderboard.training import PREDICTIONS, plan_epochs
-from gnncore.storage import load_tensors
+from gnncore.storage import load_tensors, write_json
 from gridstab.errors import InvalidParameterError
 from gridstab.learning.data import load_grid_dataset
 from gridstab.learning.features import FeatureSet
@@ -124,6 +124,25 @@ def test_nothing_is_trained_twice(
     assert run(out, paths)["measured"] == first["measured"]
 
 
+def test_a_fresh_clone_begins_with_the_numbers_of_the_result_file(
+    tmp_path: Path,
+    paths: dict[str, str],
+    finished: tuple[Path, dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out, first = finished
+    write_json(tmp_path / "grid_leaderboard.json", first)
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    again = run(tmp_path / "fresh", paths, collect_only=True, restore=True)
+    assert again["measured"] == first["measured"]
+    assert again["tables"] == first["tables"]
+    assert not list((tmp_path / "fresh").glob("**/*.safetensors"))
+    more = run(tmp_path / "fresh", paths, rows="small_tag", seeds=3)
+    shown = table(more, "Trained on 14 grids of 20 nodes")
+    assert shown["small_tag"]["seeds"] == "3"
+    assert not any(name.startswith("small_tag, mean") for name in shown)  # of two seeds no more
+
+
 def test_cells_that_were_not_judged_on_every_set_are_shown_without_it(
     tmp_path: Path, paths: dict[str, str]
 ) -> None:
@@ -149,10 +168,11 @@ def test_a_killed_run_gives_the_same_numbers(
 
     with monkeypatch.context() as patch:
         patch.setattr(training, "save_tensors", killed)  # after the training, before its result
-        assert run(tmp_path, paths)["measured"] == {}
-    for name, entry in run(tmp_path, paths)["measured"].items():
-        metrics = [cell["metrics"] for cell in entry["cells"]]
-        assert metrics == [cell["metrics"] for cell in whole["measured"][name]["cells"]]
+        assert run(tmp_path, paths)["measured"]["cells"] == {}
+    cells = run(tmp_path, paths)["measured"]["cells"]
+    assert cells.keys() == whole["measured"]["cells"].keys()
+    for name, cell in cells.items():
+        assert cell["metrics"] == whole["measured"]["cells"][name]["metrics"]
 
 
 def test_a_failing_row_does_not_stop_the_others(
@@ -165,15 +185,18 @@ def test_a_failing_row_does_not_stop_the_others(
 
     monkeypatch.setattr(training, "train_model", fails)
     result = run(tmp_path, paths, seeds=1)
-    assert list(result["measured"]) == ["ridge/published_measures on ds20"]
+    assert {cell["row"] for cell in result["measured"]["cells"].values()} == {
+        "ridge/published_measures"
+    }
     assert "small_tag on ds20, seed 1, failed: the loss is nan." in result["sentences"]
 
 
 def test_sets_that_are_not_there_are_left_out(tmp_path: Path, paths: dict[str, str]) -> None:
     chosen = {**paths, "ds100": str(tmp_path / "nowhere")}
     result = run(tmp_path, chosen, rows="mean", seeds=1, train_on="ds20,ds100")
-    assert list(result["measured"]) == ["mean on ds20"]
-    assert list(result["measured"]["mean on ds20"]["cells"][0]["metrics"]) == ["ds20", "texas"]
+    (cell,) = result["measured"]["cells"].values()
+    assert cell["row"] == "mean"
+    assert list(cell["metrics"]) == ["ds20", "texas"]
     assert any(line.startswith("ds100 is left out") for line in result["sentences"])
 
 

@@ -29,7 +29,7 @@ def test_scores_are_those_of_the_predictions(labels: Path, tmp_path: Path) -> No
     for seed, folder in enumerate(folders, 1):
         train_model("default", str(labels), folder / "training", epochs=1, seed=seed)
     row = ROWS["dirac_bianconi"]
-    entry = Entry(row, [{"trained_on": "ds20"}] * 2, {}, folders)
+    entry = Entry(row, [{"trained_on": "ds20"}] * 2, folders)
     record = real_grids.judge(entry, {"case": labels})
     found = RunFolder.open(labels)
     results = [found.result(number) for number in range(1, 9)]
