@@ -130,7 +130,7 @@ def test_a_fresh_clone_begins_with_the_numbers_of_the_result_file(
     finished: tuple[Path, dict[str, Any]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    out, first = finished
+    _, first = finished
     write_json(tmp_path / "grid_leaderboard.json", first)
     monkeypatch.setattr(results, "FOLDER", tmp_path)
     again = run(tmp_path / "fresh", paths, collect_only=True, restore=True)
