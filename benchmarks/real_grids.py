@@ -7,20 +7,22 @@ consumers, whose labels are simulated on first use (about ten minutes). Texas is
 these cases are there to choose features and settings by, and Texas is a test.
 """
 
+import hashlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
 from torch import Tensor
 
+from benchmarks.cells import RESULT, Result, restore_cells, run_cell
 from benchmarks.hardware import ROOT
 from benchmarks.leaderboard.rows import Network, choose_rows
 from benchmarks.leaderboard.sets import GridSets, write_tiny_sets
 from benchmarks.leaderboard.tables import TITLES, Entry, collect
 from benchmarks.leaderboard.training import TASK, Cell
-from benchmarks.results import SCRATCH, Report, spread
+from benchmarks.results import SCRATCH, Report, known_cells, spread
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.run import run_campaign
 from gridstab.learning.data import GridDataset, load_grid_dataset
@@ -46,6 +48,9 @@ def main(
     / "runs"
     / "leaderboard",
     workers: Annotated[int, typer.Option(help="Processes that simulate.")] = 2,
+    restore: Annotated[
+        bool, typer.Option(help="Begin with what the committed result files hold.")
+    ] = False,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="A tiny training, to see that it runs.")] = False,
 ) -> None:
@@ -57,34 +62,55 @@ def main(
             rows, samples, seeds, cases = "dirac_bianconi", 2, "3", ["case118"]
             trainings, sets = Path(scratch), GridSets(write_tiny_sets(Path(scratch)))
             Cell(choose_rows(rows)[0], "ds20", 4, seed=1, epochs=1).run(sets, trainings)
-        names = {row.name for row in choose_rows(rows) if isinstance(row.model, Network)}
-        entries = [
-            entry
-            for entry in collect(trainings, sets)
-            if entry.row.name in names and all(map(is_here, entry.folders))
-        ]
-        folders = {
-            f"{CASES[case]}, {seed}": labelled(case, int(seed), samples, workers)
-            for case in cases
-            for seed in seeds.split(",")
+        order = [row.name for row in choose_rows(rows) if isinstance(row.model, Network)]
+        if restore:
+            for benchmark in ("grid_leaderboard", "real_grids"):
+                restore_cells(trainings, known_cells(benchmark))
+        entries = [entry for entry in collect(trainings, sets) if entry.row.name in order]
+        cells = {cell_of(entry, trainings, samples, seeds): entry for entry in entries}
+        cells = {
+            cell: entry
+            for cell, entry in cells.items()
+            if (trainings / cell / RESULT).is_file() or all(map(is_here, entry.folders))
         }
+        columns = {
+            f"{CASES[case]}, {seed}": (case, seed) for case in cases for seed in seeds.split(",")
+        }
+
+        def work(entry: Entry) -> Result:
+            folders = {
+                name: labelled(case, int(seed), samples, workers)
+                for name, (case, seed) in columns.items()
+            }
+            return judge(entry, folders)
+
         report = Report("real_grids", "Real power systems", quick=quick)
-        records = []
+        judged = {}
+        for cell, entry in cells.items():
+            record = run_cell(trainings / cell, lambda _, entry=entry: work(entry))
+            if record is not None:
+                judged[cell] = record
         for trained_on in ("ds20", "ds100"):
-            chosen = [entry for entry in entries if entry.trained_on == trained_on]
-            judged = [judge(entry, folders) for entry in chosen]
-            records += judged
-            if judged:
+            chosen = [one for one in judged.values() if one["trained_on"] == trained_on]
+            chosen.sort(key=lambda one: order.index(one["row"]))
+            if chosen:
                 report.table(
                     f"Trained on grids of {TITLES[trained_on]} nodes: R²",
-                    ["model", *folders],
-                    [line for record in judged for line in lines(record, list(folders))],
+                    ["model", *columns],
+                    [line for record in chosen for line in lines(record, list(columns))],
                 )
         report.say(
             f"Columns are cases and seeds of the powers, ±1 at random; {samples} samples a node. "
             "± is the standard deviation over trainings."
         )
-        report.save({"samples": samples, "seeds": seeds}, {"rows": records}, json)
+        report.save({"samples": samples, "seeds": seeds}, {"cells": judged}, json)
+
+
+def cell_of(entry: Entry, trainings: Path, samples: int, seeds: str) -> str:
+    """Folder of what a row is worth on these cases, below that of the trainings."""
+    members = sorted(str(folder.relative_to(trainings)) for folder in entry.folders)
+    digest = hashlib.sha256(" ".join([*members, str(samples), seeds]).encode()).hexdigest()[:16]
+    return f"real_grids/{digest}"
 
 
 def is_here(folder: Path) -> bool:
@@ -100,7 +126,7 @@ def labelled(case: str, seed: int, samples: int, workers: int) -> Path:
     return folder
 
 
-def judge(entry: Entry, folders: dict[str, Path]) -> dict[str, Any]:
+def judge(entry: Entry, folders: dict[str, Path]) -> Result:
     """R² of every training of a row on every case, and that of the mean of their predictions."""
     features = entry.row.model.features
     models = [TrainedModel.load(folder / "training") for folder in entry.folders]
@@ -123,7 +149,7 @@ def r2(prediction: Tensor, labels: GridDataset) -> float:
     return float(evaluate(prediction, labels, TASK)["r2"])
 
 
-def lines(record: dict[str, Any], columns: list[str]) -> list[list[str]]:
+def lines(record: Result, columns: list[str]) -> list[list[str]]:
     """The lines of a row: its trainings, and their ensemble if there are several."""
     trainings = record["trainings"]
     count = len(trainings[columns[0]])

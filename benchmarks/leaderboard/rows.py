@@ -128,8 +128,10 @@ def _ours(
 OURS: dict[str, Network] = {
     "dirac_bianconi": _ours(),
     "dirac_bianconi_4_steps": _ours(num_steps=4),
+    "dirac_bianconi_8_steps": _ours(num_steps=8),
     "dirac_bianconi_16_steps": _ours(num_steps=16),
     "dirac_bianconi_48_steps": _ours(num_steps=48),
+    "dirac_bianconi_dropout": _ours(dropout=0.1),
     "dirac_bianconi_root_degree": _ours(degree_power=0.5),
     "dirac_bianconi_sum": _ours(degree_power=0.0),
     "dirac_bianconi_sum_4_steps": _ours(degree_power=0.0, num_steps=4),

@@ -48,6 +48,7 @@ def test_scores_are_those_of_the_predictions(labels: Path, tmp_path: Path) -> No
 @pytest.mark.slow
 def test_quick(tmp_path: Path) -> None:
     real_grids.main(quick=True, workers=1, json=tmp_path / "result.json")
-    (record,) = json.loads((tmp_path / "result.json").read_text())["measured"]["rows"]
+    cells = json.loads((tmp_path / "result.json").read_text())["measured"]["cells"]
+    (record,) = cells.values()
     assert record["row"] == "dirac_bianconi"
     assert len(record["trainings"]["IEEE 118, 3"]) == 1

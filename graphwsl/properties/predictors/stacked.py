@@ -28,6 +28,9 @@ MEMBERS: dict[str, type[Predictor]] = {
 }
 """What can be stacked."""
 
+_BETWEEN_COPIES = 1_000_003
+"""Between the seeds of two copies, so that fits with neighbouring seeds share none."""
+
 
 class StackedPredictor(Predictor):
     """The weighted mean of trees on statistics and a network on the neural graph.
@@ -35,7 +38,8 @@ class StackedPredictor(Predictor):
     Weights are those of least squared error on validation that are not negative, scaled to the sum
     of one. Errors of trees and networks differ, so that the mean errs less than either.
 
-    Options: ``members``, their names; ``options``, those of each by its name.
+    Options: ``members``, their names; ``options``, those of each by its name; ``copies``: networks
+    are trained so often, from seeds of their own, and their mean is the member.
     """
 
     name: ClassVar[str] = "stacked"
@@ -44,9 +48,10 @@ class StackedPredictor(Predictor):
     defaults: ClassVar[dict[str, Any]] = {
         "members": ["weight_statistics_boosting", "forward_propagation"],
         "options": {},
+        "copies": 1,
     }
 
-    members: list[Predictor]
+    groups: list[list[Predictor]]
     weights: Float[np.ndarray, " members"]
 
     def __init__(self, **options: Any) -> None:
@@ -59,7 +64,20 @@ class StackedPredictor(Predictor):
                 )
         if not names:
             raise PredictorError("predictor 'stacked' needs at least one member, got none")
-        self.members = [MEMBERS[n](**self.options["options"].get(n, {})) for n in names]
+        copies = self.options["copies"]
+        if not isinstance(copies, int) or copies < 1:
+            raise PredictorError(f"copies of predictor 'stacked' must be at least 1, got {copies}")
+        self.groups = [self._copies_of(name, copies) for name in names]
+
+    def _copies_of(self, name: str, copies: int) -> list[Predictor]:
+        """A member, as often as it is fitted: what has no random start, once."""
+        kind, options = MEMBERS[name], self.options["options"].get(name, {})
+        return [kind(**options) for _ in range(copies if "epochs" in kind.defaults else 1)]
+
+    @property
+    def members(self) -> list[Predictor]:
+        """All members, with their copies one after the other."""
+        return [member for group in self.groups for member in group]
 
     @property
     def num_parameters(self) -> int:
@@ -75,13 +93,12 @@ class StackedPredictor(Predictor):
         progress: bool,
     ) -> None:
         self._introduce()
-        outputs = []
         for member in self.members:
             member._fit(train, train_label, valid, valid_label, progress)
-            outputs.append(member._predict(valid).double().numpy().ravel())
+        outputs = [self._mean(group, valid).double().numpy().ravel() for group in self.groups]
         weights, _ = nnls(np.stack(outputs, axis=1), columns_of(self, valid_label).ravel())
         total = weights.sum()
-        equal = np.full(len(self.members), 1 / len(self.members))
+        equal = np.full(len(self.groups), 1 / len(self.groups))
         self.weights = weights / total if total > 0 else equal
         self.report = {
             "weights": dict(zip(self.options["members"], self.weights.tolist(), strict=True)),
@@ -89,14 +106,21 @@ class StackedPredictor(Predictor):
         }
 
     def _introduce(self) -> None:
-        for member in self.members:
-            member.target, member.split, member.seed = self.target, self.split, self.seed
-            member.work = None if self.work is None else self.work / member.name
+        for group in self.groups:
+            for copy, member in enumerate(group):
+                name = member.name if copy == 0 else f"{member.name}-{copy + 1}"
+                member.target, member.split = self.target, self.split
+                member.seed = self.seed + copy * _BETWEEN_COPIES
+                member.work = None if self.work is None else self.work / name
+
+    @staticmethod
+    def _mean(group: list[Predictor], population: Population) -> Float[Tensor, "networks outputs"]:
+        return torch.stack([member._predict(population) for member in group]).mean(0)
 
     def _predict(self, population: Population) -> Float[Tensor, "networks outputs"]:
-        outputs = [member._predict(population) for member in self.members]
+        outputs = torch.stack([self._mean(group, population) for group in self.groups])
         weights = torch.from_numpy(self.weights).float()
-        return (torch.stack(outputs) * weights[:, None, None]).sum(0)
+        return (outputs * weights[:, None, None]).sum(0)
 
     def _state(self) -> tuple[Arrays, dict[str, Any]]:
         arrays: Arrays = {"weights": self.weights}

@@ -112,6 +112,7 @@ def test_an_interrupted_training_goes_on(
                 "forward_propagation": {"epochs": 4},
                 "weight_statistics_boosting": {"max_iter": 20},
             },
+            "copies": 2,
         }
         monkeypatch.setattr(StackedPredictor, "defaults", options)
     assert run(*arguments, "--out", "whole") == (0, "", "")

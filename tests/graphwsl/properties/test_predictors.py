@@ -218,3 +218,31 @@ def test_one_line_errors() -> None:
     split = split_models(population.checkpoints)
     with pytest.raises(PredictorError, match="options of predictor 'deep_sets': epochs must be"):
         make_predictor("deep_sets", epochs=0).fit(population, split, "size")
+
+
+def test_copies_of_a_member_are_fits_of_their_own_and_count_as_their_mean(tmp_path: Path) -> None:
+    _, population = zoo("mlp", 40)
+    split = split_models(population.checkpoints)
+    stacked = make_predictor("stacked", **QUICK["stacked"], copies=2)
+    stacked.fit(population, split, "size", seed=1)
+    trees, one, two = stacked.members
+    assert (trees.name, one.name, two.name) == (
+        "weight_statistics_boosting",
+        "forward_propagation",
+        "forward_propagation",
+    )
+    alone = make_predictor("forward_propagation", **QUICK["stacked"]["options"][one.name])
+    alone.fit(population, split, "size", seed=1)
+    first, second = one.predict(population), two.predict(population)
+    torch.testing.assert_close(alone.predict(population), first)
+    assert not torch.allclose(first, second)
+    weights = dict(stacked.report["weights"])
+    mean = weights["forward_propagation"] * (first + second) / 2
+    expected = weights["weight_statistics_boosting"] * trees.predict(population) + mean
+    torch.testing.assert_close(stacked.predict(population), expected)
+    stacked.save(tmp_path)
+    again = load_predictor(tmp_path).predict(population)
+    torch.testing.assert_close(again, stacked.predict(population))
+    for copies in (0, "two"):
+        with pytest.raises(PredictorError, match=f"at least 1, got {copies}"):
+            make_predictor("stacked", copies=copies)
