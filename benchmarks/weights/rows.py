@@ -8,6 +8,9 @@ from typing import Any
 from graphwsl.errors import PredictorError
 from graphwsl.properties import PREDICTORS, Predictor
 
+ALL_METRICS = ["train_accuracy", "test_accuracy", "train_loss", "test_loss"]
+"""What zoos know of every checkpoint."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -41,8 +44,9 @@ class Row:
         """The predictor, not fitted yet; options that it does not have are left out."""
         known = {name: value for name, value in more.items() if name in self.kind.defaults}
         if self.predictor == "stacked" and "epochs" in more:
-            known["options"] = {"forward_propagation": {"epochs": more["epochs"]}}
-        return self.kind(**self.options, **known)
+            own = self.options.get("options", {}).get("forward_propagation", {})
+            known["options"] = {"forward_propagation": {**own, "epochs": more["epochs"]}}
+        return self.kind(**{**self.options, **known})
 
     def digest(self, **more: Any) -> str:
         """A hash of everything that the fit depends on but data and seed."""
@@ -60,9 +64,13 @@ def _rows() -> list[Row]:
         Row(f"forward_propagation/{name}", "forward_propagation", options)
         for name, options in {
             "no_auxiliary": {"auxiliary": []},
+            "all_metrics": {"auxiliary": ALL_METRICS},
             "fan_in_half": {"fan_in_exponent": 0.5},
         }.items()
     ]
+    rows.append(Row("stacked/3_copies", "stacked", {"copies": 3}))
+    learns_all = {"copies": 3, "options": {"forward_propagation": {"auxiliary": ALL_METRICS}}}
+    rows.append(Row("stacked/3_copies_all_metrics", "stacked", learns_all))
     if find_spec("nfn"):
         rows.append(Row("nfn_published", "nfn_published"))
     return rows

@@ -49,8 +49,9 @@ class NetworkPredictor(Predictor):
 
     Options are those of the training, and ``auxiliary``: names of numbers that are learnt along
     with a target that is a number itself, since they say more about a network than one noisy number
-    does. None stands for both accuracies with ``generalisation_gap``, which is their difference,
-    and for nothing with other targets. Epochs are chosen by the target, and it alone is predicted.
+    does; the target itself is left out. None stands for both accuracies with
+    ``generalisation_gap``, which is their difference, and for nothing with other targets. Epochs
+    are chosen by the target, and it alone is predicted.
 
     The module is called as :func:`gnncore.training.fit` calls models, with the states of the
     batch, one after the other, as ``x`` and what :meth:`_kind` says of each as ``graph_attr``.
@@ -165,9 +166,9 @@ class NetworkPredictor(Predictor):
     def _learnt_along(self, train: Population) -> tuple[str, ...]:
         if self._is_categorical:
             return ()
-        if self.options["auxiliary"] is not None:
-            return tuple(self.options["auxiliary"])
         assert self.target is not None
+        if self.options["auxiliary"] is not None:
+            return tuple(name for name in self.options["auxiliary"] if name != self.target.name)
         known = train.checkpoints[0].metrics
         return tuple(name for name in _PARTS.get(self.target.name, ()) if name in known)
 
