@@ -35,8 +35,8 @@ _BETWEEN_COPIES = 1_000_003
 class StackedPredictor(Predictor):
     """The weighted mean of trees on statistics and a network on the neural graph.
 
-    Weights are those of least squared error on validation that are not negative, scaled to the sum
-    of one. Errors of trees and networks differ, so that the mean errs less than either.
+    Weights are those of least squared error on validation, see :func:`best_mean`. Errors of trees
+    and networks differ, so that the mean errs less than either.
 
     Options: ``members``, their names; ``options``, those of each by its name; ``copies``: networks
     are trained so often, from seeds of their own, and their mean is the member.
@@ -96,10 +96,7 @@ class StackedPredictor(Predictor):
         for member in self.members:
             member._fit(train, train_label, valid, valid_label, progress)
         outputs = [self._mean(group, valid).double().numpy().ravel() for group in self.groups]
-        weights, _ = nnls(np.stack(outputs, axis=1), columns_of(self, valid_label).ravel())
-        total = weights.sum()
-        equal = np.full(len(self.groups), 1 / len(self.groups))
-        self.weights = weights / total if total > 0 else equal
+        self.weights = best_mean(np.stack(outputs, axis=1), columns_of(self, valid_label).ravel())
         self.report = {
             "weights": dict(zip(self.options["members"], self.weights.tolist(), strict=True)),
             "members": [member.report for member in self.members],
@@ -139,3 +136,18 @@ class StackedPredictor(Predictor):
             own = {n.removeprefix(start): a for n, a in arrays.items() if n.startswith(start)}
             member.report = self.report["members"][number]
             member._restore(own, state["members"][number])
+
+
+def best_mean(
+    outputs: Float[np.ndarray, "rows members"], label: Float[np.ndarray, " rows"]
+) -> Float[np.ndarray, " members"]:
+    """Weights of the mean over members with the least squared error: not negative, of sum one.
+
+    The sum is a row of its own in the least squares, heavy enough that it holds. Weights that were
+    free to have another sum would make up for what members have in common, such as their bias.
+    """
+    errors = outputs - label[:, None]
+    heavy = 1e4 * max(float(np.abs(errors).max()), 1e-12) * len(label) ** 0.5
+    rows = np.vstack([errors, np.full(errors.shape[1], heavy)])
+    weights, _ = nnls(rows, np.append(np.zeros(len(label)), heavy))
+    return weights / weights.sum()

@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from property_cases import CNN, MLP, SMALL_CNN, MemoryZoo, permuted
@@ -21,6 +22,7 @@ from graphwsl.properties import (
     make_predictor,
     split_models,
 )
+from graphwsl.properties.predictors.stacked import best_mean
 
 QUICK: dict[str, dict[str, Any]] = {
     name: {"epochs": 0, "batch_size": 16, "learning_rate": 5e-3}
@@ -222,6 +224,25 @@ def test_one_line_errors() -> None:
     split = split_models(population.checkpoints)
     with pytest.raises(PredictorError, match="options of predictor 'deep_sets': epochs must be"):
         make_predictor("deep_sets", epochs=0).fit(population, split, "size")
+
+
+def test_weights_of_stacked_members_are_the_best_of_all_means() -> None:
+    generator = np.random.default_rng(0)
+    label = 0.93 + 0.005 * generator.standard_normal(200)
+    common = 0.002 + 0.003 * generator.standard_normal(200)  # no weights of sum one remove it
+    noise = generator.standard_normal((200, 3)) * [0.001, 0.002, 0.004]
+    outputs = (label + common)[:, None] + noise
+    weights = best_mean(outputs, label)
+    assert weights.min() >= 0
+    assert weights.sum() == pytest.approx(1)
+    grid = np.arange(201) / 200
+    every = np.array([(a, b, 1 - a - b) for a in grid for b in grid if a + b <= 1 + 1e-9])
+    best = ((outputs @ every.T - label[:, None]) ** 2).sum(0)
+    error = ((outputs @ weights - label) ** 2).sum()
+    assert error <= best.min() * (1 + 1e-9)
+    np.testing.assert_allclose(weights, every[best.argmin()], atol=0.006)
+    np.testing.assert_allclose(best_mean(outputs[:, :1], label), [1.0])
+    np.testing.assert_allclose(best_mean(label[:, None] + np.zeros((200, 2)), label).sum(), 1)
 
 
 def test_copies_of_a_member_are_fits_of_their_own_and_count_as_their_mean(tmp_path: Path) -> None:
