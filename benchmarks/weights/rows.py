@@ -8,9 +8,6 @@ from typing import Any
 from graphwsl.errors import PredictorError
 from graphwsl.properties import PREDICTORS, Predictor
 
-ALL_METRICS = ["train_accuracy", "test_accuracy", "train_loss", "test_loss"]
-"""What zoos know of every checkpoint."""
-
 
 @dataclass(frozen=True)
 class Row:
@@ -64,13 +61,10 @@ def _rows() -> list[Row]:
         Row(f"forward_propagation/{name}", "forward_propagation", options)
         for name, options in {
             "no_auxiliary": {"auxiliary": []},
-            "all_metrics": {"auxiliary": ALL_METRICS},
             "fan_in_half": {"fan_in_exponent": 0.5},
         }.items()
     ]
     rows.append(Row("stacked/3_copies", "stacked", {"copies": 3}))
-    learns_all = {"copies": 3, "options": {"forward_propagation": {"auxiliary": ALL_METRICS}}}
-    rows.append(Row("stacked/3_copies_all_metrics", "stacked", learns_all))
     if find_spec("nfn"):
         rows.append(Row("nfn_published", "nfn_published"))
     return rows

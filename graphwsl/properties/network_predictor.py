@@ -40,8 +40,11 @@ TRAINING: dict[str, Any] = {
 }
 """Settings of the training loop that predictors share, unless they say otherwise."""
 
-_PARTS = {"generalisation_gap": ("train_accuracy", "test_accuracy")}
-"""What a target is made of."""
+_LEARNT_ALONG = {
+    "generalisation_gap": ("train_accuracy", "test_accuracy"),
+    "test_accuracy": ("train_accuracy", "train_loss", "test_loss"),
+}
+"""Numbers that help with a target, of those that are known."""
 
 
 class NetworkPredictor(Predictor):
@@ -49,9 +52,10 @@ class NetworkPredictor(Predictor):
 
     Options are those of the training, and ``auxiliary``: names of numbers that are learnt along
     with a target that is a number itself, since they say more about a network than one noisy number
-    does; the target itself is left out. None stands for both accuracies with
-    ``generalisation_gap``, which is their difference, and for nothing with other targets. Epochs
-    are chosen by the target, and it alone is predicted.
+    does; the target itself is left out. None stands, where they are known, for both accuracies with
+    ``generalisation_gap``, which is their difference, for the training accuracy and both losses
+    with ``test_accuracy``, and for nothing with other targets. Epochs are chosen by the target, and
+    it alone is predicted.
 
     The module is called as :func:`gnncore.training.fit` calls models, with the states of the
     batch, one after the other, as ``x`` and what :meth:`_kind` says of each as ``graph_attr``.
@@ -170,7 +174,7 @@ class NetworkPredictor(Predictor):
         if self.options["auxiliary"] is not None:
             return tuple(name for name in self.options["auxiliary"] if name != self.target.name)
         known = train.checkpoints[0].metrics
-        return tuple(name for name in _PARTS.get(self.target.name, ()) if name in known)
+        return tuple(name for name in _LEARNT_ALONG.get(self.target.name, ()) if name in known)
 
     def _standardised(
         self, labels: Float[Tensor, "networks outputs"]
