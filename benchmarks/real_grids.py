@@ -37,7 +37,10 @@ CASES = {
 }
 """What is judged on, and what tables call it."""
 
-DEFAULT_ROWS = "dirac_bianconi,dirac_bianconi_sum,dirac_bianconi_sum_global_features"
+DEFAULT_ROWS = (
+    "dirac_bianconi,dirac_bianconi_sum,dirac_bianconi_4_steps,dirac_bianconi_8_steps,"
+    "dirac_bianconi_sum_4_steps,dirac_bianconi_sum_global_features"
+)
 
 
 def main(
