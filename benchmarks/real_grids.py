@@ -74,7 +74,7 @@ def main(
         cells = {
             cell: entry
             for cell, entry in cells.items()
-            if (trainings / cell / RESULT).is_file() or all(map(is_here, entry.folders))
+            if (trainings / cell / RESULT).is_file() or all(map(has_model, entry.folders))
         }
         columns = {
             f"{CASES[case]}, {seed}": (case, seed) for case in cases for seed in seeds.split(",")
@@ -116,7 +116,7 @@ def cell_of(entry: Entry, trainings: Path, samples: int, seeds: str) -> str:
     return f"real_grids/{digest}"
 
 
-def is_here(folder: Path) -> bool:
+def has_model(folder: Path) -> bool:
     """Whether the trained model of a cell is kept, which those done elsewhere lack."""
     return (folder / "training").is_dir()
 

@@ -41,9 +41,8 @@ class Row:
         """The predictor, not fitted yet; options that it does not have are left out."""
         known = {name: value for name, value in more.items() if name in self.kind.defaults}
         if self.predictor == "stacked" and "epochs" in more:
-            own = self.options.get("options", {}).get("forward_propagation", {})
-            known["options"] = {"forward_propagation": {**own, "epochs": more["epochs"]}}
-        return self.kind(**{**self.options, **known})
+            known["options"] = {"forward_propagation": {"epochs": more["epochs"]}}
+        return self.kind(**self.options, **known)
 
     def digest(self, **more: Any) -> str:
         """A hash of everything that the fit depends on but data and seed."""

@@ -36,7 +36,7 @@ class StackedPredictor(Predictor):
     """The weighted mean of trees on statistics and a network on the neural graph.
 
     Weights are those of least squared error on validation, see :func:`best_mean`. Errors of trees
-    and networks differ, so that the mean errs less than either.
+    and networks differ, so that the mean often errs less than either.
 
     Options: ``members``, their names; ``options``, those of each by its name; ``copies``: networks
     are trained so often, from seeds of their own, and their mean is the member.

@@ -11,6 +11,7 @@ from gnncore.storage import Manifest
 from gnncore.training import loop
 from gnncore.training.epoch import validate
 from graphwsl.cli import app
+from graphwsl.properties import load_predictor
 from graphwsl.properties.predictors.stacked import StackedPredictor
 from graphwsl.zoo import Recipe, train_zoo
 
@@ -116,6 +117,9 @@ def test_an_interrupted_training_goes_on(
         }
         monkeypatch.setattr(StackedPredictor, "defaults", options)
     assert run(*arguments, "--out", "whole") == (0, "", "")
+    if predictor == "deep_sets":
+        learnt: Any = load_predictor("whole")
+        assert learnt.auxiliary == ("train_accuracy", "train_loss", "test_loss")
     validations = iter([validate, validate, None])
 
     def interrupted(*given: Any) -> Any:
