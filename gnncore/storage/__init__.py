@@ -27,6 +27,7 @@ from gnncore.storage.json_files import read_json, write_json
 from gnncore.storage.lock import LOCK_NAME, exclusive_lock
 from gnncore.storage.manifest import MANIFEST_NAME, Manifest, ManifestEntry, Problem
 from gnncore.storage.reading import read_bytes, sha256
+from gnncore.storage.seal import Owner, check_seal, seal_of
 from gnncore.storage.tensors import load_metadata, load_tensors, save_tensors
 
 __all__ = [
@@ -35,8 +36,10 @@ __all__ = [
     "CorruptFileError",
     "Manifest",
     "ManifestEntry",
+    "Owner",
     "Problem",
     "StorageError",
+    "check_seal",
     "create_dataset",
     "exclusive_lock",
     "is_leftover",
@@ -48,6 +51,7 @@ __all__ = [
     "read_json",
     "remove_leftovers",
     "save_tensors",
+    "seal_of",
     "sha256",
     "write_bytes",
     "write_hdf5",
