@@ -7,8 +7,9 @@
 (9, 20)
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from gnncore.lazy import lazy
 
 if TYPE_CHECKING:
     from graphwsl.neural_graph.graph import NeuralGraph as NeuralGraph
@@ -17,19 +18,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 # Imported on first use: torch takes longer to import than `graphwsl --help` may take.
-_HOME = {
-    "NeuralGraph": "graphwsl.neural_graph.graph",
-    "neural_graph": "graphwsl.neural_graph.trace",
-}
+_HOME = {"NeuralGraph": "neural_graph.graph"}
 
-__all__ = ["__version__", *_HOME]
+__all__ = ["NeuralGraph", "__version__", "neural_graph"]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'graphwsl' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, _HOME)

@@ -7,8 +7,9 @@
 (20,)
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from gnncore.lazy import lazy
 
 if TYPE_CHECKING:
     from gridstab.dynamics.operating_point import operating_point as operating_point
@@ -23,23 +24,16 @@ __version__ = "0.1.0"
 
 # Imported on first use: SciPy and numba take longer to import than `gridstab --help` may take.
 _HOME = {
-    "PowerGrid": "gridstab.grids.power_grid",
-    "StabilityResult": "gridstab.dynamics.result",
-    "load_case": "gridstab.grids.matpower",
-    "operating_point": "gridstab.dynamics.operating_point",
-    "random_grid": "gridstab.grids.growth",
-    "simulate": "gridstab.dynamics.simulate",
-    "texas_grid": "gridstab.grids.texas",
+    "PowerGrid": "grids.power_grid",
+    "StabilityResult": "dynamics.result",
+    "load_case": "grids.matpower",
+    "operating_point": "dynamics.operating_point",
+    "random_grid": "grids.growth",
+    "simulate": "dynamics.simulate",
+    "texas_grid": "grids.texas",
 }
 
 __all__ = ["__version__", *_HOME]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'gridstab' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, _HOME)

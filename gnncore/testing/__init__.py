@@ -13,6 +13,7 @@ Each takes a layer, a model or any function of ``(x, edge_index, edge_attr, batc
 :func:`check_layer` runs the whole battery over a layer of :mod:`gnncore.layers`.
 """
 
+from gnncore.lazy import lazy
 from gnncore.testing.battery import check_layer
 from gnncore.testing.compilation import assert_compiles
 from gnncore.testing.degenerate import assert_handles_degenerate_graphs, assert_shapes
@@ -46,3 +47,5 @@ __all__ = [
     "permute_nodes",
     "random_graph",
 ]
+
+__getattr__, __dir__ = lazy(__name__, {})

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gnncore.errors import TrainingError
+from gnncore.extras import install_command
 from gnncore.storage import write_text
 from gnncore.training.history import TIMES, Row, validation_metrics
 from gnncore.training.settings import TrainingSettings
@@ -83,7 +84,7 @@ class _TensorBoard:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise TrainingError(
-                "TensorBoard is not installed; pip install 'graphwsl-gridstab[tensorboard]'"
+                f"TensorBoard is not installed; {install_command('tensorboard')}"
             ) from error
         self.writer = SummaryWriter(
             # Hides what a killed run wrote after its last checkpoint.

@@ -3,8 +3,9 @@
 >>> from graphwsl.imports import from_checkpoint, read_state_dict  # doctest: +SKIP
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from gnncore.lazy import lazy
 
 if TYPE_CHECKING:
     from graphwsl.imports.checkpoint import read_state_dict as read_state_dict
@@ -18,20 +19,17 @@ if TYPE_CHECKING:
 
 # Imported on first use, as in the package itself.
 _HOME = {
-    "OnnxModule": "graphwsl.imports.onnx",
-    "from_checkpoint": "graphwsl.imports.state",
-    "from_onnx": "graphwsl.imports.onnx",
-    "from_safetensors": "graphwsl.imports.state",
-    "from_transformers": "graphwsl.imports.transformers",
-    "load_into": "graphwsl.imports.state",
-    "load_model": "graphwsl.imports.loading",
-    "read_state_dict": "graphwsl.imports.checkpoint",
+    "OnnxModule": "onnx",
+    "from_checkpoint": "state",
+    "from_onnx": "onnx",
+    "from_safetensors": "state",
+    "from_transformers": "transformers",
+    "load_into": "state",
+    "load_model": "loading",
+    "read_state_dict": "checkpoint",
 }
 
 __all__ = [*_HOME]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'graphwsl.imports' has no attribute {name!r}")
+__getattr__, __dir__ = lazy(__name__, _HOME)

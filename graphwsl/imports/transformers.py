@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gnncore.extras import install_command
 from graphwsl.errors import ImportedModelError, UnsupportedModelError
 
 HEADS = (
@@ -61,8 +62,7 @@ def from_transformers(
     """A network with random weights, and inputs on which it runs.
 
     Nothing is downloaded, and no code of others is run. Attention is computed step by step
-    (``eager``), in float32, and without a cache. Needs the optional package ``transformers``
-    (``pip install graphwsl-gridstab[transformers]``).
+    (``eager``), in float32, and without a cache. Needs the optional package ``transformers``.
 
     Args:
         model_type_or_config: A name of an architecture, such as ``"bert"``; the content of a
@@ -85,7 +85,7 @@ def from_transformers(
     except ImportError as error:
         raise ImportedModelError(
             "architectures of transformers need the package transformers; run: "
-            "pip install 'graphwsl-gridstab[transformers]'"
+            f"{install_command('transformers')}"
         ) from error
     config = _config(transformers, model_type_or_config, overrides)
     heads = HEADS if head is None else (head,)

@@ -3,8 +3,9 @@
 >>> from graphwsl.properties import PREDICTORS, make_predictor, split_models  # doctest: +SKIP
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from gnncore.lazy import lazy
 
 if TYPE_CHECKING:
     from graphwsl.properties.evaluation import evaluate as evaluate
@@ -35,11 +36,4 @@ _HOME = {
 __all__ = list(_HOME)
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, _HOME)

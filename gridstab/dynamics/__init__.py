@@ -5,9 +5,10 @@ perturbations, :func:`basin_map` scans the plane of perturbations of one node.
 """
 
 import sys
-from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from gnncore.lazy import lazy
 
 if TYPE_CHECKING:
     from gridstab.dynamics.basin_map import BasinMap as BasinMap
@@ -43,14 +44,7 @@ _HOME = {
 __all__ = list(_HOME)
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, _HOME)
 
 
 class _FunctionsBeforeModules(ModuleType):

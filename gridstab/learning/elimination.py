@@ -6,13 +6,14 @@ half is computed.
 """
 
 import numpy as np
-from numba import njit
+
+from gnncore.compiled import compiled
 
 BATCH = 64
 """Matrices that take each step together: few enough for the cache, enough for vectors to pay."""
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "nsz"}, error_model="numpy")
+@compiled(fastmath={"contract", "nsz"}, error_model="numpy")
 def eliminate(order, starts, columns, block_starts, blocks, matrices):  # type: ignore[no-untyped-def]
     """Factorise, then invert backwards, in place.
 
@@ -38,7 +39,7 @@ def eliminate(order, starts, columns, block_starts, blocks, matrices):  # type: 
         _finish(matrices, order[step], column, below)
 
 
-@njit(cache=True, fastmath={"contract", "nsz"}, error_model="numpy")
+@compiled(fastmath={"contract", "nsz"}, error_model="numpy")
 def _divide(matrices, node, column, below):  # type: ignore[no-untyped-def]
     """The column over its diagonal; what it was goes to ``below``."""
     for a in range(len(column)):
@@ -52,7 +53,7 @@ def _divide(matrices, node, column, below):  # type: ignore[no-untyped-def]
             entry[1, m] = (y * u - x * v) * scale
 
 
-@njit(cache=True, fastmath={"contract", "nsz"}, error_model="numpy")
+@compiled(fastmath={"contract", "nsz"}, error_model="numpy")
 def _update(matrices, column, block, below):  # type: ignore[no-untyped-def]
     """The block minus column times column."""
     place = 0
@@ -68,7 +69,7 @@ def _update(matrices, column, block, below):  # type: ignore[no-untyped-def]
                 entry[1, m] -= x * v + y * u
 
 
-@njit(cache=True, fastmath={"contract", "nsz"}, error_model="numpy")
+@compiled(fastmath={"contract", "nsz"}, error_model="numpy")
 def _multiply(matrices, column, block, below):  # type: ignore[no-untyped-def]
     """Minus the inverse's block times the column, into ``below``."""
     for a in range(len(column)):
@@ -84,7 +85,7 @@ def _multiply(matrices, column, block, below):  # type: ignore[no-untyped-def]
                 _subtract(entry, matrices[column[a]], below[b])
 
 
-@njit(cache=True, fastmath={"contract", "nsz"}, error_model="numpy")
+@compiled(fastmath={"contract", "nsz"}, error_model="numpy")
 def _subtract(first, second, result):  # type: ignore[no-untyped-def]
     for m in range(BATCH):
         x, y, u, v = first[0, m], first[1, m], second[0, m], second[1, m]
@@ -92,7 +93,7 @@ def _subtract(first, second, result):  # type: ignore[no-untyped-def]
         result[1, m] -= x * v + y * u
 
 
-@njit(cache=True, fastmath={"contract", "nsz"}, error_model="numpy")
+@compiled(fastmath={"contract", "nsz"}, error_model="numpy")
 def _finish(matrices, node, column, below):  # type: ignore[no-untyped-def]
     """The inverse's diagonal and column."""
     diagonal = matrices[node]

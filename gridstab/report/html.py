@@ -15,6 +15,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
+from gnncore.extras import install_command
 from gnncore.storage import write_text
 from gridstab.errors import MissingExtraError
 from gridstab.report.content import Report
@@ -49,7 +50,7 @@ def render_html(report: Report) -> str:
     except ImportError as error:
         package = str(error.name).partition(".")[0]
         raise MissingExtraError(
-            f"the report needs the package {package}: pip install graphwsl-gridstab[report]"
+            f"the report needs the package {package}: {install_command('report')}"
         ) from error
 
     plotly, script = get_plotlyjs(), _page_file("report.js")

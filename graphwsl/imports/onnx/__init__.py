@@ -4,6 +4,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from gnncore.extras import install_command
 from graphwsl.errors import ImportedModelError
 
 if TYPE_CHECKING:
@@ -30,6 +31,6 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'graphwsl.imports.onnx' has no attribute {name!r}")
     if find_spec("onnx") is None:
         raise ImportedModelError(
-            "ONNX files need the package onnx; run: pip install 'graphwsl-gridstab[onnx]'"
+            f"ONNX files need the package onnx; run: {install_command('onnx')}"
         )
     return getattr(import_module(_HOME[name]), name)

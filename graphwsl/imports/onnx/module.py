@@ -243,9 +243,8 @@ def from_onnx(
 ) -> OnnxModule:
     """The network of an ONNX file as a torch module in evaluation mode.
 
-    Needs the optional package ``onnx`` (``pip install graphwsl-gridstab[onnx]``). The file may
-    come from anywhere: nothing of it is executed but the operators of the registry, and nothing is
-    read outside its folder.
+    Needs the optional package ``onnx``. The file may come from anywhere: nothing of it is executed
+    but the operators of the registry, and nothing is read outside its folder.
 
     Args:
         source: The file, or its contents.

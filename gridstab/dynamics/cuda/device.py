@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from gnncore.extras import install_command
 from gridstab.dynamics.cuda.layout import Layout
 from gridstab.dynamics.engine import Availability
 
@@ -130,7 +131,7 @@ def cupy_availability() -> Availability:
     try:
         import cupy
     except ImportError:
-        why = "CuPy is not installed: pip install graphwsl-gridstab[gpu]"
+        why = f"CuPy is not installed: {install_command('gpu')}"
         return Availability(False, why, "")
     version = f"cupy {cupy.__version__}"
     try:

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from gnncore.extras import install_command
 from gridstab.dynamics.julia.find import OPTIONS, find_source, julia_environment
 from gridstab.dynamics.julia.interrupt import cancelling_on_interrupt
 from gridstab.dynamics.julia.request import CANCELLED, FAILED, Arrays, Problem
@@ -195,7 +196,7 @@ def obstacle() -> str:
     if _has_libjulia():
         return "other code has started Julia here"
     if find_spec("julia") is None or find_spec("julia.api") is None:
-        return "PyJulia is not installed: pip install 'graphwsl-gridstab[julia]'"
+        return f"PyJulia is not installed: {install_command('julia')}"
     return ""
 
 

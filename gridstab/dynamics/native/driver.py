@@ -8,8 +8,8 @@ not depend on its neighbours, its lane or the batch.
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from gnncore.compiled import compiled
 from gridstab.dynamics.native.checks import (
     UNSET,
     close_windows,
@@ -183,7 +183,7 @@ def decide(rule: Any, schedule: Any, clock: int, lane_rows: Any, lane: int) -> A
     return RUNNING, HORIZON
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def run(
     lanes: Any,
     state: Any,

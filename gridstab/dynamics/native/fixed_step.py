@@ -3,8 +3,8 @@
 from typing import Any, Literal
 
 import numpy as np
-from numba import njit
 
+from gnncore.compiled import compiled
 from gridstab.dynamics.native.integrator import (
     PROCESSOR,
     STEP_ROWS,
@@ -21,7 +21,7 @@ from gridstab.dynamics.swing import SwingModel
 Precision = Literal["float32", "float64"]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _advance(
     lanes: Any, state: Any, network: Any, nodes: Any, coupling: Any, steps: Any, count: int,
     strength: float, room: Any,

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from numba import njit
 
+from gnncore.compiled import compiled
 from gridstab.dynamics.reference.swing_equation import SwingArrays, right_hand_side
 from gridstab.dynamics.reference.tableaus import Tableau
 
@@ -30,7 +30,7 @@ class Workspace(NamedTuple):
     cosine: Float[np.ndarray, " nodes"]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def make_workspace(nodes: int, stages: int) -> Workspace:
     """Room for one trajectory."""
     return Workspace(
@@ -42,7 +42,7 @@ def make_workspace(nodes: int, stages: int) -> Workspace:
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def start(
     workspace: Workspace,
     swing: SwingArrays,
@@ -60,7 +60,7 @@ def start(
     right_hand_side(workspace.state, workspace.slopes[0], workspace.sine, workspace.cosine, swing)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def combine(
     workspace: Workspace, coefficients: Float[np.ndarray, " stages"], count: int, step: float
 ) -> None:
@@ -75,7 +75,7 @@ def combine(
                 new_state[i] += weight * slope[i]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def attempt_step(workspace: Workspace, swing: SwingArrays, tableau: Tableau, step: float) -> None:
     """Fills ``new_state`` and all slopes; the last slope belongs to ``new_state``."""
     stages = len(tableau.weights)
@@ -90,14 +90,14 @@ def attempt_step(workspace: Workspace, swing: SwingArrays, tableau: Tableau, ste
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def accept_step(workspace: Workspace) -> None:
     """The new state becomes the state."""
     workspace.state[:] = workspace.new_state
     workspace.slopes[0] = workspace.slopes[-1]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def error_norm(
     workspace: Workspace, tableau: Tableau, step: float, rtol: float, atol: float
 ) -> float:
@@ -123,7 +123,7 @@ def error_norm(
     return step * squared / math.sqrt((squared + 0.01 * squared_correction) * size)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def first_step(
     workspace: Workspace,
     swing: SwingArrays,
@@ -153,7 +153,7 @@ def first_step(
     return min(100.0 * small, step, interval)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def adaptive_step(
     workspace: Workspace,
     swing: SwingArrays,

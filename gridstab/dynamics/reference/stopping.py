@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from numba import njit
 
+from gnncore.compiled import compiled
 from gridstab.dynamics.engine import StopRule
 from gridstab.dynamics.swing import SwingModel
 from gridstab.dynamics.thresholds import thresholds
@@ -94,7 +94,7 @@ def make_stops(rule: StopRule, model: SwingModel) -> Stops:
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def largest_frequency(omega: Float[np.ndarray, " nodes"]) -> float:
     """max |ω_i|."""
     largest = 0.0
@@ -103,7 +103,7 @@ def largest_frequency(omega: Float[np.ndarray, " nodes"]) -> float:
     return largest
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def basin_energy(
     theta: Float[np.ndarray, " nodes"],
     omega: Float[np.ndarray, " nodes"],
@@ -137,7 +137,7 @@ def basin_energy(
     return energy
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def certified(energy: float, time_left: float, stops: Stops) -> bool:
     """Whether a state of this basin energy returns, and within the time that is left."""
     return energy < stops.quiet_energy or (
@@ -145,7 +145,7 @@ def certified(energy: float, time_left: float, stops: Stops) -> bool:
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def make_window(nodes: int) -> Window:
     """Room for the windows of one trajectory."""
     return Window(
@@ -158,7 +158,7 @@ def make_window(nodes: int) -> Window:
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def open_first_window(window: Window, theta: Float[np.ndarray, " nodes"]) -> None:
     """Begins a trajectory; its first window has no predecessor to agree with."""
     window.start_theta[:] = theta
@@ -169,7 +169,7 @@ def open_first_window(window: Window, theta: Float[np.ndarray, " nodes"]) -> Non
     window.previous_highest[:] = np.inf
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def widen_window(window: Window, omega: Float[np.ndarray, " nodes"]) -> None:
     """Takes the frequencies of one more step into the running window."""
     for i in range(len(omega)):
@@ -177,7 +177,7 @@ def widen_window(window: Window, omega: Float[np.ndarray, " nodes"]) -> None:
         window.highest[i] = max(window.highest[i], omega[i])
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def close_window(window: Window, theta: Float[np.ndarray, " nodes"], stops: Stops) -> bool:
     """Ends the running window, opens the next, and tells whether the trajectory has settled.
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from numba import njit
 
+from gnncore.compiled import compiled
 from gridstab.dynamics.swing import SwingModel
 
 
@@ -34,7 +34,7 @@ def swing_arrays(model: SwingModel) -> SwingArrays:
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def right_hand_side(
     state: Float[np.ndarray, " 2*nodes"],
     slope: Float[np.ndarray, " 2*nodes"],

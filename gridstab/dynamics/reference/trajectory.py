@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 from jaxtyping import Float, Int
-from numba import njit
 
+from gnncore.compiled import compiled
 from gridstab.dynamics.engine import RETURN_FREQUENCY, Reason, Status
 from gridstab.dynamics.reference.runge_kutta import (
     Workspace,
@@ -39,7 +39,7 @@ PUBLISHED_FIRST_TIME = 1.0
 """The published rule is silent before this time [s]."""
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def follow(
     workspace: Workspace,
     window: Window,
@@ -93,7 +93,7 @@ def follow(
                     return LEFT, SETTLED, time, largest
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def run_to_stop(
     node: Int[np.ndarray, " trajectories"],
     dtheta: Float[np.ndarray, " trajectories"],
@@ -121,7 +121,7 @@ def run_to_stop(
         )
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def run_to_times(
     node: Int[np.ndarray, " trajectories"],
     dtheta: Float[np.ndarray, " trajectories"],
@@ -149,7 +149,7 @@ def run_to_times(
                 states[k, sample] = workspace.state
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def run_fixed_steps(
     node: Int[np.ndarray, " trajectories"],
     dtheta: Float[np.ndarray, " trajectories"],

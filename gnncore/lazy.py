@@ -1,0 +1,37 @@
+"""Packages whose names are imported when they are first asked for.
+
+torch, SciPy and numba take longer to import than ``gridstab --help`` may take.
+"""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import iter_modules
+from typing import Any
+
+
+def lazy(
+    package: str, home: Mapping[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The functions ``__getattr__`` and ``__dir__`` of a package (PEP 562).
+
+    Beside the names in ``home``, all modules of the package are found, so that
+    ``gridstab.grids.ring(6)`` works after ``import gridstab`` alone.
+
+    Args:
+        package: The ``__name__`` of the package.
+        home: Every public name and the module within the package that holds it.
+    """
+
+    def getattribute(name: str) -> Any:
+        if name in home:
+            return getattr(import_module(f"{package}.{home[name]}"), name)
+        if name.startswith("_") or find_spec(f"{package}.{name}") is None:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return import_module(f"{package}.{name}")
+
+    def names() -> list[str]:
+        modules = iter_modules(import_module(package).__path__)
+        return sorted({*home, *(one.name for one in modules if not one.name.startswith("_"))})
+
+    return getattribute, names
