@@ -1,4 +1,4 @@
-"""What batching costs in a training: our loader against PyG's, and its share of the time.
+"""What batching costs in a training: our loader against PyG's, its share of the time, and threads.
 
     python -m benchmarks.training_throughput
 
@@ -6,8 +6,13 @@ The graphs are 700 random grids of 100 nodes, as many as in the training set of 
 data set, with node labels drawn at random: speed does not depend on them. Both loaders shuffle and
 run in the training's own process, on one thread. The model is a TAG network of 3 layers with 20
 channels and 3 hops.
+
+The last table trains with one thread and with one a core, in wall time, on the machine as it is
+and beside two busy processes a core. `gnncore.training.threads` rests on it.
 """
 
+import os
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +24,7 @@ from torch_geometric.loader import DataLoader
 from benchmarks.results import Report
 from benchmarks.timing import Spread, repeat_for
 from gnncore.models import GraphModel, ModelSpecification
+from gnncore.processes import end_with_parent
 from gnncore.training import (
     GraphStore,
     Loader,
@@ -90,9 +96,23 @@ def main(
         "The share with PyG's loader follows from the ratio of the two loaders, the rest of the "
         "step being the same."
     )
+    threads = [race(store, repeats, seed, busy) for busy in (0, 2 * cores())]
+    report.table(
+        "Threads of a training with batches of 64",
+        ["busy processes", "one thread [graphs/s]", f"{cores()} threads [graphs/s]", "one is ×"],
+        [
+            [
+                str(row["busy"]),
+                f"{row['one']:,.0f}",
+                f"{row['all']:,.0f}",
+                f"{row['one'] / row['all']:.1f}",
+            ]
+            for row in threads
+        ],
+    )
     settings: dict[str, Any] = {"graphs": graphs, "nodes": nodes, "seed": seed, "repeats": repeats}
     loaders = [{**row, "ours": vars(row["ours"]), "pyg": vars(row["pyg"])} for row in loading]
-    report.save(settings, {"loaders": loaders, "training": training}, json)
+    report.save(settings, {"loaders": loaders, "training": training, "threads": threads}, json)
 
 
 def labelled_graphs(count: int, nodes: int, seed: int) -> list[Data]:
@@ -140,6 +160,38 @@ def train(store: GraphStore, batch_size: int, epochs: int, seed: int) -> dict[st
             "loader_share": result.loader_share,
         }
     return {"batch_size": batch_size, **speeds}
+
+
+def race(store: GraphStore, epochs: int, seed: int, busy: int) -> dict[str, Any]:
+    """Graphs a second of wall time with one thread and with all, beside ``busy`` processes."""
+    context = get_context("spawn")
+    stop = context.Event()
+    others = [context.Process(target=keep_busy, args=(stop,)) for _ in range(busy)]
+    for other in others:
+        other.start()
+    try:
+        speeds = {"one": 0.0, "all": 0.0}
+        for name, threads in (("one", 1), ("all", cores())):
+            torch.set_num_threads(threads)
+            speeds[name] = train(store, 64, epochs, seed)["samples_per_second"]
+    finally:
+        stop.set()
+        for other in others:
+            other.join()
+        torch.set_num_threads(1)
+    return {"busy": busy, **speeds}
+
+
+def keep_busy(stop: Any) -> None:
+    """Compute until asked to stop."""
+    end_with_parent()
+    while not stop.is_set():
+        sum(range(10**6))
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def share_of_pyg(share: float, ratio: float) -> float:

@@ -21,6 +21,7 @@ from gnncore.training.objectives import Objective
 from gnncore.training.optimisers import make_optimiser, make_schedule
 from gnncore.training.settings import TrainingSettings
 from gnncore.training.store import GraphStore
+from gnncore.training.threads import threads_for
 
 
 def fit(
@@ -69,6 +70,8 @@ def fit(
     with ExitStack() as stack:
         processes = stack.enter_context(processes_on(settings.device))
         device = processes.device
+        if device.type == "cpu":
+            stack.enter_context(threads_for(model, train, settings.batch_size))
         stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
         folder = None if out is None else Path(out)
         if folder is not None and processes.is_first:

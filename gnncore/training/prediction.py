@@ -11,6 +11,7 @@ from torch_geometric.data import Data
 from gnncore.errors import TrainingError
 from gnncore.training.loader import Loader
 from gnncore.training.store import GraphStore
+from gnncore.training.threads import threads_for
 
 
 def predict(
@@ -35,7 +36,10 @@ def predict(
     """
     first = next(model.parameters(), None)
     device = store.device if first is None else first.device
-    return predict_on(device, model, store, batch_size).cpu()
+    if device.type != "cpu":
+        return predict_on(device, model, store, batch_size).cpu()
+    with threads_for(model, store, batch_size):
+        return predict_on(device, model, store, batch_size)
 
 
 def predict_on(
