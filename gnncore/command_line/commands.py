@@ -1,9 +1,12 @@
 """A program of several commands whose foreseen errors are one line and an exit code."""
 
+import errno
+import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeGuard
 
 import typer
 from typer.core import TyperGroup
@@ -11,12 +14,15 @@ from typer.core import TyperGroup
 UsageError: Any = typer.BadParameter.__base__
 """Click's class, of which newer releases of typer carry their own copy."""
 
+_OUTPUT_ERRORS = {errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF}
+
 
 class Commands(TyperGroup):
     """Turns every foreseen error into one line on stderr and an exit code.
 
-    2: what the user asked for is wrong, and nothing was written. 1: the machine failed (disk full,
-    file damaged), or a training diverged. 130: interrupted.
+    2: what the user asked for is wrong, or another process works in the folder, and nothing was
+    written. 1: the machine failed (disk full, file damaged), or a training diverged. 130:
+    interrupted.
 
     A program derives from it and sets both attributes.
 
@@ -35,29 +41,50 @@ class Commands(TyperGroup):
         try:
             # Not standalone: errors are raised, not printed over several lines.
             code = super().main(args, *more, **{**options, "standalone_mode": False})
+            if sys.stdout is not None:  # None where the program was started with it closed
+                sys.stdout.flush()  # at exit nobody could say in one line that it failed
         except UsageError as error:
             code = self._fail(error.format_message() + _given(error, args), error.exit_code)
         except typer.Abort:
             code = 130
         except Exception as error:
             from gnncore.errors import GnncoreError, TrainingError
-            from gnncore.storage.errors import StorageError
+            from gnncore.storage.errors import FolderInUseError, StorageError
 
-            if isinstance(error, StorageError | TrainingError):
+            if isinstance(error, FolderInUseError):
+                code = self._fail(str(error), 2)
+            elif isinstance(error, StorageError | TrainingError):
                 code = self._fail(str(error), 1)
             elif isinstance(error, (GnncoreError, type(self).user_error())):
                 code = self._fail(str(error), 2)
-            elif isinstance(error, BrokenPipeError):
-                sys.stdout = None  # or Python complains at exit
-                code = 1
+            elif _is_of_output(error):
+                _forget_output()
+                broken = isinstance(error, BrokenPipeError)  # by a reader who has read enough
+                code = 1 if broken else self._fail(f"cannot write the output: {error.strerror}", 1)
             else:
                 raise
         sys.exit(code if isinstance(code, int) else 0)
 
     def _fail(self, message: str, code: int) -> int:
         if message:  # none where the help was printed instead
-            typer.echo(f"{self.program}: " + " ".join(message.split()), err=True)
+            with suppress(OSError):  # nobody is left to be told
+                typer.echo(f"{self.program}: " + " ".join(message.split()), err=True)
         return code
+
+
+def _is_of_output(error: Exception) -> TypeGuard[OSError]:
+    """Whether a standard stream failed, of which an error, unlike that of a file, has no name."""
+    return isinstance(error, OSError) and error.filename is None and error.errno in _OUTPUT_ERRORS
+
+
+def _forget_output() -> None:
+    """Let the rest of the output go nowhere, or Python complains at exit that it cannot flush."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(nowhere, stream.fileno())
 
 
 def _given(error: Any, args: Sequence[str]) -> str:

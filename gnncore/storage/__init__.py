@@ -21,9 +21,10 @@ from gnncore.storage.atomic import (
     write_text,
     write_with,
 )
-from gnncore.storage.errors import CorruptFileError, StorageError
+from gnncore.storage.errors import CorruptFileError, FolderInUseError, StorageError
 from gnncore.storage.hdf5 import create_dataset, read_hdf5, write_hdf5
 from gnncore.storage.json_files import read_json, write_json
+from gnncore.storage.links import refuse_links
 from gnncore.storage.lock import LOCK_NAME, exclusive_lock
 from gnncore.storage.manifest import MANIFEST_NAME, Manifest, ManifestEntry, Problem
 from gnncore.storage.reading import read_bytes, sha256
@@ -34,6 +35,7 @@ __all__ = [
     "LOCK_NAME",
     "MANIFEST_NAME",
     "CorruptFileError",
+    "FolderInUseError",
     "Manifest",
     "ManifestEntry",
     "Owner",
@@ -49,6 +51,7 @@ __all__ = [
     "read_bytes",
     "read_hdf5",
     "read_json",
+    "refuse_links",
     "remove_leftovers",
     "save_tensors",
     "seal_of",

@@ -18,3 +18,7 @@ class StorageError(Exception):
 
 class CorruptFileError(StorageError):
     """A file is damaged, or is not what its reader expects."""
+
+
+class FolderInUseError(StorageError):
+    """Another process, or another holder in this one, is writing in a folder."""

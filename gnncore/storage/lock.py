@@ -1,14 +1,17 @@
 """One writer a folder, enforced by the operating system."""
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gnncore.storage.errors import StorageError
+from gnncore.storage.errors import CorruptFileError, FolderInUseError, StorageError
 
 LOCK_NAME = ".lock"
+
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 
 
 @contextmanager
@@ -16,21 +19,28 @@ def exclusive_lock(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Keep other processes, and other holders in this one, from writing into a folder.
 
     The kernel holds the lock on ``folder/.lock`` and releases it when the process ends, however
-    it ends; the empty file stays. Processes forked inside the block share the lock.
+    it ends; the empty file stays. Processes forked inside the block share the lock. What was read
+    before the lock was held may have changed since, so look again inside the block.
 
     Raises:
-        StorageError: Another holder is at work, or the folder is missing or read-only.
+        FolderInUseError: Another holder is at work.
+        CorruptFileError: The lock is a symbolic link, which could lead anywhere.
+        StorageError: The folder is missing or read-only.
     """
     path = Path(folder, LOCK_NAME)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(path, _FLAGS, 0o666)
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise CorruptFileError.because(
+                "lock", folder, f"its {LOCK_NAME} is a symbolic link; remove it"
+            ) from error
         raise StorageError.because("lock", folder, error) from error
     try:
         try:
             _lock(descriptor)
         except BlockingIOError as error:
-            raise StorageError.because(
+            raise FolderInUseError.because(
                 "lock", folder, "another run is writing there; wait for it or choose another folder"
             ) from error
         except OSError as error:

@@ -16,8 +16,9 @@ from typing import Any, Literal
 from gnncore.storage.atomic import is_leftover, write_bytes
 from gnncore.storage.errors import CorruptFileError, StorageError
 from gnncore.storage.json_files import parse_json, to_json
+from gnncore.storage.links import refuse_links
 from gnncore.storage.lock import LOCK_NAME
-from gnncore.storage.reading import read_bytes, sha256
+from gnncore.storage.reading import read_bytes, sha256, size_of
 
 MANIFEST_NAME = "manifest.json"
 _SCHEMA = 1
@@ -92,11 +93,12 @@ class Manifest:
         """The manifest that a folder holds.
 
         Raises:
-            CorruptFileError: The manifest is not, byte for byte, what :meth:`write` writes, or
-                lists a path outside the folder.
+            CorruptFileError: The manifest is not, byte for byte, what :meth:`write` writes, is a
+                symbolic link, or lists a path outside the folder.
             StorageError: The folder has no readable manifest.
         """
         path = Path(folder, MANIFEST_NAME)
+        refuse_links(folder, MANIFEST_NAME)
         data = read_bytes(path)
         value = parse_json(data, path)
         try:
@@ -144,6 +146,29 @@ class Manifest:
             else:
                 problems += self._compare(path, entry)
         return sorted(problems, key=lambda problem: problem.path)
+
+    def require(self, *names: str) -> None:
+        """Nothing, if these files are as they were listed; call it before computing with them.
+
+        Args:
+            names: Relative paths with forward slashes.
+
+        Raises:
+            CorruptFileError: A file is not listed, is a link, or has changed.
+            StorageError: A file is missing or cannot be read.
+        """
+        for name in names:
+            path, entry = self.folder / name, self.entries.get(name)
+            if entry is None:
+                raise CorruptFileError.because("use", path, "its folder's manifest lacks it")
+            refuse_links(self.folder, name)
+            size = size_of(path)
+            if size != entry.size:
+                raise CorruptFileError.because(
+                    "use", path, f"it holds {size} bytes instead of {entry.size}"
+                )
+            if sha256(path) != entry.sha256:
+                raise CorruptFileError.because("use", path, "it has changed: its SHA-256 differs")
 
     def _compare(self, path: str, entry: ManifestEntry) -> list[Problem]:
         try:

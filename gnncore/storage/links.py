@@ -1,0 +1,28 @@
+"""Symbolic links within a folder of ours, which nobody here makes and which could lead anywhere."""
+
+import os
+from pathlib import Path, PurePath
+
+from gnncore.storage.errors import CorruptFileError
+
+
+def refuse_links(folder: str | os.PathLike[str], *names: str) -> None:
+    """Nothing, if none of these files and folders below a folder is a symbolic link.
+
+    The folder itself, which the user names, may be one. What is not there is no link.
+
+    Args:
+        folder: The folder.
+        names: Relative paths; each folder on the way is looked at too.
+
+    Raises:
+        CorruptFileError: One of them is a link.
+    """
+    for name in names:
+        path = Path(folder)
+        for part in PurePath(name).parts:
+            path = path / part
+            if path.is_symlink():
+                raise CorruptFileError.because(
+                    "use", path, "it is a symbolic link; put what it leads to in its place"
+                )
