@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import pairwise
@@ -18,7 +19,7 @@ _OUTPUT_ERRORS = {errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF}
 
 
 class Commands(TyperGroup):
-    """Turns every foreseen error into one line on stderr and an exit code.
+    """Turns every foreseen error into one line on stderr and an exit code; warnings are lines too.
 
     2: what the user asked for is wrong, or another process works in the folder, and nothing was
     written. 1: the machine failed (disk full, file damaged), or a training diverged. 130:
@@ -39,8 +40,10 @@ class Commands(TyperGroup):
         """Run, and exit with the code."""
         args = sys.argv[1:] if args is None else list(args)
         try:
-            # Not standalone: errors are raised, not printed over several lines.
-            code = super().main(args, *more, **{**options, "standalone_mode": False})
+            with warnings.catch_warnings():
+                warnings.showwarning = self._warn
+                # Not standalone: errors are raised, not printed over several lines.
+                code = super().main(args, *more, **{**options, "standalone_mode": False})
             if sys.stdout is not None:  # None where the program was started with it closed
                 sys.stdout.flush()  # at exit nobody could say in one line that it failed
         except UsageError as error:
@@ -64,6 +67,11 @@ class Commands(TyperGroup):
             else:
                 raise
         sys.exit(code if isinstance(code, int) else 0)
+
+    def _warn(self, message: Warning | str, *where: object) -> None:
+        """A warning in one line, without the place in the code that Python would show."""
+        del where
+        self._fail(str(message), 0)
 
     def _fail(self, message: str, code: int) -> int:
         if message:  # none where the help was printed instead

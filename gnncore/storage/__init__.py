@@ -21,8 +21,13 @@ from gnncore.storage.atomic import (
     write_text,
     write_with,
 )
-from gnncore.storage.errors import CorruptFileError, FolderInUseError, StorageError
-from gnncore.storage.hdf5 import create_dataset, read_hdf5, write_hdf5
+from gnncore.storage.errors import (
+    CorruptFileError,
+    FolderInUseError,
+    RecomputedWarning,
+    StorageError,
+)
+from gnncore.storage.hdf5 import create_dataset, encode_hdf5, read_hdf5, write_hdf5
 from gnncore.storage.json_files import read_json, write_json
 from gnncore.storage.links import refuse_links
 from gnncore.storage.lock import LOCK_NAME, exclusive_lock
@@ -40,9 +45,11 @@ __all__ = [
     "ManifestEntry",
     "Owner",
     "Problem",
+    "RecomputedWarning",
     "StorageError",
     "check_seal",
     "create_dataset",
+    "encode_hdf5",
     "exclusive_lock",
     "is_leftover",
     "load_metadata",

@@ -22,3 +22,7 @@ class CorruptFileError(StorageError):
 
 class FolderInUseError(StorageError):
     """Another process, or another holder in this one, is writing in a folder."""
+
+
+class RecomputedWarning(UserWarning):
+    """Stored results cannot be built upon and are computed again; says which and why."""

@@ -40,26 +40,37 @@ _LIBRARY_ERRORS = frozenset(
 
 
 def write_hdf5(path: str | os.PathLike[str], fill: Callable[["h5py.File"], None]) -> None:
-    """Create or replace an HDF5 file; equal calls of ``fill`` give equal bytes.
+    """Create or replace an HDF5 file; equal content gives equal bytes.
 
-    The file is built in memory and then written as a whole, because the HDF5 library cannot
-    recover from a disk that fills up under it. Equal bytes need the same order of creation and
-    the same HDF5 and zlib libraries. HDF5 1.10 or later reads the file.
+    It is written as a whole, because the HDF5 library cannot recover from a disk that fills up
+    under it.
 
     Args:
         path: The file to create or replace.
-        fill: Receives the open, empty file. Use :func:`create_dataset` in it.
+        fill: As for :func:`encode_hdf5`.
 
     Raises:
         StorageError: As :func:`write_with`.
+    """
+    write_bytes(path, encode_hdf5(fill))
+
+
+def encode_hdf5(fill: Callable[["h5py.File"], None]) -> bytes:
+    """The bytes of an HDF5 file.
+
+    The file is built in memory, so it must fit there. Equality holds for the same order of
+    creation and the same HDF5 and zlib libraries. HDF5 1.10 or later reads the file.
+
+    Args:
+        fill: Receives the open, empty file. Use :func:`create_dataset` in it.
     """
     import h5py
 
     with h5py.File("memory", "w", driver="core", backing_store=False, libver=_FORMAT) as file:
         fill(file)
         file.flush()
-        image = file.id.get_file_image()
-    write_bytes(path, image)
+        image: bytes = file.id.get_file_image()
+    return image
 
 
 def create_dataset(group: "h5py.Group", name: str, array: ArrayLike) -> "h5py.Dataset":

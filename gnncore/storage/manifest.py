@@ -6,7 +6,7 @@ who rewrites the manifest too.
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from hashlib import sha256 as hash_of
@@ -89,8 +89,34 @@ class Manifest:
         return cls(root, entries, patterns)
 
     @classmethod
-    def read(cls, folder: str | os.PathLike[str]) -> "Manifest":
+    def of_files(
+        cls, folder: str | os.PathLike[str], names: Collection[str], ignore: Iterable[str]
+    ) -> "Manifest":
+        """The manifest of some files of a folder; all others are strays, unless ignored.
+
+        Args:
+            folder: The folder.
+            names: Relative paths with forward slashes.
+            ignore: As for :meth:`of`.
+
+        Raises:
+            CorruptFileError: A file is a link or another special file.
+            StorageError: A file is missing or cannot be read.
+        """
+        root, entries = Path(folder), {}
+        refuse_links(root, *names)
+        for name in sorted(names):
+            entries[name] = ManifestEntry(size_of(root / name), sha256(root / name))
+        return cls(root, entries, tuple(sorted({*ignore, MANIFEST_NAME})))
+
+    @classmethod
+    def read(cls, folder: str | os.PathLike[str], *, damaged: bool = False) -> "Manifest":
         """The manifest that a folder holds.
+
+        Args:
+            folder: The folder.
+            damaged: Take what can be read of a manifest whose own checksum is wrong. A file that
+                equals its entry is good all the same: no damage makes a checksum right.
 
         Raises:
             CorruptFileError: The manifest is not, byte for byte, what :meth:`write` writes, is a
@@ -110,7 +136,7 @@ class Manifest:
             expected = manifest._encoded()
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise CorruptFileError.because("read", path, "it is not a manifest") from error
-        if data != expected:
+        if data != expected and not damaged:
             raise CorruptFileError.because("read", path, "its checksum or its form is wrong")
         for name in entries:
             if not _is_portable(name):

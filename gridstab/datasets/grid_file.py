@@ -12,7 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from gnncore.storage import CorruptFileError, create_dataset, read_hdf5, write_hdf5
+from gnncore.storage import (
+    CorruptFileError,
+    Owner,
+    check_seal,
+    create_dataset,
+    encode_hdf5,
+    read_hdf5,
+    seal_of,
+    write_bytes,
+)
 from gridstab.datasets.labelled_grid import (
     LabelledGrid,
     label_arrays,
@@ -27,20 +36,14 @@ from gridstab.grids.power_grid import PowerGrid
 COUNTS = tuple(field.name for field in fields(NodeCounts))
 
 
-def write_result(
-    path: Path, grid_id: int, seed: int, result: StabilityResult, theta: np.ndarray
-) -> None:
-    """Create the file of a simulated grid.
+def encode_result(grid_id: int, seed: int, result: StabilityResult, theta: np.ndarray) -> bytes:
+    """The file of a simulated grid.
 
     Args:
-        path: The file.
         grid_id: Global number of the grid.
         seed: Seed of the campaign.
         result: What was simulated.
         theta: Phases of the operating point [rad], shape ``(nodes,)``.
-
-    Raises:
-        StorageError: The file cannot be written.
     """
     grid = result.grid
     arrays: dict[str, np.ndarray] = {
@@ -54,7 +57,7 @@ def write_result(
     }
     if grid.coordinates is not None:
         arrays["coordinates"] = grid.coordinates
-    _write(path, arrays, {"grid_id": grid_id, "seed": seed, "name": grid.name})
+    return _encode(arrays, {"grid_id": grid_id, "seed": seed, "name": grid.name})
 
 
 def read_result(path: Path, settings: dict[str, object] | None = None) -> StabilityResult:
@@ -88,12 +91,11 @@ def read_theta(path: Path) -> np.ndarray:
     return read_hdf5(path, lambda file: file["theta"][()])
 
 
-def write_imported(path: Path, labelled: LabelledGrid, samples: int) -> None:
-    """Create the file of a grid whose labels stem from ``samples`` trajectories a node.
+def encode_imported(labelled: LabelledGrid, samples: int) -> bytes:
+    """The file of a grid whose labels stem from ``samples`` trajectories a node.
 
     Raises:
         RunFolderError: A label does not fit the grid, or is no multiple of 1/samples.
-        StorageError: The file cannot be written.
     """
     arrays = {
         **published_arrays(labelled.grid),
@@ -101,7 +103,7 @@ def write_imported(path: Path, labelled: LabelledGrid, samples: int) -> None:
         "damping": labelled.grid.damping,
         **label_arrays(labelled, samples),
     }
-    _write(path, arrays, {"grid_id": labelled.grid_id, "name": labelled.grid.name})
+    return _encode(arrays, {"grid_id": labelled.grid_id, "name": labelled.grid.name})
 
 
 def read_labels(path: Path) -> LabelledGrid:
@@ -128,22 +130,31 @@ def read_labels(path: Path) -> LabelledGrid:
         raise CorruptFileError.because("read", path, f"it is no grid file: {error}") from error
 
 
-def write_counts(path: Path, counts: NodeCounts) -> None:
+def write_counts(path: Path, counts: NodeCounts, owner: Owner) -> None:
     """Create the file of a finished work unit.
+
+    Args:
+        path: The file.
+        counts: What was simulated.
+        owner: The run and the unit, which the file names with a checksum over all.
 
     Raises:
         StorageError: The file cannot be written.
     """
-    _write(path, {name: getattr(counts, name) for name in COUNTS}, {})
+    arrays = {name: getattr(counts, name) for name in COUNTS}
+    write_bytes(path, _encode(arrays, {"seal": seal_of(owner, arrays)}))
 
 
-def read_counts(path: Path) -> NodeCounts:
+def read_counts(path: Path, owner: Owner) -> NodeCounts:
     """The counts of a finished work unit.
 
     Raises:
-        CorruptFileError: The file is damaged.
+        CorruptFileError: The file is damaged, or of another run or unit than ``owner``.
+        StorageError: The file is missing or cannot be read.
     """
-    arrays, _ = _read(path)
+    arrays, attributes = _read(path)
+    seal = attributes.get("seal")
+    check_seal(path, seal if isinstance(seal, str) else None, owner, arrays)
     if set(arrays) != set(COUNTS):
         raise CorruptFileError.because("read", path, "it holds no counts of a work unit")
     return NodeCounts(**arrays)
@@ -161,14 +172,14 @@ def _grid(arrays: dict[str, np.ndarray], attributes: dict[str, Any]) -> PowerGri
     )
 
 
-def _write(path: Path, arrays: dict[str, np.ndarray], attributes: dict[str, Any]) -> None:
+def _encode(arrays: dict[str, np.ndarray], attributes: dict[str, Any]) -> bytes:
     def fill(file: Any) -> None:
         for name, array in arrays.items():
             create_dataset(file, name, array)
         for name, value in attributes.items():
             file.attrs[name] = value
 
-    write_hdf5(path, fill)
+    return encode_hdf5(fill)
 
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -15,11 +15,18 @@ from pathlib import Path
 
 import numpy as np
 
-from gnncore.storage import StorageError, exclusive_lock, make_folder, remove_leftovers
+from gnncore.storage import exclusive_lock, make_folder, remove_leftovers
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.executors import Executor, make_executor, stopping_on_interrupt
-from gridstab.datasets.grid_file import read_counts, read_labels, write_counts, write_result
+from gridstab.datasets.grid_file import encode_result, read_counts, write_counts
 from gridstab.datasets.grid_source import GridSource
+from gridstab.datasets.resuming import (
+    Stored,
+    part_owner,
+    reopen_if_damaged,
+    stored_work,
+    warn_of,
+)
 from gridstab.datasets.run_folder import RunConfig, RunFolder
 from gridstab.datasets.timing import record_timing
 from gridstab.datasets.work_units import WorkUnit, unit_seconds, units_of_grid
@@ -70,6 +77,8 @@ def run_campaign(
     """Simulate a campaign into a run folder, or continue an interrupted one.
 
     The files depend on the campaign alone: not on workers, executor, chunking or interruptions.
+    Resuming compares all that is there with its checksums, in a complete run too. What is lost or
+    not of this campaign is simulated again, with a ``RecomputedWarning``.
 
     Args:
         campaign: What to simulate.
@@ -84,8 +93,8 @@ def run_campaign(
         What was done. Failed units are listed, and their grids stay unfinished.
 
     Raises:
-        GridstabError: The campaign cannot run, or the folder holds something else; nothing was
-            written.
+        GridstabError: The campaign cannot run, or the folder holds something else, which another
+            process may have put there in the meantime; nothing was written.
         StorageError: The disk is full, read-only, or another process works in the folder.
         KeyboardInterrupt: Ctrl-C was pressed; the units that ran then were finished and stored.
     """
@@ -97,11 +106,13 @@ def run_campaign(
     source.model(1)  # a case without operating point must fail before anything is written
     if isinstance(executor, str):
         executor = make_executor(executor, workers)
-    folder = RunFolder.create(path, config)
+    make_folder(path)
     with exclusive_lock(path):
+        RunFolder.check(path, config, resume=resume)
         remove_leftovers(path)
+        folder = RunFolder.create(path, config)
         driver = _Driver(folder, campaign, source, seconds_per_unit, on_progress)
-        if not folder.is_complete:
+        if not folder.is_complete or reopen_if_damaged(folder):
             driver.run(executor)
     return driver.outcome
 
@@ -145,9 +156,12 @@ class _Driver:
         )
         self.on_progress = on_progress or (lambda stored, total: None)
         self.open: dict[int, _OpenGrid] = {}
+        self.there = Stored()
 
     def run(self, executor: Executor) -> None:
         campaign, started = self.campaign, time.perf_counter()
+        self.there = stored_work(self.folder)
+        warn_of(self.folder, self.there.problems)
         simulate = partial(simulate_unit, self.source, campaign.settings, campaign.engine)
         with (
             stopping_on_interrupt(executor) as interrupted,
@@ -176,10 +190,10 @@ class _Driver:
         """The units whose results are not there yet; grids that lack none are stored."""
         for grid_id in range(1, self.campaign.grids + 1):
             plan = self.plan(grid_id)
-            if _is_whole(self.folder.grid_path(grid_id)):
+            if grid_id in self.there.grids:
                 self.advance(plan)
                 continue
-            missing = [unit for unit in plan if not self.has_part(unit)]
+            missing = [unit for unit in plan if str(unit) not in self.there.parts]
             self.open[grid_id] = _OpenGrid(plan, set(missing))
             self.advance([unit for unit in plan if unit not in self.open[grid_id].missing])
             if not missing:
@@ -206,7 +220,8 @@ class _Driver:
             self.store_grid(unit.grid_id, {unit: counts})
         else:
             make_folder(self.folder.parts)
-            write_counts(self.folder.part_path(unit), counts)
+            owner = part_owner(self.folder, str(unit))
+            write_counts(self.folder.part_path(unit), counts, owner)
             if not grid.missing:
                 self.store_grid(unit.grid_id, self.read_parts(grid.plan))
         self.outcome.trajectories += int(counts.n_samples.sum())
@@ -220,35 +235,20 @@ class _Driver:
             for _, units in groupby(sorted(parts), key=lambda unit: unit.first_node)
         ]
         result = StabilityResult.of(model.grid, NodeCounts.concatenate(blocks), {})
-        write_result(
-            self.folder.grid_path(grid_id), grid_id, self.campaign.seed, result, model.theta
-        )
+        self.folder.store(grid_id, encode_result(grid_id, self.campaign.seed, result, model.theta))
         del self.open[grid_id]
         for unit in parts:
             self.folder.part_path(unit).unlink(missing_ok=True)
 
-    def has_part(self, unit: WorkUnit) -> bool:
-        try:
-            read_counts(self.folder.part_path(unit))
-        except StorageError:
-            return False
-        return True
-
     def read_parts(self, plan: list[WorkUnit]) -> dict[WorkUnit, NodeCounts]:
-        return {unit: read_counts(self.folder.part_path(unit)) for unit in plan}
+        return {
+            unit: read_counts(self.folder.part_path(unit), part_owner(self.folder, str(unit)))
+            for unit in plan
+        }
 
     def advance(self, units: list[WorkUnit]) -> None:
         self.stored += sum(unit.trajectories for unit in units)
         self.on_progress(self.stored, self.total)
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether a grid is there; a damaged file counts as absent, lest the manifest bless it."""
-    try:
-        read_labels(path)
-    except StorageError:
-        return False
-    return True
 
 
 def _resolve_engine(campaign: Campaign, path: Path) -> Campaign:

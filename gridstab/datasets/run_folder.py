@@ -3,28 +3,44 @@
     config.json      the resolved campaign, the version of the code, the format
     grids/00001.h5   one grid, complete or absent (see ``grid_file``)
     parts/           finished work units of unfinished grids
+    seals/           checksums of finished grids, as long as there is no manifest
     manifest.json    checksums of all of the above; its presence says that the run is complete
 
 The bytes of these files depend on the configuration alone. Pictures, ``timing.json`` and the lock
-lie beside them and are no part of the promise.
+lie beside them and are no part of the promise. What is read from a run is compared with its
+checksum first; symbolic links within the folder are not followed.
 """
 
+import hashlib
+import re
 import shutil
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 import gridstab
-from gnncore.storage import Manifest, StorageError, make_folder, read_json, write_json
-from gnncore.storage.atomic import is_leftover
-from gnncore.storage.lock import LOCK_NAME
-from gnncore.storage.manifest import MANIFEST_NAME
+from gnncore.storage import (
+    LOCK_NAME,
+    MANIFEST_NAME,
+    CorruptFileError,
+    Manifest,
+    StorageError,
+    is_leftover,
+    make_folder,
+    read_json,
+    refuse_links,
+    write_bytes,
+    write_json,
+)
 from gridstab.datasets.campaign import Campaign, one_line
 from gridstab.datasets.grid_file import read_labels, read_result
 from gridstab.datasets.grid_source import GridSource
 from gridstab.datasets.labelled_grid import LabelledGrid
+from gridstab.datasets.seals import Seals
 from gridstab.datasets.work_units import WorkUnit
 from gridstab.dynamics.result import StabilityResult
 from gridstab.errors import RunFolderError
@@ -33,6 +49,9 @@ TIMING = "timing.json"
 
 NOT_PROMISED = (MANIFEST_NAME, LOCK_NAME, TIMING, "*.png", "*.svg", "*.html")
 """Files of a run folder that the manifest leaves out, since they differ from run to run."""
+
+_CONFIG = "config.json"
+_GRID_NAME = re.compile(r"grids/([0-9]{5,12})\.h5", re.ASCII)
 
 
 class Imported(BaseModel):
@@ -76,6 +95,12 @@ class RunConfig(BaseModel):
         case = source.template
         return cls(campaign=campaign, case_hash=None if case is None else case.content_hash)
 
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of all that the configuration says."""
+        text = self.model_dump_json(exclude_none=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
     def difference(self, other: "RunConfig") -> str | None:
         """The first setting in which another configuration differs, in words."""
         mine, theirs = _flat(self), _flat(other)
@@ -86,11 +111,12 @@ class RunConfig(BaseModel):
 
 
 class RunFolder:
-    """An existing run folder; get one from :meth:`open` or :meth:`open_or_create`."""
+    """An existing run folder; get one from :meth:`open` or :meth:`create`."""
 
     def __init__(self, path: Path, config: RunConfig) -> None:
         self.path = path
         self.config = config
+        self.seals = Seals(path, config.content_hash)
 
     @classmethod
     def open(cls, path: str | Path) -> "RunFolder":
@@ -102,10 +128,11 @@ class RunFolder:
         path = Path(path)
         if not path.is_dir():
             raise RunFolderError(f"{str(path)!r} is no folder; give the folder of a run")
-        if not (path / "config.json").is_file():
-            raise RunFolderError(f"{str(path)!r} is no run folder: it has no config.json")
         try:
-            return cls(path, RunConfig.model_validate(read_json(path / "config.json")))
+            refuse_links(path, _CONFIG, MANIFEST_NAME, "grids", "parts", "seals")
+            if not (path / _CONFIG).is_file():
+                raise RunFolderError(f"{str(path)!r} is no run folder: it has no {_CONFIG}")
+            return cls(path, RunConfig.model_validate(read_json(path / _CONFIG)))
         except ValidationError as error:
             raise RunFolderError(
                 f"{str(path)!r} is no run folder of this version: in config.json, {one_line(error)}"
@@ -116,6 +143,8 @@ class RunFolder:
     @classmethod
     def check(cls, path: str | Path, config: RunConfig, *, resume: bool) -> None:
         """Whether a run with this configuration may work at ``path``; writes nothing.
+
+        Look once before any work is done, and again under the lock, before anything is written.
 
         Raises:
             RunFolderError: Something foreign is there, a run with another configuration, or one
@@ -138,15 +167,17 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: str | Path, config: RunConfig) -> "RunFolder":
-        """A new run folder, or the one that is there; call :meth:`check` first.
+        """A new run folder, or the one that is there; hold its lock, and :meth:`check` first.
 
         Raises:
             StorageError: The disk is full, or the place read-only.
         """
         folder = cls(Path(path), config)
         make_folder(folder.grids)
-        if not (folder.path / "config.json").exists():
-            write_json(folder.path / "config.json", config.model_dump(exclude_none=True))
+        if not folder.is_complete:
+            folder.seals.create()
+        if not (folder.path / _CONFIG).exists():
+            write_json(folder.path / _CONFIG, config.model_dump(exclude_none=True))
         return folder
 
     @property
@@ -170,10 +201,57 @@ class RunFolder:
         origin = self.config.campaign or self.config.imported
         return 0 if origin is None else origin.grids
 
+    @cached_property
+    def manifest(self) -> Manifest:
+        """The manifest of a complete run.
+
+        Raises:
+            CorruptFileError: It is damaged, or is not that of all grids of this run.
+            StorageError: It is missing or cannot be read.
+        """
+        manifest = Manifest.read(self.path)
+        manifest.require(_CONFIG)
+        listed = len(_ids(manifest.entries))
+        if listed != self.num_grids:
+            raise CorruptFileError.because(
+                "use", self.path, f"its manifest lists {listed} of {self.num_grids} grids"
+            )
+        return manifest
+
     @property
     def grid_ids(self) -> list[int]:
-        """The global numbers of the grids that are there."""
-        return sorted(int(file.stem) for file in self.grids.glob("[0-9]*.h5"))
+        """The global numbers of the grids: of all where the run is complete, else of those there.
+
+        Files in ``grids`` that are none of these are ignored, with a warning.
+
+        Raises:
+            StorageError: The manifest of a complete run is damaged, or the folder not readable.
+        """
+        there, strays = self.listing()
+        ids = sorted(_ids(self.manifest.entries)) if self.is_complete else there
+        strays += [f"grids/{self.grid_path(k).name}" for k in there if k not in set(ids)]
+        if strays:
+            shown = ", ".join(map(repr, strays[:3])) + (", …" if len(strays) > 3 else "")
+            warnings.warn(f"ignored in {str(self.path)!r}, no grid of it: {shown}", stacklevel=2)
+        return ids
+
+    def listing(self) -> tuple[list[int], list[str]]:
+        """The numbers of the grid files that are there, and the names of strays among them.
+
+        Raises:
+            StorageError: The folder cannot be read.
+        """
+        if not self.grids.exists():
+            return [], []
+        try:
+            names = [f"grids/{entry.name}" for entry in self.grids.iterdir()]
+        except OSError as error:
+            raise StorageError.because("list", self.grids, error) from error
+        known = _ids(names)
+        if self.config.campaign is not None:
+            known = {k: name for k, name in known.items() if 1 <= k <= self.num_grids}
+        strays = {*names} - {*known.values()}
+        return sorted(known), sorted(name for name in strays if not is_leftover(Path(name).name))
 
     def grid_path(self, grid_id: int) -> Path:
         """The file of a grid."""
@@ -187,8 +265,9 @@ class RunFolder:
         """The labels of a grid, simulated or imported.
 
         Raises:
-            StorageError: The grid is not there, or its file is damaged.
+            StorageError: The grid is not there, or its file is not what the run stored.
         """
+        self.check_grid(grid_id)
         return read_labels(self.grid_path(grid_id))
 
     def labels(self) -> Iterator[LabelledGrid]:
@@ -200,22 +279,85 @@ class RunFolder:
 
         Raises:
             RunFolderError: The grid is not there yet, or it was imported.
+            StorageError: Its file is not what the run stored.
         """
         path = self.grid_path(grid_id)
         if not path.is_file():
             raise RunFolderError(f"{str(self.path)!r} has no grid {grid_id}")
+        self.check_grid(grid_id)
         campaign = self.config.campaign
         return read_result(path, {} if campaign is None else campaign.model_dump())
 
-    def finish(self) -> None:
-        """Remove what is no longer needed and write the manifest.
+    def check_grid(self, grid_id: int) -> None:
+        """Nothing, if the file of a grid is what the run stored.
+
+        Unfinished runs of earlier versions have no checksums; their files are taken as they are.
+
+        Raises:
+            StorageError: It is not: missing, damaged, a link, or of another run.
+        """
+        name = f"grids/{self.grid_path(grid_id).name}"
+        if self.is_complete:
+            self.manifest.require(name)
+        elif self.seals.are_kept:
+            self.seals.check(grid_id)
+        else:
+            refuse_links(self.path, name)
+
+    def store(self, grid_id: int, data: bytes) -> None:
+        """Write the file of a grid, and before it its seal.
 
         Raises:
             StorageError: The disk is full, or the folder read-only.
         """
-        if self.parts.exists():
-            shutil.rmtree(self.parts)
-        Manifest.of(self.path, NOT_PROMISED).write()
+        self.seals.write(grid_id, hashlib.sha256(data).hexdigest())
+        write_bytes(self.grid_path(grid_id), data)
+
+    def finish(self) -> None:
+        """Write the manifest, which must agree with the seals, and remove what is not needed.
+
+        Raises:
+            CorruptFileError: A grid has changed since it was stored; resuming repairs that.
+            StorageError: The disk is full, or the folder read-only.
+        """
+        names = {k: f"grids/{self.grid_path(k).name}" for k in self.listing()[0]}
+        manifest = Manifest.of_files(self.path, [_CONFIG, *names.values()], NOT_PROMISED)
+        for grid_id, name in names.items():
+            if manifest.entries[name].sha256 != self.seals.read(grid_id):
+                raise CorruptFileError.because(
+                    "complete", self.path, f"{name} has changed; continue with --resume"
+                )
+        # Before the seals go, so that a run killed here never has grids that nothing vouches for.
+        manifest.write()
+        self.forget_manifest()
+        self.tidy()
+
+    def forget_manifest(self) -> None:
+        """Read the manifest anew when it is needed next."""
+        self.__dict__.pop("manifest", None)
+
+    def tidy(self) -> None:
+        """Remove the parts and seals of a complete run.
+
+        Raises:
+            StorageError: The folder is read-only.
+        """
+        try:
+            if self.parts.exists():
+                shutil.rmtree(self.parts)
+        except OSError as error:
+            raise StorageError.because("remove", self.parts, error) from error
+        self.seals.remove()
+
+
+def _ids(names: Iterable[str]) -> dict[int, str]:
+    """The files of grids by number; ``00001_1.h5`` and ``00001 (copy).h5`` are none."""
+    found = {}
+    for name in names:
+        match = _GRID_NAME.fullmatch(name)
+        if match and name == f"grids/{int(match[1]):05d}.h5":
+            found[int(match[1])] = name
+    return found
 
 
 def _is_blank(path: Path) -> bool:
@@ -224,7 +366,7 @@ def _is_blank(path: Path) -> bool:
 
     def ours(entry: Path) -> bool:
         """Left behind by a run that was killed before its configuration was written."""
-        if entry.name == "grids":
+        if entry.name in ("grids", "seals") and not entry.is_symlink():
             return entry.is_dir() and not any(entry.iterdir())
         return entry.name == LOCK_NAME or is_leftover(entry.name)
 

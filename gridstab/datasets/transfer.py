@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from gnncore.storage import exclusive_lock, make_folder, remove_leftovers
-from gridstab.datasets.grid_file import write_imported
+from gnncore.storage import MANIFEST_NAME, exclusive_lock, make_folder, remove_leftovers
+from gridstab.datasets.grid_file import encode_imported
 from gridstab.datasets.labelled_grid import label_arrays
 from gridstab.datasets.layouts import find_layout, get_layout
 from gridstab.datasets.run_folder import Imported, RunConfig, RunFolder
@@ -70,14 +70,23 @@ def import_labels(
         label_arrays(labelled, samples)
         grids += 1
     config = RunConfig(imported=Imported(layout=reader.name, samples=samples, grids=grids))
-    RunFolder.check(out, config, resume=False)
-    folder = RunFolder.create(out, config)
+    _check_import(out, config)
+    make_folder(out)
     with exclusive_lock(out):
+        _check_import(out, config)
         remove_leftovers(out)
+        folder = RunFolder.create(out, config)
+        for grid_id in folder.listing()[0]:  # of an import that was killed; all are written anew
+            folder.grid_path(grid_id).unlink()
         for labelled in reader.read(directory):
-            write_imported(folder.grid_path(labelled.grid_id), labelled, samples)
+            folder.store(labelled.grid_id, encode_imported(labelled, samples))
         folder.finish()
     return folder
+
+
+def _check_import(out: Path, config: RunConfig) -> None:
+    """An import that was killed may start again; a complete one, or something else, stays."""
+    RunFolder.check(out, config, resume=not (out / MANIFEST_NAME).exists())
 
 
 def _dataset_name(folder: RunFolder) -> str:

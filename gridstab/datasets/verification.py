@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gnncore.storage import Manifest, StorageError
-from gridstab.datasets.grid_file import read_labels, read_theta
+from gnncore.storage import Manifest, StorageError, refuse_links
+from gridstab.datasets.grid_file import read_labels, read_result, read_theta
 from gridstab.datasets.labelled_grid import whole_counts
+from gridstab.datasets.resuming import stored_work
 from gridstab.datasets.run_folder import RunFolder
 from gridstab.dynamics.result import StabilityResult
 from gridstab.errors import GridstabError
@@ -20,20 +21,21 @@ def verify(path: str | Path) -> list[str]:
         RunFolderError: There is no run folder at ``path``.
     """
     folder = RunFolder.open(path)
-    problems = []
+    ids, problems = folder.listing()[0], []
     if not folder.is_complete:
         problems.append(
-            f"unfinished: {len(folder.grid_ids)} of {folder.num_grids} grids and no manifest; "
+            f"unfinished: {len(ids)} of {folder.num_grids} grids and no manifest; "
             "continue it with gridstab simulate --resume"
         )
+        problems += stored_work(folder).problems
     else:
         try:
             problems += [problem.text for problem in Manifest.read(folder.path).verify()]
         except StorageError as error:
             problems.append(str(error))
         expected = set(range(1, folder.num_grids + 1)) if folder.config.campaign else set()
-        problems += [f"grid {k} is missing" for k in sorted(expected - set(folder.grid_ids))]
-    for grid_id in folder.grid_ids:
+        problems += [f"grid {k} is missing" for k in sorted(expected - set(ids))]
+    for grid_id in ids:
         try:
             problems += [f"grid {grid_id}: {text}" for text in _inconsistencies(folder, grid_id)]
         except (StorageError, GridstabError) as error:
@@ -42,20 +44,20 @@ def verify(path: str | Path) -> list[str]:
 
 
 def _inconsistencies(folder: RunFolder, grid_id: int) -> list[str]:
-    labels = read_labels(folder.grid_path(grid_id))
+    path = folder.grid_path(grid_id)
+    refuse_links(folder.path, f"grids/{path.name}")
+    labels = read_labels(path)
     checks = {"its number is another": labels.grid_id == grid_id}
     if folder.config.imported is not None:
         whole_counts(labels.snbs, folder.config.imported.samples, "snbs")
     else:
-        result = folder.result(grid_id)
+        result = read_result(path)
         checks |= {
             "snbs is not n_stable / n_samples": np.array_equal(labels.snbs, result.snbs),
             "surv does not follow from the histogram": labels.survivability is not None
             and np.array_equal(labels.survivability, result.survivability),
             **_sums(result),
-            "theta is not the operating point": _is_stationary(
-                result.grid, read_theta(folder.grid_path(grid_id))
-            ),
+            "theta is not the operating point": _is_stationary(result.grid, read_theta(path)),
         }
         campaign = folder.config.campaign
         if campaign is not None and campaign.precision is None:

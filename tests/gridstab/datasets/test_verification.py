@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gnncore.storage import create_dataset, read_hdf5, write_hdf5
-from gridstab.datasets import Campaign, RunFolder, run_campaign, verify
+from gnncore.storage import Manifest, create_dataset, read_hdf5, write_hdf5
+from gridstab.datasets import Campaign, run_campaign, verify
+from gridstab.datasets.run_folder import NOT_PROMISED
 from gridstab.errors import RunFolderError
 
 
@@ -60,12 +61,23 @@ def test_every_mutation_is_found(run: Path, tmp_path: Path, mutations: int) -> N
         shutil.rmtree(copy)
 
 
-def test_an_unfinished_run_says_so(run: Path) -> None:
-    (run / "manifest.json").unlink()
-    (run / "grids" / "00002.h5").unlink()
-    problems = verify(run)
+def test_an_unfinished_run_says_so(campaign: Campaign, tmp_path: Path) -> None:
+    def stop(stored: int, total: int) -> None:
+        if stored > total // 2:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        run_campaign(campaign, tmp_path / "run", workers=1, on_progress=stop)
+    problems = verify(tmp_path / "run")
     assert len(problems) == 1
     assert problems[0].startswith("unfinished: 2 of 3 grids")
+
+
+def test_grids_without_seals_are_problems_of_an_unfinished_run(run: Path) -> None:
+    (run / "manifest.json").unlink()
+    problems = verify(run)
+    assert problems[0].startswith("unfinished: 3 of 3 grids")
+    assert [text.split(": ")[-1] for text in problems[1:]] == ["it has no seal"] * 3
 
 
 @pytest.mark.parametrize(
@@ -93,7 +105,7 @@ def test_inconsistent_numbers_are_found(run: Path, name: str, change: Any, match
         file.attrs.update(attributes)
 
     write_hdf5(path, fill)
-    RunFolder.open(run).finish()
+    Manifest.of(run, NOT_PROMISED).write()
     problems = verify(run)
     assert problems
     assert all(problem.startswith("grid 2: ") for problem in problems)
