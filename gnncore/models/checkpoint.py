@@ -1,5 +1,11 @@
-"""A model on disk: ``config.json`` and ``model.safetensors``, each written whole or not at all."""
+"""A model on disk: ``config.json`` and ``model.safetensors``, each written whole or not at all.
 
+Both carry the same seal, a checksum over the specification and every bit of the weights, so that
+damaged weights, and those of another model, are told from the right ones. Folders of earlier
+versions have no seal and are read without.
+"""
+
+import hashlib
 import json
 from collections.abc import Mapping
 from os import PathLike
@@ -15,11 +21,15 @@ from torch import Tensor
 from gnncore.errors import CheckpointError, SpecificationError
 from gnncore.models.specification import ModelSpecification
 from gnncore.storage import (
+    CorruptFileError,
+    Owner,
     StorageError,
+    check_seal,
     load_metadata,
     load_tensors,
     read_json,
     save_tensors,
+    seal_of,
     write_json,
 )
 
@@ -44,11 +54,13 @@ def find_checkpoint(name: str | PathLike[str], **hub_options: Any) -> Path:
     """The folder of this name, or the one into which the Hugging Face Hub's is downloaded.
 
     Raises:
-        CheckpointError: There is neither.
+        CheckpointError: There is neither; a ``Path`` is never looked for on the Hub.
     """
     folder = Path(name)
     if folder.is_dir():
         return folder
+    if not isinstance(name, str) or folder.is_absolute() or folder.exists():
+        raise CheckpointError(f"{str(name)!r} is no folder; give the folder of a model")
     files = [CONFIG_NAME, WEIGHTS_NAME]
     try:
         return Path(snapshot_download(str(name), allow_patterns=files, **hub_options))
@@ -75,9 +87,11 @@ def write_checkpoint(
         raise CheckpointError(
             f"cannot save a model to {str(folder)!r}: {error}; call model.float() first"
         ) from error
-    metadata = {"format": "pt", "specification": json.dumps(values, sort_keys=True)}
+    seal = seal_of(_owner(specification), arrays)
+    text = json.dumps(values, sort_keys=True)
+    metadata = {"format": "pt", "specification": text, "seal": seal}
     save_tensors(folder / WEIGHTS_NAME, arrays, metadata)
-    write_json(folder / CONFIG_NAME, {"specification": values})
+    write_json(folder / CONFIG_NAME, {"specification": values, "seal": seal})
 
 
 def read_checkpoint(folder: Path) -> tuple[ModelSpecification, dict[str, Tensor]]:
@@ -85,7 +99,7 @@ def read_checkpoint(folder: Path) -> tuple[ModelSpecification, dict[str, Tensor]
 
     Raises:
         CheckpointError: A file is missing, damaged or not finite, the configuration specifies no
-            model, or the two files are of different models.
+            model, the two files are of different models, or their seal says that a number changed.
     """
     config, weights = folder / CONFIG_NAME, folder / WEIGHTS_NAME
     if not weights.exists() and (folder / constants.PYTORCH_WEIGHTS_NAME).exists():
@@ -96,13 +110,50 @@ def read_checkpoint(folder: Path) -> tuple[ModelSpecification, dict[str, Tensor]
     try:
         values = read_json(config)
         arrays = load_tensors(weights, require_finite=True)
-        written = load_metadata(weights).get("specification")
+        metadata = load_metadata(weights)
     except StorageError as error:
         raise CheckpointError(str(error)) from error
     specification = _specification(values, config)
-    if written is not None:
-        _require_one_model(specification, written, folder)
+    if "specification" in metadata:
+        _require_one_model(specification, metadata["specification"], folder)
+    if _has_seal(values, metadata):
+        try:
+            _check_seals(values, metadata, specification, arrays, folder)
+        except StorageError as error:
+            raise CheckpointError(str(error)) from error
     return specification, {name: torch.from_numpy(np.array(a)) for name, a in arrays.items()}
+
+
+def is_sealed(folder: Path) -> bool:
+    """Whether a folder that can be read carries a seal, as all but those of earlier versions do.
+
+    Raises:
+        StorageError: A file is missing or damaged.
+    """
+    return _has_seal(read_json(folder / CONFIG_NAME), load_metadata(folder / WEIGHTS_NAME))
+
+
+def _has_seal(values: Any, metadata: dict[str, str]) -> bool:
+    return "seal" in metadata or (isinstance(values, dict) and "seal" in values)
+
+
+def _check_seals(
+    values: dict[str, Any],
+    metadata: dict[str, str],
+    specification: ModelSpecification,
+    arrays: Mapping[str, np.ndarray],
+    folder: Path,
+) -> None:
+    if values.get("seal") != metadata.get("seal"):
+        raise CorruptFileError.because(
+            "use", folder, f"{CONFIG_NAME} and {WEIGHTS_NAME} do not carry the same seal"
+        )
+    check_seal(folder / WEIGHTS_NAME, metadata.get("seal"), _owner(specification), arrays)
+
+
+def _owner(specification: ModelSpecification) -> Owner:
+    text = json.dumps(specification.model_dump(mode="json"), sort_keys=True)
+    return {"specification": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def require_same(needed: Mapping[str, Tensor], given: Mapping[str, Tensor], path: Path) -> None:

@@ -1,10 +1,12 @@
 """The whole state of a training between two epochs, in one file that is there whole or not at all.
 
 Tensors (weights, their best and averaged versions, the optimiser's moments) are stored as
-safetensors, all else as JSON in the header of the same file, so that the two can never disagree.
+safetensors, all else as JSON in the header of the same file, so that the two can never disagree. A
+seal over all of it, and over what the training is, tells a damaged file from a whole one.
 Random streams are keyed by the epoch (:mod:`gnncore.training.seeding`) and have no state.
 """
 
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -23,10 +25,13 @@ from torch.optim.swa_utils import AveragedModel
 from gnncore.errors import CheckpointError, TrainingError
 from gnncore.storage import (
     CorruptFileError,
+    Owner,
     StorageError,
+    check_seal,
     load_metadata,
     load_tensors,
     save_tensors,
+    seal_of,
 )
 from gnncore.training.history import Row
 from gnncore.training.logs import write_history
@@ -34,7 +39,8 @@ from gnncore.training.settings import TrainingSettings
 from gnncore.training.store import GraphStore
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
-_SCHEMA = 1
+_SCHEMA = 2
+"""1 had no seal; such trainings cannot be continued, since nothing says that they are whole."""
 
 
 @dataclass(frozen=True)
@@ -225,7 +231,9 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, identity: dict[str, s
     Raises:
         StorageError: As :func:`gnncore.storage.write_with`.
     """
-    metadata = {"schema": str(_SCHEMA), "state": json.dumps(checkpoint.rest)}
+    state = json.dumps(checkpoint.rest)
+    seal = seal_of(_owner(identity), _sealed(checkpoint.tensors, state))
+    metadata = {"schema": str(_SCHEMA), "state": state, "seal": seal}
     metadata |= {f"identity/{name}": text for name, text in identity.items()}
     save_tensors(folder / CHECKPOINT_NAME, checkpoint.tensors, metadata)
 
@@ -241,9 +249,17 @@ def read_checkpoint(folder: Path, identity: dict[str, str]) -> Checkpoint:
         metadata, tensors = load_metadata(path), load_tensors(path)
         if metadata.get("schema") != str(_SCHEMA):
             raise CorruptFileError.because("read", path, "it holds no training of this version")
-        rest = json.loads(metadata["state"])
-    except (StorageError, LookupError, ValueError) as error:
+        _require_same_training(folder, metadata, identity)
+        state = metadata.get("state", "")
+        check_seal(path, metadata.get("seal"), _owner(identity), _sealed(tensors, state))
+        return Checkpoint(tensors, json.loads(state))
+    except (StorageError, RecursionError, ValueError) as error:
         raise CheckpointError(f"cannot resume: {error}; train anew in another folder") from error
+
+
+def _require_same_training(
+    folder: Path, metadata: dict[str, str], identity: dict[str, str]
+) -> None:
     for name, text in identity.items():
         found = metadata.get(f"identity/{name}", "")
         if found != text:
@@ -252,7 +268,15 @@ def read_checkpoint(folder: Path, identity: dict[str, str]) -> Checkpoint:
                 f"cannot resume {str(folder)!r}: the {name} changed {change}; "
                 "train anew in another folder"
             )
-    return Checkpoint(tensors, rest)
+
+
+def _owner(identity: dict[str, str]) -> Owner:
+    text = json.dumps(identity, sort_keys=True)
+    return {"training": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def _sealed(tensors: dict[str, np.ndarray], state: str) -> dict[str, np.ndarray]:
+    return {**tensors, "state": np.frombuffer(state.encode(), np.uint8)}
 
 
 def _first_difference(old: str, new: str) -> str:

@@ -1,14 +1,24 @@
 """What kind of folder a command was given, told without importing torch."""
 
 from pathlib import Path
+from typing import Any
 
 
 def is_training(path: Path) -> bool:
     """Whether the folder is that of a training; damaged and foreign ones are not."""
+    return _config(path).get("kind") == "gridstab.training"
+
+
+def is_model(path: Path) -> bool:
+    """Whether the folder is that of a bare model, as ``GraphModel.save_pretrained`` writes it."""
+    return "kind" not in _config(path) and "specification" in _config(path)
+
+
+def _config(path: Path) -> dict[str, Any]:
     from gnncore.storage import StorageError, read_json
 
     try:
         config = read_json(path / "config.json")
     except StorageError:  # said better by who opens it as a run
-        return False
-    return isinstance(config, dict) and config.get("kind") == "gridstab.training"
+        return {}
+    return config if isinstance(config, dict) else {}

@@ -1,4 +1,4 @@
-"""``gridstab verify``: is a run folder complete, undamaged and consistent."""
+"""``gridstab verify``: is a folder that gridstab wrote complete, undamaged and consistent."""
 
 from pathlib import Path
 
@@ -8,21 +8,28 @@ from gridstab.cli import app
 
 
 @app.command()
-def verify(run: Path = typer.Argument(help="Run folder, or folder of a training.")) -> None:
+def verify(
+    run: Path = typer.Argument(help="Run folder, folder of a training, or of a bare model."),
+) -> None:
     """Check every file of a run against its manifest, and its counts against each other.
 
+    Of a training the files are checked, of a bare model the weights against their own checksum.
     Lists each problem in a line and exits with code 1 if there is any.
     """
-    from gridstab.cli.folders import is_training
+    from gridstab.cli.folders import is_model, is_training
     from gridstab.datasets.verification import verify as problems_of
 
-    training = is_training(run)
-    problems = _problems_of_training(run) if training else problems_of(run)
+    if is_training(run):
+        kind, problems = "a training: all files", _problems_of_training(run)
+    elif is_model(run):
+        kind, problems = "a model: weights and specification", _problems_of_model(run)
+    else:
+        kind, problems = "a run: all files and counts", problems_of(run)
     for problem in problems:
         typer.echo(problem)
     if problems:
         raise typer.Exit(1)
-    typer.echo(f"{run}: all files{'' if training else ' and counts'} are as they should be")
+    typer.echo(f"{run}: {kind} are as they should be")
 
 
 def _problems_of_training(path: Path) -> list[str]:
@@ -34,3 +41,17 @@ def _problems_of_training(path: Path) -> list[str]:
         return [problem.text for problem in Manifest.read(path).verify()]
     except StorageError as error:
         return [str(error)]
+
+
+def _problems_of_model(path: Path) -> list[str]:
+    from gnncore.errors import CheckpointError
+    from gnncore.models import GraphModel
+    from gnncore.models.checkpoint import is_sealed
+
+    try:
+        GraphModel.from_pretrained(path)
+    except CheckpointError as error:
+        return [str(error)]
+    if is_sealed(path):
+        return []
+    return ["the weights can be read, but carry no checksum; the next save_pretrained adds one"]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
-from gridstab.datasets.grid_file import read_labels
 from gridstab.datasets.labelled_grid import LabelledGrid, whole_counts
 from gridstab.datasets.run_folder import RunFolder
 from gridstab.dynamics.counts import FREQUENCY_BIN
@@ -70,11 +69,11 @@ class CountedGrid(LabelledGrid):
 
         Raises:
             RunFolderError: The grid is not there yet.
-            CorruptFileError: Its file is damaged.
+            CorruptFileError: Its file is damaged, or not what the run stored.
         """
         imported = folder.config.imported
         if imported is None:
             return cls.of(grid_id, folder.result(grid_id))
         if not folder.grid_path(grid_id).is_file():
             raise RunFolderError(f"{str(folder.path)!r} has no grid {grid_id}")
-        return cls.with_samples(read_labels(folder.grid_path(grid_id)), imported.samples)
+        return cls.with_samples(folder.label(grid_id), imported.samples)

@@ -14,13 +14,12 @@ from gnncore.storage import (
     StorageError,
     exclusive_lock,
     make_folder,
-    read_bytes,
     remove_leftovers,
-    write_bytes,
     write_json,
 )
 from gnncore.training import TrainingResult, fit, seeded
 from gnncore.training.distributed import processes_on
+from gnncore.training.logs import write_history
 from gridstab.errors import DatasetError, InvalidParameterError, RunFolderError
 from gridstab.learning.data import GridDataset, load_grid_dataset
 from gridstab.learning.evaluation import evaluate, tune_threshold
@@ -35,7 +34,6 @@ from gridstab.learning.training_folder import (
     CHECKPOINT,
     CONFIG,
     CURVE,
-    HISTORY,
     METRICS,
     MODEL,
     NORMALISATION,
@@ -44,6 +42,7 @@ from gridstab.learning.training_folder import (
     check_folder,
     finish,
     is_complete,
+    reopen_if_damaged,
 )
 from gridstab.report.learning_curve import plot_learning_curve
 
@@ -83,7 +82,8 @@ def train_model(
 
     It learns from the training split and is selected on the validation split. The test split is
     looked at once, after that. On a CPU the weights and metrics depend on the arguments alone, to
-    the last bit, however often the training was interrupted.
+    the last bit, however often the training was interrupted. A complete training whose files have
+    changed is done again when it is resumed, with a ``RecomputedWarning``.
 
     Args:
         model: Name of a published model, ``default``, a TOML file, or a specification. In a file,
@@ -122,12 +122,13 @@ def train_model(
         model, data, task, features, settings, train_grids, augment, sign_invariant, clip
     )
     check_folder(folder, work.config, resume=resume)
-    if is_complete(folder):
-        return TrainedModel.load(folder)
     network = _network(work.config)
     make_folder(folder)
     with exclusive_lock(folder):
+        check_folder(folder, work.config, resume=resume)
         remove_leftovers(folder)
+        if is_complete(folder) and not reopen_if_damaged(folder):
+            return TrainedModel.load(folder)
         if not (folder / CONFIG).exists():
             write_json(folder / CONFIG, work.config.model_dump(mode="json"))
         write_json(folder / NORMALISATION, asdict(work.normalisation))
@@ -244,7 +245,7 @@ def _finish(folder: Path, work: _Work, network: GraphModel, result: TrainingResu
         metrics[split] = evaluate(prediction, work.splits[split], work.task, threshold=threshold)
     network.save_pretrained(folder / MODEL)
     write_json(folder / METRICS, metrics)
-    write_bytes(folder / HISTORY, read_bytes(folder / CHECKPOINT / HISTORY))
+    write_history(folder, result.history)
     save_figure(plot_learning_curve(result.history, result.best_epoch), folder / CURVE)
     finish(folder)
     return TrainedModel(work.config, network, work.normalisation, metrics)

@@ -28,10 +28,12 @@ from gridstab.learning.tasks import Task, get_task
 from gridstab.learning.training_folder import (
     METRICS,
     MODEL,
+    USED,
     TrainingConfig,
     is_complete,
     read_config,
     read_normalisation,
+    require_whole,
 )
 
 Grids = PowerGrid | Sequence[PowerGrid] | GridDataset
@@ -73,6 +75,7 @@ class TrainedModel:
             raise RunFolderError(
                 f"the training in {str(folder)!r} is unfinished; continue it with --resume"
             )
+        require_whole(folder, *USED)
         model = GraphModel.from_pretrained(folder / MODEL, map_location=device)
         if model.specification != config.specification:
             raise RunFolderError(

@@ -9,10 +9,13 @@
     learning_curve.png    the same as a picture
     manifest.json         checksums of all of the above; its presence says that it is complete
 
-The bytes of the first four depend on the configuration alone, on one machine and its CPU.
+The bytes of the first four depend on the configuration alone, on one machine and its CPU. What a
+trained model is made of is compared with its checksum before it is used, and symbolic links within
+the folder are not followed.
 """
 
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +24,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 import gridstab
 from gnncore.errors import GnncoreError
 from gnncore.models import ModelSpecification
-from gnncore.storage import LOCK_NAME, MANIFEST_NAME, Manifest, StorageError, is_leftover, read_json
+from gnncore.storage import (
+    LOCK_NAME,
+    MANIFEST_NAME,
+    Manifest,
+    RecomputedWarning,
+    StorageError,
+    is_leftover,
+    read_json,
+    refuse_links,
+)
 from gnncore.training import TrainingSettings
 from gridstab.errors import RunFolderError
 from gridstab.learning.features import FeatureSet
@@ -29,6 +41,10 @@ from gridstab.learning.normalisation import Normalisation
 
 CONFIG, NORMALISATION, METRICS = "config.json", "normalisation.json", "metrics.json"
 HISTORY, CURVE, MODEL, CHECKPOINT = "history.jsonl", "learning_curve.png", "model", "checkpoint"
+USED = (CONFIG, NORMALISATION, METRICS, f"{MODEL}/config.json", f"{MODEL}/model.safetensors")
+"""What a trained model is made of."""
+
+_ALL = (*USED, f"{MODEL}/README.md", HISTORY, CURVE)
 
 # What changes no result, or only its rounding: a training may go on with other values.
 _FREE = {
@@ -107,9 +123,10 @@ def read_config(path: str | Path) -> TrainingConfig:
     path = Path(path)
     if not path.is_dir():
         raise RunFolderError(f"{str(path)!r} is no folder; give the folder of a training")
-    if not (path / CONFIG).is_file():
-        raise RunFolderError(f"{str(path)!r} is no training folder: it has no {CONFIG}")
     try:
+        refuse_links(path, MANIFEST_NAME, CHECKPOINT, f"{CHECKPOINT}/checkpoint.safetensors", *_ALL)
+        if not (path / CONFIG).is_file():
+            raise RunFolderError(f"{str(path)!r} is no training folder: it has no {CONFIG}")
         values = read_json(path / CONFIG)
         if not isinstance(values, dict) or values.get("kind") != "gridstab.training":
             raise RunFolderError(f"{str(path)!r} is no training folder; gridstab train makes one")
@@ -145,6 +162,8 @@ def is_complete(path: Path) -> bool:
 def check_folder(path: Path, config: TrainingConfig, *, resume: bool) -> None:
     """Whether a training with this configuration may work at ``path``; writes nothing.
 
+    Look once before any work is done, and again under the lock, before anything is written.
+
     Raises:
         RunFolderError: Something foreign is there, a training with another configuration, or one
             with this configuration that is not to be resumed.
@@ -163,14 +182,65 @@ def check_folder(path: Path, config: TrainingConfig, *, resume: bool) -> None:
         )
 
 
+def require_whole(path: Path, *names: str) -> None:
+    """Nothing, if these files of a complete training have the checksums of its manifest.
+
+    Raises:
+        RunFolderError: One has not, or the manifest is damaged.
+    """
+    try:
+        Manifest.read(path).require(*names)
+    except StorageError as error:
+        raise RunFolderError(
+            f"{str(path)!r} is damaged: {error}; see gridstab verify, or train again with --resume"
+        ) from error
+
+
+def reopen_if_damaged(path: Path) -> bool:
+    """Look at a complete training, and make it an unfinished one if a file of it is lost.
+
+    Returns:
+        Whether it must be trained again, which a :class:`RecomputedWarning` says.
+
+    Raises:
+        RunFolderError: The configuration is not the one of the manifest.
+        StorageError: The folder cannot be read or written.
+    """
+    try:
+        problems = [p for p in Manifest.read(path).verify() if p.kind != "unexpected"]
+        texts = [problem.text for problem in problems]
+    except StorageError as error:
+        problems, texts = [], [str(error)]
+    if any(problem.path == CONFIG for problem in problems):
+        raise RunFolderError(
+            f"{str(path)!r} mixes two trainings or is damaged: {CONFIG} is not the one of its "
+            "manifest; restore it, or train in another folder"
+        )
+    if not texts:
+        _remove_checkpoint(path)
+        return False
+    try:
+        (path / MANIFEST_NAME).unlink()
+    except OSError as error:
+        raise StorageError.because("reopen", path, error) from error
+    warnings.warn(
+        f"{str(path)!r} is trained again: {'; '.join(texts)}", RecomputedWarning, stacklevel=3
+    )
+    return True
+
+
 def finish(path: Path) -> None:
     """Write the manifest and remove what is no longer needed.
 
     Raises:
         StorageError: The disk is full, or the folder read-only.
     """
-    Manifest.of(path, (MANIFEST_NAME, LOCK_NAME, "*.html", f"{CHECKPOINT}/*")).write()
+    Manifest.of_files(path, _ALL, (MANIFEST_NAME, LOCK_NAME, "*.html", f"{CHECKPOINT}/*")).write()
     # Last, so that a training killed here never starts from nothing.
+    _remove_checkpoint(path)
+
+
+def _remove_checkpoint(path: Path) -> None:
     shutil.rmtree(path / CHECKPOINT, ignore_errors=True)
 
 

@@ -15,7 +15,7 @@ from gridstab.learning.data import GridDataset
 from gridstab.learning.evaluation import evaluate
 from gridstab.learning.train import load_for_learning
 from gridstab.learning.trained import TrainedModel
-from gridstab.learning.training_folder import HISTORY
+from gridstab.learning.training_folder import HISTORY, require_whole
 from gridstab.report.content import Report, ReportedGrid
 
 _QUANTITIES = {
@@ -45,6 +45,7 @@ def report_of_training(
     """
     folder = Path(path)
     model = TrainedModel.load(folder)
+    require_whole(folder, HISTORY)
     config, task = model.config, model.task
     if data is None:
         if config.data.name not in BENCHMARK_SETS:

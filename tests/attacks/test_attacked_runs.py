@@ -163,7 +163,7 @@ def test_a_slow_starter_adopts_nothing(
 
 
 @posix
-@pytest.mark.parametrize("pairs", [3, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("pairs", [2, pytest.param(40, marks=pytest.mark.slow)])
 def test_of_two_campaigns_in_one_folder_one_wins(
     truths: dict[int, Path], tmp_path: Path, pairs: int
 ) -> None:
@@ -183,7 +183,7 @@ def test_of_two_campaigns_in_one_folder_one_wins(
 
 
 @pytest.mark.parametrize("state", ["half", "whole"])
-@pytest.mark.parametrize("mutations", [12, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("mutations", [8, pytest.param(500, marks=pytest.mark.slow)])
 def test_damage_is_repaired_or_refused(
     state: str,
     mutations: int,
