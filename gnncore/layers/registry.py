@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from gnncore.errors import SpecificationError
 from gnncore.layers.layer import GraphLayer
+from gnncore.layers.templates import keep_templates_in_memory
 
 Build = TypeVar("Build", bound=Callable[..., GraphLayer])
 
@@ -30,7 +31,9 @@ class LayerFactory:
         self, in_channels: int, out_channels: int, edge_channels: int = 0, **options: Any
     ) -> GraphLayer:
         """A fresh layer."""
-        return self.build(in_channels, out_channels, edge_channels, **options)
+        layer = self.build(in_channels, out_channels, edge_channels, **options)
+        keep_templates_in_memory(layer)
+        return layer
 
 
 LAYERS: dict[str, LayerFactory] = {}

@@ -7,6 +7,7 @@ writes a file: that is the caller's business.
 
 import os
 import signal
+import socket
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ from gridstab.errors import EngineUnavailableError, InvalidParameterError
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
+
+SECONDS_TO_ANSWER = 10.0
+"""How long the address of a cluster may take to accept a connection."""
 
 
 class Cancelled(Exception):  # noqa: N818 - an outcome, not an error
@@ -145,6 +149,7 @@ def _connect(ray: Any, workers: int | None) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     address = os.environ.get("RAY_ADDRESS", "auto")
+    _require_answer(address)
     try:
         ray.init(address, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
@@ -153,6 +158,24 @@ def _connect(ray: Any, workers: int | None) -> None:
                 f"no Ray cluster answers at RAY_ADDRESS {address!r}: {error}"
             ) from error
         ray.init(num_cpus=workers, include_dashboard=False, **quiet)
+
+
+def _require_answer(address: str) -> None:
+    """Ray itself would try for two minutes.
+
+    Raises:
+        EngineUnavailableError: Nobody takes a connection at ``[ray://]host:port``.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not (colon and port.isdecimal()):
+        return  # "auto", "local" and whatever else Ray knows
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), SECONDS_TO_ANSWER):
+            pass
+    except (OSError, OverflowError) as error:
+        raise EngineUnavailableError(
+            f"no Ray cluster answers at RAY_ADDRESS {address!r}: {error}"
+        ) from error
 
 
 @contextmanager

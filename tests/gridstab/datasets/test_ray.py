@@ -1,6 +1,7 @@
 """The cluster executor, on a Ray cluster of two nodes that live on this machine."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -102,6 +103,21 @@ def test_an_address_without_cluster_is_repeated(monkeypatch: pytest.MonkeyPatch)
         raise ConnectionError(f"nobody at {address}")
 
     monkeypatch.setattr(ray, "init", refuse)
-    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
-    with pytest.raises(EngineUnavailableError, match=r"10\.0\.0\.1:6379"):
+    with socket.create_server(("127.0.0.1", 0)) as server:  # which is no cluster
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        with pytest.raises(EngineUnavailableError, match=f"nobody at {address}"):
+            make_executor("ray")
+
+
+@pytest.mark.parametrize("form", ["127.0.0.1:{}", "ray://127.0.0.1:{}", "127.0.0.1:99999{}"])
+def test_an_address_that_nobody_answers_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    ray = pytest.importorskip("ray")
+    monkeypatch.setattr(ray, "init", lambda *_, **__: pytest.fail("asked Ray"))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    monkeypatch.setenv("RAY_ADDRESS", form.format(port))
+    with pytest.raises(EngineUnavailableError, match="no Ray cluster answers at RAY_ADDRESS"):
         make_executor("ray")
