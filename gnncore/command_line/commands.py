@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import pairwise
-from typing import Any, TypeGuard
+from typing import Any, TextIO, TypeGuard
 
 import typer
 from typer.core import TyperGroup
@@ -68,9 +68,17 @@ class Commands(TyperGroup):
                 raise
         sys.exit(code if isinstance(code, int) else 0)
 
-    def _warn(self, message: Warning | str, *where: object) -> None:
+    def _warn(
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
         """A warning in one line, without the place in the code that Python would show."""
-        del where
+        del category, filename, lineno, file, line
         self._fail(str(message), 0)
 
     def _fail(self, message: str, code: int) -> int:

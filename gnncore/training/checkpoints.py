@@ -257,6 +257,23 @@ def read_checkpoint(folder: Path, identity: dict[str, str]) -> Checkpoint:
         raise CheckpointError(f"cannot resume: {error}; train anew in another folder") from error
 
 
+def check_checkpoint(folder: Path) -> None:
+    """Nothing, if a folder has no checkpoint, or one that is whole; of which training it says.
+
+    Raises:
+        CheckpointError: It is damaged, or of a version without checksums.
+    """
+    path, start = folder / CHECKPOINT_NAME, "identity/"
+    if not path.exists():
+        return
+    try:
+        metadata = load_metadata(path)
+    except StorageError as error:
+        raise CheckpointError(f"cannot resume: {error}; train anew in another folder") from error
+    stored = {name: text for name, text in metadata.items() if name.startswith(start)}
+    read_checkpoint(folder, {name.removeprefix(start): text for name, text in stored.items()})
+
+
 def _require_same_training(
     folder: Path, metadata: dict[str, str], identity: dict[str, str]
 ) -> None:

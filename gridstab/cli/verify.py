@@ -36,11 +36,22 @@ def _problems_of_training(path: Path) -> list[str]:
     from gnncore.storage import MANIFEST_NAME, Manifest, StorageError
 
     if not (path / MANIFEST_NAME).exists():
-        return ["unfinished: continue it with gridstab train --resume"]
+        return ["unfinished: continue it with gridstab train --resume", *_checkpoint_problems(path)]
     try:
         return [problem.text for problem in Manifest.read(path).verify()]
     except StorageError as error:
         return [str(error)]
+
+
+def _checkpoint_problems(path: Path) -> list[str]:
+    from gnncore.errors import CheckpointError
+    from gnncore.training.checkpoints import check_checkpoint
+
+    try:
+        check_checkpoint(path / "checkpoint")
+    except CheckpointError as error:
+        return [str(error)]
+    return []
 
 
 def _problems_of_model(path: Path) -> list[str]:

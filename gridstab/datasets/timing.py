@@ -3,7 +3,7 @@
 import os
 import platform
 
-from gnncore.storage import StorageError, read_json, write_json
+from gnncore.storage import StorageError, read_json, refuse_links, write_json
 from gridstab.datasets.run_folder import TIMING, RunFolder
 
 
@@ -23,6 +23,7 @@ def record_timing(
     """
     path = folder.path / TIMING
     try:
+        refuse_links(folder.path, TIMING)
         sessions = read_json(path)["sessions"]
     except (StorageError, KeyError, TypeError):
         sessions = []

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 
-from gnncore.storage import StorageError, read_json, write_text
+from gnncore.storage import StorageError, read_json, refuse_links, write_text
 from gridstab.datasets.grid_source import GridSource
 from gridstab.datasets.run_folder import TIMING
 from gridstab.dynamics.intervals import wilson_interval
@@ -181,6 +181,7 @@ def _labelled(case: str, task: Task) -> GridDataset:
 
 def _simulation_seconds(folder: Path) -> float | None:
     try:
+        refuse_links(folder, TIMING)
         sessions = read_json(folder / TIMING)["sessions"]
         seconds = math.fsum(float(session["seconds"]) for session in sessions)
     except (StorageError, LookupError, TypeError, ValueError):

@@ -240,6 +240,40 @@ def test_verify_lists_each_problem(tmp_path: Path) -> None:
     assert any("00002.h5" in line for line in lines)
 
 
+@pytest.mark.filterwarnings("default")
+def test_a_gutted_run_is_no_complete_one(tmp_path: Path) -> None:
+    simulate("--grids", "3", "--out", "run")
+    before = promised_bytes(tmp_path / "run")
+    (tmp_path / "run" / "grids" / "00002.h5").unlink()
+    for command in (["info", "run"], ["report", "run"], ["export", "run", "--out", "v2"]):
+        result = gridstab_cli(*command, code=1)
+        assert (result.stdout, len(result.stderr.splitlines())) == ("", 1)
+        assert "00002.h5" in result.stderr
+    result = simulate("--grids", "3", "--out", "run", "--resume", "--quiet")
+    assert (result.stdout, len(result.stderr.splitlines())) == ("", 1)
+    assert result.stderr.startswith("gridstab: not used in 'run', but simulated")
+    assert "00002.h5" in result.stderr
+    assert promised_bytes(tmp_path / "run") == before
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_copied_grid_is_ignored_in_a_line(tmp_path: Path) -> None:
+    simulate("--grids", "2", "--out", "run")
+    truth = json.loads(gridstab_cli("info", "run", "--json").stdout)
+    grids = tmp_path / "run" / "grids"
+    for name in ("00001 (copy).h5", "00001_1.h5"):
+        shutil.copyfile(grids / "00001.h5", grids / name)
+    result = gridstab_cli("info", "run", "--json")
+    assert json.loads(result.stdout) == truth
+    assert result.stderr.splitlines() == [
+        "gridstab: ignored in 'run', no grid of it: 'grids/00001 (copy).h5', 'grids/00001_1.h5'"
+    ]
+    assert gridstab_cli("verify", "run", code=1).stdout.splitlines() == [
+        "grids/00001 (copy).h5 is not in the manifest",
+        "grids/00001_1.h5 is not in the manifest",
+    ]
+
+
 @pytest.mark.parametrize("command", ["verify", "info"])
 def test_foreign_folders_are_no_runs(tmp_path: Path, command: str) -> None:
     write_inputs(tmp_path)

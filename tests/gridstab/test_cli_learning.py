@@ -234,12 +234,15 @@ def test_a_diverging_training_fails_in_one_line() -> None:
 
 
 def test_verify_finds_what_changed(tmp_path: Path) -> None:
-    assert "all files are as they should be" in cli("verify", "run").stdout
+    assert cli("verify", "run").stdout == "run: a training: all files are as they should be\n"
+    model = cli("verify", "run/model").stdout
+    assert model == "run/model: a model: weights and specification are as they should be\n"
     weights = tmp_path / "run" / "model" / "model.safetensors"
     data = bytearray(weights.read_bytes())
     data[-3] ^= 4
     weights.write_bytes(data)
     assert cli("verify", "run", code=1).stdout.startswith("model/model.safetensors has changed")
+    assert "differ from those that were sealed" in cli("verify", "run/model", code=1).stdout
     (tmp_path / "run" / "manifest.json").unlink()
     assert cli("verify", "run", code=1).stdout.startswith("unfinished")
 
