@@ -99,7 +99,7 @@ def read_checkpoint(folder: Path) -> tuple[ModelSpecification, dict[str, Tensor]
 
     Raises:
         CheckpointError: A file is missing, damaged or not finite, the configuration specifies no
-            model, the two files are of different models, or their seal says that a number changed.
+            model, or the two files are of different models.
     """
     config, weights = folder / CONFIG_NAME, folder / WEIGHTS_NAME
     if not weights.exists() and (folder / constants.PYTORCH_WEIGHTS_NAME).exists():
@@ -116,39 +116,39 @@ def read_checkpoint(folder: Path) -> tuple[ModelSpecification, dict[str, Tensor]
     specification = _specification(values, config)
     if "specification" in metadata:
         _require_one_model(specification, metadata["specification"], folder)
-    if _has_seal(values, metadata):
-        try:
-            _check_seals(values, metadata, specification, arrays, folder)
-        except StorageError as error:
-            raise CheckpointError(str(error)) from error
     return specification, {name: torch.from_numpy(np.array(a)) for name, a in arrays.items()}
 
 
-def is_sealed(folder: Path) -> bool:
-    """Whether a folder that can be read carries a seal, as all but those of earlier versions do.
+def seals_of(folder: Path) -> set[str]:
+    """The seals that the two files of a folder carry: one, or none in those of earlier versions.
 
     Raises:
         StorageError: A file is missing or damaged.
     """
-    return _has_seal(read_json(folder / CONFIG_NAME), load_metadata(folder / WEIGHTS_NAME))
+    values, metadata = read_json(folder / CONFIG_NAME), load_metadata(folder / WEIGHTS_NAME)
+    found = [values.get("seal") if isinstance(values, dict) else None, metadata.get("seal")]
+    return {str(seal) for seal in found if seal is not None}
 
 
-def _has_seal(values: Any, metadata: dict[str, str]) -> bool:
-    return "seal" in metadata or (isinstance(values, dict) and "seal" in values)
-
-
-def _check_seals(
-    values: dict[str, Any],
-    metadata: dict[str, str],
-    specification: ModelSpecification,
-    arrays: Mapping[str, np.ndarray],
-    folder: Path,
+def require_sealed(
+    folder: Path, specification: ModelSpecification, state: Mapping[str, Tensor]
 ) -> None:
-    if values.get("seal") != metadata.get("seal"):
-        raise CorruptFileError.because(
-            "use", folder, f"{CONFIG_NAME} and {WEIGHTS_NAME} do not carry the same seal"
-        )
-    check_seal(folder / WEIGHTS_NAME, metadata.get("seal"), _owner(specification), arrays)
+    """Nothing, if specification and weights are those that the folder's seal was made for.
+
+    Raises:
+        CheckpointError: A number has changed, or the files are of different models.
+    """
+    arrays = {name: tensor.numpy() for name, tensor in state.items()}
+    try:
+        seals = seals_of(folder)
+        if len(seals) > 1:
+            raise CorruptFileError.because(
+                "use", folder, f"{CONFIG_NAME} and {WEIGHTS_NAME} do not carry the same seal"
+            )
+        for seal in seals:
+            check_seal(folder / WEIGHTS_NAME, seal, _owner(specification), arrays)
+    except StorageError as error:
+        raise CheckpointError(str(error)) from error
 
 
 def _owner(specification: ModelSpecification) -> Owner:

@@ -17,6 +17,7 @@ from gnncore.models.checkpoint import (
     find_checkpoint,
     read_checkpoint,
     require_same,
+    require_sealed,
     write_checkpoint,
 )
 from gnncore.models.encode import encode
@@ -221,7 +222,8 @@ class GraphModel(
                 ``token``, ``cache_dir`` or ``local_files_only``.
 
         Raises:
-            CheckpointError: Nothing there, a damaged file, or weights of another model.
+            CheckpointError: Nothing there, a damaged file, a changed number, or weights of another
+                model.
         """
         folder = find_checkpoint(pretrained_model_name_or_path, **hub_options)
         specification, state = read_checkpoint(folder)
@@ -230,6 +232,7 @@ class GraphModel(
         except SpecificationError as error:
             raise CheckpointError(f"{str(folder)!r} specifies no model: {error}") from error
         require_same(model.state_dict(), state, folder / WEIGHTS_NAME)
+        require_sealed(folder, specification, state)
         model.load_state_dict(state, assign=True)  # which keeps double precision
         return model.to(map_location).eval()
 

@@ -57,12 +57,12 @@ def _checkpoint_problems(path: Path) -> list[str]:
 def _problems_of_model(path: Path) -> list[str]:
     from gnncore.errors import CheckpointError
     from gnncore.models import GraphModel
-    from gnncore.models.checkpoint import is_sealed
+    from gnncore.models.checkpoint import seals_of
 
     try:
         GraphModel.from_pretrained(path)
     except CheckpointError as error:
         return [str(error)]
-    if is_sealed(path):
+    if seals_of(path):
         return []
     return ["the weights can be read, but carry no checksum; the next save_pretrained adds one"]

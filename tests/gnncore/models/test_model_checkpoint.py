@@ -119,7 +119,7 @@ def test_models_are_found_in_the_cache_of_the_hub(folder: Path, tmp_path: Path) 
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    assert refusal(tmp_path / "nothing").startswith(f"{str(tmp_path / 'nothing')!r} is neither")
+    assert refusal(tmp_path / "nothing").startswith(f"{str(tmp_path / 'nothing')!r} is no folder")
 
 
 def test_pickles_are_refused(folder: Path) -> None:
