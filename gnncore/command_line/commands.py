@@ -1,7 +1,6 @@
 """A program of several commands whose foreseen errors are one line and an exit code."""
 
 import errno
-import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -94,13 +93,12 @@ def _is_of_output(error: Exception) -> TypeGuard[OSError]:
 
 
 def _forget_output() -> None:
-    """Let the rest of the output go nowhere, or Python complains at exit that it cannot flush."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
+    """Let a broken stream go, or Python complains at exit that it cannot flush it."""
+    for name in ("stdout", "stderr"):
         try:
-            stream.flush()
+            getattr(sys, name).flush()
         except OSError:
-            os.dup2(nowhere, stream.fileno())
+            setattr(sys, name, None)
 
 
 def _given(error: Any, args: Sequence[str]) -> str:

@@ -17,52 +17,21 @@ def verify(
     Lists each problem in a line and exits with code 1 if there is any.
     """
     from gridstab.cli.folders import is_model, is_training
-    from gridstab.datasets.verification import verify as problems_of
 
     if is_training(run):
-        kind, problems = "a training: all files", _problems_of_training(run)
+        from gridstab.learning.verification import verify_training
+
+        kind, problems = "a training: all files", verify_training(run)
     elif is_model(run):
-        kind, problems = "a model: weights and specification", _problems_of_model(run)
+        from gridstab.learning.verification import verify_model
+
+        kind, problems = "a model: weights and specification", verify_model(run)
     else:
-        kind, problems = "a run: all files and counts", problems_of(run)
+        from gridstab.datasets.verification import verify as verify_run
+
+        kind, problems = "a run: all files and counts", verify_run(run)
     for problem in problems:
         typer.echo(problem)
     if problems:
         raise typer.Exit(1)
     typer.echo(f"{run}: {kind} are as they should be")
-
-
-def _problems_of_training(path: Path) -> list[str]:
-    from gnncore.storage import MANIFEST_NAME, Manifest, StorageError
-
-    if not (path / MANIFEST_NAME).exists():
-        return ["unfinished: continue it with gridstab train --resume", *_checkpoint_problems(path)]
-    try:
-        return [problem.text for problem in Manifest.read(path).verify()]
-    except StorageError as error:
-        return [str(error)]
-
-
-def _checkpoint_problems(path: Path) -> list[str]:
-    from gnncore.errors import CheckpointError
-    from gnncore.training.checkpoints import check_checkpoint
-
-    try:
-        check_checkpoint(path / "checkpoint")
-    except CheckpointError as error:
-        return [str(error)]
-    return []
-
-
-def _problems_of_model(path: Path) -> list[str]:
-    from gnncore.errors import CheckpointError
-    from gnncore.models import GraphModel
-    from gnncore.models.checkpoint import seals_of
-
-    try:
-        GraphModel.from_pretrained(path)
-    except CheckpointError as error:
-        return [str(error)]
-    if seals_of(path):
-        return []
-    return ["the weights can be read, but carry no checksum; the next save_pretrained adds one"]

@@ -1,5 +1,6 @@
 """A run that was killed and resumed is the run that was not, to the last bit."""
 
+import json
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from training_cases import TRAIN, VALIDATION, rings, settings, small_model, weig
 from gnncore.errors import CheckpointError, TrainingError
 from gnncore.storage import StorageError, exclusive_lock, load_metadata, load_tensors, save_tensors
 from gnncore.training import GraphStore, RegressionObjective, fit
+from gnncore.training.checkpoints import Checkpoint, write_checkpoint
 from gnncore.training.history import TIMES
 
 STEPS_AN_EPOCH = 4
@@ -192,7 +194,23 @@ def test_a_checkpoint_without_its_state_is_refused(tmp_path: Path) -> None:
     tensors, metadata = load_tensors(path), load_metadata(path)
     del tensors["model/head.1.weight"]
     save_tensors(path, tensors, metadata)
+    with pytest.raises(CheckpointError, match="its numbers differ from those that were sealed"):
+        train(tmp_path, noise(), epochs=1, resume=True)
+    # Even where the seal goes along with the change.
+    identity = {k[9:]: text for k, text in metadata.items() if k.startswith("identity/")}
+    rest = json.loads(metadata["state"])
+    write_checkpoint(tmp_path, Checkpoint(tensors, rest), identity)
     with pytest.raises(CheckpointError, match="does not fit this training"):
+        train(tmp_path, noise(), epochs=1, resume=True)
+
+
+def test_a_checkpoint_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
+    train(tmp_path, noise(), epochs=1)
+    path = tmp_path / "checkpoint.safetensors"
+    metadata = load_metadata(path) | {"schema": "1"}
+    del metadata["seal"]
+    save_tensors(path, load_tensors(path), metadata)
+    with pytest.raises(CheckpointError, match="no training of this version; train anew in another"):
         train(tmp_path, noise(), epochs=1, resume=True)
 
 
