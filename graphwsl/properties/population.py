@@ -1,6 +1,7 @@
 """Networks in memory, by architecture: the weights of each as one row of numbers."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from graphwsl.errors import GraphwslError, PredictorError
 from graphwsl.neural_graph.graph import NeuralGraph
 from graphwsl.neural_graph.trace import neural_graph
-from graphwsl.zoo.checkpoint import Checkpoint
+from graphwsl.zoo.checkpoint import Checkpoint, Problem
 from graphwsl.zoo.zoo import Zoo
 
 
@@ -101,35 +102,59 @@ class Population:
             StorageError: A file of the zoo is damaged.
             UnsupportedModelError: A network cannot be traced.
         """
+        population, problems = cls.load_usable(zoo, checkpoints)
+        if problems:
+            raise PredictorError(f"{problems[0].path}: {problems[0].reason}")
+        return population
+
+    @classmethod
+    def load_usable(
+        cls, zoo: Zoo, checkpoints: Sequence[Checkpoint] | None = None
+    ) -> tuple["Population", list[Problem]]:
+        """The weights of those of the checkpoints that can be used, and what is wrong with others.
+
+        A file that is damaged where a manifest or a seal says how it was is no matter of one
+        network: that is an error.
+
+        Raises:
+            PredictorError: There are no checkpoints, or none can be used.
+            ZooError: The zoo has no such checkpoint.
+            StorageError: A file of the zoo is damaged.
+        """
         checkpoints = list(zoo.checkpoints if checkpoints is None else checkpoints)
         if not checkpoints:
             raise PredictorError("the zoo has no usable checkpoints")
-        architectures: dict[str, Architecture] = {}
-        functions: dict[str, Function] = {}
-        by_model: dict[str, str] = {}
-        kinds, states, numbers = [], [], []
+        reader = _Reader(zoo)
+        loaded: list[tuple[Checkpoint, str, Float[Tensor, " entries"]]] = []
+        problems: list[Problem] = []
         for checkpoint in checkpoints:
-            if checkpoint.model not in by_model:
-                module, inputs = zoo.module(checkpoint), zoo.example_inputs(checkpoint)
-                program = by_model[checkpoint.model] = _program(module, inputs)
-                if program not in functions:
-                    name = str(checkpoint.configuration.get("architecture", checkpoint.model))
-                    found = Function.of(module, inputs, name)
-                    same = architectures.setdefault(found.architecture.digest, found.architecture)
-                    functions[program] = replace(found, architecture=same)
-            program = by_model[checkpoint.model]
-            architecture = functions[program].architecture
-            states.append(_flat(architecture, zoo, checkpoint))
-            kinds.append(list(architectures).index(architecture.digest))
-            numbers.append(list(functions).index(program))
-        return cls(
-            checkpoints=checkpoints,
+            try:
+                loaded.append((checkpoint, *reader.read(checkpoint)))
+            except GraphwslError as error:
+                where = f"epoch {checkpoint.epoch} of model {checkpoint.model!r}"
+                problems.append(Problem(where, str(error)))
+        if not loaded:
+            others = f", and {len(problems) - 1:,} more" if len(problems) > 1 else ""
+            raise PredictorError(
+                f"no checkpoint can be used; {problems[0].path}: {problems[0].reason}{others}"
+            )
+        programs = list(dict.fromkeys(program for _, program, _ in loaded))
+        functions = [reader.functions[program] for program in programs]
+        architectures = {f.architecture.digest: f.architecture for f in functions}
+        digests = list(architectures)
+        places = {
+            program: (number, digests.index(function.architecture.digest))
+            for number, (program, function) in enumerate(zip(programs, functions, strict=True))
+        }
+        population = cls(
+            checkpoints=[checkpoint for checkpoint, _, _ in loaded],
             architectures=list(architectures.values()),
-            kind=torch.tensor(kinds),
-            states=states,
-            functions=list(functions.values()),
-            function=torch.tensor(numbers),
+            kind=torch.tensor([places[program][1] for _, program, _ in loaded]),
+            states=[state for _, _, state in loaded],
+            functions=functions,
+            function=torch.tensor([places[program][0] for _, program, _ in loaded]),
         )
+        return population, problems
 
     @classmethod
     def alike(
@@ -189,6 +214,19 @@ class Population:
         )
 
     @property
+    def content_hash(self) -> str:
+        """SHA-256 of all that is known of the networks: checkpoints, functions and weights."""
+        digest = hashlib.sha256()
+        programs = [_program(function.module, function.inputs) for function in self.functions]
+        for checkpoint, number, state in zip(
+            self.checkpoints, self.function.tolist(), self.states, strict=True
+        ):
+            known = {**vars(checkpoint), "program": programs[number], "entries": len(state)}
+            digest.update(json.dumps(known, sort_keys=True).encode())
+            digest.update(state.contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    @property
     def present(self) -> list[Architecture]:
         """The architectures that its checkpoints have."""
         return [self.architectures[kind] for kind in self.kind.unique().tolist()]
@@ -236,6 +274,53 @@ def as_population(
     return Population.load(zoo, checkpoints)
 
 
+class _Reader:
+    """Reads checkpoints of a zoo, tracing each function once.
+
+    Attributes:
+        functions: By their programs.
+    """
+
+    def __init__(self, zoo: Zoo) -> None:
+        self.zoo = zoo
+        self.functions: dict[str, Function] = {}
+        self._programs: dict[str, str] = {}
+        self._architectures: dict[str, Architecture] = {}
+        self._refused: dict[str, GraphwslError] = {}
+
+    def read(self, checkpoint: Checkpoint) -> tuple[str, Float[Tensor, " entries"]]:
+        """The program of a checkpoint, and its flattened weights.
+
+        Raises:
+            GraphwslError: It cannot be used.
+            StorageError: A file of the zoo is damaged.
+        """
+        program = self._programs.get(checkpoint.model)
+        if program is None:
+            module, inputs = self.zoo.module(checkpoint), self.zoo.example_inputs(checkpoint)
+            program = _program(module, inputs)
+            if program in self._refused:
+                raise self._refused[program]
+            if program not in self.functions:
+                name = str(checkpoint.configuration.get("architecture", checkpoint.model))
+                try:
+                    self._add(program, Function.of(module, inputs, name))
+                except GraphwslError as error:
+                    self._refused[program] = error
+                    raise
+            self._programs[checkpoint.model] = program
+        graph = self.functions[program].architecture.graph
+        state = graph.flat(self.zoo.weights(checkpoint)).float()
+        if not state.isfinite().all():
+            raise PredictorError("its weights are not finite in single precision")
+        return program, state
+
+    def _add(self, program: str, function: Function) -> None:
+        found = function.architecture
+        same = self._architectures.setdefault(found.digest, found)
+        self.functions[program] = replace(function, architecture=same)
+
+
 def _program(module: nn.Module, inputs: Any) -> str:
     """A description that is the same for networks of the same function."""
     settings = [
@@ -253,12 +338,3 @@ def _shape(inputs: Any) -> Any:
     if isinstance(inputs, Mapping):
         return {name: _shape(one) for name, one in inputs.items()}
     return tuple(map(_shape, inputs)) if isinstance(inputs, Sequence) else inputs
-
-
-def _flat(architecture: Architecture, zoo: Zoo, checkpoint: Checkpoint) -> Float[Tensor, " n"]:
-    try:
-        return architecture.graph.flat(zoo.weights(checkpoint)).float()
-    except GraphwslError as error:
-        raise PredictorError(
-            f"epoch {checkpoint.epoch} of model {checkpoint.model!r}: {error}"
-        ) from error

@@ -1,5 +1,9 @@
-"""What every predictor is: fitted to a zoo once, it predicts for any other, and keeps on disk."""
+"""What every predictor is: fitted to a zoo once, it predicts for any other, and keeps on disk.
 
+The configuration carries a seal: a checksum over itself and over the arrays beside it.
+"""
+
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -10,17 +14,32 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from gnncore.storage import load_tensors, make_folder, read_json, save_tensors, write_json
+from gnncore.storage import (
+    MANIFEST_NAME,
+    Manifest,
+    Owner,
+    check_seal,
+    load_tensors,
+    make_folder,
+    read_json,
+    save_tensors,
+    seal_of,
+    write_json,
+)
+from gnncore.storage.json_files import to_json
 from graphwsl import __version__
 from graphwsl.errors import PredictorError
 from graphwsl.properties.population import Population, as_population
 from graphwsl.properties.splits import Split
 from graphwsl.properties.targets import Target
+from graphwsl.work_folder import require_unchanged
 from graphwsl.zoo.checkpoint import Checkpoint
 from graphwsl.zoo.zoo import Zoo
 
-CONFIG, ARRAYS = "predictor.json", "predictor.safetensors"
+CONFIG, ARRAYS, REQUEST = "predictor.json", "predictor.safetensors", "training.json"
 KIND = "graphwsl.predictor"
+_FORMAT = 2
+_FORMAT_WITHOUT_SEAL = 1
 
 Arrays = dict[str, np.ndarray]
 
@@ -81,7 +100,8 @@ class Predictor(ABC):
         """Fit to the training part of a zoo, with settings chosen on the validation part.
 
         Args:
-            zoo: Networks; a :class:`Population` has its weights in memory already.
+            zoo: Networks; a :class:`Population` has its weights in memory already. Checkpoints of
+                a zoo that cannot be used are left out.
             split: Which networks are of which part; the test part is not looked at.
             target: What to predict.
             seed: Of initial weights and batches.
@@ -94,7 +114,7 @@ class Predictor(ABC):
             TrainingError: The training diverged.
             CheckpointError: ``work`` holds the state of another fit.
         """
-        population = as_population(zoo)
+        population = zoo if isinstance(zoo, Population) else Population.load_usable(zoo)[0]
         if isinstance(target, str):
             target = Target.of(target, population.checkpoints)
         train, valid = (
@@ -126,8 +146,12 @@ class Predictor(ABC):
         output = self._predict(as_population(zoo, checkpoints))
         return output.argmax(1).float() if self.target.is_categorical else output[:, 0]
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: str | Path, *, request: str | None = None) -> None:
         """Write ``predictor.json`` and ``predictor.safetensors``.
+
+        Args:
+            folder: Made if it is missing.
+            request: A hash of what was asked for, by which a training knows its own result.
 
         Raises:
             PredictorError: Not fitted.
@@ -138,11 +162,11 @@ class Predictor(ABC):
         folder = Path(folder)
         make_folder(folder)
         arrays, state = self._state()
-        save_tensors(folder / ARRAYS, arrays)
         config = {
             "kind": KIND,
-            "format": 1,
+            "format": _FORMAT,
             "code_version": __version__,
+            "request": request,
             "predictor": self.name,
             "options": self.options,
             "target": asdict(self.target),
@@ -151,7 +175,8 @@ class Predictor(ABC):
             "report": self.report,
             "state": state,
         }
-        write_json(folder / CONFIG, config)
+        save_tensors(folder / ARRAYS, arrays)
+        write_json(folder / CONFIG, {**config, "seal": seal_of(_owner(config), arrays)})
 
     def restore(self, config: dict[str, Any], arrays: Arrays) -> None:
         """Become the predictor that was saved.
@@ -205,21 +230,49 @@ class SavedPredictor:
     arrays: Arrays
 
     @classmethod
-    def read(cls, folder: Path) -> "SavedPredictor":
-        """The files in a folder.
+    def read(cls, folder: Path, *, by_manifest: bool = True) -> "SavedPredictor":
+        """The files in a folder, once it is known that they hold what was fitted.
+
+        Args:
+            folder: The folder.
+            by_manifest: Whether they must also be those of the manifest, where there is one.
 
         Raises:
-            PredictorError: There is no predictor.
-            StorageError: A file is damaged.
+            PredictorError: There is no predictor, or none whose training is complete.
+            StorageError: A file is damaged, or the two are of different predictors.
         """
-        if not (folder / CONFIG).is_file():
+        config_path, path = folder / CONFIG, folder / ARRAYS
+        if not config_path.is_file():
             raise PredictorError(
                 f"{str(folder)!r} holds no predictor; give a folder that graphwsl train made"
             )
-        config = read_json(folder / CONFIG)
-        if not isinstance(config, dict) or (config.get("kind"), config.get("format")) != (KIND, 1):
+        complete = by_manifest and (folder / MANIFEST_NAME).exists()
+        if complete:
+            manifest = Manifest.read(folder)
+            for name in (CONFIG, ARRAYS):
+                require_unchanged(manifest, name)
+        config = read_json(config_path)
+        known = (_FORMAT, _FORMAT_WITHOUT_SEAL)
+        if (
+            not isinstance(config, dict)
+            or config.get("kind") != KIND
+            or config.get("format") not in known
+        ):
             raise PredictorError(f"{str(folder)!r} holds no predictor of this version")
-        return cls(config, load_tensors(folder / ARRAYS, require_finite=True))
+        arrays = load_tensors(path, require_finite=True)
+        if config["format"] != _FORMAT_WITHOUT_SEAL:
+            seal = config.pop("seal", None)
+            check_seal(path, seal if isinstance(seal, str) else None, _owner(config), arrays)
+        elif not complete and (folder / REQUEST).exists():
+            raise PredictorError(
+                f"{str(folder)!r} holds a training that is not complete; continue it with "
+                "graphwsl train --resume"
+            )
+        return cls(config, arrays)
+
+
+def _owner(config: dict[str, Any]) -> Owner:
+    return {CONFIG: hashlib.sha256(to_json(config).encode()).hexdigest()}
 
 
 Factory = Callable[..., Predictor]

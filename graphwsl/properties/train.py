@@ -1,17 +1,18 @@
 """Fit a predictor to a zoo, judge it once on the networks it never saw, and keep it in a folder.
 
-training.json           what was asked for
-training/               the state between two epochs; gone once the training is complete
+training.json           what was asked for, and a hash of the networks
+training/               the state between two epochs; gone once the predictor is there
 predictor.json          what it is, what it was fitted to, and the split
 predictor.safetensors   what was fitted
 metrics.json            on validation and on the test part
 manifest.json           checksums; its presence says that the folder is complete
 """
 
+import hashlib
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +20,26 @@ from gnncore.storage import (
     LOCK_NAME,
     MANIFEST_NAME,
     Manifest,
+    StorageError,
     is_leftover,
-    make_folder,
     read_json,
+    remove_leftovers,
     write_json,
 )
+from gnncore.storage.json_files import to_json
 from graphwsl.errors import PredictorError
 from graphwsl.properties.evaluation import evaluate
 from graphwsl.properties.population import Population
-from graphwsl.properties.predictor import Predictor
-from graphwsl.properties.predictors import load_predictor, make_predictor
+from graphwsl.properties.predictor import ARRAYS, CONFIG, REQUEST, Predictor, SavedPredictor
+from graphwsl.properties.predictors import load_predictor, load_saved, make_predictor
 from graphwsl.properties.splits import BEGINNING, split_models
 from graphwsl.properties.targets import Target
-from graphwsl.zoo.checkpoint import Scalar
+from graphwsl.work_folder import only_writer, strangers
+from graphwsl.zoo.checkpoint import Problem, Scalar
 from graphwsl.zoo.layouts import open_zoo
 
-REQUEST, METRICS, WORK = "training.json", "metrics.json", "training"
+METRICS, WORK = "metrics.json", "training"
+_FILES = (REQUEST, CONFIG, ARRAYS, METRICS, MANIFEST_NAME, LOCK_NAME)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +50,14 @@ class TrainedPredictor:
         predictor: Ready to predict.
         metrics: ``valid`` and ``test``, each by name; ``parameters``; ``networks`` and
             ``checkpoints`` by part; ``seconds`` of the fit.
+        left_out: Checkpoints of the zoo that could not be used, and why.
+        repaired: What was there but not as it was written, and therefore made again: a line each.
     """
 
     predictor: Predictor
     metrics: dict[str, Any]
+    left_out: list[Problem] = field(default_factory=list)
+    repaired: list[str] = field(default_factory=list)
 
 
 def train_predictor(
@@ -79,13 +88,14 @@ def train_predictor(
         together: See :func:`graphwsl.properties.split_models`, as for ``held_out``.
         held_out: Factors and values that are tested only.
         resume: Go on with what is in ``out``; start if there is nothing, and only read it if it
-            is complete.
+            is complete and nothing in it damaged or lost, which else is made again.
         progress: Show the progress on stderr.
         **options: Of the predictor.
 
     Raises:
         PredictorError: A name that does not exist, a target or zoo that does not suit, ``out`` is
-            not empty, or what is in it was asked for in another way.
+            not empty, what is in it was asked for in another way, or of other networks, or another
+            process works there.
         ZooError: There is no zoo.
         StorageError: A file is damaged, or ``out`` cannot be written.
         TrainingError: The training diverged.
@@ -105,38 +115,39 @@ def train_predictor(
         "held_out": {name: list(values) for name, values in (held_out or {}).items()},
     }
     _claim(folder, request, resume)
-    if (folder / MANIFEST_NAME).exists():
-        return TrainedPredictor(load_predictor(folder), read_json(folder / METRICS))
     found = open_zoo(zoo)
     kept = [
         checkpoint
         for checkpoint in found.checkpoints
         if epochs_of_zoo is None or checkpoint.epoch in epochs_of_zoo
     ]
-    population = Population.load(found, kept)
-    split = split_models(kept, split_seed, together=together, held_out=held_out)
-    start = time.perf_counter()
-    wanted = Target.of(target, kept)
-    make_folder(folder)
-    write_json(folder / REQUEST, request)
-    model.fit(population, split, wanted, seed, work=folder / WORK, progress=progress)
-    metrics: dict[str, Any] = {
-        "parameters": model.num_parameters,
-        "seconds": time.perf_counter() - start,
-        "networks": {},
-        "checkpoints": {},
-    }
-    for part in ("train", "valid", "test"):
-        members = population.select(split.numbers(part, kept))
-        metrics["networks"][part] = len(getattr(split, part))
-        metrics["checkpoints"][part] = len(members)
-        if part != "train":
-            metrics[part] = judge(model, members)
-    model.save(folder)
-    write_json(folder / METRICS, metrics)
-    shutil.rmtree(folder / WORK, ignore_errors=True)
-    Manifest.of(folder, (MANIFEST_NAME, LOCK_NAME)).write()
-    return TrainedPredictor(model, metrics)
+    population, left_out = Population.load_usable(found, kept)
+    request["zoo_sha256"] = population.content_hash
+    split = split_models(population.checkpoints, split_seed, together=together, held_out=held_out)
+    wanted = Target.of(target, population.checkpoints)
+    with only_writer(folder, PredictorError):
+        # What was there before may be another's by now.
+        before = _claim(folder, request, resume)
+        remove_leftovers(folder)
+        flaws = _flaws(folder)
+        if (folder / MANIFEST_NAME).exists() and not flaws:
+            metrics = read_json(folder / METRICS)
+            return TrainedPredictor(load_predictor(folder), metrics, left_out)
+        write_json(folder / REQUEST, request if before is None else before)
+        digest = hashlib.sha256(to_json(request if before is None else before).encode()).hexdigest()
+        fitted = _fitted(folder, digest)
+        if fitted is None:
+            start = time.perf_counter()
+            model.fit(population, split, wanted, seed, work=folder / WORK, progress=progress)
+            model.report["seconds"] = time.perf_counter() - start
+            model.save(folder, request=digest)
+        else:
+            model = fitted
+        metrics = _judged(model, population)
+        write_json(folder / METRICS, metrics)
+        _remove_work(folder / WORK)
+        Manifest.of(folder, (MANIFEST_NAME, LOCK_NAME)).write()
+    return TrainedPredictor(model, metrics, left_out, flaws)
 
 
 def judge(predictor: Predictor, population: Population) -> dict[str, float]:
@@ -151,22 +162,109 @@ def judge(predictor: Predictor, population: Population) -> dict[str, float]:
     return evaluate(predictor.predict(population), label, predictor.target)
 
 
-def _claim(folder: Path, request: dict[str, Any], resume: bool) -> None:
-    """Nothing, if the folder is free or holds what was asked for in the same way before."""
-    is_blank = not folder.exists() or (folder.is_dir() and all(map(_is_blank, folder.iterdir())))
+def problems_of(folder: Path) -> list[str]:
+    """Everything that is not as it should be in the folder of a predictor, one line each.
+
+    Reads all files. A predictor that :meth:`Predictor.save` alone wrote is checked by its seal.
+
+    Raises:
+        PredictorError: The folder holds no predictor.
+    """
+    if not (folder / MANIFEST_NAME).exists() and (folder / REQUEST).exists():
+        return ["unfinished: continue it with graphwsl train --resume"]
+    problems = _flaws(folder)
+    if not problems:
+        try:
+            load_predictor(folder)
+        except StorageError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _judged(model: Predictor, population: Population) -> dict[str, Any]:
+    assert model.split is not None
+    metrics: dict[str, Any] = {
+        "parameters": model.num_parameters,
+        "seconds": model.report["seconds"],
+        "networks": {},
+        "checkpoints": {},
+    }
+    for part in ("train", "valid", "test"):
+        members = population.select(model.split.numbers(part, population.checkpoints))
+        metrics["networks"][part] = len(getattr(model.split, part))
+        metrics["checkpoints"][part] = len(members)
+        if part != "train":
+            metrics[part] = judge(model, members)
+    return metrics
+
+
+def _fitted(folder: Path, request: str) -> Predictor | None:
+    """The predictor in a folder, if it is whole and what was asked for."""
+    try:
+        # Without the manifest, which is not there yet or damaged: the seal says it all.
+        saved = SavedPredictor.read(folder, by_manifest=False)
+        return load_saved(saved) if saved.config.get("request") == request else None
+    except (PredictorError, StorageError):
+        return None
+
+
+def _flaws(folder: Path) -> list[str]:
+    """What is no longer as the manifest says; nothing where there is none."""
+    if not (folder / MANIFEST_NAME).exists():
+        return []
+    try:
+        manifest = Manifest.read(folder)
+        lost = {REQUEST, CONFIG, ARRAYS, METRICS} - manifest.entries.keys()
+        return [problem.text for problem in manifest.verify()] + [
+            f"the manifest does not list {name}" for name in sorted(lost)
+        ]
+    except StorageError as error:
+        return [str(error)]
+
+
+def _remove_work(folder: Path) -> None:
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+    except OSError as error:
+        raise StorageError.because("remove", folder, error) from error
+
+
+def _claim(folder: Path, request: dict[str, Any], resume: bool) -> dict[str, Any] | None:
+    """What was asked for in the folder before, if that was the same; None if the folder is free."""
+    try:
+        is_blank = not folder.exists() or (
+            folder.is_dir() and all(map(_is_blank, folder.iterdir()))
+        )
+    except OSError as error:
+        raise StorageError.because("list", folder, error) from error
     if is_blank:
-        return
+        return None
     if not resume:
         raise PredictorError(f"{str(folder)!r} is not empty; choose another folder or resume")
     if not (folder / REQUEST).is_file():
         raise PredictorError(f"{str(folder)!r} holds no training to resume; choose another folder")
     before = read_json(folder / REQUEST)
+    if not isinstance(before, dict):
+        raise PredictorError(f"{str(folder / REQUEST)!r} is no request of a training")
     for name, value in request.items():
+        # A zoo is known by what it holds; by its path only where no more was written down.
+        if name == ("zoo" if "zoo_sha256" in before else "zoo_sha256"):
+            continue
         if before.get(name) != value:
+            how = f"with {name} {before.get(name)!r}, not {value!r}"
+            if name == "zoo_sha256":
+                how = f"on other networks than {request['zoo']!r} holds now"
             raise PredictorError(
-                f"{str(folder)!r} was trained with {name} {before.get(name)!r}, not {value!r}; "
-                "ask for the same or choose another folder"
+                f"{str(folder)!r} was trained {how}; ask for the same or choose another folder"
             )
+    others = strangers(folder, _FILES, [WORK])
+    if others:
+        raise PredictorError(
+            f"{str(folder)!r} holds {others[0]!r}, which does not belong to the training; "
+            "move it elsewhere"
+        )
+    return before
 
 
 def _is_blank(entry: Path) -> bool:

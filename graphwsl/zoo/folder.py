@@ -7,41 +7,61 @@
     index.jsonl      one row a checkpoint, and one a network that diverged; once all are there
     manifest.json    checksums of all of the above; its presence says that the zoo is complete
 
-The bytes of these files depend on the recipe and the data alone, on one kind of processor.
+The bytes of these files depend on the recipe and the data alone, on one kind of processor. A chunk
+carries a seal: of which zoo it is, which chunk, and a checksum over all that it holds.
 """
 
+import hashlib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from gnncore.storage import (
     LOCK_NAME,
     MANIFEST_NAME,
-    CorruptFileError,
     Manifest,
+    Owner,
     StorageError,
+    check_seal,
+    is_leftover,
     load_metadata,
     load_tensors,
     make_folder,
     read_bytes,
     read_json,
     save_tensors,
+    seal_of,
     write_json,
     write_text,
 )
-from gnncore.storage.atomic import is_leftover
+from gnncore.storage.json_files import to_json
 from graphwsl import __version__
 from graphwsl.errors import ZooError
+from graphwsl.work_folder import require_unchanged, strangers
 from graphwsl.zoo.chunk import TrainedChunk
 from graphwsl.zoo.grid import Row
+from graphwsl.zoo.index import (
+    IndexRow,
+    in_order,
+    index_text,
+    of_networks,
+    parse_index,
+    parse_rows,
+    rows_of_chunk,
+)
 from graphwsl.zoo.recipe import Recipe
 
 CONFIG_NAME, INDEX_NAME, CHUNKS = "zoo.json", "index.jsonl", "chunks"
 KIND = "graphwsl.zoo"
+_FILES = (CONFIG_NAME, INDEX_NAME, MANIFEST_NAME, LOCK_NAME)
+_CHUNK = re.compile(r"(\d{5,})\.safetensors", re.ASCII)
 
 
 def is_stored_zoo(path: Path) -> bool:
@@ -53,8 +73,21 @@ def is_stored_zoo(path: Path) -> bool:
     return isinstance(config, dict) and config.get("kind") == KIND
 
 
+@dataclass(frozen=True, eq=False)
+class StoredChunk:
+    """What a chunk holds, checked.
+
+    Attributes:
+        rows: Of the index.
+        tensors: Each parameter. Shapes ``(models, kept, ...)``.
+    """
+
+    rows: list[IndexRow]
+    tensors: dict[str, np.ndarray]
+
+
 class ZooFolder:
-    """The files of a zoo, for its training.
+    """The files of a zoo, for its training and its reader.
 
     Args:
         path: The folder.
@@ -65,7 +98,7 @@ class ZooFolder:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all networks are there and the manifest was written."""
+        """Whether all networks were there and the manifest was written."""
         return (self.path / MANIFEST_NAME).is_file()
 
     @cached_property
@@ -84,6 +117,20 @@ class ZooFolder:
         if not isinstance(config, dict) or (config.get("kind"), config.get("format")) != (KIND, 1):
             raise ZooError(f"{str(self.path)!r} is no zoo of this version of the program")
         return config
+
+    @cached_property
+    def identity(self) -> str:
+        """What the zoo is of, recipe, data and version of the code, as a hash."""
+        return hashlib.sha256(json.dumps(self.config, sort_keys=True).encode()).hexdigest()
+
+    @cached_property
+    def manifest(self) -> Manifest | None:
+        """The manifest; None for an unfinished zoo.
+
+        Raises:
+            StorageError: It is damaged.
+        """
+        return Manifest.read(self.path) if self.is_complete else None
 
     def check(self, recipe: Recipe, data_hash: str, *, resume: bool) -> None:
         """Whether this recipe may be trained here; writes nothing.
@@ -109,28 +156,100 @@ class ZooFolder:
             )
 
     def create(self, recipe: Recipe, data_hash: str) -> None:
-        """Make the folder and its ``zoo.json``, if they are not there.
+        """Make the folder of chunks and ``zoo.json``, if they are not there.
 
         Raises:
             StorageError: The disk is full, or the place read-only.
         """
         make_folder(self.path / CHUNKS)
-        if not (self.path / CONFIG_NAME).exists():
-            write_json(self.path / CONFIG_NAME, _config(recipe, data_hash))
+        path, config = self.path / CONFIG_NAME, _config(recipe, data_hash)
+        if not path.exists() or read_bytes(path) != to_json(config).encode():
+            write_json(path, config)
+            self.__dict__.pop("config", None)
+
+    def require_no_strangers(self, chunks: int) -> None:
+        """Nothing, if only what this program writes is there.
+
+        Args:
+            chunks: How many the zoo has.
+
+        Raises:
+            ZooError: There are other files, or chunks too many.
+        """
+        found = strangers(self.path, _FILES, [CHUNKS])
+        names = [chunk_name(number) for number in range(chunks)]
+        if (self.path / CHUNKS).is_dir():
+            found += [f"{CHUNKS}/{name}" for name in strangers(self.path / CHUNKS, names)]
+        if found:
+            raise ZooError(
+                f"{str(self.path)!r} holds {found[0]!r}, which does not belong to the zoo; "
+                "move it elsewhere"
+            )
 
     def chunk_path(self, number: int) -> Path:
         """The file of a chunk."""
-        return self.path / CHUNKS / f"{number:05d}.safetensors"
+        return self.path / CHUNKS / chunk_name(number)
 
-    def has_chunk(self, number: int) -> bool:
-        """Whether a chunk is there and whole; a damaged one counts as absent."""
+    def read_chunk(self, number: int, *, without_seal: bool | None = None) -> StoredChunk:
+        """A chunk, once it is known that it holds what was trained.
+
+        Args:
+            number: Of the chunk.
+            without_seal: Accept one that carries none, as former versions wrote them; None does
+                so if the manifest lists this very file.
+
+        Raises:
+            StorageError: It is missing, damaged, or of another zoo or number.
+        """
         path = self.chunk_path(number)
-        try:
-            load_tensors(path, require_finite=True)
-            _rows_of(path)
-        except StorageError:
-            return False
-        return True
+        if without_seal is None:
+            without_seal = self.manifest is not None
+            if self.manifest is not None:
+                require_unchanged(self.manifest, f"{CHUNKS}/{path.name}")
+        metadata, tensors = load_metadata(path), load_tensors(path, require_finite=True)
+        seal = metadata.get("seal")
+        if seal is not None or not without_seal:
+            check_seal(path, seal, self._owner(number, metadata), tensors)
+        return StoredChunk(parse_rows(metadata, path), tensors)
+
+    def flaws(self, chunks: Sequence[Sequence[Row]]) -> dict[str, str]:
+        """What has to be made anew, in the order in which it is made: why, by file.
+
+        Of an unfinished zoo, what is not there yet is no flaw; :meth:`missing` names it too.
+
+        Args:
+            chunks: The networks of each chunk.
+        """
+        found: dict[str, str] = {}
+        listed: set[str] = set()
+        if self.is_complete:
+            try:
+                manifest = Manifest.read(self.path)
+                found = {problem.path: problem.text for problem in manifest.verify()}
+                listed = manifest.entries.keys() - found.keys()
+            except StorageError as error:
+                found[MANIFEST_NAME] = str(error)
+        for number, planned in enumerate(chunks):
+            name = f"{CHUNKS}/{chunk_name(number)}"
+            if self.is_complete or self.chunk_path(number).exists():
+                try:
+                    whole = {CONFIG_NAME, name} <= listed
+                    chunk = self.read_chunk(number, without_seal=whole)
+                    if of_networks(chunk.rows, planned):
+                        found.pop(name, None)
+                    else:
+                        found[name] = f"{name} holds other networks"
+                except StorageError as error:
+                    found.setdefault(name, str(error))
+        return found
+
+    def missing(self, chunks: int, flaws: Mapping[str, str]) -> list[int]:
+        """The chunks that are not there, or not as they should be."""
+        return [
+            number
+            for number in range(chunks)
+            if f"{CHUNKS}/{chunk_name(number)}" in flaws or not self.chunk_path(number).exists()
+        ]
 
     def write_chunk(
         self, number: int, rows: Sequence[Row], kept: Sequence[int], trained: TrainedChunk
@@ -140,53 +259,84 @@ class ZooFolder:
         Raises:
             StorageError: The disk is full, or the folder read-only.
         """
-        entries = _entries(number, rows, kept, trained)
         there = torch.arange(len(kept)) < trained.usable[:, None]
         arrays = {}
         for name, values in trained.weights.items():
             mask = there.view(*there.shape, *[1] * (values.ndim - 2))
             arrays[name] = values.where(mask, 0.0).numpy()
-        save_tensors(self.chunk_path(number), arrays, {"rows": json.dumps(entries)})
+        metadata = {"rows": json.dumps(rows_of_chunk(number, rows, kept, trained))}
+        metadata["seal"] = seal_of(self._owner(number, metadata), arrays)
+        save_tensors(self.chunk_path(number), arrays, metadata)
 
     def finish(self, chunks: int) -> None:
         """Write the index and the manifest, once all chunks are there.
 
         Raises:
-            StorageError: A chunk is damaged, the disk full, or the folder read-only.
+            StorageError: The disk is full, or the folder read-only.
         """
-        entries = [row for number in range(chunks) for row in _rows_of(self.chunk_path(number))]
-        entries.sort(key=lambda row: (row["model"], row.get("epoch", -1)))
-        lines = [json.dumps(entry, sort_keys=True, ensure_ascii=False) for entry in entries]
-        write_text(self.path / INDEX_NAME, "".join(f"{line}\n" for line in lines))
+        write_text(self.path / INDEX_NAME, index_text(self._rows_of(range(chunks))))
         Manifest.of(self.path, (MANIFEST_NAME, LOCK_NAME)).write()
 
-    def entries(self) -> list[dict[str, Any]]:
+    def entries(self) -> list[IndexRow]:
         """The rows of all networks that are there, ordered by network and epoch.
 
         Raises:
-            StorageError: The index or a chunk is damaged.
+            StorageError: The index, a chunk or the manifest is damaged.
         """
+        if self.manifest is None:
+            return in_order(self._rows_of(self._numbers()))
+        for name in (CONFIG_NAME, INDEX_NAME):
+            require_unchanged(self.manifest, name)
         index = self.path / INDEX_NAME
-        if index.is_file():
-            lines = read_bytes(index).splitlines()
-            return _checked(index, [_parse(index, line) for line in lines])
-        paths = sorted((self.path / CHUNKS).glob("[0-9]*.safetensors"))
-        entries = [row for path in paths for row in _rows_of(path)]
-        return sorted(entries, key=lambda row: (row["model"], row.get("epoch", -1)))
+        return parse_index(read_bytes(index), index)
 
     def problems(self) -> list[str]:
-        """Every difference between the files and the manifest, one line each.
+        """Everything that is not as it should be, one line each; reads all files.
 
         Raises:
             ZooError: The folder holds no zoo of this program.
         """
         _ = self.config
-        if not self.is_complete:
-            return ["unfinished: continue it with graphwsl zoo train --resume"]
+        problems = []
         try:
-            return [problem.text for problem in Manifest.read(self.path).verify()]
+            problems = (
+                [problem.text for problem in self.manifest.verify()]
+                if self.manifest is not None
+                else ["unfinished: continue it with graphwsl zoo train --resume"]
+            )
+            if self.manifest is not None and problems:
+                return problems
+            for name in strangers(self.path, _FILES, [CHUNKS]):
+                problems.append(f"{name} does not belong to the zoo")
+            numbers = self._numbers()
+            names = [chunk_name(number) for number in numbers]
+            for name in strangers(self.path / CHUNKS, names):
+                problems.append(f"{CHUNKS}/{name} does not belong to the zoo")
         except StorageError as error:
-            return [str(error)]
+            return [*problems, str(error)]
+        for number in numbers:
+            try:
+                self.read_chunk(number)
+            except StorageError as error:
+                problems.append(str(error))
+        return problems
+
+    def _numbers(self) -> list[int]:
+        """The chunks that are there, by their names."""
+        try:
+            names = [path.name for path in (self.path / CHUNKS).iterdir()]
+        except OSError as error:
+            raise StorageError.because("list", self.path / CHUNKS, error) from error
+        numbers = [int(match[1]) for name in names if (match := _CHUNK.fullmatch(name))]
+        return sorted(number for number in set(numbers) if chunk_name(number) in names)
+
+    def _rows_of(self, numbers: Sequence[int]) -> list[IndexRow]:
+        paths = map(self.chunk_path, numbers)
+        return [row for path in paths for row in parse_rows(load_metadata(path), path)]
+
+    def _owner(self, number: int, metadata: Mapping[str, str]) -> Owner:
+        rows = hashlib.sha256(metadata.get("rows", "").encode()).hexdigest()
+        return {"zoo": self.identity, "chunk": number, "rows": rows}
 
     def _is_blank(self) -> bool:
         if not self.path.exists():
@@ -198,7 +348,15 @@ class ZooFolder:
                 return entry.is_dir() and not any(entry.iterdir())
             return entry.name == LOCK_NAME or is_leftover(entry.name)
 
-        return self.path.is_dir() and all(map(ours, self.path.iterdir()))
+        try:
+            return self.path.is_dir() and all(map(ours, self.path.iterdir()))
+        except OSError as error:
+            raise StorageError.because("list", self.path, error) from error
+
+
+def chunk_name(number: int) -> str:
+    """The name of a chunk's file."""
+    return f"{number:05d}.safetensors"
 
 
 def _config(recipe: Recipe, data_hash: str) -> dict[str, Any]:
@@ -218,47 +376,3 @@ def _difference(name: str, there: dict[str, Any], here: dict[str, Any]) -> str:
         name = next(key for key in keys if mine.get(key) != theirs.get(key))
         there, here = theirs, mine
     return f"{name} is {there.get(name)!r} there and {here.get(name)!r} here"
-
-
-def _entries(
-    number: int, rows: Sequence[Row], kept: Sequence[int], trained: TrainedChunk
-) -> list[dict[str, Any]]:
-    """The rows of the index that belong to a chunk."""
-    entries: list[dict[str, Any]] = []
-    for place, (row, usable) in enumerate(zip(rows, trained.usable.tolist(), strict=True)):
-        for k, epoch in enumerate(kept[:usable]):
-            metrics = {name: values[place, k].item() for name, values in trained.metrics.items()}
-            entries.append(
-                {
-                    "model": row.model,
-                    "epoch": epoch,
-                    "configuration": row.configuration,
-                    "metrics": metrics,
-                    "chunk": number,
-                    "place": [place, k],
-                }
-            )
-        if usable < len(kept):
-            reason = f"diverged: weights or losses are not finite at epoch {kept[usable]}"
-            entries.append({"model": row.model, "problem": reason})
-    return entries
-
-
-def _rows_of(path: Path) -> list[dict[str, Any]]:
-    """The rows in the metadata of a chunk."""
-    return _checked(path, _parse(path, load_metadata(path).get("rows", "").encode()))
-
-
-def _checked(path: Path, rows: Any) -> list[dict[str, Any]]:
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise CorruptFileError.because("read", path, "a row of the index is no table")
-    if not all(isinstance(row.get("model"), str) for row in rows):
-        raise CorruptFileError.because("read", path, "a row of the index names no model")
-    return rows
-
-
-def _parse(path: Path, text: bytes) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise CorruptFileError.because("read", path, f"it is not valid JSON: {error}") from error

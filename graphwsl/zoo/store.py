@@ -2,21 +2,24 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gnncore.storage import CorruptFileError, load_tensors
+from gnncore.storage import CorruptFileError
 from graphwsl.errors import ZooError
 from graphwsl.zoo.architectures import build
 from graphwsl.zoo.checkpoint import Checkpoint, Problem
 from graphwsl.zoo.folder import INDEX_NAME, ZooFolder
+from graphwsl.zoo.index import IndexRow, read_row
 
 
 class StoredZoo:
     """A zoo that this program trained, be it complete or still in training.
+
+    Files are used only if they are those that the manifest lists; chunks of an unfinished zoo by
+    their seals.
 
     Get one from :func:`graphwsl.zoo.open_zoo`; it is a :class:`graphwsl.zoo.Zoo`.
     """
@@ -33,7 +36,7 @@ class StoredZoo:
                 raise CorruptFileError.because(
                     "read", folder.path / INDEX_NAME, f"it has a row without {error}"
                 ) from error
-        self._load = lru_cache(maxsize=4)(load_tensors)
+        self._read_chunk = lru_cache(maxsize=4)(folder.read_chunk)
 
     @classmethod
     def open(cls, path: Path) -> "StoredZoo":
@@ -41,7 +44,7 @@ class StoredZoo:
 
         Raises:
             ZooError: The folder holds no zoo of this program.
-            StorageError: The index is damaged.
+            StorageError: The index or the manifest is damaged.
         """
         folder = ZooFolder(path)
         _ = folder.config
@@ -58,7 +61,7 @@ class StoredZoo:
         path = self.folder.chunk_path(chunk)
         names = list(self.module(checkpoint).state_dict())
         try:
-            stacked = self._load(path, require_finite=True)
+            stacked = self._read_chunk(chunk).tensors
             return {name: torch.from_numpy(np.array(stacked[name][model, place])) for name in names}
         except (LookupError, TypeError) as error:
             raise CorruptFileError.because(
@@ -79,13 +82,11 @@ class StoredZoo:
         )
         return torch.randn(1, channels, size, size, generator=torch.Generator().manual_seed(0))
 
-    def _add(self, row: dict[str, Any]) -> None:
-        if "problem" in row:
-            self.problems.append(Problem(str(row["model"]), str(row["problem"])))
+    def _add(self, row: IndexRow) -> None:
+        found = read_row(row)
+        if isinstance(found, Problem):
+            self.problems.append(found)
             return
-        checkpoint = Checkpoint(
-            str(row["model"]), int(row["epoch"]), dict(row["configuration"]), dict(row["metrics"])
-        )
-        model, place = row["place"]
+        checkpoint, place = found
         self.checkpoints.append(checkpoint)
-        self._places[checkpoint.model, checkpoint.epoch] = (int(row["chunk"]), model, place)
+        self._places[checkpoint.model, checkpoint.epoch] = place

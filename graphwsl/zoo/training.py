@@ -1,11 +1,10 @@
 """Train a zoo: cut it into chunks, train them in worker processes, store each once it is there.
 
 What was stored is never trained again, however the process ended. Only unfinished chunks, a
-minute's work each, are lost with it.
+minute's work each, are lost with it. What was stored and is no longer as it was is trained again.
 """
 
 import multiprocessing
-import os
 import signal
 import threading
 import time
@@ -13,15 +12,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from gnncore.errors import TrainingError
-from gnncore.storage import exclusive_lock, remove_leftovers
+from gnncore.processes import end_with_parent
+from gnncore.storage import remove_leftovers
 from graphwsl.errors import ZooError
+from graphwsl.work_folder import only_writer
 from graphwsl.zoo.chunk import train_chunk
 from graphwsl.zoo.data import ImageData, load_images
 from graphwsl.zoo.folder import ZooFolder
@@ -49,11 +50,13 @@ class TrainedZoo:
         zoo: The zoo.
         epochs: Epochs of networks trained by this call.
         seconds: Wall time of this call [s].
+        repaired: What was there but not as it was written, and therefore made again: a line each.
     """
 
     zoo: StoredZoo
     epochs: int
     seconds: float
+    repaired: list[str] = field(default_factory=list)
 
 
 def train_zoo(
@@ -75,12 +78,13 @@ def train_zoo(
         out: The folder of the zoo.
         workers: Processes; with 1, this one trains.
         resume: Continue the training that is there; without one, a new one starts all the same.
+            All files are checked, and those that are damaged or lost are made again.
         on_progress: Called several times a second.
 
     Raises:
-        ZooError: The recipe cannot be trained, or the folder holds something else; nothing was
-            written.
-        StorageError: The disk is full, read-only, or another process works in the folder.
+        ZooError: The recipe cannot be trained, the folder holds something else, or another process
+            works there; nothing was written.
+        StorageError: The disk is full or read-only.
         TrainingError: A worker process died.
         KeyboardInterrupt: Ctrl-C was pressed; the chunks that were there are kept.
     """
@@ -90,15 +94,19 @@ def train_zoo(
     started = time.perf_counter()
     data = images_of(recipe)
     chunks = plan(recipe, data)
-    folder = ZooFolder(Path(out))
-    data_hash = data.content_hash
-    folder.check(recipe, data_hash, resume=resume)
-    folder.create(recipe, data_hash)
+    path, data_hash = Path(out), data.content_hash
+    ZooFolder(path).check(recipe, data_hash, resume=resume)
     trained = 0
-    with exclusive_lock(folder.path):
-        if not folder.is_complete:
-            remove_leftovers(folder.path)
-            missing = [number for number in range(len(chunks)) if not folder.has_chunk(number)]
+    with only_writer(path, ZooError):
+        # What was there before may be another's by now.
+        folder = ZooFolder(path)
+        folder.check(recipe, data_hash, resume=resume)
+        folder.require_no_strangers(len(chunks))
+        folder.create(recipe, data_hash)
+        remove_leftovers(path)
+        flaws = folder.flaws(chunks)
+        if flaws or not folder.is_complete:
+            missing = folder.missing(len(chunks), flaws)
             total = recipe.epochs * sum(map(len, chunks))
             trained = recipe.epochs * sum(len(chunks[number]) for number in missing)
             report = on_progress or (lambda done, total: None)
@@ -111,7 +119,8 @@ def train_zoo(
             else:
                 _train_apart(recipe, chunks, folder, missing, min(workers, len(missing)), show)
             folder.finish(len(chunks))
-    return TrainedZoo(StoredZoo(folder), trained, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    return TrainedZoo(StoredZoo(ZooFolder(path)), trained, seconds, list(flaws.values()))
 
 
 def images_of(recipe: Recipe) -> ImageData:
@@ -183,7 +192,9 @@ def _train_apart(
     show: Callable[[int], None],
 ) -> None:
     context = multiprocessing.get_context("spawn")
-    done, stop = context.Value("q", 0), context.Event()
+    # Plain memory without locks: a worker that is killed could not release them. Every chunk has a
+    # counter of its own.
+    done, stop = context.RawArray("q", len(chunks)), context.RawValue("b")
     pool = ProcessPoolExecutor(workers, context, _start_worker, (recipe, folder.path, done, stop))
     with pool:
         with _interrupts_ignored():
@@ -195,14 +206,14 @@ def _train_apart(
                 finished, running = wait(running, SECONDS_PER_LOOK, FIRST_COMPLETED)
                 for future in finished:
                     future.result()
-                show(done.value)
+                show(sum(done))
         except BrokenProcessPool as error:
             raise TrainingError(
                 "a worker process died, perhaps for lack of memory; try again with fewer workers, "
                 "and resume what is there"
             ) from error
         except BaseException:
-            stop.set()
+            stop.value = 1
             pool.shutdown(cancel_futures=True)
             raise
 
@@ -226,23 +237,18 @@ _worker: dict[str, Any] = {}
 
 
 def _start_worker(recipe: Recipe, path: Path, done: Any, stop: Any) -> None:
+    end_with_parent()
     torch.set_num_threads(1)
     keep_freed_memory()
     _worker.update(
-        recipe=recipe,
-        data=images_of(recipe),
-        folder=ZooFolder(path),
-        done=done,
-        stop=stop,
-        parent=os.getppid(),
+        recipe=recipe, data=images_of(recipe), folder=ZooFolder(path), done=done, stop=stop
     )
 
 
 def _train_in_worker(number: int, rows: list[Row]) -> None:
     def on_epoch() -> None:
-        if _worker["stop"].is_set() or os.getppid() != _worker["parent"]:
+        if _worker["stop"].value:
             raise Stopped
-        with _worker["done"].get_lock():
-            _worker["done"].value += len(rows)
+        _worker["done"][number] += len(rows)
 
     _train_one(_worker["recipe"], _worker["data"], rows, _worker["folder"], number, on_epoch)

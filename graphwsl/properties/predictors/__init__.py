@@ -62,7 +62,15 @@ def load_predictor(folder: str | Path) -> Predictor:
         PredictorError: There is none, or one of another version.
         StorageError: A file is damaged.
     """
-    saved = SavedPredictor.read(Path(folder))
+    return load_saved(SavedPredictor.read(Path(folder)))
+
+
+def load_saved(saved: SavedPredictor) -> Predictor:
+    """The predictor that files hold.
+
+    Raises:
+        PredictorError: It is of no kind that is known, or not whole.
+    """
     options = saved.config.get("options")
     predictor = make_predictor(
         str(saved.config.get("predictor")), **(options if isinstance(options, dict) else {})

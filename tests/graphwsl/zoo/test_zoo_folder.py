@@ -13,7 +13,13 @@ from typing import Any
 import pytest
 import torch
 
-from gnncore.storage import CorruptFileError, StorageError, exclusive_lock, load_tensors
+from gnncore.storage import (
+    LOCK_NAME,
+    CorruptFileError,
+    Manifest,
+    exclusive_lock,
+    load_tensors,
+)
 from graphwsl.errors import ZooError
 from graphwsl.zoo import Zoo, open_zoo
 from graphwsl.zoo.folder import ZooFolder
@@ -172,7 +178,7 @@ def test_foreign_folders_are_not_touched(tmp_path: Path) -> None:
 def test_one_training_a_folder(tmp_path: Path) -> None:
     path = tmp_path / "zoo"
     path.mkdir()
-    with exclusive_lock(path), pytest.raises(StorageError, match="another run is writing there"):
+    with exclusive_lock(path), pytest.raises(ZooError, match="another run is writing there"):
         train_zoo(RECIPE, path)
 
 
@@ -206,7 +212,8 @@ def test_verification_finds_every_kind_of_damage(zoo_path: Path) -> None:
     chunk.unlink()
     assert folder.problems() == ["chunks/00000.safetensors is missing"]
     (zoo_path / "manifest.json").unlink()
-    assert folder.problems() == ["unfinished: continue it with graphwsl zoo train --resume"]
+    unfinished = "unfinished: continue it with graphwsl zoo train --resume"
+    assert ZooFolder(zoo_path).problems() == [unfinished]
 
 
 @pytest.mark.parametrize(
@@ -214,6 +221,7 @@ def test_verification_finds_every_kind_of_damage(zoo_path: Path) -> None:
 )
 def test_a_damaged_index_is_an_error_of_one_line(zoo_path: Path, line: str) -> None:
     (zoo_path / "index.jsonl").write_text(line + "\n", encoding="utf-8")
+    Manifest.of(zoo_path, (LOCK_NAME,)).write()
     with pytest.raises(CorruptFileError, match=r"index\.jsonl"):
         open_zoo(zoo_path)
 
@@ -222,6 +230,7 @@ def test_an_index_that_points_nowhere_is_an_error(zoo_path: Path) -> None:
     index = zoo_path / "index.jsonl"
     row = json.loads(index.read_text(encoding="utf-8").splitlines()[0])
     index.write_text(json.dumps({**row, "place": [99, 0]}) + "\n", encoding="utf-8")
+    Manifest.of(zoo_path, (LOCK_NAME,)).write()
     zoo = open_zoo(zoo_path)
     with pytest.raises(CorruptFileError, match="does not hold what the index says"):
         zoo.weights(zoo.checkpoints[0])

@@ -1,0 +1,117 @@
+"""Rows of the index of a zoo: one a checkpoint, and one a network that diverged."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gnncore.storage import CorruptFileError
+from gnncore.storage.json_files import parse_json
+from graphwsl.zoo.checkpoint import Checkpoint, Problem
+from graphwsl.zoo.chunk import TrainedChunk
+from graphwsl.zoo.grid import Row
+
+IndexRow = dict[str, Any]
+"""``model``, ``epoch``, ``configuration``, ``metrics``, ``chunk`` and ``place`` within it, which is
+(network, kept epoch); or ``model`` and ``problem``."""
+
+
+def rows_of_chunk(
+    number: int, rows: Sequence[Row], kept: Sequence[int], trained: TrainedChunk
+) -> list[IndexRow]:
+    """The rows that belong to a chunk.
+
+    Args:
+        number: Of the chunk.
+        rows: Its networks.
+        kept: The epochs that are kept.
+        trained: Their weights and metrics.
+    """
+    found: list[IndexRow] = []
+    for place, (row, usable) in enumerate(zip(rows, trained.usable.tolist(), strict=True)):
+        for k, epoch in enumerate(kept[:usable]):
+            metrics = {name: values[place, k].item() for name, values in trained.metrics.items()}
+            found.append(
+                {
+                    "model": row.model,
+                    "epoch": epoch,
+                    "configuration": row.configuration,
+                    "metrics": metrics,
+                    "chunk": number,
+                    "place": [place, k],
+                }
+            )
+        if usable < len(kept):
+            reason = f"diverged: weights or losses are not finite at epoch {kept[usable]}"
+            found.append({"model": row.model, "problem": reason})
+    return found
+
+
+def of_networks(rows: Sequence[IndexRow], planned: Sequence[Row]) -> bool:
+    """Whether the rows of a chunk are those of the networks that are to be in it."""
+    configurations = {row.model: row.configuration for row in planned}
+    return {row["model"] for row in rows} == configurations.keys() and all(
+        row["configuration"] == configurations[row["model"]]
+        for row in rows
+        if "configuration" in row
+    )
+
+
+def index_text(rows: Sequence[IndexRow]) -> str:
+    """The contents of ``index.jsonl``."""
+    lines = [json.dumps(row, sort_keys=True, ensure_ascii=False) for row in in_order(rows)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def in_order(rows: Sequence[IndexRow]) -> list[IndexRow]:
+    """By network and epoch; what is wrong with a network comes before its checkpoints.
+
+    Raises:
+        TypeError: An epoch is no number.
+    """
+    return sorted(rows, key=lambda row: (row["model"], row.get("epoch", -1)))
+
+
+def parse_index(data: bytes, path: Path) -> list[IndexRow]:
+    """The rows in ``index.jsonl``.
+
+    Raises:
+        CorruptFileError: A line is no row.
+    """
+    return _checked([parse_json(line, path) for line in data.splitlines()], path)
+
+
+def parse_rows(metadata: Mapping[str, str], path: Path) -> list[IndexRow]:
+    """The rows in the metadata of a chunk.
+
+    Raises:
+        CorruptFileError: There are none.
+    """
+    rows = parse_json(metadata.get("rows", "").encode(), path)
+    return _checked(rows, path)
+
+
+def read_row(row: IndexRow) -> tuple[Checkpoint, tuple[int, int, int]] | Problem:
+    """A checkpoint with its chunk and its place in it, or what is wrong with a network.
+
+    Raises:
+        LookupError, TypeError, ValueError: It is no row of an index.
+    """
+    if "problem" in row:
+        return Problem(str(row["model"]), str(row["problem"]))
+    checkpoint = Checkpoint(
+        str(row["model"]), int(row["epoch"]), dict(row["configuration"]), dict(row["metrics"])
+    )
+    model, place = row["place"]
+    return checkpoint, (int(row["chunk"]), int(model), int(place))
+
+
+def _checked(rows: Any, path: Path) -> list[IndexRow]:
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise CorruptFileError.because("read", path, "a row of the index is no table")
+    for row in rows:
+        if not isinstance(row.get("model"), str) or not isinstance(row.get("epoch", 0), int):
+            raise CorruptFileError.because(
+                "read", path, "a row of the index names no model, or its epoch is no number"
+            )
+    return rows
