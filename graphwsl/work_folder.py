@@ -1,4 +1,4 @@
-"""What all folders that long work fills have in common: one writer, known files, checked reading."""
+"""What folders that long work fills have in common: one writer, known files, checked reading."""
 
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
@@ -74,10 +74,12 @@ def strangers(folder: Path, files: Collection[str], folders: Collection[str] = (
         entries = list(folder.iterdir())
     except OSError as error:
         raise StorageError.because("list", folder, error) from error
-    return sorted(
-        entry.name
-        for entry in entries
-        if entry.is_symlink()
-        or not (entry.is_file() and (entry.name in files or is_leftover(entry.name)))
-        and not (entry.is_dir() and entry.name in folders)
-    )
+
+    def belongs(entry: Path) -> bool:
+        if entry.is_symlink():
+            return False
+        if entry.is_dir():
+            return entry.name in folders
+        return entry.is_file() and (entry.name in files or is_leftover(entry.name))
+
+    return sorted(entry.name for entry in entries if not belongs(entry))

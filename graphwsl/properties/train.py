@@ -233,12 +233,10 @@ def _remove_work(folder: Path) -> None:
 def _claim(folder: Path, request: dict[str, Any], resume: bool) -> dict[str, Any] | None:
     """What was asked for in the folder before, if that was the same; None if the folder is free."""
     try:
-        is_blank = not folder.exists() or (
-            folder.is_dir() and all(map(_is_blank, folder.iterdir()))
-        )
+        there = list(folder.iterdir()) if folder.is_dir() else []
     except OSError as error:
         raise StorageError.because("list", folder, error) from error
-    if is_blank:
+    if all(map(_is_blank, there)) and (folder.is_dir() or not folder.exists()):
         return None
     if not resume:
         raise PredictorError(f"{str(folder)!r} is not empty; choose another folder or resume")

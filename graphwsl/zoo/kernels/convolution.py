@@ -7,7 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from graphwsl.errors import ZooError
+from graphwsl.zoo.kernels.arguments import require_floats
 from graphwsl.zoo.kernels.backward import input_kernel, unpool_kernel, weight_kernel
+from graphwsl.zoo.kernels.differentiable import gradients
 from graphwsl.zoo.kernels.forward import forward_kernel
 from graphwsl.zoo.kernels.geometry import Geometry
 
@@ -26,7 +29,8 @@ def convolution(
     """Every model's convolution of its own images, without padding, then its maximum over squares.
 
     As ``max_pool2d(conv2d(x, weight, bias, stride), pool)`` of each model. Where ``x`` is expanded
-    from one model, all models read the same memory.
+    from one model, all models read the same memory. Gradients are compiled too; those that are to
+    be differentiated again (``create_graph=True``) are torch's own, and slower.
 
     Args:
         x: Images, batch innermost; the batch is a multiple of 16.
@@ -34,7 +38,21 @@ def convolution(
         bias: One a channel.
         stride: Of the convolution.
         pool: Rows and columns of a square; 1 pools nothing.
+
+    Raises:
+        ZooError: Other numbers than those of single precision on the CPU, a batch that is no
+            multiple of 16, or shapes that do not fit together.
     """
+    require_floats(x, weight, bias)
+    models, inputs, height, width, batch = x.shape
+    kernel = weight.shape[-1]
+    fits = weight.shape == (models, len(bias[0]), inputs, kernel, kernel) and len(bias) == models
+    if not fits or batch % BATCH_MULTIPLE or min(height, width) < kernel + stride * (pool - 1):
+        raise ZooError(
+            f"a convolution of images {tuple(x.shape)} with kernels {tuple(weight.shape)} and "
+            f"biases {tuple(bias.shape)}, stride {stride} and pool {pool} cannot be computed; the "
+            f"batch is last and a multiple of {BATCH_MULTIPLE}"
+        )
     apply: Any = _Convolution.apply  # which has no types
     return apply(x, weight, bias, stride, pool)
 
@@ -55,14 +73,14 @@ class _Convolution(torch.autograd.Function):
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, stride: int, pool: int
     ) -> Tensor:
         models, inputs, height, width, batch = x.shape
-        shared = models > 1 and x.stride(0) == 0
-        x = x[:1].contiguous() if shared else x.contiguous()
-        weight, bias = weight.contiguous(), bias.contiguous()
         outputs, kernel = weight.shape[1], weight.shape[-1]
+        shared = models > 1 and x.stride(0) == 0
         g = Geometry(inputs, outputs, height, width, kernel, stride, pool, batch, shared)
         y = x.new_empty(models, outputs, g.rows, g.columns, batch)
         winner = torch.empty(y.shape if pool > 1 else 0, dtype=torch.uint8)
-        forward_kernel(g)(models, *_places(x, weight, bias, y, winner))
+        images, kernels = _once(x, g), weight.contiguous()
+        forward_kernel(g)(models, *_places(images, kernels, bias.contiguous(), y, winner))
+        # As they were given: only these have a history, which second derivatives need.
         ctx.save_for_backward(x, weight, winner)
         ctx.geometry = g
         return y
@@ -71,9 +89,12 @@ class _Convolution(torch.autograd.Function):
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, winner = ctx.saved_tensors
         g: Geometry = ctx.geometry
+        if torch.is_grad_enabled():
+            return *gradients(x, weight, winner, dy, g), None, None
         dy, models = dy.contiguous(), len(dy)
-        dw = torch.empty_like(weight)
-        weight_kernel(g)(models, *_places(x, dy, winner, dw))
+        images, kernels = _once(x, g), weight.contiguous()
+        dw = torch.empty_like(kernels)
+        weight_kernel(g)(models, *_places(images, dy, winner, dw))
         db = dy.sum((2, 3, 4))
         if not ctx.needs_input_grad[0]:
             return None, dw, db, None, None
@@ -83,10 +104,15 @@ class _Convolution(torch.autograd.Function):
             make = dy.new_empty if exact else dy.new_zeros
             full = make(models, g.outputs, g.full_rows, g.full_columns, g.batch)
             unpool_kernel(g)(models, *_places(dy, winner, full))
-        turned = weight.permute(0, 1, 3, 4, 2).contiguous()
+        turned = kernels.permute(0, 1, 3, 4, 2).contiguous()
         dx = dy.new_empty(models, g.inputs, g.height, g.width, g.batch)
         input_kernel(replace(g, shared=False))(models, *_places(full, turned, dx))
         return dx, dw, db, None, None
+
+
+def _once(x: Tensor, g: Geometry) -> Tensor:
+    """Images as the loops read them, those that all models share once."""
+    return (x[:1] if g.shared else x).contiguous()
 
 
 def _places(*tensors: Tensor) -> list[int]:

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from graphwsl.errors import ZooError
+from graphwsl.zoo.kernels.arguments import require_floats
 from graphwsl.zoo.kernels.emit import LANES, Emitter, Value
 
 # Minimax approximation by x P(x²) / Q(x²), as in Eigen; beyond the bound the result is ±1 in
@@ -34,8 +36,14 @@ def tanh(x: Float[Tensor, "models *shape"]) -> Float[Tensor, "models *shape"]:
     """The hyperbolic tangent of each number, differentiable by torch.
 
     Args:
-        x: Contiguous; the size is a multiple of 8.
+        x: The size is a multiple of 8.
+
+    Raises:
+        ZooError: Another size, or other numbers than those of single precision on the CPU.
     """
+    require_floats(x)
+    if x.numel() % LANES:
+        raise ZooError(f"the numbers of a tanh must be a multiple of {LANES}, got {x.numel()}")
     apply: Any = _Tanh.apply  # which has no types
     return apply(x)
 
