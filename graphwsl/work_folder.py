@@ -1,62 +1,25 @@
-"""What folders that long work fills have in common: one writer, known files, checked reading."""
+"""What folders that long work fills have in common: one writer, and known files alone."""
 
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
-from gnncore.storage import (
-    CorruptFileError,
-    Manifest,
-    StorageError,
-    exclusive_lock,
-    is_leftover,
-    make_folder,
-    sha256,
-)
-from graphwsl.errors import GraphwslError
+from gnncore.storage import StorageError, exclusive_lock, is_leftover, make_folder
 
 
 @contextmanager
-def only_writer(folder: Path, error: type[GraphwslError]) -> Iterator[None]:
+def only_writer(folder: Path) -> Iterator[None]:
     """Make the folder, and keep all others from writing there.
 
     What was found in the folder before may have changed meanwhile: look again inside.
 
-    Args:
-        folder: The folder.
-        error: Raised if another process is at work there.
-
     Raises:
-        GraphwslError: Of the given class.
+        FolderInUseError: Another process is at work there.
         StorageError: The disk is full, the place read-only, and the like.
     """
     make_folder(folder)
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(exclusive_lock(folder))
-        except StorageError as failure:
-            if isinstance(failure.__cause__, BlockingIOError):
-                raise error(str(failure)) from failure
-            raise
+    with exclusive_lock(folder):
         yield
-
-
-def require_unchanged(manifest: Manifest, name: str) -> None:
-    """Nothing, if a file is the one that the manifest of its folder lists.
-
-    Args:
-        manifest: Of the folder.
-        name: The file, relative to the folder.
-
-    Raises:
-        CorruptFileError: It is another one, or not listed.
-        StorageError: It is missing or not readable.
-    """
-    path, entry = manifest.folder / name, manifest.entries.get(name)
-    if entry is None:
-        raise CorruptFileError.because("use", path, "the manifest does not list it")
-    if sha256(path) != entry.sha256:
-        raise CorruptFileError.because("use", path, "its SHA-256 is not that of the manifest")
 
 
 def strangers(folder: Path, files: Collection[str], folders: Collection[str] = ()) -> list[str]:

@@ -22,6 +22,7 @@ from gnncore.storage import (
     load_tensors,
     make_folder,
     read_json,
+    refuse_links,
     save_tensors,
     seal_of,
     write_json,
@@ -32,7 +33,6 @@ from graphwsl.errors import PredictorError
 from graphwsl.properties.population import Population, as_population
 from graphwsl.properties.splits import Split
 from graphwsl.properties.targets import Target
-from graphwsl.work_folder import require_unchanged
 from graphwsl.zoo.checkpoint import Checkpoint
 from graphwsl.zoo.zoo import Zoo
 
@@ -248,9 +248,8 @@ class SavedPredictor:
             )
         complete = by_manifest and (folder / MANIFEST_NAME).exists()
         if complete:
-            manifest = Manifest.read(folder)
-            for name in (CONFIG, ARRAYS):
-                require_unchanged(manifest, name)
+            Manifest.read(folder).require(CONFIG, ARRAYS)
+        refuse_links(folder, CONFIG, ARRAYS)
         config = read_json(config_path)
         known = (_FORMAT, _FORMAT_WITHOUT_SEAL)
         if (

@@ -94,9 +94,9 @@ def train_predictor(
 
     Raises:
         PredictorError: A name that does not exist, a target or zoo that does not suit, ``out`` is
-            not empty, what is in it was asked for in another way, or of other networks, or another
-            process works there.
+            not empty, or what is in it was asked for in another way, or of other networks.
         ZooError: There is no zoo.
+        FolderInUseError: Another process works in the folder.
         StorageError: A file is damaged, or ``out`` cannot be written.
         TrainingError: The training diverged.
         KeyboardInterrupt: Ctrl-C was pressed; ``resume`` goes on from the last whole epoch.
@@ -125,7 +125,7 @@ def train_predictor(
     request["zoo_sha256"] = population.content_hash
     split = split_models(population.checkpoints, split_seed, together=together, held_out=held_out)
     wanted = Target.of(target, population.checkpoints)
-    with only_writer(folder, PredictorError):
+    with only_writer(folder):
         # What was there before may be another's by now.
         before = _claim(folder, request, resume)
         remove_leftovers(folder)

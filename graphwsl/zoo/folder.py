@@ -36,6 +36,7 @@ from gnncore.storage import (
     make_folder,
     read_bytes,
     read_json,
+    refuse_links,
     save_tensors,
     seal_of,
     write_json,
@@ -44,7 +45,7 @@ from gnncore.storage import (
 from gnncore.storage.json_files import to_json
 from graphwsl import __version__
 from graphwsl.errors import ZooError
-from graphwsl.work_folder import require_unchanged, strangers
+from graphwsl.work_folder import strangers
 from graphwsl.zoo.chunk import TrainedChunk
 from graphwsl.zoo.grid import Row
 from graphwsl.zoo.index import (
@@ -205,7 +206,8 @@ class ZooFolder:
         if without_seal is None:
             without_seal = self.manifest is not None
             if self.manifest is not None:
-                require_unchanged(self.manifest, f"{CHUNKS}/{path.name}")
+                self.manifest.require(f"{CHUNKS}/{path.name}")
+        refuse_links(self.path, f"{CHUNKS}/{path.name}")
         metadata, tensors = load_metadata(path), load_tensors(path, require_finite=True)
         seal = metadata.get("seal")
         if seal is not None or not without_seal:
@@ -285,8 +287,7 @@ class ZooFolder:
         """
         if self.manifest is None:
             return in_order(self._rows_of(self._numbers()))
-        for name in (CONFIG_NAME, INDEX_NAME):
-            require_unchanged(self.manifest, name)
+        self.manifest.require(CONFIG_NAME, INDEX_NAME)
         index = self.path / INDEX_NAME
         return parse_index(read_bytes(index), index)
 

@@ -82,8 +82,9 @@ def train_zoo(
         on_progress: Called several times a second.
 
     Raises:
-        ZooError: The recipe cannot be trained, the folder holds something else, or another process
-            works there; nothing was written.
+        ZooError: The recipe cannot be trained, or the folder holds something else; nothing was
+            written.
+        FolderInUseError: Another process works in the folder.
         StorageError: The disk is full or read-only.
         TrainingError: A worker process died.
         KeyboardInterrupt: Ctrl-C was pressed; the chunks that were there are kept.
@@ -97,7 +98,7 @@ def train_zoo(
     path, data_hash = Path(out), data.content_hash
     ZooFolder(path).check(recipe, data_hash, resume=resume)
     trained = 0
-    with only_writer(path, ZooError):
+    with only_writer(path):
         # What was there before may be another's by now.
         folder = ZooFolder(path)
         folder.check(recipe, data_hash, resume=resume)

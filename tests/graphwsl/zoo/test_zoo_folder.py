@@ -16,6 +16,7 @@ import torch
 from gnncore.storage import (
     LOCK_NAME,
     CorruptFileError,
+    FolderInUseError,
     Manifest,
     exclusive_lock,
     load_tensors,
@@ -178,7 +179,10 @@ def test_foreign_folders_are_not_touched(tmp_path: Path) -> None:
 def test_one_training_a_folder(tmp_path: Path) -> None:
     path = tmp_path / "zoo"
     path.mkdir()
-    with exclusive_lock(path), pytest.raises(ZooError, match="another run is writing there"):
+    with (
+        exclusive_lock(path),
+        pytest.raises(FolderInUseError, match="another run is writing there"),
+    ):
         train_zoo(RECIPE, path)
 
 
