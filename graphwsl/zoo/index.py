@@ -7,7 +7,7 @@ from typing import Any
 
 from gnncore.storage import CorruptFileError
 from gnncore.storage.json_files import parse_json
-from graphwsl.zoo.checkpoint import Checkpoint, Problem
+from graphwsl.zoo.checkpoint import Checkpoint, Problem, Scalar
 from graphwsl.zoo.chunk import TrainedChunk
 from graphwsl.zoo.grid import Row
 
@@ -100,10 +100,25 @@ def read_row(row: IndexRow) -> tuple[Checkpoint, tuple[int, int, int]] | Problem
     if "problem" in row:
         return Problem(str(row["model"]), str(row["problem"]))
     checkpoint = Checkpoint(
-        str(row["model"]), int(row["epoch"]), dict(row["configuration"]), dict(row["metrics"])
+        str(row["model"]),
+        _count(row["epoch"]),
+        dict(row["configuration"]),
+        dict(row["metrics"]),
     )
+    for name, value in checkpoint.configuration.items():
+        if not isinstance(value, Scalar):
+            raise TypeError(f"{name} is a {type(value).__name__}")
+    for name, value in checkpoint.metrics.items():
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise TypeError(f"{name} is a {type(value).__name__}")
     model, place = row["place"]
-    return checkpoint, (int(row["chunk"]), int(model), int(place))
+    return checkpoint, (_count(row["chunk"]), _count(model), _count(place))
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or not 0 <= value < 2**31:
+        raise ValueError(f"a count is {value!r}")
+    return value
 
 
 def _checked(rows: Any, path: Path) -> list[IndexRow]:

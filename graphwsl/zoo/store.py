@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from gnncore.storage import CorruptFileError
 from graphwsl.errors import ZooError
-from graphwsl.zoo.architectures import build
-from graphwsl.zoo.checkpoint import Checkpoint, Problem
+from graphwsl.zoo.architectures import FACTORS, build, shapes_of
+from graphwsl.zoo.checkpoint import Checkpoint, Problem, Scalar
 from graphwsl.zoo.folder import INDEX_NAME, ZooFolder
 from graphwsl.zoo.index import IndexRow, read_row
 
@@ -28,13 +28,16 @@ class StoredZoo:
         self.folder = folder
         self.checkpoints: list[Checkpoint] = []
         self.problems: list[Problem] = []
+        self._shapes: dict[tuple[Scalar, ...], dict[str, torch.Size]] = {}
         self._places: dict[tuple[str, int], tuple[int, int, int]] = {}
         for row in folder.entries():
             try:
                 self._add(row)
-            except (KeyError, TypeError, ValueError) as error:
+            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
                 raise CorruptFileError.because(
-                    "read", folder.path / INDEX_NAME, f"it has a row without {error}"
+                    "read",
+                    folder.path / INDEX_NAME,
+                    f"it has a row that is none of a checkpoint ({type(error).__name__}: {error})",
                 ) from error
         self._read_chunk = lru_cache(maxsize=4)(folder.read_chunk)
 
@@ -59,10 +62,14 @@ class StoredZoo:
             )
         chunk, model, place = self._places[key]
         path = self.folder.chunk_path(chunk)
-        names = list(self.module(checkpoint).state_dict())
+        shapes = self._shapes_of(checkpoint)
         try:
             stacked = self._read_chunk(chunk).tensors
-            return {name: torch.from_numpy(np.array(stacked[name][model, place])) for name in names}
+            state = {name: np.array(stacked[name][model, place]) for name in shapes}
+            wrong = [name for name, shape in shapes.items() if state[name].shape != shape]
+            if wrong:
+                raise TypeError(f"{wrong[0]!r} has another shape")
+            return {name: torch.from_numpy(values) for name, values in state.items()}
         except (LookupError, TypeError) as error:
             raise CorruptFileError.because(
                 "read", path, f"it does not hold what the index says: {error}"
@@ -70,6 +77,7 @@ class StoredZoo:
 
     def module(self, checkpoint: Checkpoint) -> nn.Module:
         """See :class:`graphwsl.zoo.Zoo`."""
+        self._shapes_of(checkpoint)  # says in one line that it is too large
         configuration = checkpoint.configuration
         return build(str(configuration.get("architecture")), configuration).eval()
 
@@ -81,6 +89,13 @@ class StoredZoo:
             int(configuration["image_size"] or 1),
         )
         return torch.randn(1, channels, size, size, generator=torch.Generator().manual_seed(0))
+
+    def _shapes_of(self, checkpoint: Checkpoint) -> dict[str, torch.Size]:
+        configuration = checkpoint.configuration
+        key = tuple(configuration.get(name) for name in FACTORS)
+        if key not in self._shapes:
+            self._shapes[key] = shapes_of(configuration)
+        return self._shapes[key]
 
     def _add(self, row: IndexRow) -> None:
         found = read_row(row)

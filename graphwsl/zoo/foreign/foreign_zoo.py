@@ -9,15 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from graphwsl.errors import GraphwslError, ZooError
-from graphwsl.zoo.architectures import build
+from graphwsl.zoo.architectures import FACTORS, build, shapes_of
 from graphwsl.zoo.checkpoint import Checkpoint, Problem
 
-_FACTORS_OF_ARCHITECTURES = frozenset(
-    {
-        *("architecture", "activation", "dropout", "in_channels", "image_size", "out_channels"),
-        *("width", "depth", "heads", "patch_size", "head_width"),
-    }
-)
 METRICS_OF_TRAINING = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
 
@@ -120,17 +114,9 @@ class ForeignZoo(ABC):
         return None
 
     def _shapes_of(self, configuration: Mapping[str, Any]) -> dict[str, torch.Size]:
-        key = tuple((k, configuration.get(k)) for k in _FACTORS_OF_ARCHITECTURES)
+        key = tuple(configuration.get(name) for name in FACTORS)
         if key not in self._shapes:
-            try:
-                with torch.device("meta"):
-                    shell = build(str(configuration.get("architecture")), configuration)
-            except ZooError:
-                raise
-            except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:
-                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-                raise ZooError(f"its architecture cannot be built: {reason}") from error
-            self._shapes[key] = {name: t.shape for name, t in shell.state_dict().items()}
+            self._shapes[key] = shapes_of(configuration)
         return self._shapes[key]
 
     def _require_fit(self, checkpoint: Checkpoint, state: Mapping[str, Tensor]) -> None:
