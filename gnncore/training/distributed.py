@@ -82,7 +82,7 @@ def processes_on(device: str) -> Iterator[Processes]:
         TrainingError: The device is not there.
     """
     own_group = int(os.environ.get("WORLD_SIZE", "1")) > 1 and not distributed.is_initialized()
-    place = _find_device(device)
+    place = find_device(device)
     if own_group:
         distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
     try:
@@ -101,7 +101,12 @@ def without_sync(model: nn.Module) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def _find_device(name: str) -> torch.device:
+def find_device(name: str) -> torch.device:
+    """The device of a name, as :class:`gnncore.training.TrainingSettings` takes it.
+
+    Raises:
+        TrainingError: The device is not there.
+    """
     there = torch.cuda.is_available()
     if name == "cpu" or (name == "auto" and not there):
         return torch.device("cpu")

@@ -60,5 +60,6 @@ from graphwsl.cli import (  # noqa: E402, F401
     graph,
     predict,
     train,
+    verify,
     zoo,
 )

@@ -1,14 +1,19 @@
 """``graphwsl graph``: a network as a graph: coverage, symmetries, picture."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from graphwsl.cli import app
+from graphwsl.cli.options import LARGEST_SEED
 
 if TYPE_CHECKING:
     from graphwsl.neural_graph import Coverage, NeuralGraph
+
+LARGEST_INPUT = 2**28
+"""Numbers of one input, at most."""
 
 LARGEST_ERROR = 1e-4
 """Relative change of an output, in single precision, that rounding can explain."""
@@ -24,7 +29,9 @@ def graph(
     skip_symmetries: bool = typer.Option(
         False, "--skip-symmetries", help="Coverage alone, at once for large networks too."
     ),
-    seed: int = typer.Option(0, help="Of the symmetry that is drawn for the check."),
+    seed: int = typer.Option(
+        0, min=0, max=LARGEST_SEED, help="Of the symmetry that is drawn for the check."
+    ),
     picture: Path | None = typer.Option(None, help="PNG, SVG or PDF file of the graph."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
 ) -> None:
@@ -32,8 +39,7 @@ def graph(
 
     Exits with code 1 if a drawn symmetry changes the network's function.
     """
-    import json
-
+    from gnncore.command_line.json_output import echo_json
     from graphwsl.imports import load_model
     from graphwsl.neural_graph import neural_graph
 
@@ -47,7 +53,7 @@ def graph(
 
         save_figure(draw(made), picture)
     if as_json:
-        typer.echo(json.dumps({**_counts(made, coverage), **found}))
+        echo_json({**_counts(made, coverage), **found})
     else:
         typer.echo(repr(made))
         _print_coverage(coverage, tensors)
@@ -59,11 +65,15 @@ def graph(
 def _shape(text: str) -> tuple[str, list[int]]:
     name, _, sizes = text.partition("=")
     try:
-        return name, [int(size) for size in sizes.split(",")]
+        shape = [int(size) for size in sizes.split(",")]
     except ValueError:
+        shape = []
+    if not name or not shape or min(shape) < 1 or math.prod(shape) > LARGEST_INPUT:
         raise typer.BadParameter(
-            f"--shape must be NAME=1,3,32,32 with whole numbers, got {text!r}"
-        ) from None
+            f"--shape must be NAME=1,3,32,32 with whole numbers from 1, of at most "
+            f"{LARGEST_INPUT:,} in all, got {text!r}"
+        )
+    return name, shape
 
 
 def _symmetries(made: "NeuralGraph", seed: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from graphwsl.cli import app
+from graphwsl.cli.options import IMPORT, LARGEST_SEED, print_left_out, print_repaired
 
 if TYPE_CHECKING:
     from graphwsl.properties.train import TrainedPredictor
@@ -25,10 +26,14 @@ def train(
         "flat_ridge, probing or stacked.",
     ),
     epochs: int | None = typer.Option(
-        None, help="Passes over the networks, of predictors that are trained so. [default: its own]"
+        None,
+        min=1,
+        help="Passes over the networks, of predictors that are trained so. [default: its own]",
     ),
-    seed: int = typer.Option(0, help="Of initial weights and batches."),
-    split_seed: int = typer.Option(0, help="Of the split: 70, 15 and 15 % of the networks."),
+    seed: int = typer.Option(0, min=0, max=LARGEST_SEED, help="Of initial weights and batches."),
+    split_seed: int = typer.Option(
+        0, min=0, max=LARGEST_SEED, help="Of the split: 70, 15 and 15 % of the networks."
+    ),
     together: str | None = typer.Option(
         None,
         help="Factors, with commas; networks that agree in all are in one part of the split. "
@@ -41,7 +46,10 @@ def train(
     out: Path | None = typer.Option(
         None, help="Folder of the predictor. [default: predictors/<zoo>-<target>-<predictor>]"
     ),
-    resume: bool = typer.Option(False, "--resume", help="Continue the training in that folder."),
+    resume: bool = typer.Option(
+        False, "--resume", help="Continue the training in that folder, or repair what it made."
+    ),
+    modules: list[str] = IMPORT,
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object and nothing else."),
     quiet: bool = typer.Option(False, "--quiet", help="No progress, no table."),
 ) -> None:
@@ -50,11 +58,12 @@ def train(
     Networks, not checkpoints, are split: no training has epochs on two sides, and networks that
     began alike are on one side.
     """
-    import json
-
+    from gnncore.command_line.importing import import_modules
+    from gnncore.command_line.json_output import echo_json
     from gnncore.command_line.resuming import command_to_resume
     from graphwsl.properties.train import train_predictor
 
+    import_modules(modules)
     name = f"{zoo.resolve().name}-{target}-{predictor}"
     out = Path("predictors", name) if out is None else out
     options: dict[str, Any] = {"epochs": epochs, "device": device}
@@ -77,8 +86,11 @@ def train(
         raise typer.Exit(130) from None
     summary = summarise(trained, out)
     if as_json:
-        typer.echo(json.dumps(summary))
-    elif not quiet:
+        echo_json(summary)
+        return
+    print_repaired(summary["repaired"])
+    print_left_out(summary["left_out"])
+    if not quiet:
         _print(summary)
 
 
@@ -90,6 +102,8 @@ def summarise(trained: "TrainedPredictor", out: Path) -> dict[str, Any]:
         "predictor": predictor.name,
         "target": None if predictor.target is None else predictor.target.name,
         "report": predictor.report,
+        "left_out": [[problem.path, problem.reason] for problem in trained.left_out],
+        "repaired": trained.repaired,
         **trained.metrics,
     }
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from graphwsl.cli import app
+from graphwsl.cli.options import IMPORT, LISTED, print_repaired
+from graphwsl.cli.verify import report_problems, zoo_problems
 
 if TYPE_CHECKING:
     from graphwsl.zoo.zoo import Zoo
@@ -35,10 +37,13 @@ def train(
         None, help="Train so many rows of the grid, drawn at random. [default: the recipe's own]"
     ),
     workers: int | None = typer.Option(
-        None, help="Networks train in so many processes. [default: all processors]"
+        None, min=1, help="Networks train in so many processes. [default: all processors]"
     ),
     out: Path | None = typer.Option(None, help="Folder of the zoo. [default: zoos/<recipe>]"),
-    resume: bool = typer.Option(False, "--resume", help="Continue the zoo in that folder."),
+    resume: bool = typer.Option(
+        False, "--resume", help="Continue the zoo in that folder, or repair what it lost."
+    ),
+    modules: list[str] = IMPORT,
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object and nothing else."),
     quiet: bool = typer.Option(False, "--quiet", help="No progress, no table."),
 ) -> None:
@@ -46,14 +51,16 @@ def train(
 
     The weights depend on the recipe and its data alone: not on workers or interruptions.
     """
-    import json
     import os
 
+    from gnncore.command_line.importing import import_modules
+    from gnncore.command_line.json_output import echo_json
     from gnncore.command_line.progress import work_progress
     from gnncore.command_line.resuming import command_to_resume
     from graphwsl.zoo.recipe import Recipe
     from graphwsl.zoo.training import train_zoo
 
+    import_modules(modules)
     resolved = Recipe.resolve(
         recipe, epochs=epochs, batch_size=batch_size, seeds=seeds, sample=sample
     )
@@ -77,10 +84,13 @@ def train(
         **summarise(trained.zoo, out),
         "epochs_trained": trained.epochs,
         "seconds": round(trained.seconds, 3),
+        "repaired": trained.repaired,
     }
     if as_json:
-        typer.echo(json.dumps(summary))
-    elif not quiet:
+        echo_json(summary)
+        return
+    print_repaired(trained.repaired)
+    if not quiet:
         _print(summary)
 
 
@@ -90,13 +100,12 @@ def info(
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
 ) -> None:
     """Show how many networks and checkpoints a zoo has, how good they are, and what is wrong."""
-    import json
-
+    from gnncore.command_line.json_output import echo_json
     from graphwsl.zoo.layouts import open_zoo
 
     summary = summarise(open_zoo(zoo), zoo)
     if as_json:
-        typer.echo(json.dumps(summary))
+        echo_json(summary)
     else:
         _print(summary)
 
@@ -107,21 +116,7 @@ def verify(zoo: Path = typer.Argument(help="Folder of a zoo, of any layout.")) -
 
     Lists each problem in a line and exits with code 1 if there is any.
     """
-    from graphwsl.zoo.folder import ZooFolder, is_stored_zoo
-    from graphwsl.zoo.foreign.foreign_zoo import ForeignZoo
-    from graphwsl.zoo.layouts import open_zoo
-
-    if zoo.is_dir() and not is_stored_zoo(zoo) and any(zoo.iterdir()):
-        opened = open_zoo(zoo)
-        assert isinstance(opened, ForeignZoo)
-        problems = [f"{problem.path}: {problem.reason}" for problem in opened.verify()]
-    else:
-        problems = ZooFolder(zoo).problems()
-    for problem in problems:
-        typer.echo(problem)
-    if problems:
-        raise typer.Exit(1)
-    typer.echo(f"{zoo}: all files are as they should be")
+    report_problems(zoo, zoo_problems(zoo))
 
 
 def summarise(zoo: "Zoo", path: Path) -> dict[str, Any]:
@@ -150,10 +145,6 @@ def summarise(zoo: "Zoo", path: Path) -> dict[str, Any]:
 
 def _order(value: Any) -> tuple[str, Any]:
     return (type(value).__name__, value)
-
-
-LISTED = 8
-"""Values or problems that are listed in full."""
 
 
 def _print(summary: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from graphwsl.properties.predictors import PREDICTORS as PREDICTORS
     from graphwsl.properties.predictors import load_predictor as load_predictor
     from graphwsl.properties.predictors import make_predictor as make_predictor
+    from graphwsl.properties.predictors import register_predictor as register_predictor
     from graphwsl.properties.splits import Split as Split
     from graphwsl.properties.splits import split_models as split_models
     from graphwsl.properties.targets import Target as Target
@@ -29,6 +30,7 @@ _HOME = {
     "evaluate": "evaluation",
     "load_predictor": "predictors",
     "make_predictor": "predictors",
+    "register_predictor": "predictors",
     "split_models": "splits",
     "train_predictor": "train",
 }

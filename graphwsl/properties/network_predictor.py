@@ -68,6 +68,10 @@ class NetworkPredictor(Predictor):
     center: Float[Tensor, " outputs"]
     spread: Float[Tensor, " outputs"]
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._settings()
+
     @property
     def num_parameters(self) -> int:
         """Number of trained numbers."""
@@ -108,12 +112,7 @@ class NetworkPredictor(Predictor):
         valid_label: Float[Tensor, " others"],
         progress: bool,
     ) -> None:
-        names = set(TrainingSettings.model_fields)
-        values = {name: value for name, value in self.options.items() if name in names}
-        try:
-            settings = TrainingSettings(**values, seed=self.seed, group_by="graph_attr")
-        except SpecificationError as error:
-            raise PredictorError(f"options of predictor {self.name!r}: {error}") from error
+        settings = self._settings()
         objective: Objective = RegressionObjective()
         self.auxiliary = self._learnt_along(train)
         labels = self._labels(train, train_label)
@@ -154,6 +153,14 @@ class NetworkPredictor(Predictor):
             "seconds": time.perf_counter() - start,
             "checkpoints_per_second": result.samples_per_second,
         }
+
+    def _settings(self) -> TrainingSettings:
+        names = set(TrainingSettings.model_fields)
+        values = {name: value for name, value in self.options.items() if name in names}
+        try:
+            return TrainingSettings(**values, seed=self.seed, group_by="graph_attr")
+        except SpecificationError as error:
+            raise PredictorError(f"options of predictor {self.name!r}: {error}") from error
 
     @property
     def _is_categorical(self) -> bool:

@@ -33,6 +33,7 @@ from graphwsl.errors import PredictorError
 from graphwsl.properties.population import Population, as_population
 from graphwsl.properties.splits import Split
 from graphwsl.properties.targets import Target
+from graphwsl.zoo.architectures import FACTORS
 from graphwsl.zoo.checkpoint import Checkpoint
 from graphwsl.zoo.zoo import Zoo
 
@@ -56,7 +57,10 @@ class Predictor(ABC):
         name: In the registry.
         invariant: Whether predictions do not depend on the order of hidden neurons.
         mixed: Whether it reads networks of several architectures.
+        runs: Whether it runs networks, so that their activation functions matter.
         target: What it was fitted to predict; None before.
+        networks: Generating factors of the networks that it was fitted to, as far as architectures
+            depend on them; each combination once.
         report: What the fit found out, such as its epochs and seconds; plain JSON values.
 
     Raises:
@@ -66,6 +70,7 @@ class Predictor(ABC):
     name: ClassVar[str]
     invariant: ClassVar[bool]
     mixed: ClassVar[bool]
+    runs: ClassVar[bool] = False
     defaults: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, **options: Any) -> None:
@@ -80,6 +85,7 @@ class Predictor(ABC):
         self.split: Split | None = None
         self.seed = 0
         self.work: Path | None = None
+        self.networks: list[dict[str, Any]] = []
         self.report: dict[str, Any] = {}
 
     @property
@@ -124,6 +130,7 @@ class Predictor(ABC):
         if not self.mixed:
             population.require_one(self.name)
         self.target, self.split, self.seed = target, split, seed
+        self.networks = _networks(train.checkpoints)
         self.work = None if work is None else Path(work)
         labels = target.values(train.checkpoints), target.values(valid.checkpoints)
         self._fit(train, labels[0], valid, labels[1], progress)
@@ -172,6 +179,7 @@ class Predictor(ABC):
             "target": asdict(self.target),
             "split": asdict(self.split),
             "seed": self.seed,
+            "networks": self.networks,
             "report": self.report,
             "state": state,
         }
@@ -190,6 +198,7 @@ class Predictor(ABC):
             self.target = Target(target["name"], None if classes is None else tuple(classes))
             self.split = Split(**{part: tuple(models) for part, models in split.items()})
             self.seed, self.report = int(config["seed"]), dict(config["report"])
+            self.networks = [dict(network) for network in config.get("networks", [])]
             self._restore(arrays, config["state"])
         except (LookupError, TypeError, ValueError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
@@ -270,8 +279,18 @@ class SavedPredictor:
         return cls(config, arrays)
 
 
+def _networks(checkpoints: Sequence[Checkpoint]) -> list[dict[str, Any]]:
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for checkpoint in checkpoints:
+        factors = checkpoint.configuration
+        if "architecture" in factors:
+            known = {name: factors[name] for name in FACTORS if factors.get(name) is not None}
+            found.setdefault(tuple(known.items()), known)
+    return list(found.values())
+
+
 def _owner(config: dict[str, Any]) -> Owner:
-    return {CONFIG: hashlib.sha256(to_json(config).encode()).hexdigest()}
+    return {"configuration": hashlib.sha256(to_json(config).encode()).hexdigest()}
 
 
 Factory = Callable[..., Predictor]

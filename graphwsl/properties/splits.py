@@ -65,8 +65,11 @@ def split_models(
             82 and 18 %.
 
     Raises:
-        PredictorError: Fewer than three networks, or a part that no network belongs to.
+        PredictorError: Fewer than three networks, a part that no network belongs to, or a negative
+            seed.
     """
+    if seed < 0:
+        raise PredictorError(f"the seed of a split must not be negative, got {seed}")
     configurations = {c.model: c.configuration for c in checkpoints}
     test: set[str] = set()
     shares = (0.7, 0.85)

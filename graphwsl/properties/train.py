@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gnncore.errors import TrainingError
 from gnncore.storage import (
     LOCK_NAME,
     MANIFEST_NAME,
@@ -27,6 +28,7 @@ from gnncore.storage import (
     write_json,
 )
 from gnncore.storage.json_files import to_json
+from gnncore.training.distributed import find_device
 from graphwsl.errors import PredictorError
 from graphwsl.properties.evaluation import evaluate
 from graphwsl.properties.population import Population
@@ -103,6 +105,12 @@ def train_predictor(
     """
     folder = Path(out)
     model = make_predictor(predictor, **options)
+    try:
+        find_device(str(model.options.get("device", "cpu")))
+    except TrainingError as error:
+        raise PredictorError(str(error)) from error
+    _require_seed("seed", seed)
+    _require_seed("split_seed", split_seed)
     request = {
         "zoo": str(zoo),
         "target": target,
@@ -121,7 +129,9 @@ def train_predictor(
         for checkpoint in found.checkpoints
         if epochs_of_zoo is None or checkpoint.epoch in epochs_of_zoo
     ]
-    population, left_out = Population.load_usable(found, kept)
+    known = list(found.problems)
+    population, unusable = Population.load_usable(found, kept)
+    left_out = [*known, *unusable]
     request["zoo_sha256"] = population.content_hash
     split = split_models(population.checkpoints, split_seed, together=together, held_out=held_out)
     wanted = Target.of(target, population.checkpoints)
@@ -179,6 +189,11 @@ def problems_of(folder: Path) -> list[str]:
         except StorageError as error:
             problems.append(str(error))
     return problems
+
+
+def _require_seed(name: str, seed: int) -> None:
+    if not 0 <= seed < 2**32:
+        raise PredictorError(f"{name} must be from 0 to {2**32 - 1}, got {seed}")
 
 
 def _judged(model: Predictor, population: Population) -> dict[str, Any]:

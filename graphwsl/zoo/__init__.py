@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 from gnncore.lazy import lazy
 
 if TYPE_CHECKING:
+    from graphwsl.zoo.architectures import ArchitectureFactors as ArchitectureFactors
     from graphwsl.zoo.architectures import build as build
+    from graphwsl.zoo.architectures import register_architecture as register_architecture
     from graphwsl.zoo.checkpoint import Checkpoint as Checkpoint
     from graphwsl.zoo.checkpoint import Problem as Problem
     from graphwsl.zoo.layouts import open_zoo as open_zoo
@@ -15,12 +17,14 @@ if TYPE_CHECKING:
 
 # Imported on first use, as in the package itself.
 _HOME = {
+    "ArchitectureFactors": "architectures",
     "Checkpoint": "checkpoint",
     "Problem": "checkpoint",
     "Recipe": "recipe",
     "Zoo": "zoo",
     "build": "architectures",
     "open_zoo": "layouts",
+    "register_architecture": "architectures",
     "train_zoo": "training",
 }
 

@@ -17,7 +17,6 @@ from graphwsl.zoo.networks import ACTIVATIONS, LayeredNetwork, VisionTransformer
 from graphwsl.zoo.residual_network import BLOCKS, ResidualNetwork
 from graphwsl.zoo.small_vision_transformer import SmallVisionTransformer
 
-
 FACTORS = (
     *("architecture", "activation", "dropout", "in_channels", "image_size", "out_channels"),
     *("width", "depth", "heads", "patch_size", "head_width"),
@@ -43,7 +42,10 @@ def build(name: str, configuration: Mapping[str, Any]) -> nn.Module:
     """
     if name not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
-        raise ZooError(f"unknown architecture {name!r}; choose one of {known}")
+        raise ZooError(
+            f"unknown architecture {name!r}; choose one of {known}, or import the module that "
+            "registers it"
+        )
     return ARCHITECTURES[name](ArchitectureFactors(name, configuration))
 
 

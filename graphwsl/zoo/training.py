@@ -4,11 +4,12 @@ What was stored is never trained again, however the process ended. Only unfinish
 minute's work each, are lost with it. What was stored and is no longer as it was is trained again.
 """
 
+import importlib
 import multiprocessing
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from gnncore.processes import end_with_parent
 from gnncore.storage import remove_leftovers
 from graphwsl.errors import ZooError
 from graphwsl.work_folder import only_writer
+from graphwsl.zoo.architectures import ARCHITECTURES
 from graphwsl.zoo.chunk import train_chunk
 from graphwsl.zoo.data import ImageData, load_images
 from graphwsl.zoo.folder import ZooFolder
@@ -196,7 +198,9 @@ def _train_apart(
     # Plain memory without locks: a worker that is killed could not release them. Every chunk has a
     # counter of its own.
     done, stop = context.RawArray("q", len(chunks)), context.RawValue("b")
-    pool = ProcessPoolExecutor(workers, context, _start_worker, (recipe, folder.path, done, stop))
+    modules = {_module_of(row.configuration) for rows in chunks for row in rows}
+    arguments = (recipe, folder.path, done, stop, sorted(modules))
+    pool = ProcessPoolExecutor(workers, context, _start_worker, arguments)
     with pool:
         with _interrupts_ignored():
             running: set[Future[None]] = {
@@ -237,8 +241,15 @@ _worker: dict[str, Any] = {}
 """What a worker process keeps between chunks."""
 
 
-def _start_worker(recipe: Recipe, path: Path, done: Any, stop: Any) -> None:
+def _module_of(configuration: Mapping[str, Any]) -> str:
+    """The module that registers the architecture; a worker has to import it too."""
+    return ARCHITECTURES[configuration["architecture"]].__module__
+
+
+def _start_worker(recipe: Recipe, path: Path, done: Any, stop: Any, modules: list[str]) -> None:
     end_with_parent()
+    for module in modules:
+        importlib.import_module(module)
     torch.set_num_threads(1)
     keep_freed_memory()
     _worker.update(

@@ -36,7 +36,27 @@ PREDICTORS: dict[str, type[Predictor]] = {
         StackedPredictor,
     )
 }
-"""All predictors by name."""
+"""All predictors by name; add others by :func:`register_predictor`."""
+
+
+def register_predictor(predictor: type[Predictor]) -> type[Predictor]:
+    """Decorate a predictor, to be known by its ``name``.
+
+    The module in which it is registered can be named to ``graphwsl … --import``.
+
+    Raises:
+        PredictorError: The name is taken.
+    """
+    former = PREDICTORS.get(predictor.name)
+    if former is not None and (former.__module__, former.__qualname__) != (
+        predictor.__module__,
+        predictor.__qualname__,
+    ):
+        raise PredictorError(
+            f"there is a predictor {predictor.name!r} already; choose another name"
+        )
+    PREDICTORS[predictor.name] = predictor
+    return predictor
 
 
 def make_predictor(name: str, **options: Any) -> Predictor:
@@ -51,7 +71,10 @@ def make_predictor(name: str, **options: Any) -> Predictor:
     """
     if name not in PREDICTORS:
         known = ", ".join(PREDICTORS)
-        raise PredictorError(f"unknown predictor {name!r}; choose one of {known}")
+        raise PredictorError(
+            f"unknown predictor {name!r}; choose one of {known}, or import the module that "
+            "registers it"
+        )
     return PREDICTORS[name](**options)
 
 

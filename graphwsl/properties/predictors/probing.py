@@ -163,6 +163,7 @@ class ProbingPredictor(NetworkPredictor):
     name: ClassVar[str] = "probing"
     invariant: ClassVar[bool] = True
     mixed: ClassVar[bool] = True
+    runs: ClassVar[bool] = True
     defaults: ClassVar[dict[str, Any]] = {
         **NetworkPredictor.defaults,
         "probes": 32,

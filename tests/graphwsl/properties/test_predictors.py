@@ -11,7 +11,7 @@ import torch
 from property_cases import CNN, MLP, SMALL_CNN, MemoryZoo, permuted
 from torch import Tensor
 
-from gnncore.storage import StorageError
+from gnncore.storage import StorageError, read_json, write_json
 from graphwsl.errors import PredictorError
 from graphwsl.properties import (
     PREDICTORS,
@@ -168,7 +168,24 @@ def test_a_damaged_predictor_is_refused(tmp_path: Path) -> None:
     config.write_text(config.read_text().replace('"seed"', '"sead"'))
     fitted("deep_sets").save(tmp_path / "other")
     arrays.write_bytes((tmp_path / "other" / "predictor.safetensors").read_bytes())
-    with pytest.raises(PredictorError, match="this is no predictor 'weight_statistics_ridge'"):
+    with pytest.raises(StorageError, match="its configuration is "):
+        load_predictor(tmp_path)
+
+
+def test_what_was_saved_before_there_were_seals_is_read(tmp_path: Path) -> None:
+    predictor = fitted("weight_statistics_ridge")
+    predictor.save(tmp_path)
+    file = tmp_path / "predictor.json"
+    config = read_json(file)
+    del config["seal"], config["networks"], config["request"]
+    write_json(file, {**config, "format": 1})
+    _, population = zoo("mlp", 4)
+    assert load_predictor(tmp_path).predict(population).equal(predictor.predict(population))
+    write_json(tmp_path / "training.json", {})
+    with pytest.raises(PredictorError, match="training that is not complete"):
+        load_predictor(tmp_path)
+    write_json(file, {**config, "format": 2})
+    with pytest.raises(StorageError, match="carries no seal"):
         load_predictor(tmp_path)
 
 

@@ -1,0 +1,43 @@
+"""What several commands have in common: options, and lines about what was not as it should be."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+IMPORT: Any = typer.Option(
+    [],
+    "--import",
+    help="Import this module first, of the working folder too, which registers architectures or "
+    "predictors; may be given several times.",
+    show_default=False,
+)
+"""The option by which a command learns of a user's own architectures and predictors."""
+
+LARGEST_SEED = 2**32 - 1
+"""Of all libraries that draw, scikit-learn takes the smallest seeds."""
+
+LISTED = 8
+"""Lines about single networks that are printed; ``--json`` lists all."""
+
+
+def print_left_out(left_out: Sequence[Sequence[str]]) -> None:
+    """Say on stderr what could not be used, and why.
+
+    Args:
+        left_out: Pairs of a place and a reason.
+    """
+    for path, reason in left_out[:LISTED]:
+        typer.echo(f"left out: {path}: {reason}", err=True)
+    if len(left_out) > LISTED:
+        typer.echo(f"left out: {len(left_out) - LISTED:,} more", err=True)
+
+
+def print_repaired(repaired: Sequence[str]) -> None:
+    """Say on stderr what was made again.
+
+    Args:
+        repaired: What was wrong, a line each.
+    """
+    for line in repaired:
+        typer.echo(f"made again: {line}", err=True)

@@ -1,0 +1,58 @@
+"""``graphwsl verify``: whether a folder that graphwsl wrote is as it was written."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from graphwsl.cli import app
+
+
+@app.command()
+def verify(
+    folder: Path = typer.Argument(help="Folder of a zoo, a training or a predictor."),
+) -> None:
+    """Check every file of a folder: of a zoo of any layout, a training, or a predictor.
+
+    Lists each problem in a line and exits with code 1 if there is any.
+    """
+    from graphwsl.errors import ZooError
+    from graphwsl.properties.predictor import CONFIG, REQUEST
+    from graphwsl.properties.train import problems_of
+    from graphwsl.zoo.folder import CONFIG_NAME, ZooFolder
+
+    if not folder.is_dir():
+        raise ZooError(f"{str(folder)!r} is no folder; give one of a zoo, training or predictor")
+    if (folder / REQUEST).exists() or (folder / CONFIG).exists():
+        problems = problems_of(folder)
+    elif (folder / CONFIG_NAME).exists():
+        problems = ZooFolder(folder).problems()
+    else:
+        problems = zoo_problems(folder)
+    report_problems(folder, problems)
+
+
+def zoo_problems(zoo: Path) -> list[str]:
+    """What is wrong with a zoo: with ours by manifest and seals, with others by their weights.
+
+    Raises:
+        ZooError: The folder holds no zoo.
+    """
+    from graphwsl.zoo.folder import ZooFolder, is_stored_zoo
+    from graphwsl.zoo.foreign.foreign_zoo import ForeignZoo
+    from graphwsl.zoo.layouts import open_zoo
+
+    if zoo.is_dir() and not is_stored_zoo(zoo) and any(zoo.iterdir()):
+        opened = open_zoo(zoo)
+        assert isinstance(opened, ForeignZoo)
+        return [f"{problem.path}: {problem.reason}" for problem in opened.verify()]
+    return ZooFolder(zoo).problems()
+
+
+def report_problems(folder: Path, problems: Sequence[str]) -> None:
+    """Print the problems and exit with code 1, or say that there are none."""
+    for problem in problems:
+        typer.echo(problem)
+    if problems:
+        raise typer.Exit(1)
+    typer.echo(f"{folder}: all files are as they should be")
