@@ -17,19 +17,15 @@ def verify(
     Lists each problem in a line and exits with code 1 if there is any.
     """
     from graphwsl.errors import ZooError
-    from graphwsl.properties.predictor import CONFIG, REQUEST
+    from graphwsl.properties.predictor import ARRAYS, CONFIG, REQUEST
     from graphwsl.properties.train import problems_of
-    from graphwsl.zoo.folder import CONFIG_NAME, ZooFolder
 
     if not folder.is_dir():
         raise ZooError(f"{str(folder)!r} is no folder; give one of a zoo, training or predictor")
-    if (folder / REQUEST).exists() or (folder / CONFIG).exists():
-        problems = problems_of(folder)
-    elif (folder / CONFIG_NAME).exists():
-        problems = ZooFolder(folder).problems()
+    if any((folder / name).exists() for name in (REQUEST, CONFIG, ARRAYS)):
+        report_problems(folder, problems_of(folder))
     else:
-        problems = zoo_problems(folder)
-    report_problems(folder, problems)
+        report_problems(folder, zoo_problems(folder))
 
 
 def zoo_problems(zoo: Path) -> list[str]:
@@ -38,11 +34,11 @@ def zoo_problems(zoo: Path) -> list[str]:
     Raises:
         ZooError: The folder holds no zoo.
     """
-    from graphwsl.zoo.folder import ZooFolder, is_stored_zoo
+    from graphwsl.zoo.folder import ZooFolder, was_stored_zoo
     from graphwsl.zoo.foreign.foreign_zoo import ForeignZoo
     from graphwsl.zoo.layouts import open_zoo
 
-    if zoo.is_dir() and not is_stored_zoo(zoo) and any(zoo.iterdir()):
+    if zoo.is_dir() and not was_stored_zoo(zoo) and any(zoo.iterdir()):
         opened = open_zoo(zoo)
         assert isinstance(opened, ForeignZoo)
         return [f"{problem.path}: {problem.reason}" for problem in opened.verify()]

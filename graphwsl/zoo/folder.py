@@ -87,6 +87,11 @@ class StoredChunk:
     tensors: dict[str, np.ndarray]
 
 
+def was_stored_zoo(path: Path) -> bool:
+    """Whether the folder holds what is left of a zoo of this layout, damaged as it may be."""
+    return (path / CONFIG_NAME).exists() or (path / CHUNKS).is_dir()
+
+
 class ZooFolder:
     """The files of a zoo, for its training and its reader.
 
@@ -297,16 +302,15 @@ class ZooFolder:
         Raises:
             ZooError: The folder holds no zoo of this program.
         """
-        _ = self.config
-        problems = []
+        problems: list[str] = []
         try:
-            problems = (
-                [problem.text for problem in self.manifest.verify()]
-                if self.manifest is not None
-                else ["unfinished: continue it with graphwsl zoo train --resume"]
-            )
-            if self.manifest is not None and problems:
+            if self.manifest is not None:
+                problems = [problem.text for problem in self.manifest.verify()]
+            if problems:
                 return problems
+            _ = self.config
+            if self.manifest is None:
+                problems = ["unfinished: continue it with graphwsl zoo train --resume"]
             for name in strangers(self.path, _FILES, [CHUNKS]):
                 problems.append(f"{name} does not belong to the zoo")
             numbers = self._numbers()

@@ -101,7 +101,7 @@ def recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     return "1.toml", "2.toml"
 
 
-@pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [19, pytest.param(1, marks=pytest.mark.slow)])
 def test_kills_at_steps_of_the_file_system_cost_no_byte(
     zoos: dict[str, Path], tmp_path: Path, stride: int
 ) -> None:
@@ -113,10 +113,10 @@ def test_kills_at_steps_of_the_file_system_cost_no_byte(
         assert contents(path) == contents(zoos["one"])
         assert there <= set((path / "chunks").glob("[0-9]*"))
         shutil.rmtree(path)
-    assert kills >= 30 // stride
+    assert kills >= 40 // stride
 
 
-@pytest.mark.parametrize("stride", [11, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [23, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_repair_that_is_killed_is_no_worse(
     zoos: dict[str, Path], tmp_path: Path, stride: int
 ) -> None:
@@ -146,7 +146,7 @@ def assert_one_won(ended: list[Ended], recipes: tuple[str, ...], resume: bool) -
 
 @pytest.mark.parametrize("resume", [False, True])
 @pytest.mark.parametrize(
-    "delays", [(0.0, 0.0), (0.0, 0.05), (0.2, 0.0), pytest.param(None, marks=pytest.mark.slow)]
+    "delays", [(0.0, 0.0), (0.2, 0.0), pytest.param(None, marks=pytest.mark.slow)]
 )
 def test_of_two_recipes_in_one_folder_one_wins(
     recipes: tuple[str, str], delays: tuple[float, float] | None, resume: bool
@@ -165,22 +165,32 @@ def test_the_same_recipe_twice_is_trained_once(recipes: tuple[str, str]) -> None
     assert_one_won(race(*works, folder=Path("output")), ("1.toml", "1.toml"), False)
 
 
+def refusal(work: Callable[[], object]) -> str | None:
+    """What is said where work is refused, as a user of the program would see it."""
+    try:
+        work()
+    except (GraphwslError, StorageError) as error:
+        return str(error)
+    return None
+
+
 def act(path: Path, choose: random.Random, zoos: dict[str, Path]) -> None:
     """Mutate a folder; resuming ends in the right bytes, or refuses in one line."""
     whole = contents(zoos["one"])
     done = mutate(path, choose, donor=zoos["other"])
-    try:
-        if contents(path) != whole:
-            assert ZooFolder(path).problems(), f"not found: {done}"
-        resumed(path)
-    except (GraphwslError, StorageError) as error:
-        assert "\n" not in str(error), done
-    else:
+    if contents(path) != whole:
+        found: list[str] = []
+        refused = refusal(lambda: found.extend(ZooFolder(path).problems()))
+        assert refused or found, f"not found: {done}"
+    refused = refusal(lambda: resumed(path))
+    if refused is None:
         assert contents(path) == whole, done
         assert ZooFolder(path).problems() == [], done
+    else:
+        assert "\n" not in refused, done
 
 
-@pytest.mark.parametrize("count", [25, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [10, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("finished", [True, False])
 def test_damage_is_mended_or_refused(
     zoos: dict[str, Path], tmp_path: Path, count: int, finished: bool
@@ -197,7 +207,7 @@ def test_damage_is_mended_or_refused(
             shutil.rmtree(left, ignore_errors=True)
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [40, pytest.param(500, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("finished", [True, False])
 def test_no_single_bit_changes_weights_in_silence(
     zoos: dict[str, Path], tmp_path: Path, count: int, finished: bool
@@ -213,10 +223,8 @@ def test_no_single_bit_changes_weights_in_silence(
         file = choose.choice(files)
         data = file.read_bytes()
         file.write_bytes(flip(data, choose))
-        try:
-            assert_same(right, path)
-        except (GraphwslError, StorageError) as error:
-            assert "\n" not in str(error)
+        refused = refusal(lambda: assert_same(right, path))
+        assert refused is None or "\n" not in refused
         file.write_bytes(data)
 
 
