@@ -4,7 +4,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from graphwsl.errors import ZooError
-from graphwsl.zoo.architectures import build
+from graphwsl.zoo.architectures import build, shapes_of
 from graphwsl.zoo.checkpoint import Scalar
 from graphwsl.zoo.data import ImageData
 from graphwsl.zoo.grid import Row, chunks, rows
@@ -14,6 +14,8 @@ from graphwsl.zoo.recipe import Recipe
 LARGEST_CHUNK = 16
 OPERATIONS = 3e12
 """Floating-point operations of a chunk, about a minute of one core."""
+LARGEST_FILE = 2**31
+"""Bytes of the weights of a chunk, which is read whole."""
 
 
 def plan(recipe: Recipe, data: ImageData) -> list[list[Row]]:
@@ -39,8 +41,21 @@ def plan(recipe: Recipe, data: ImageData) -> list[list[Row]]:
     for row in all_rows:
         if row.group not in sizes:
             work = training_operations(row.configuration, recipe, data)
-            sizes[row.group] = max(1, min(LARGEST_CHUNK, round(OPERATIONS / work)))
+            fitting = _fitting(row.configuration, recipe)
+            sizes[row.group] = max(1, min(LARGEST_CHUNK, fitting, round(OPERATIONS / work)))
     return list(chunks(all_rows, sizes))
+
+
+def _fitting(configuration: dict[str, Scalar], recipe: Recipe) -> int:
+    """How many networks with all kept epochs fit a file."""
+    numbers = sum(shape.numel() for shape in shapes_of(configuration).values())
+    fitting = LARGEST_FILE // (4 * numbers * len(recipe.kept))
+    if fitting < 1:
+        raise ZooError(
+            f"{len(recipe.kept):,} epochs of a network of {numbers:,} parameters are more than "
+            f"{LARGEST_FILE:,} bytes; keep fewer"
+        )
+    return fitting
 
 
 def training_operations(configuration: dict[str, Scalar], recipe: Recipe, data: ImageData) -> float:

@@ -14,7 +14,7 @@ from graphwsl.zoo.checkpoint import Scalar
 FOLDER = files("graphwsl.zoo") / "recipes"
 
 Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10**6)]
 
 
 class _Frozen(BaseModel):

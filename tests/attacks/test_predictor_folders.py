@@ -33,6 +33,7 @@ SETS = {
     "epochs": 2,
     "hidden_channels": 8,
 }
+SWEEP = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 
 @pytest.fixture(autouse=True)
@@ -117,9 +118,7 @@ def outcome(work: Callable[..., Any], *given: Any, **options: Any) -> Outcome:
         return Outcome(refused=str(error))
 
 
-@pytest.mark.parametrize(
-    ("kind", "stride"), [("ridge", 17), pytest.param("sets", 1, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("kind", "stride"), [("ridge", 17), pytest.param("sets", 1, marks=SWEEP)])
 def test_kills_at_steps_of_the_file_system_change_nothing(
     zoos: dict[str, Path], trained: dict[str, Path], tmp_path: Path, kind: str, stride: int
 ) -> None:
@@ -166,9 +165,7 @@ def test_a_predictor_of_another_training_is_not_adopted(
 
 
 @pytest.mark.parametrize("resume", [False, True])
-@pytest.mark.parametrize(
-    "delays", [(0.0, 0.0), (0.1, 0.0), pytest.param(None, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("delays", [(0.0, 0.0), (0.1, 0.0), pytest.param(None, marks=SWEEP)])
 def test_of_two_trainings_in_one_folder_one_wins(
     zoos: dict[str, Path],
     tmp_path: Path,
@@ -200,7 +197,7 @@ def test_of_two_trainings_in_one_folder_one_wins(
         shutil.rmtree("p")
 
 
-@pytest.mark.parametrize("count", [40, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [40, pytest.param(500, marks=SWEEP)])
 @pytest.mark.parametrize("kind", ["ridge", "sets", "saved alone"])
 def test_no_single_bit_changes_a_prediction_in_silence(
     zoos: dict[str, Path], trained: dict[str, Path], tmp_path: Path, kind: str, count: int
@@ -223,7 +220,7 @@ def test_no_single_bit_changes_a_prediction_in_silence(
         file.write_bytes(data)
 
 
-@pytest.mark.parametrize("count", [8, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [8, pytest.param(1000, marks=SWEEP)])
 def test_damage_of_a_complete_folder_is_found_and_mended_or_refused(
     zoos: dict[str, Path], trained: dict[str, Path], tmp_path: Path, count: int
 ) -> None:
@@ -265,7 +262,7 @@ def stopped(zoos: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
     return path
 
 
-@pytest.mark.parametrize("count", [5, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [5, pytest.param(500, marks=SWEEP)])
 def test_damage_of_an_unfinished_folder_is_mended_or_refused(
     zoos: dict[str, Path], trained: dict[str, Path], stopped: Path, tmp_path: Path, count: int
 ) -> None:

@@ -35,6 +35,7 @@ VALUES = {
 }
 RECIPE = Recipe.of(VALUES)
 OTHER = Recipe.of({**VALUES, "fixed": {**VALUES["fixed"], "seed": 2}})  # type: ignore[dict-item]
+SWEEP = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +102,7 @@ def recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     return "1.toml", "2.toml"
 
 
-@pytest.mark.parametrize("stride", [19, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [19, pytest.param(1, marks=SWEEP)])
 def test_kills_at_steps_of_the_file_system_cost_no_byte(
     zoos: dict[str, Path], tmp_path: Path, stride: int
 ) -> None:
@@ -116,7 +117,7 @@ def test_kills_at_steps_of_the_file_system_cost_no_byte(
     assert kills >= 40 // stride
 
 
-@pytest.mark.parametrize("stride", [23, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [23, pytest.param(1, marks=SWEEP)])
 def test_a_repair_that_is_killed_is_no_worse(
     zoos: dict[str, Path], tmp_path: Path, stride: int
 ) -> None:
@@ -145,9 +146,7 @@ def assert_one_won(ended: list[Ended], recipes: tuple[str, ...], resume: bool) -
 
 
 @pytest.mark.parametrize("resume", [False, True])
-@pytest.mark.parametrize(
-    "delays", [(0.0, 0.0), (0.2, 0.0), pytest.param(None, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("delays", [(0.0, 0.0), (0.2, 0.0), pytest.param(None, marks=SWEEP)])
 def test_of_two_recipes_in_one_folder_one_wins(
     recipes: tuple[str, str], delays: tuple[float, float] | None, resume: bool
 ) -> None:
@@ -190,7 +189,7 @@ def act(path: Path, choose: random.Random, zoos: dict[str, Path]) -> None:
         assert "\n" not in refused, done
 
 
-@pytest.mark.parametrize("count", [10, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [10, pytest.param(1000, marks=SWEEP)])
 @pytest.mark.parametrize("finished", [True, False])
 def test_damage_is_mended_or_refused(
     zoos: dict[str, Path], tmp_path: Path, count: int, finished: bool
@@ -207,7 +206,7 @@ def test_damage_is_mended_or_refused(
             shutil.rmtree(left, ignore_errors=True)
 
 
-@pytest.mark.parametrize("count", [40, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [40, pytest.param(500, marks=SWEEP)])
 @pytest.mark.parametrize("finished", [True, False])
 def test_no_single_bit_changes_weights_in_silence(
     zoos: dict[str, Path], tmp_path: Path, count: int, finished: bool
