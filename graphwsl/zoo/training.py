@@ -4,7 +4,6 @@ What was stored is never trained again, however the process ended. Only unfinish
 minute's work each, are lost with it. What was stored and is no longer as it was is trained again.
 """
 
-import importlib
 import multiprocessing
 import signal
 import threading
@@ -20,7 +19,6 @@ from typing import Any
 import torch
 
 from gnncore.errors import TrainingError
-from gnncore.processes import end_with_parent
 from gnncore.storage import remove_leftovers
 from graphwsl.errors import ZooError
 from graphwsl.work_folder import only_writer
@@ -29,19 +27,15 @@ from graphwsl.zoo.chunk import train_chunk
 from graphwsl.zoo.data import ImageData, load_images
 from graphwsl.zoo.folder import ZooFolder
 from graphwsl.zoo.grid import Row
-from graphwsl.zoo.memory import keep_freed_memory
 from graphwsl.zoo.plan import plan
 from graphwsl.zoo.recipe import Recipe
 from graphwsl.zoo.store import StoredZoo
+from graphwsl.zoo.worker import start_worker, train_in_worker
 
 OnProgress = Callable[[int, int], None]
 """Called with the epochs of networks that are done, and those of the whole zoo."""
 
 SECONDS_PER_LOOK = 0.2
-
-
-class Stopped(Exception):  # noqa: N818 - an outcome, not an error
-    """The training was asked to stop."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,10 +147,10 @@ def _train_here(
                 done += models
                 show(done)
 
-            _train_one(recipe, data, chunks[number], folder, number, count)
+            train_one(recipe, data, chunks[number], folder, number, count)
 
 
-def _train_one(
+def train_one(
     recipe: Recipe,
     data: ImageData,
     rows: list[Row],
@@ -164,6 +158,16 @@ def _train_one(
     number: int,
     on_epoch: Callable[[], None],
 ) -> None:
+    """Train the networks of a chunk and store them.
+
+    Args:
+        recipe: Of the zoo.
+        data: Its images.
+        rows: The networks.
+        folder: The zoo.
+        number: Of the chunk.
+        on_epoch: Called after every epoch; what it raises ends the training.
+    """
     trained = train_chunk(
         [row.configuration for row in rows],
         data,
@@ -200,11 +204,11 @@ def _train_apart(
     done, stop = context.RawArray("q", len(chunks)), context.RawValue("b")
     modules = {_module_of(row.configuration) for rows in chunks for row in rows}
     arguments = (recipe, folder.path, done, stop, sorted(modules))
-    pool = ProcessPoolExecutor(workers, context, _start_worker, arguments)
+    pool = ProcessPoolExecutor(workers, context, start_worker, arguments)
     with pool:
         with _interrupts_ignored():
             running: set[Future[None]] = {
-                pool.submit(_train_in_worker, number, chunks[number]) for number in missing
+                pool.submit(train_in_worker, number, chunks[number]) for number in missing
             }
         try:
             while running:
@@ -237,30 +241,6 @@ def _interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, former)
 
 
-_worker: dict[str, Any] = {}
-"""What a worker process keeps between chunks."""
-
-
 def _module_of(configuration: Mapping[str, Any]) -> str:
     """The module that registers the architecture; a worker has to import it too."""
     return ARCHITECTURES[configuration["architecture"]].__module__
-
-
-def _start_worker(recipe: Recipe, path: Path, done: Any, stop: Any, modules: list[str]) -> None:
-    end_with_parent()
-    for module in modules:
-        importlib.import_module(module)
-    torch.set_num_threads(1)
-    keep_freed_memory()
-    _worker.update(
-        recipe=recipe, data=images_of(recipe), folder=ZooFolder(path), done=done, stop=stop
-    )
-
-
-def _train_in_worker(number: int, rows: list[Row]) -> None:
-    def on_epoch() -> None:
-        if _worker["stop"].value:
-            raise Stopped
-        _worker["done"][number] += len(rows)
-
-    _train_one(_worker["recipe"], _worker["data"], rows, _worker["folder"], number, on_epoch)
