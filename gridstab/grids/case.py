@@ -111,6 +111,7 @@ def grid_of(
             inertia=inertia,
             coordinates=case.coordinates,
             name=case.name,
+            labels=case.label,
         )
 
     if setting == "homogeneous":

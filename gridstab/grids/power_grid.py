@@ -1,6 +1,7 @@
 """The power grid: nodes that generate or consume, lines that couple their phases."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ PUBLISHED_COUPLING = 9.0
 PUBLISHED_DAMPING = 0.1
 PUBLISHED_INERTIA = 1.0
 
+LONGEST_LABEL = 200
+"""Characters of a node's label, at most."""
+
 
 @dataclass(frozen=True, eq=False)
 class PowerGrid:
@@ -35,6 +39,8 @@ class PowerGrid:
         coupling: K > 0. Shape ``(lines,)``.
         coordinates: Positions for drawing, or None. Shape ``(nodes, 2)``.
         name: What the grid is called in tables and pictures; not part of its identity.
+        labels: What its source calls each node, as a bus number or a station's name; otherwise
+            the node's own number, ``"0"`` to ``"n-1"``. Unique; not part of its identity.
     """
 
     lines: Int[np.ndarray, "lines 2"]
@@ -44,6 +50,7 @@ class PowerGrid:
     coupling: Float[np.ndarray, " lines"]
     coordinates: Float[np.ndarray, "nodes 2"] | None = None
     name: str = "grid"
+    labels: tuple[str, ...] = ()
 
     @classmethod
     def from_arrays(
@@ -56,12 +63,16 @@ class PowerGrid:
         coupling: ArrayLike | float = PUBLISHED_COUPLING,
         coordinates: ArrayLike | None = None,
         name: str = "grid",
+        labels: Sequence[str] | None = None,
     ) -> "PowerGrid":
         """A grid from anything array-like; scalars hold for every node or line.
 
+        Labels must be unique, printable and of 1 to 200 characters.
+
         Raises:
             InvalidGridError: Wrong shapes, non-finite values, self-loops, repeated lines, unknown
-                nodes, or values outside their range. The message names the first offender.
+                nodes, values outside their range, or unusable labels. The message names the first
+                offender.
         """
         powers = _finite("power", power)
         if powers.ndim != 1 or powers.size == 0:
@@ -87,6 +98,7 @@ class PowerGrid:
             coupling=couplings,
             coordinates=None if coordinates is None else _finite("coordinates", coordinates),
             name=name,
+            labels=_default_labels(nodes) if labels is None else _checked_labels(labels, nodes),
         )
         _require("inertia", grid.inertia, grid.inertia > 0, "positive")
         _require("damping", grid.damping, grid.damping >= 0, "zero or positive")
@@ -110,6 +122,11 @@ class PowerGrid:
     def num_lines(self) -> int:
         """Number of (undirected) lines."""
         return len(self.lines)
+
+    @property
+    def has_own_labels(self) -> bool:
+        """Whether the nodes are called something else than their numbers."""
+        return self.labels != _default_labels(self.num_nodes)
 
     @property
     def edge_index(self) -> Int[np.ndarray, "2 directed_lines"]:
@@ -226,6 +243,40 @@ def _require(what: str, values: np.ndarray, good: np.ndarray, condition: str) ->
     bad = np.flatnonzero(~good)
     if bad.size:
         raise InvalidGridError(f"{what} must be {condition}, got {values[bad[0]]} at {bad[0]}")
+
+
+def _default_labels(nodes: int) -> tuple[str, ...]:
+    return tuple(map(str, range(nodes)))
+
+
+def _checked_labels(labels: Sequence[str], nodes: int) -> tuple[str, ...]:
+    if isinstance(labels, str) or not isinstance(labels, Sequence | np.ndarray):
+        raise InvalidGridError(f"labels must be a list of one text a node, got {_cut(labels)}")
+    if len(labels) != nodes:
+        raise InvalidGridError(f"labels needs one text a node ({nodes}), got {len(labels)}")
+    seen: dict[str, int] = {}
+    for node, label in enumerate(labels):
+        if not (isinstance(label, str) and label.strip() and label.isprintable()):
+            raise InvalidGridError(
+                f"labels must be printable and not empty, got {_cut(label)} at {node}"
+            )
+        if len(label) > LONGEST_LABEL:
+            raise InvalidGridError(
+                f"labels must have at most {LONGEST_LABEL} characters, "
+                f"got {_cut(label)} of {len(label)} at {node}"
+            )
+        if label in seen:
+            raise InvalidGridError(
+                f"labels must be unique, got {_cut(label)} at {seen[label]} and {node}"
+            )
+        seen[str(label)] = node
+    return tuple(seen)
+
+
+def _cut(value: object) -> str:
+    """The value as Python writes it, short enough for one line."""
+    text = repr(value[:80] if isinstance(value, str) else value)
+    return text if len(text) <= 80 else f"{text[:80]} …"
 
 
 def _sorted_lines(
