@@ -1,8 +1,10 @@
 """Grids of networkx graphs."""
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 from gridstab.errors import InvalidGridError
+from gridstab.grids.grid_checks import NUMBER, shortened
 from gridstab.grids.power_grid import (
     PUBLISHED_COUPLING,
     PUBLISHED_DAMPING,
@@ -19,7 +21,11 @@ def from_networkx(graph: "nx.Graph") -> PowerGrid:
 
     Nodes keep the order of the graph and need ``power``; ``inertia``, ``damping`` and, on edges,
     ``coupling`` default to the published values. If every node has ``x`` and ``y``, they become
-    coordinates. The couplings of parallel edges of a multigraph are added.
+    coordinates. The couplings of parallel edges of a multigraph are added. Numbers may be written
+    as texts, as file formats do.
+
+    The labels are the attribute ``label`` where every node has one of its own, otherwise the nodes
+    themselves.
 
     Args:
         graph: An undirected graph.
@@ -27,22 +33,30 @@ def from_networkx(graph: "nx.Graph") -> PowerGrid:
     Raises:
         InvalidGridError: The graph is directed, a node has no ``power``, or a value is invalid.
     """
+    if not callable(getattr(graph, "is_directed", None)):
+        raise InvalidGridError(f"graph must be a networkx graph, got {shortened(graph)}")
     name = str(graph.graph.get("name") or "grid")
     if graph.is_directed():
-        raise InvalidGridError(f"{name!r} is a directed graph; convert it with to_undirected()")
+        advice = "build an undirected one in which every line is one edge"
+        if not graph.is_multigraph():  # there, both directions of a line would become two lines
+            advice = "convert it with to_undirected()"
+        raise InvalidGridError(f"{name!r} is a directed graph; {advice}")
     for node, data in graph.nodes(data=True):
         if "power" not in data:
             raise InvalidGridError(f"node {node!r} of {name!r} has no attribute 'power'")
 
-    def values(attribute: str, default: float | None = None) -> list[Any]:
-        return [data.get(attribute, default) for _, data in graph.nodes(data=True)]
+    def values(attribute: str, default: float | None = None) -> list[float]:
+        return [
+            _number(data.get(attribute, default), attribute, "node", node)
+            for node, data in graph.nodes(data=True)
+        ]
 
     number = {node: index for index, node in enumerate(graph)}
-    coupling: dict[tuple[int, int], Any] = {}
+    coupling: dict[tuple[int, int], float] = {}
     for a, b, data in graph.edges(data=True):
         line = (min(number[a], number[b]), max(number[a], number[b]))
-        value = data.get("coupling", PUBLISHED_COUPLING)
-        coupling[line] = coupling[line] + value if line in coupling else value
+        value = _number(data.get("coupling", PUBLISHED_COUPLING), "coupling", "edge", a, b)
+        coupling[line] = coupling.get(line, 0.0) + value
     has_place = all("x" in data and "y" in data for _, data in graph.nodes(data=True))
     return PowerGrid.from_arrays(
         list(coupling),
@@ -52,4 +66,25 @@ def from_networkx(graph: "nx.Graph") -> PowerGrid:
         coupling=list(coupling.values()),
         coordinates=list(zip(values("x"), values("y"), strict=True)) if has_place else None,
         name=name,
+        labels=_labels(graph),
     )
+
+
+def _labels(graph: "nx.Graph") -> list[str]:
+    labels = [data.get("label") for _, data in graph.nodes(data=True)]
+    if all(isinstance(label, str) for label in labels) and len(set(labels)) == len(labels):
+        return labels
+    return [str(node) for node in graph]
+
+
+def _number(value: Any, what: str, kind: str, *place: Hashable) -> float:
+    """The value of an attribute, also where a file has it as text."""
+    if not isinstance(value, bool | str) or (
+        isinstance(value, str) and NUMBER.fullmatch(value.strip())
+    ):
+        try:
+            return float(value)
+        except (TypeError, ValueError, OverflowError):
+            pass
+    where = " to ".join(map(repr, place))
+    raise InvalidGridError(f"{what} must be a number, got {shortened(value)} at {kind} {where}")

@@ -11,8 +11,9 @@ import numpy as np
 from gnncore.storage import StorageError, read_bytes, read_json, write_json
 from gridstab.errors import CaseError, GridstabError, InvalidGridError
 from gridstab.grids.converters import from_networkx
+from gridstab.grids.line_list import read_line_list
 from gridstab.grids.matpower import load_case
-from gridstab.grids.power_grid import PUBLISHED_COUPLING, PowerGrid
+from gridstab.grids.power_grid import PowerGrid
 from gridstab.grids.random_power import with_random_power
 
 FORMAT = "gridstab.PowerGrid"
@@ -20,6 +21,9 @@ VERSION = 1
 
 _ARRAYS = ("lines", "power", "inertia", "damping", "coupling", "coordinates")
 _MAX_BYTES = 2**28
+
+_Given = dict[str, Any]
+"""Numbers that hold for every node or line, by name."""
 
 
 def save_grid(grid: PowerGrid, path: str | os.PathLike[str]) -> None:
@@ -33,44 +37,63 @@ def save_grid(grid: PowerGrid, path: str | os.PathLike[str]) -> None:
         raise CaseError(f"a grid is saved as a .json file, got {str(path)!r}")
     content: dict[str, Any] = {"format": FORMAT, "version": VERSION, "name": grid.name}
     content.update({name: getattr(grid, name) for name in _ARRAYS})
+    if grid.has_own_labels:
+        content["labels"] = list(grid.labels)
     try:
         write_json(path, content)
     except StorageError as error:
         raise CaseError(str(error)) from error
 
 
-def load_grid(path: str | os.PathLike[str], *, seed: int | Sequence[int] = 0) -> PowerGrid:
+def load_grid(
+    path: str | os.PathLike[str],
+    *,
+    seed: int | Sequence[int] = 0,
+    coupling: float | None = None,
+    damping: float | None = None,
+    inertia: float | None = None,
+) -> PowerGrid:
     """The grid in a file, by the file's ending.
 
     ==================== =========================================================================
     ``.json``            what :func:`save_grid` wrote
     ``.m``               a MATPOWER case, by :func:`gridstab.load_case`
-    ``.graphml``         nodes with ``power`` (optional: ``inertia``, ``damping``, ``x``, ``y``),
-                         edges with optional ``coupling``
-    ``.csv``, ``.txt``   one line a row: two node numbers and optionally the coupling, separated by
-                         commas, semicolons or blanks; ``#`` starts a comment; one row of column
-                         names may come first. Nodes are ordered by their numbers.
+    ``.graphml``         an undirected graph by :func:`gridstab.grids.from_networkx`: nodes with
+                         ``power`` (optional: ``inertia``, ``damping``, ``x``, ``y``), edges with
+                         optional ``coupling``
+    ``.csv``, ``.txt``   one line a row, separated by commas, semicolons, tabs or blanks: the first
+                         row names the columns ``source``, ``target`` and optionally ``coupling``,
+                         or there are no names and two columns of whole numbers; a row that begins
+                         with ``#`` is a comment
     ==================== =========================================================================
 
-    Files without any powers (``.m``, ``.csv``, ``.txt``, and GraphML without ``power``) get P = ±1
-    at random, half of the nodes each, redrawn until a stable operating point exists.
+    Nodes keep the names that the file has for them as labels. Files without any powers (``.m``,
+    ``.csv``, ``.txt``, and GraphML without ``power``) get P = ±1 at random, half of the nodes each,
+    redrawn until a stable operating point exists.
 
     Args:
         path: The file.
         seed: Of the random powers.
+        coupling: K of every line in place of what the file says; None keeps that, or the published
+            value where it says nothing.
+        damping: D of every node, likewise.
+        inertia: m of every node, likewise.
 
     Raises:
         CaseError: The file is unknown, unreadable or malformed.
+        InvalidGridError: A value that was given is outside its range.
         DisconnectedGridError: A grid without powers falls into several components.
         NoOperatingPointError: No draw of random powers has a stable operating point.
     """
     path = Path(path)
-    readers: dict[str, Callable[[Path, int | Sequence[int]], PowerGrid]] = {
+    options = {"coupling": coupling, "damping": damping, "inertia": inertia}
+    given = {name: value for name, value in options.items() if value is not None}
+    readers: dict[str, Callable[[Path, int | Sequence[int], _Given], PowerGrid]] = {
         ".json": _read_json,
-        ".m": lambda path, seed: load_case(path, seed=seed),
+        ".m": lambda path, seed, given: load_case(path, seed=seed, **given),
         ".graphml": _read_graphml,
-        ".csv": _read_line_list,
-        ".txt": _read_line_list,
+        ".csv": read_line_list,
+        ".txt": read_line_list,
     }
     reader = readers.get(path.suffix.lower())
     if reader is None:
@@ -78,7 +101,7 @@ def load_grid(path: str | os.PathLike[str], *, seed: int | Sequence[int] = 0) ->
             f"cannot tell what grid file {str(path)!r} is; known endings are {', '.join(readers)}"
         )
     try:
-        return reader(path, seed)
+        return reader(path, seed, given)
     except StorageError as error:
         raise CaseError(str(error)) from error
     except InvalidGridError as error:
@@ -87,7 +110,7 @@ def load_grid(path: str | os.PathLike[str], *, seed: int | Sequence[int] = 0) ->
         raise CaseError(f"{str(path)!r} holds no valid grid: {error}") from error
 
 
-def _read_json(path: Path, seed: int | Sequence[int]) -> PowerGrid:
+def _read_json(path: Path, seed: int | Sequence[int], given: _Given) -> PowerGrid:
     content = read_json(path, max_bytes=_MAX_BYTES)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CaseError(f"{str(path)!r} is no grid that save_grid wrote")
@@ -99,15 +122,16 @@ def _read_json(path: Path, seed: int | Sequence[int]) -> PowerGrid:
     missing = [name for name in ("name", *_ARRAYS) if name not in content]
     if missing or not isinstance(content["name"], str):
         raise CaseError(f"{str(path)!r} lacks {', '.join(missing) or 'a name'}")
+    known = ("name", *_ARRAYS, *(["labels"] if "labels" in content else []))
     try:
-        return PowerGrid.from_arrays(**{name: content[name] for name in ("name", *_ARRAYS)})
+        return PowerGrid.from_arrays(**{**{name: content[name] for name in known}, **given})
     except (TypeError, ValueError, OverflowError) as error:
         if isinstance(error, GridstabError):
             raise
         raise CaseError(f"{str(path)!r} holds no valid grid: {_one_line(error)}") from error
 
 
-def _read_graphml(path: Path, seed: int | Sequence[int]) -> PowerGrid:
+def _read_graphml(path: Path, seed: int | Sequence[int], given: _Given) -> PowerGrid:
     import networkx as nx
 
     text = read_bytes(path, max_bytes=_MAX_BYTES)
@@ -118,7 +142,18 @@ def _read_graphml(path: Path, seed: int | Sequence[int]) -> PowerGrid:
         graph = nx.parse_graphml(text.decode())
     except Exception as error:
         raise CaseError(f"{str(path)!r} is not readable GraphML ({_one_line(error)})") from error
+    if graph.is_directed():
+        raise CaseError(
+            f'{str(path)!r} is a directed graph; give it edgedefault="undirected" '
+            "and every line as one edge"
+        )
     graph.graph["name"] = path.stem
+    for name, value in given.items():
+        if name == "coupling":
+            graph = nx.Graph(graph)  # parallel edges are one line
+            nx.set_edge_attributes(graph, value, name)
+        else:
+            nx.set_node_attributes(graph, value, name)
     if graph.number_of_nodes() and not any("power" in data for _, data in graph.nodes(data=True)):
         nodes = list(graph)
 
@@ -128,59 +163,6 @@ def _read_graphml(path: Path, seed: int | Sequence[int]) -> PowerGrid:
 
         return with_random_power(len(nodes), seed, build)
     return from_networkx(graph)
-
-
-def _read_line_list(path: Path, seed: int | Sequence[int]) -> PowerGrid:
-    try:
-        text = read_bytes(path, max_bytes=_MAX_BYTES).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CaseError(f"{str(path)!r} is not a text file ({_one_line(error)})") from error
-    rows = [
-        (number, [field for field in re.split(r"[,;\s]+", row.split("#")[0]) if field])
-        for number, row in enumerate(text.splitlines(), start=1)
-    ]
-    rows = [(number, fields) for number, fields in rows if fields]
-    if rows and not _is_number(rows[0][1][0]):
-        rows = rows[1:]
-    if not rows:
-        raise CaseError(f"{str(path)!r} lists no line; give two node numbers a row")
-    ends: list[tuple[int, int]] = []
-    couplings: list[float] = []
-    columns = len(rows[0][1])
-    for number, fields in rows:
-        if len(fields) != columns or columns not in (2, 3):
-            raise CaseError(
-                f"row {number} of {str(path)!r} has {len(fields)} column(s); "
-                "give two node numbers and optionally a coupling in every row"
-            )
-        try:
-            ends.append((_node(fields[0]), _node(fields[1])))
-            couplings.append(float(fields[2]) if columns == 3 else PUBLISHED_COUPLING)
-        except ValueError as error:
-            raise CaseError(f"row {number} of {str(path)!r}: {_one_line(error)}") from error
-    numbers, lines = np.unique(np.array(ends), return_inverse=True)
-    return with_random_power(
-        len(numbers),
-        seed,
-        lambda power: PowerGrid.from_arrays(
-            lines.reshape(-1, 2), power, name=path.stem, coupling=couplings
-        ),
-    )
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _node(text: str) -> int:
-    number = int(text)
-    if not 0 <= number < 2**63:
-        raise ValueError(f"node numbers start at 0, got {text}")
-    return number
 
 
 def _one_line(error: Exception) -> str:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
 from gridstab.errors import InvalidGridError
+from gridstab.grids import grid_checks as checks
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 PUBLISHED_COUPLING = 9.0
 PUBLISHED_DAMPING = 0.1
 PUBLISHED_INERTIA = 1.0
-
-LONGEST_LABEL = 200
-"""Characters of a node's label, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,39 +72,57 @@ class PowerGrid:
                 nodes, values outside their range, or unusable labels. The message names the first
                 offender.
         """
-        powers = _finite("power", power)
+        powers = checks.numbers("power", power)
         if powers.ndim != 1 or powers.size == 0:
             raise InvalidGridError(
                 f"power must be a list of at least one node, got shape {powers.shape}"
             )
         nodes = powers.size
-        pairs = np.asarray(lines)
-        if pairs.size == 0:
-            pairs = np.zeros((0, 2), np.int64)
-        if pairs.ndim != 2 or pairs.shape[1] != 2 or not np.issubdtype(pairs.dtype, np.integer):
-            raise InvalidGridError(
-                f"lines must be integer node pairs of shape (lines, 2), "
-                f"got shape {pairs.shape} of {pairs.dtype}"
-            )
-        couplings = _per("coupling", coupling, len(pairs), "line")
-        pairs, couplings = _sorted_lines(pairs.astype(np.int64), couplings, nodes)
+        known = checks.default_labels(nodes)
+        if labels is not None:
+            known = checks.checked_labels(labels, nodes)
+        pairs = checks.node_pairs(lines)
+        checks.require_lines(pairs, known)
+
+        def node(number: int) -> str:
+            return f"node {known[number]}"
+
+        def line(number: int) -> str:
+            a, b = pairs[number]
+            return f"line {number}, from {known[a]} to {known[b]}"
+
+        inertias = checks.vector("inertia", inertia, nodes, "node")
+        dampings = checks.vector("damping", damping, nodes, "node")
+        couplings = checks.vector("coupling", coupling, len(pairs), "line")
+        checks.require("power", powers, np.isfinite(powers), "finite", node)
+        for what, values, least, place in (
+            ("inertia", inertias, inertias > 0, node),
+            ("damping", dampings, dampings >= 0, node),
+            ("coupling", couplings, couplings > 0, line),
+        ):
+            checks.require(what, values, np.isfinite(values), "finite", place)
+            condition = "zero or positive" if what == "damping" else "positive"
+            checks.require(what, values, least, condition, place)
+        places = None if coordinates is None else checks.numbers("coordinates", coordinates)
+        if places is not None:
+            if places.shape != (nodes, 2):
+                raise InvalidGridError(
+                    f"coordinates must have shape ({nodes}, 2), got {places.shape}"
+                )
+            finite = np.isfinite(places).all(axis=1)
+            checks.require("coordinates", places, finite, "finite", node)
+        pairs = np.sort(pairs, axis=1)
+        order = np.lexsort(pairs.T[::-1])
         grid = cls(
-            lines=pairs,
+            lines=pairs[order],
             power=powers,
-            inertia=_per("inertia", inertia, nodes, "node"),
-            damping=_per("damping", damping, nodes, "node"),
-            coupling=couplings,
-            coordinates=None if coordinates is None else _finite("coordinates", coordinates),
+            inertia=inertias,
+            damping=dampings,
+            coupling=couplings[order],
+            coordinates=places,
             name=name,
-            labels=_default_labels(nodes) if labels is None else _checked_labels(labels, nodes),
+            labels=known,
         )
-        _require("inertia", grid.inertia, grid.inertia > 0, "positive")
-        _require("damping", grid.damping, grid.damping >= 0, "zero or positive")
-        _require("coupling", grid.coupling, grid.coupling > 0, "positive")
-        if grid.coordinates is not None and grid.coordinates.shape != (nodes, 2):
-            raise InvalidGridError(
-                f"coordinates must have shape ({nodes}, 2), got {grid.coordinates.shape}"
-            )
         for array in (grid.lines, grid.power, grid.inertia, grid.damping, grid.coupling):
             array.flags.writeable = False
         if grid.coordinates is not None:
@@ -126,7 +142,7 @@ class PowerGrid:
     @property
     def has_own_labels(self) -> bool:
         """Whether the nodes are called something else than their numbers."""
-        return self.labels != _default_labels(self.num_nodes)
+        return self.labels != checks.default_labels(self.num_nodes)
 
     @property
     def edge_index(self) -> Int[np.ndarray, "2 directed_lines"]:
@@ -188,11 +204,13 @@ class PowerGrid:
     def to_networkx(self) -> "nx.Graph":
         """The grid as a networkx graph with ``power``, ``inertia``, ``damping``, ``coupling``.
 
-        Nodes also have ``x`` and ``y`` where coordinates are known.
+        Nodes are their numbers; they also have ``x`` and ``y`` where coordinates are known, and
+        ``label`` where they are called something else.
         """
         import networkx as nx
 
         graph = nx.Graph(name=self.name)
+        has_own_labels = self.has_own_labels
         for node in range(self.num_nodes):
             graph.add_node(
                 node,
@@ -203,6 +221,8 @@ class PowerGrid:
             if self.coordinates is not None:
                 x, y = self.coordinates[node].tolist()
                 graph.nodes[node].update(x=x, y=y)
+            if has_own_labels:
+                graph.nodes[node]["label"] = self.labels[node]
         for (a, b), coupling in zip(self.lines.tolist(), self.coupling.tolist(), strict=True):
             graph.add_edge(a, b, coupling=coupling)
         return graph
@@ -213,85 +233,3 @@ class PowerGrid:
 
     def __repr__(self) -> str:
         return f"PowerGrid({self.name!r}, nodes={self.num_nodes}, lines={self.num_lines})"
-
-
-def _finite(what: str, values: ArrayLike | float) -> Any:
-    try:
-        array = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidGridError(f"{what} must be numbers: {error}") from error
-    bad = np.flatnonzero(~np.isfinite(array))
-    if bad.size:
-        raise InvalidGridError(f"{what} must be finite, got {array.ravel()[bad[0]]} at {bad[0]}")
-    return array
-
-
-def _per(
-    what: str, values: ArrayLike | float, count: int, thing: str
-) -> Float[np.ndarray, " count"]:
-    array = _finite(what, values)
-    if array.ndim == 0:
-        return np.full(count, float(array))
-    if array.shape != (count,):
-        raise InvalidGridError(
-            f"{what} needs one value a {thing} ({count}), got shape {array.shape}"
-        )
-    return array
-
-
-def _require(what: str, values: np.ndarray, good: np.ndarray, condition: str) -> None:
-    bad = np.flatnonzero(~good)
-    if bad.size:
-        raise InvalidGridError(f"{what} must be {condition}, got {values[bad[0]]} at {bad[0]}")
-
-
-def _default_labels(nodes: int) -> tuple[str, ...]:
-    return tuple(map(str, range(nodes)))
-
-
-def _checked_labels(labels: Sequence[str], nodes: int) -> tuple[str, ...]:
-    if isinstance(labels, str) or not isinstance(labels, Sequence | np.ndarray):
-        raise InvalidGridError(f"labels must be a list of one text a node, got {_cut(labels)}")
-    if len(labels) != nodes:
-        raise InvalidGridError(f"labels needs one text a node ({nodes}), got {len(labels)}")
-    seen: dict[str, int] = {}
-    for node, label in enumerate(labels):
-        if not (isinstance(label, str) and label.strip() and label.isprintable()):
-            raise InvalidGridError(
-                f"labels must be printable and not empty, got {_cut(label)} at {node}"
-            )
-        if len(label) > LONGEST_LABEL:
-            raise InvalidGridError(
-                f"labels must have at most {LONGEST_LABEL} characters, "
-                f"got {_cut(label)} of {len(label)} at {node}"
-            )
-        if label in seen:
-            raise InvalidGridError(
-                f"labels must be unique, got {_cut(label)} at {seen[label]} and {node}"
-            )
-        seen[str(label)] = node
-    return tuple(seen)
-
-
-def _cut(value: object) -> str:
-    """The value as Python writes it, short enough for one line."""
-    text = repr(value[:80] if isinstance(value, str) else value)
-    return text if len(text) <= 80 else f"{text[:80]} …"
-
-
-def _sorted_lines(
-    lines: Int[np.ndarray, "lines 2"], coupling: Float[np.ndarray, " lines"], nodes: int
-) -> tuple[Int[np.ndarray, "lines 2"], Float[np.ndarray, " lines"]]:
-    for bad in np.flatnonzero(((lines < 0) | (lines >= nodes)).any(axis=1))[:1]:
-        raise InvalidGridError(
-            f"line {bad} joins {lines[bad, 0]} and {lines[bad, 1]}, but nodes are 0 to {nodes - 1}"
-        )
-    for bad in np.flatnonzero(lines[:, 0] == lines[:, 1])[:1]:
-        raise InvalidGridError(f"line {bad} is a self-loop at node {lines[bad, 0]}; remove it")
-    lines = np.sort(lines, axis=1)
-    order = np.lexsort(lines.T[::-1])
-    lines, coupling = lines[order], coupling[order]
-    for bad in np.flatnonzero((np.diff(lines, axis=0) == 0).all(axis=1))[:1]:
-        a, b = lines[bad]
-        raise InvalidGridError(f"nodes {a} and {b} are joined twice; merge parallel lines into one")
-    return lines, coupling

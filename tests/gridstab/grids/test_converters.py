@@ -58,6 +58,37 @@ def test_networkx_graphs_that_are_no_grids() -> None:
         from_networkx(nx.Graph())
 
 
+def test_nodes_of_networkx_become_labels() -> None:
+    graph = nx.Graph()
+    graph.add_nodes_from([("Süd", {"power": 1}), (7, {"power": 0}), ((0, 1), {"power": -1})])
+    nx.add_path(graph, graph.nodes)
+    assert from_networkx(graph).labels == ("Süd", "7", "(0, 1)")
+    names = dict(zip(graph, "abc", strict=True))
+    nx.set_node_attributes(graph, names, "label")
+    assert from_networkx(graph).labels == ("a", "b", "c")
+    graph.nodes[7]["label"] = "a"  # which names none
+    assert from_networkx(graph).labels == ("Süd", "7", "(0, 1)")
+    back = from_networkx(from_networkx(graph).to_networkx())
+    assert back.labels == ("Süd", "7", "(0, 1)")
+
+
+@pytest.mark.parametrize("value", [None, True, "a", [1], 10**400, float("nan"), 1j])
+@pytest.mark.parametrize("attribute", ["power", "inertia", "x"])
+def test_attributes_that_are_no_numbers_name_their_node(value: object, attribute: str) -> None:
+    graph = nx.path_graph(["n1", "n2"])
+    for name in ("power", "x", "y"):
+        nx.set_node_attributes(graph, 0.0, name)
+    graph.nodes["n2"][attribute] = value
+    with pytest.raises(InvalidGridError, match=r"at node .?n2"):
+        from_networkx(graph)
+
+
+@pytest.mark.parametrize("value", [None, "graph", 3, [(0, 1)], {}])
+def test_only_networkx_graphs_are_taken(value: object) -> None:
+    with pytest.raises(InvalidGridError, match="graph must be a networkx graph, got"):
+        from_networkx(value)
+
+
 class PandapowerStandIn(dict):
     """A dictionary of tables with attribute access, as ``pandapowerNet`` is."""
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import networkx as nx
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -121,6 +122,54 @@ def test_graphml_with_some_powers_is_refused(tmp_path: Path) -> None:
         load_grid(tmp_path / "some.graphml")
 
 
+def multigraph(*couplings: object) -> nx.MultiGraph:
+    """Nodes n1 and n7, joined once for each coupling."""
+    graph = nx.MultiGraph()
+    graph.add_nodes_from([("n1", {"power": 1}), ("n7", {"power": -1})])
+    for coupling in couplings:
+        graph.add_edge("n1", "n7", coupling=coupling)
+    return graph
+
+
+def test_couplings_of_graphml_written_as_texts_add_as_numbers(tmp_path: Path) -> None:
+    nx.write_graphml(multigraph("7.5", " 2 "), tmp_path / "texts.graphml")
+    grid = load_grid(tmp_path / "texts.graphml")
+    assert grid.coupling.tolist() == [9.5]
+    assert grid.labels == ("n1", "n7")
+
+
+@pytest.mark.parametrize("text", ["7,5", "nan", "1_0", "strong", "", "True"])
+def test_texts_of_graphml_that_are_no_numbers_are_refused(tmp_path: Path, text: str) -> None:
+    nx.write_graphml(multigraph(text, "2"), tmp_path / "texts.graphml")
+    message = f"coupling must be a number, got '{text}' at edge 'n1' to 'n7'"
+    with pytest.raises(CaseError, match=message):
+        load_grid(tmp_path / "texts.graphml")
+
+
+def test_the_advice_on_directed_graphml_works(tmp_path: Path) -> None:
+    path = tmp_path / "arrows.graphml"
+    nx.write_graphml(nx.DiGraph(multigraph(4.0)), path)
+    text = path.read_text()
+    with pytest.raises(CaseError, match='give it edgedefault="undirected" and every line as one'):
+        load_grid(path)
+    second = text.index("<edge ", text.index("<edge ") + 1)
+    text = text[:second] + text[text.index("</graph>") :]
+    path.write_text(text.replace('edgedefault="directed"', 'edgedefault="undirected"'))
+    assert load_grid(path).coupling.tolist() == [4.0]
+
+
+def test_labels_survive_every_kind_of_file(tmp_path: Path) -> None:
+    grid = PowerGrid.from_arrays([(0, 1)], [1.0, -1.0], labels=["Nord <&> Süd", "2"])
+    save_grid(grid, tmp_path / "grid.json")
+    nx.write_graphml(grid.to_networkx(), tmp_path / "grid.graphml")
+    for ending in ("json", "graphml"):
+        back = load_grid(tmp_path / f"grid.{ending}")
+        assert back == grid
+        assert back.labels == grid.labels
+    save_grid(ring(4), tmp_path / "plain.json")
+    assert "labels" not in json.loads((tmp_path / "plain.json").read_text())
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_graphml_may_not_declare_entities(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "bomb.graphml"
@@ -136,7 +185,10 @@ def test_graphml_may_not_declare_entities(tmp_path: Path, encoding: str) -> None
         "0,1\n1,2\n2,3\n3,0\n",
         "from,to\n0,1\n1,2\n2,3\n3,0\n",
         "# a ring\n10 20\n20 30  # comment\n\n30\t40\n40;10\n",
-        "\ufeffa;b;coupling\r\n0;1;9\r\n1;2;9\r\n2;3;9\r\n3;0;9\r\n",
+        "\ufefffrom;to;coupling\r\n0;1;9\r\n1;2;9\r\n2;3;9\r\n3;0;9\r\n",
+        "coupling  source target\n9 0 1\n9 1 2\n 9  2 3\n9 3 0\n",
+        ",source,target,coupling\n0,10,20,9.0\n1,20,30,9.0\n2,30,40,9.0\n3,40,10,9.0\n",
+        "Unnamed: 0,SOURCE,Target\n0,10,20\n1,20,30\n2,30,40\n3,40,10\n",
     ],
 )
 @pytest.mark.parametrize("ending", ["csv", "txt", "CSV"])
@@ -153,27 +205,65 @@ def test_line_lists(tmp_path: Path, text: str, ending: str) -> None:
 
 def test_couplings_follow_their_lines(tmp_path: Path) -> None:
     path = tmp_path / "uneven.csv"
-    path.write_text("3 1 5\n1 2 4\n2 3 6e0\n")
+    path.write_text("source target coupling\n30 10 5\n10 20 4\n20 30 6e0\n")
     grid = load_grid(path)
     assert grid.lines.tolist() == [[0, 1], [0, 2], [1, 2]]
     assert grid.coupling.tolist() == [4, 5, 6]
+    assert grid.labels == ("10", "20", "30")
+
+
+def test_nodes_of_a_list_may_have_names(tmp_path: Path) -> None:
+    path = tmp_path / "named.csv"
+    path.write_text('bus0,bus1\nSüd,"Nord, alt"\n"Nord, alt",7\n"#3",Süd\n# a comment\n7,"#3"\n')
+    grid = load_grid(path)
+    assert grid.labels == ("Süd", "Nord, alt", "7", "#3")
+    assert grid.lines.tolist() == [[0, 1], [0, 3], [1, 2], [2, 3]]
+
+
+@pytest.mark.parametrize("how", [{}, {"index": False}, {"sep": ";"}, {"sep": "\t"}])
+def test_what_pandas_writes_is_read_as_it_was(tmp_path: Path, how: dict[str, object]) -> None:
+    frame = pd.DataFrame(
+        {"source": [4, 5, 6, 7], "target": [5, 6, 7, 4], "coupling": [1.5, 2.5, 3.5, 1e1]}
+    )
+    frame.to_csv(tmp_path / "pandas.csv", **how)
+    grid = load_grid(tmp_path / "pandas.csv")
+    assert grid.labels == ("4", "5", "6", "7")
+    assert dict(zip(map(tuple, grid.lines.tolist()), grid.coupling, strict=True)) == {
+        (0, 1): 1.5,
+        (1, 2): 2.5,
+        (2, 3): 3.5,
+        (0, 3): 10.0,
+    }
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "lists no line"),
-        ("a,b\n", "lists no line"),
-        ("0,1\n1\n", r"row 2 of .* has 1 column"),
-        ("0,1,2,3\n", r"row 1 of .* has 4 column"),
-        ("0,1\n1,x\n", r"row 2 of .*invalid literal"),
-        ("0,1\n1,-2\n", r"row 2 of .*node numbers start at 0, got -2"),
-        ("0,99999999999999999999\n", "row 1 of .*node numbers"),
-        ("0,1,x\n", "row 1 of .*could not convert"),
-        ("0,1,nan\n", "coupling must be finite"),
-        ("0,1,-4\n", "coupling must be positive"),
-        ("0,0\n", "self-loop"),
-        ("0,1\n1,0\n", "joined twice"),
+        ("source,target\n", "lists no line"),
+        ("a,b\n0,1\n", "has the columns 'a', 'b'; name the columns source, target"),
+        ("0,1\n1\n", r"row 2 of .* has 1 column\(s\), not 2"),
+        ("0,1,2\n", "has 3 columns without names, so what they hold is a guess"),
+        ("0,1,2,3\n", "has 4 columns without names"),
+        (",from,to,length\n0,1,2,30\n", "columns '', 'from', 'to', 'length'; .* leave out all"),
+        ("source,target,coupling,source\n1,2,3,4\n", "has the columns"),
+        ("source,target,K\n1,2,3\n", "has the columns 'source', 'target', 'k'"),
+        ("0,1\n1,x\n", r"row 2 of .* has the node 'x'; give a whole number"),
+        ("0,1\n1,-2\n", r"row 2 of .* has the node '-2'"),
+        ("0,1\n1,2.0\n", r"row 2 of .* has the node '2\.0'"),
+        ("source,target\n1,nan\n", r"row 2 of .* has the node 'nan'"),
+        ("source,target\n\n1,\n", r"row 3 of .* has the node ''"),
+        ("source,target\nBus #1,Bus 2\n", r"row 2 of .* has a # within"),
+        ("source,target\na\x00,b\n", "labels must be printable|is no row"),
+        ('source,target\n"a\nb",c\n', "row 2 of .* is no row of a table"),
+        ("0,99999999999999999999\n", "row 1 of .* has the node '99999999999999999999'"),
+        ("source,target,coupling\n0,1,x\n", "row 2 of .* has the coupling 'x', no number"),
+        ("source;target;coupling\n0;1;7,5\n", "row 2 of .* has the coupling '7,5', no number"),
+        ("source,target,coupling\n0,1,nan\n", "coupling 'nan', no number"),
+        ("source,target,coupling\n0,1,1e999\n", "row 2 .* coupling inf; give a positive number"),
+        ("source,target,coupling\n0,1,-4\n", "row 2 .* coupling -4; give a positive number"),
+        ("0,0\n", "row 1 of .* joins node '0' to itself"),
+        ("0,1\n# again\n1,00\n", "row 3 of .* joins nodes '1' and '0', as row 1 does"),
     ],
 )
 def test_damaged_line_lists_say_where(tmp_path: Path, text: str, message: str) -> None:
@@ -226,3 +316,20 @@ def test_damaged_graphml_is_refused_or_a_grid(tmp_path: Path, data: st.DataObjec
     path.write_bytes(text.encode(errors="replace"))
     loaded = load_or_refusal(path)
     assert loaded.num_nodes >= 1 if isinstance(loaded, PowerGrid) else "\n" not in loaded
+
+
+def test_values_that_are_given_take_the_place_of_the_files(tmp_path: Path) -> None:
+    grid = uneven_grid(1)
+    balanced = PowerGrid.from_arrays(grid.lines, [1.0, -1.0] * 6, coupling=grid.coupling)
+    save_grid(balanced, tmp_path / "grid.json")
+    nx.write_graphml(multigraph(4.0, 5.0), tmp_path / "grid.graphml")
+    (tmp_path / "grid.csv").write_text("source,target,coupling\n0,1,4\n1,2,4\n")
+    for ending in ("json", "graphml", "csv"):
+        loaded = load_grid(tmp_path / f"grid.{ending}", inertia=0.2, damping=0.02, coupling=7.0)
+        for values, expected in (
+            (loaded.inertia, 0.2),
+            (loaded.damping, 0.02),
+            (loaded.coupling, 7.0),
+        ):
+            assert (values == expected).all()
+        assert load_grid(tmp_path / f"grid.{ending}", inertia=0.2).coupling[0] != 7.0

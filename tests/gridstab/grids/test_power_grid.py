@@ -61,3 +61,41 @@ def test_labels_of_an_array_are_plain_texts() -> None:
 def test_unusable_labels_are_refused_with_their_value(labels: object, said: str) -> None:
     with pytest.raises(InvalidGridError, match=said):
         path_grid(labels=labels)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"power": [1.0, np.nan, -1.0]}, "power must be finite, got nan at node B"),
+        ({"inertia": [1.0, 1.0, 0.0]}, "inertia must be positive, got 0.0 at node C"),
+        ({"damping": -1}, "damping must be zero or positive, got -1.0 at node A"),
+        ({"coordinates": [[0, 0], [np.inf, 0], [1, 1]]}, r"coordinates .* at node B"),
+        ({"power": ["1", "0", "-1"]}, "power must be numbers: got '1'"),
+        ({"power": [1, None, 2]}, "power must be finite, got nan at node B"),
+        ({"power": [1j, 0, 0]}, "power must be numbers: got"),
+        ({"power": [10**400, 0, 0]}, "power must be numbers: int too large"),
+        ({"power": {"A": 1}}, "power must be numbers"),
+        ({"power": None}, "power must be"),
+        ({"power": "grid"}, "power must be numbers: got 'grid'"),
+        ({"coupling": np.array(["a", "b"])}, "coupling must be numbers: got 'a'"),
+        ({"lines": [[0, 1], [2]]}, "lines must be integer node pairs"),
+        ({"lines": None}, "lines must be integer node pairs"),
+        ({"lines": "ab"}, "lines must be integer node pairs"),
+        ({"lines": [(0, 1), (1, 1)]}, "line 1 is a self-loop at node B; remove it"),
+        ({"lines": [(0, 3), (1, 2)]}, "line 0 joins 0 and 3, but nodes are 0 to 2"),
+    ],
+)
+def test_what_is_no_grid_is_refused_by_its_name(arguments: dict[str, object], said: str) -> None:
+    usable = {"lines": PATH, "power": [1.0, 0.0, -1.0], "labels": ["A", "B", "C"]}
+    with pytest.raises(InvalidGridError, match=said):
+        PowerGrid.from_arrays(**{**usable, **arguments})
+
+
+def test_lines_are_named_by_their_place_in_the_callers_list() -> None:
+    lines = [(2, 1), (1, 0), (2, 0)]
+    with pytest.raises(InvalidGridError, match=r"got -5.0 at line 0, from 2 to 1"):
+        PowerGrid.from_arrays(lines, [1.0, 0.0, -1.0], coupling=[-5.0, 1.0, 1.0])
+    with pytest.raises(InvalidGridError, match=r"got nan at line 2, from 2 to 0"):
+        PowerGrid.from_arrays(lines, [1.0, 0.0, -1.0], coupling=[5.0, 1.0, np.nan])
+    with pytest.raises(InvalidGridError, match=r"0 and 2 are joined twice, by lines 2 and 3; "):
+        PowerGrid.from_arrays([*lines, (0, 2)], [1.0, 0.0, -1.0])
