@@ -9,10 +9,29 @@ from gridstab.cli import app
 
 @app.command(name="basin-map")
 def basin_map(
-    node: int = typer.Option(..., help="The perturbed node, from 0."),
+    node: str = typer.Option(
+        ..., help="The perturbed node, by its label; those of random grids are 0, 1, ..."
+    ),
     out: Path = typer.Option(..., help="PNG or SVG file to write."),
     nodes: int | None = typer.Option(None, help="Nodes of a random grid. [default: 100]"),
     case: str | None = typer.Option(None, help="texas, a MATPOWER case, or a file instead."),
+    setting: str | None = typer.Option(
+        None,
+        help="Of a MATPOWER case: homogeneous, or case for its own powers and couplings. "
+        "[default: homogeneous]",
+    ),
+    coupling: float | None = typer.Option(
+        None, help="K of every line. [default: 9, or the file's]"
+    ),
+    damping: float | None = typer.Option(
+        None, help="D of every node. [default: 0.1, or the file's]"
+    ),
+    inertia: float | None = typer.Option(None, help="m of every node. [default: 1, or the file's]"),
+    largest_component: bool = typer.Option(
+        False,
+        "--largest-component",
+        help="Of a MATPOWER case that falls apart, keep only the largest component.",
+    ),
     seed: int = typer.Option(0, help="Seed of the random grid or powers."),
     grid: int = typer.Option(1, help="Number of the grid in the campaign of that seed."),
     resolution: int = typer.Option(100, help="Cells along each axis."),
@@ -30,11 +49,22 @@ def basin_map(
     if grid < 1:
         raise InvalidParameterError(f"grid must be at least 1, got {grid}")
     campaign = Campaign.resolve(
-        nodes=nodes, case=case, seed=seed, engine=engine, stop=stop, horizon=horizon
+        nodes=nodes,
+        case=case,
+        setting=setting,
+        coupling=coupling,
+        damping=damping,
+        inertia=inertia,
+        largest_component=largest_component or None,
+        seed=seed,
+        engine=engine,
+        stop=stop,
+        horizon=horizon,
     )
+    chosen = campaign.source.grid(grid)
     result = simulate_map(
-        campaign.source.grid(grid),
-        node,
+        chosen,
+        chosen.node_number(node),
         resolution=resolution,
         engine=engine,
         stop=stop,

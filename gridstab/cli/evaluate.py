@@ -25,6 +25,7 @@ def evaluate(
     import json
 
     from gridstab.cli.learning_summary import print_metrics
+    from gridstab.counted import counted
     from gridstab.learning.evaluation import evaluate as metrics_of
     from gridstab.learning.splits import SPLITS
     from gridstab.learning.train import load_for_learning
@@ -52,6 +53,6 @@ def evaluate(
         typer.echo(json.dumps(summary))
         return
     print_metrics(
-        f"{model.task.title}: {len(dataset):,} grids of {dataset.name} ({split})",
+        f"{model.task.title}: {counted(len(dataset), 'grid')} of {dataset.name} ({split})",
         {split: metrics},
     )

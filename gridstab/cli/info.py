@@ -10,17 +10,22 @@ from gridstab.cli import app
 @app.command()
 def info(
     run: Path = typer.Argument(help="Run folder."),
-    as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
+    csv: Path | None = typer.Option(
+        None, "--csv", help="CSV file to write, with the labels of all nodes and their names."
+    ),
+    as_json: bool = typer.Option(
+        False, "--json", help="Print one JSON object, with the labels of all nodes."
+    ),
 ) -> None:
     """Show the configuration and the labels of a run."""
-    import json
-
-    from gridstab.cli.summary import print_summary, summarise
+    from gridstab.cli.summary import print_json, print_summary, summarise, write_csv
     from gridstab.datasets.run_folder import RunFolder
 
-    summary = summarise(RunFolder.open(run))
+    folder = RunFolder.open(run)
+    rows = None if csv is None else write_csv(folder, csv)
+    summary = summarise(folder)
     if as_json:
-        typer.echo(json.dumps(summary))
+        print_json(summary, folder)
         return
     print_summary(summary)
     config = summary["config"]
@@ -28,3 +33,5 @@ def info(
         for name, value in config.get(section, {}).items():
             typer.echo(f"{name} = {value}")
     typer.echo(f"code version = {config['code_version']}")
+    if rows is not None:
+        typer.echo(f"wrote {csv} ({rows:,} nodes)")

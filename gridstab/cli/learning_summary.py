@@ -36,12 +36,15 @@ def print_training(summary: dict[str, Any]) -> None:
     """The dictionary of :func:`summarise_training` for people, on stdout."""
     from rich.console import Console
 
+    from gridstab.counted import counted
+
     config = summary["config"]
     grids = config["data"]["grids"]
     lines = (
         summary["run"],
-        f"{config['model']}: {summary['parameters']:,} parameters, trained on {grids['train']:,} "
-        f"grids of {config['data']['name']}, best of {summary['epochs']} epochs: "
+        f"{config['model']}: {summary['parameters']:,} parameters, "
+        f"trained on {counted(grids['train'], 'grid')} of {config['data']['name']}, "
+        f"best of {counted(summary['epochs'], 'epoch')}: "
         f"{summary['best_epoch']}",
     )
     console = Console()

@@ -9,7 +9,7 @@ WEAKEST = 10
 
 
 def summarise_predictions(found: "Predictions") -> dict[str, Any]:
-    """The weakest nodes, the time and, where there are labels, the metrics; plain JSON values."""
+    """All nodes, the weakest first, the time and, where there are labels, the metrics; plain JSON values."""
     loaded = found.loaded
     return {
         "task": found.task.name,
@@ -22,12 +22,14 @@ def summarise_predictions(found: "Predictions") -> dict[str, Any]:
         "simulation_seconds": loaded.simulation_seconds,
         "metrics": found.metrics,
         "weakest": found.rows(WEAKEST),
+        "results": found.rows(),
     }
 
 
 def print_predictions(summary: dict[str, Any]) -> None:
     """The dictionary of :func:`summarise_predictions` for people, on stdout."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from gridstab.cli.learning_summary import print_metrics
@@ -41,7 +43,7 @@ def print_predictions(summary: dict[str, Any]) -> None:
     for column in columns:
         table.add_column(column)
     for row in summary["weakest"]:
-        cells = [str(row["grid"]), str(row["node"]), f"{row['prediction']:.3f}"]
+        cells = [str(row["grid"]), escape(row["name"]), f"{row['prediction']:.3f}"]
         cells += [f"{row['label']:.3f}"] if labelled else []
         cells += [f"{row['low']:.3f} to {row['high']:.3f}"] if interval else []
         table.add_row(*cells)

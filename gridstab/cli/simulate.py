@@ -28,6 +28,27 @@ def simulate(
         help="Instead of random grids: texas, a MATPOWER case by name or file, or a grid file.",
         rich_help_panel=WHAT,
     ),
+    setting: str | None = typer.Option(
+        None,
+        help="Of a MATPOWER case: homogeneous, or case for its own powers and couplings. "
+        "[default: homogeneous]",
+        rich_help_panel=WHAT,
+    ),
+    coupling: float | None = typer.Option(
+        None, help="K of every line. [default: 9, or the file's]", rich_help_panel=WHAT
+    ),
+    damping: float | None = typer.Option(
+        None, help="D of every node. [default: 0.1, or the file's]", rich_help_panel=WHAT
+    ),
+    inertia: float | None = typer.Option(
+        None, help="m of every node. [default: 1, or the file's]", rich_help_panel=WHAT
+    ),
+    largest_component: bool = typer.Option(
+        False,
+        "--largest-component",
+        help="Of a MATPOWER case that falls apart, keep only the largest component.",
+        rich_help_panel=WHAT,
+    ),
     samples: int | None = typer.Option(
         None, help="Perturbations a node. [default: 1000]", rich_help_panel=WHAT
     ),
@@ -106,6 +127,11 @@ def simulate(
         nodes=nodes,
         grids=grids,
         case=case,
+        setting=setting,
+        coupling=coupling,
+        damping=damping,
+        inertia=inertia,
+        largest_component=largest_component or None,
         samples=samples,
         seed=seed,
         engine=engine,
@@ -146,9 +172,7 @@ def simulate(
 
 
 def _report(run: "Run", *, as_json: bool, quiet: bool) -> None:
-    import json
-
-    from gridstab.cli.summary import print_summary, summarise
+    from gridstab.cli.summary import print_json, print_summary, summarise
 
     summary: dict[str, Any] = {
         **summarise(run.folder),
@@ -156,7 +180,7 @@ def _report(run: "Run", *, as_json: bool, quiet: bool) -> None:
         "seconds": round(run.seconds, 3),
     }
     if as_json:
-        typer.echo(json.dumps(summary))
+        print_json(summary, run.folder)
     elif not quiet:
         print_summary(summary)
         if not run.trajectories:

@@ -1,5 +1,7 @@
-"""What a run found, as one dictionary and as a table."""
+"""What a run found: as one dictionary, as a table, and node by node as JSON or CSV."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,42 +14,25 @@ def summarise(folder: "RunFolder") -> dict[str, Any]:
     """Means over all nodes that are there, and the weakest of them; plain JSON values."""
     import numpy as np
 
-    from gridstab.dynamics.intervals import wilson_interval
-
-    config = folder.config
-    snbs, widths, undecided, samples, weakest = [], [], 0, 0, []
-    for grid_id in folder.grid_ids:
-        if config.imported is None:
-            result = folder.result(grid_id)
-            share, interval = result.snbs, result.interval
-            undecided += int(result.n_undecided.sum())
-            samples += int(result.n_samples.sum())
-        else:
-            share = folder.label(grid_id).snbs
-            counts = np.rint(share * config.imported.samples).astype(np.int64)
-            total = np.full(len(share), config.imported.samples)
-            interval = wilson_interval(counts, total)
-            samples += int(total.sum())
+    nodes, undecided, samples = 0, 0, 0
+    snbs, widths, weakest = [], [], []
+    for grid in results(folder):
+        share = np.array(grid["snbs"])
         snbs.append(share)
-        widths.append(interval[:, 1] - interval[:, 0])
+        widths.append(np.subtract(grid["high"], grid["low"]))
+        nodes += len(share)
+        undecided += sum(grid.get("undecided", ()))
+        samples += sum(grid["samples"])
         for node in np.argsort(share, kind="stable")[:WEAKEST].tolist():
-            low, high = interval[node].tolist()
-            weakest.append(
-                {
-                    "grid": grid_id,
-                    "node": node,
-                    "snbs": float(share[node]),
-                    "low": low,
-                    "high": high,
-                }
-            )
+            row = {name: grid[name][node] for name in ("node", "name", "snbs", "low", "high")}
+            weakest.append({"grid": grid["grid"], **row})
     weakest.sort(key=lambda row: (row["snbs"], row["grid"], row["node"]))
     return {
         "run": str(folder.path),
         "complete": folder.is_complete,
-        "config": config.model_dump(mode="json", exclude_none=True),
+        "config": folder.config.model_dump(mode="json", exclude_none=True),
         "grids": len(snbs),
-        "nodes": sum(map(len, snbs)),
+        "nodes": nodes,
         "samples": samples,
         "undecided": undecided,
         "mean_snbs": float(np.concatenate(snbs).mean()) if snbs else None,
@@ -56,13 +41,113 @@ def summarise(folder: "RunFolder") -> dict[str, Any]:
     }
 
 
+def results(folder: "RunFolder") -> Iterator[dict[str, Any]]:
+    """All nodes of every grid that is there.
+
+    Yields:
+        ``grid``, its number, ``grid_name``, and lists with one entry a node: ``node``, its number,
+        ``name``, its label, ``samples``, ``snbs``, ``low``, ``high`` and what else is known, as
+        :meth:`StabilityResult.to_dict` names it.
+    """
+    for grid_id in folder.grid_ids:
+        if folder.config.imported is None:
+            result = folder.result(grid_id)
+            name, columns = result.grid.name, result.to_dict()
+        else:
+            name, columns = _imported(folder, grid_id, folder.config.imported.samples)
+        yield {"grid": grid_id, "grid_name": name, **columns}
+
+
+def _imported(folder: "RunFolder", grid_id: int, samples: int) -> tuple[str, dict[str, list[Any]]]:
+    import numpy as np
+
+    from gridstab.dynamics.intervals import wilson_interval
+
+    label = folder.label(grid_id)
+    nodes = label.grid.num_nodes
+    stable = np.rint(label.snbs * samples).astype(np.int64)
+    low, high = wilson_interval(stable, np.full(nodes, samples)).T
+    known = {
+        "survivability": label.survivability,
+        "max_frequency_deviation": label.max_frequency_deviation,
+        "troublemaker": None if label.troublemaker is None else label.troublemaker.astype(bool),
+    }
+    return label.grid.name, {
+        "node": list(range(nodes)),
+        "name": list(label.grid.labels),
+        "samples": [samples] * nodes,
+        "stable": stable.tolist(),
+        "snbs": label.snbs.tolist(),
+        "low": low.tolist(),
+        "high": high.tolist(),
+        **{name: values.tolist() for name, values in known.items() if values is not None},
+    }
+
+
+def print_json(summary: dict[str, Any], folder: "RunFolder") -> None:
+    """The summary and, as ``results``, all nodes: one object in one line on stdout.
+
+    Grids are written one by one, for those of a large run do not fit into memory together.
+    """
+    import json
+
+    import typer
+
+    typer.echo(f'{json.dumps(summary)[:-1]}, "results": [', nl=False)
+    for number, grid in enumerate(results(folder)):
+        typer.echo(f"{', ' if number else ''}{json.dumps(_finite(grid))}", nl=False)
+    typer.echo("]}")
+
+
+def _finite(grid: dict[str, Any]) -> dict[str, Any]:
+    """JSON knows no infinity: frequencies that left every bound become null."""
+    from math import isfinite
+
+    deviation = grid.get("max_frequency_deviation")
+    if deviation is None or all(map(isfinite, deviation)):
+        return grid
+    bounded = [value if isfinite(value) else None for value in deviation]
+    return {**grid, "max_frequency_deviation": bounded}
+
+
+def write_csv(folder: "RunFolder", path: Path) -> int:
+    """Create or replace a table of all nodes, with the names of the columns first.
+
+    Returns:
+        Number of rows below them.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
+    import csv
+    import io
+
+    from gnncore.storage import write_text
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    rows = 0
+    for grid in results(folder):
+        columns = {name: values for name, values in grid.items() if isinstance(values, list)}
+        if not rows:
+            writer.writerow(["grid", *columns])
+        rows += len(columns["node"])
+        for row in zip(*columns.values(), strict=True):
+            writer.writerow([grid["grid"], *row])
+    write_text(path, text.getvalue())
+    return rows
+
+
 def print_summary(summary: dict[str, Any]) -> None:
     """The dictionary of :func:`summarise` for people, on stdout."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
+    from gridstab.counted import counted
+
     console = Console()
-    state = "" if summary["complete"] else f" (unfinished: {summary['grids']} grids)"
+    state = "" if summary["complete"] else f" (unfinished: {counted(summary['grids'], 'grid')})"
     console.print(f"{summary['run']}{state}", markup=False, highlight=False, soft_wrap=True)
     if summary["mean_snbs"] is None:
         return
@@ -71,7 +156,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     )
     for row in summary["weakest"]:
         interval = f"{row['low']:.3f} to {row['high']:.3f}"
-        table.add_row(str(row["grid"]), str(row["node"]), f"{row['snbs']:.3f}", interval)
+        table.add_row(str(row["grid"]), escape(row["name"]), f"{row['snbs']:.3f}", interval)
     console.print(table)
     facts = Table.grid(padding=(0, 2))
     facts.add_row("mean SNBS", f"{summary['mean_snbs']:.4f}")

@@ -27,7 +27,8 @@ def import_(
     samples: int = typer.Option(10_000, help="Trajectories a node behind each label."),
 ) -> None:
     """Make a run folder of published files."""
+    from gridstab.counted import counted
     from gridstab.datasets.transfer import import_labels
 
     folder = import_labels(directory, out, layout=layout, samples=samples)
-    typer.echo(f"imported {folder.num_grids} grids into {out}")
+    typer.echo(f"imported {counted(folder.num_grids, 'grid')} into {out}")

@@ -11,6 +11,7 @@ from gridstab.datasets.grid_source import GridSource
 from gridstab.dynamics.sampling import DOMEGA_RANGE, DTHETA_RANGE
 from gridstab.dynamics.settings import Settings
 from gridstab.errors import CaseError, InvalidParameterError
+from gridstab.grids.case import Setting
 
 DEFAULT_NODES = 100
 
@@ -27,6 +28,11 @@ class Campaign(BaseModel):
         seed: Of the grids and of the perturbations.
         case: Take the topology of this case instead: ``texas``, the name of a MATPOWER case or
             its file, with random powers as in the published studies; or any other grid file.
+        setting: ``case`` takes a MATPOWER case's own powers and couplings [p.u.] instead.
+        coupling: K of every line; 9 as published, or as the file says, unless given.
+        damping: D of every node; 0.1, or as the file says, unless given.
+        inertia: m of every node; 1, or as the file says, unless given.
+        largest_component: Of a MATPOWER case that falls apart, keep only the largest component.
         engine: Name of a simulation engine; ``auto`` takes the fastest that runs here.
         stop: Rule by which a trajectory ends before the horizon.
         sampler: ``mc`` draws perturbations independently, ``sobol`` from a scrambled sequence.
@@ -45,6 +51,11 @@ class Campaign(BaseModel):
     samples: Count = 1000
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     case: Annotated[str, Field(min_length=1)] | None = None
+    setting: Setting = "homogeneous"
+    coupling: Annotated[float, Field(gt=0)] | None = None
+    damping: Annotated[float, Field(ge=0)] | None = None
+    inertia: Annotated[float, Field(gt=0)] | None = None
+    largest_component: bool = False
     engine: str = "auto"
     stop: Literal["horizon", "published", "certified", "fast"] = "fast"
     sampler: Literal["mc", "sobol"] = "mc"
@@ -111,11 +122,14 @@ class Campaign(BaseModel):
         """A folder name made of what differs from the defaults, as ``n100-g1-s1000-seed0``."""
         what = f"n{self.nodes}" if self.case is None else Path(self.case).stem
         parts = [what, f"g{self.grids}", f"s{self.samples}", f"seed{self.seed}"]
-        for option in ("engine", "stop", "sampler"):
+        for option in ("setting", "engine", "stop", "sampler"):
             value = getattr(self, option)
             if value != type(self).model_fields[option].default:
                 parts.append(str(value))
-        for option in ("precision", "horizon", "scrambles", "dtheta_range", "domega_range"):
+        if self.largest_component:
+            parts.append("largest")
+        numbers = ("coupling", "damping", "inertia", "precision", "horizon", "scrambles")
+        for option in (*numbers, "dtheta_range", "domega_range"):
             value = getattr(self, option)
             if value != type(self).model_fields[option].default:
                 parts.append(f"{option.removesuffix('_range')}{value:g}")
@@ -129,7 +143,17 @@ class Campaign(BaseModel):
             CaseError: The case is unknown, or its file unreadable or malformed.
             InvalidParameterError: Several grids of a file that says everything about one.
         """
-        return GridSource.of(nodes=self.nodes, case=self.case, seed=self.seed, grids=self.grids)
+        return GridSource.of(
+            nodes=self.nodes,
+            case=self.case,
+            seed=self.seed,
+            grids=self.grids,
+            setting=self.setting,
+            coupling=self.coupling,
+            damping=self.damping,
+            inertia=self.inertia,
+            largest_component=self.largest_component,
+        )
 
 
 def one_line(error: ValidationError) -> str:

@@ -2,8 +2,9 @@
 
 The published datasets are ``edge_index`` (one row a directed line, 1-based, both directions of a
 line in consecutive rows), ``edge_attr`` (coupling), ``P`` (power), ``snbs`` and ``surv``. Beside
-them are the fields of :class:`NodeCounts`, the operating point and the nodes' parameters. Grids
-that were imported from published files hold what those files know.
+them are the fields of :class:`NodeCounts`, the operating point, the nodes' parameters and, where nodes
+are called something else than their numbers, ``node_labels``. Grids that were imported from
+published files hold what those files know.
 """
 
 from dataclasses import fields
@@ -57,6 +58,8 @@ def encode_result(grid_id: int, seed: int, result: StabilityResult, theta: np.nd
     }
     if grid.coordinates is not None:
         arrays["coordinates"] = grid.coordinates
+    if grid.has_own_labels:
+        arrays["node_labels"] = np.array(grid.labels)
     return _encode(arrays, {"grid_id": grid_id, "seed": seed, "name": grid.name})
 
 
@@ -161,6 +164,7 @@ def read_counts(path: Path, owner: Owner) -> NodeCounts:
 
 
 def _grid(arrays: dict[str, np.ndarray], attributes: dict[str, Any]) -> PowerGrid:
+    labels = arrays.get("node_labels")
     return published_grid(
         arrays["edge_index"],
         arrays["edge_attr"],
@@ -169,6 +173,7 @@ def _grid(arrays: dict[str, np.ndarray], attributes: dict[str, Any]) -> PowerGri
         damping=arrays["damping"],
         coordinates=arrays.get("coordinates"),
         name=str(attributes["name"]),
+        labels=None if labels is None else [label.decode() for label in labels.tolist()],
     )
 
 

@@ -3,9 +3,11 @@
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from gridstab.dynamics.swing import SwingModel
 from gridstab.errors import CaseError, InvalidParameterError
+from gridstab.grids.case import Setting
 from gridstab.grids.power_grid import PowerGrid
 
 EXPECTED_LINES_PER_NODE = 1.45
@@ -21,8 +23,10 @@ class GridSource:
         lines: Lines of each grid, or the expected number for random grids.
         seed: Seed of the campaign.
         template: The case whose topology all grids share; None for random grids.
-        random_power: Whether each grid of a case draws its own powers, as MATPOWER cases do, or
-            takes those of its file.
+        random_power: Whether each grid of a case draws its own powers, as MATPOWER cases do in
+            their homogeneous setting, or takes those of its file.
+        parameters: ``coupling``, ``damping`` and ``inertia`` of random grids where they are not the
+            published ones.
     """
 
     nodes: int
@@ -30,24 +34,71 @@ class GridSource:
     seed: int
     template: PowerGrid | None = None
     random_power: bool = True
+    parameters: tuple[tuple[str, float], ...] = ()
 
     @classmethod
-    def of(cls, *, nodes: int | None, case: str | None, seed: int, grids: int = 1) -> "GridSource":
+    def of(
+        cls,
+        *,
+        nodes: int | None,
+        case: str | None,
+        seed: int,
+        grids: int = 1,
+        setting: Setting = "homogeneous",
+        coupling: float | None = None,
+        damping: float | None = None,
+        inertia: float | None = None,
+        largest_component: bool = False,
+    ) -> "GridSource":
         """Random grids of ``nodes`` nodes, or the case of that name or file.
+
+        Args:
+            nodes: Nodes of random grids; None with a case.
+            case: Name of a case, or a file.
+            seed: Of the random grids or powers.
+            grids: How many grids are wanted.
+            setting: Of a MATPOWER case, see :func:`gridstab.load_case`.
+            coupling: K of every line; as published, or as the file says, unless given.
+            damping: D of every node, likewise.
+            inertia: m of every node, likewise.
+            largest_component: Of a MATPOWER case, keep only the largest component.
 
         Raises:
             CaseError: The case is unknown, or its file unreadable or malformed.
-            InvalidParameterError: Several grids of a file that says everything about one.
+            InvalidParameterError: Several grids of a file that says everything about one, or an
+                option that does nothing with this kind of case.
         """
+        options = {"coupling": coupling, "damping": damping, "inertia": inertia}
+        given: dict[str, Any] = {name: v for name, v in options.items() if v is not None}
         if case is None:
             assert nodes is not None
-            return cls(nodes, round(EXPECTED_LINES_PER_NODE * nodes), seed)
+            _refuse_options("a random grid", setting, largest_component)
+            lines = round(EXPECTED_LINES_PER_NODE * nodes)
+            return cls(nodes, lines, seed, parameters=tuple(given.items()))
         path = Path(case)
         matpower = path.suffix == ".m" or not (path.suffix or path.is_file())
         if matpower:
             from gridstab.grids.matpower import load_case
 
-            grid = load_case(case, seed=(seed, 1))
+            own = setting == "case"
+            if case == "texas":
+                _refuse_options("texas", setting, largest_component)
+            if own and coupling is not None:
+                raise InvalidParameterError(
+                    f"setting 'case' takes the couplings of {case!r} itself, got coupling "
+                    f"{coupling:g}; leave it out"
+                )
+            if own and grids != 1:
+                raise InvalidParameterError(
+                    f"case {case!r} with its own powers is a single grid, got grids {grids}"
+                )
+            grid = load_case(
+                case,
+                setting=setting,
+                seed=(seed, 1),
+                largest_component=largest_component,
+                **given,
+            )
         else:
             from gridstab.grids.files import load_grid
 
@@ -55,8 +106,10 @@ class GridSource:
                 raise CaseError(f"case {case!r} is no file; give a file or the name of a case")
             if grids != 1:
                 raise InvalidParameterError(f"file {case!r} is a single grid, got grids {grids}")
-            grid = load_grid(path, seed=(seed, 1))
-        return cls(grid.num_nodes, grid.num_lines, seed, grid, random_power=matpower)
+            _refuse_options(f"grid file {case!r}", setting, largest_component)
+            grid = load_grid(path, seed=(seed, 1), **given)
+        random_power = matpower and setting == "homogeneous"
+        return cls(grid.num_nodes, grid.num_lines, seed, grid, random_power)
 
     def grid(self, grid_id: int) -> PowerGrid:
         """Grid number ``grid_id``, counted from 1; random in the stream ``(seed, grid_id)``.
@@ -67,7 +120,8 @@ class GridSource:
         if self.template is None:
             from gridstab.grids.growth import random_grid
 
-            grid = random_grid(self.nodes, seed=(self.seed, grid_id))
+            parameters: dict[str, Any] = dict(self.parameters)
+            grid = random_grid(self.nodes, seed=(self.seed, grid_id), **parameters)
             return grid.with_name(f"random-{self.nodes}-{self.seed}-{grid_id}")
         if not self.random_power or grid_id == 1:
             return self.template
@@ -86,6 +140,19 @@ class GridSource:
             InvalidGridError: The grid is disconnected, or its powers do not sum to zero.
         """
         return _model(self, grid_id)
+
+
+def _refuse_options(what: str, setting: Setting, largest_component: bool) -> None:
+    """Refuse what only MATPOWER cases know."""
+    if setting != "homogeneous":
+        raise InvalidParameterError(
+            f"setting must be 'homogeneous', got {setting!r}: {what} is no MATPOWER case, which "
+            "alone has two settings"
+        )
+    if largest_component:
+        raise InvalidParameterError(
+            f"largest_component is for MATPOWER cases, but {what} is none; leave it out"
+        )
 
 
 @lru_cache(maxsize=8)

@@ -42,6 +42,11 @@ class BasinMap:
         """Share of cells that return: the midpoint rule for the node's SNBS."""
         return float((self.status == Status.RETURNED).mean())
 
+    @property
+    def label(self) -> str:
+        """What the node is called."""
+        return self.grid.labels[self.node]
+
     def save(self, path: str | Path) -> None:
         """Write the map as HDF5: ``status``, ``dtheta``, ``domega`` and how they were made.
 
@@ -60,6 +65,8 @@ class BasinMap:
                 "grid": self.grid.name,
                 "grid_sha256": self.grid.content_hash,
             }
+            if self.grid.has_own_labels:
+                origin["label"] = self.label
             file.attrs.update(origin | self.settings)
 
         write_hdf5(path, fill)

@@ -37,9 +37,9 @@ def operating_point(grid: PowerGrid) -> Float[np.ndarray, " nodes"]:
     if not is_stable(grid, theta):
         difference = np.diff(theta[grid.lines], axis=1).ravel()
         wrapped = np.abs(np.angle(np.exp(1j * difference)))
-        a, b = grid.lines[wrapped.argmax()]
+        line = grid.line_name(int(wrapped.argmax()))
         raise UnstableOperatingPointError(
-            f"the operating point of {grid.name!r} is unstable: the phases of line {a}-{b} differ "
+            f"the operating point of {grid.name!r} is unstable: the phases of line {line} differ "
             f"by {wrapped.max():.4f} rad, a quarter turn or more; "
             "lower the power or raise the coupling"
         )

@@ -11,6 +11,7 @@ from gridstab.dynamics.counts import FREQUENCY_BIN as FREQUENCY_BIN
 from gridstab.dynamics.counts import FREQUENCY_BINS as FREQUENCY_BINS
 from gridstab.dynamics.counts import NodeCounts
 from gridstab.dynamics.intervals import stability_interval
+from gridstab.dynamics.settings import at_least
 from gridstab.errors import InvalidParameterError
 from gridstab.grids.power_grid import PowerGrid
 
@@ -118,16 +119,27 @@ class StabilityResult:
         Raises:
             InvalidParameterError: ``count`` is negative.
         """
-        if count < 0:
-            raise InvalidParameterError(f"count must be at least 0, got {count}")
+        at_least("count", count, 0)
         return np.argsort(self.snbs, kind="stable")[:count]
 
+    def weakest_labels(self, count: int = 5) -> list[str]:
+        """What the nodes of :meth:`weakest` are called.
+
+        Raises:
+            InvalidParameterError: ``count`` is negative.
+        """
+        return [self.grid.labels[node] for node in self.weakest(count).tolist()]
+
     def to_dict(self) -> dict[str, list[Any]]:
-        """Columns by name, one entry a node, ready for JSON or ``pandas.DataFrame``."""
+        """Columns by name, one entry a node, ready for JSON or ``pandas.DataFrame``.
+
+        ``node`` is the number of the node, ``name`` its label.
+        """
         low, high = self.interval.T
         times = self.mean_return_time.tolist()
         return {
             "node": list(range(len(self.n_samples))),
+            "name": list(self.grid.labels),
             "samples": self.n_samples.tolist(),
             "stable": self.n_stable.tolist(),
             "undecided": self.n_undecided.tolist(),

@@ -84,6 +84,8 @@ def load_case(
         InvalidParameterError: Unknown setting or negative seed.
     """
     if str(name_or_path) == "texas":
+        if setting == "case":
+            raise CaseError("texas is a topology without powers; use setting='homogeneous'")
         return texas_grid(seed, coupling=coupling, damping=damping, inertia=inertia)
     path = find_case(name_or_path)
     return grid_of(

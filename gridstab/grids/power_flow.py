@@ -242,18 +242,20 @@ def _require_connected(grid: PowerGrid) -> None:
         smallest = np.flatnonzero(component == np.bincount(component).argmin())
         raise DisconnectedGridError(
             f"{grid.name!r} falls into {components} components, the smallest of "
-            f"{_nodes(smallest)}; join them or keep only the largest"
+            f"{_nodes(grid, smallest)}; join them, or keep only the largest "
+            "(largest_component)"
         )
 
 
 def _require_capacity(grid: PowerGrid) -> None:
     bottleneck = find_bottleneck(grid)
     if bottleneck is not None:
-        a, b = grid.lines[bottleneck.lines[0]]
         others = len(bottleneck.lines) - 1
-        over = f"line {a}-{b}, which carries" + (f" with {others} more" if others else "")
+        over = f"line {grid.line_name(bottleneck.lines[0])}, which carries" + (
+            f" with {others} more" if others else ""
+        )
         raise NoOperatingPointError(
-            f"{grid.name!r} has no operating point: {_nodes(bottleneck.nodes)} must exchange "
+            f"{grid.name!r} has no operating point: {_nodes(grid, bottleneck.nodes)} must exchange "
             f"{bottleneck.surplus:.10g} with the rest over {over} at most "
             f"{bottleneck.capacity:.10g}; lower the power or raise the coupling"
         )
@@ -261,16 +263,17 @@ def _require_capacity(grid: PowerGrid) -> None:
 
 def _difficulty(grid: PowerGrid, flow: _Flow, linear: Float[np.ndarray, " unknowns"]) -> str:
     load = np.abs(flow.difference(linear))
-    line = load.argmax()
-    a, b = grid.lines[line]
+    line = int(load.argmax())
     return (
         f"no operating point of {grid.name!r} was found: the linear solution leaves a residual of "
-        f"{np.abs(flow.residual(flow.power, linear)).max():.2g} and loads line {a}-{b} with "
-        f"{load[line]:.0%} of its coupling; lower the power or raise the coupling"
+        f"{np.abs(flow.residual(flow.power, linear)).max():.2g} and loads line "
+        f"{grid.line_name(line)} with {load[line]:.0%} of its coupling; "
+        "lower the power or raise the coupling"
     )
 
 
-def _nodes(nodes: np.ndarray) -> str:
+def _nodes(grid: PowerGrid, nodes: np.ndarray) -> str:
+    labels = [grid.labels[node] for node in nodes[:3]]
     if len(nodes) == 1:
-        return f"node {nodes[0]}"
-    return f"{len(nodes)} nodes ({', '.join(map(str, nodes[:3]))}{', ...' * (len(nodes) > 3)})"
+        return f"node {labels[0]}"
+    return f"{len(nodes)} nodes ({', '.join(labels)}{', ...' * (len(nodes) > 3)})"

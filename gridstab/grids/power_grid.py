@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
-from gridstab.errors import InvalidGridError
+from gridstab.errors import InvalidGridError, InvalidParameterError
 from gridstab.grids import grid_checks as checks
 
 if TYPE_CHECKING:
@@ -226,6 +226,26 @@ class PowerGrid:
         for (a, b), coupling in zip(self.lines.tolist(), self.coupling.tolist(), strict=True):
             graph.add_edge(a, b, coupling=coupling)
         return graph
+
+    def node_number(self, label: str) -> int:
+        """The number of the node that its source calls ``label``.
+
+        Raises:
+            InvalidParameterError: No node is called so.
+        """
+        try:
+            return self.labels.index(label)
+        except ValueError:
+            first, last = self.labels[0], self.labels[-1]
+            raise InvalidParameterError(
+                f"{self.name!r} has no node {checks.shortened(label)}; "
+                f"its {self.num_nodes:,} nodes are called {first} to {last}"
+            ) from None
+
+    def line_name(self, line: int) -> str:
+        """The labels of both ends of a line, as ``7-12``."""
+        a, b = self.lines[line]
+        return f"{self.labels[a]}-{self.labels[b]}"
 
     def with_name(self, name: str) -> "PowerGrid":
         """The same grid under another name."""

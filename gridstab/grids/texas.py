@@ -46,11 +46,18 @@ def texas_grid(
         InvalidParameterError: A negative seed.
     """
     lines = np.searchsorted(bus_numbers(), bus_pairs())
+    labels = tuple(map(str, bus_numbers().tolist()))
     return with_random_power(
         int(lines.max()) + 1,
         seed,
         lambda power: PowerGrid.from_arrays(
-            lines, power, coupling=coupling, damping=damping, inertia=inertia, name="texas"
+            lines,
+            power,
+            coupling=coupling,
+            damping=damping,
+            inertia=inertia,
+            name="texas",
+            labels=labels,
         ),
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
 from torch_geometric.data import Data
 
 from gnncore.training.store import GraphStore, Level
@@ -12,6 +13,9 @@ from gridstab.grids.power_grid import PowerGrid
 from gridstab.learning.counted_grid import CountedGrid
 
 _PARAMETERS = ("power", "inertia", "damping", "coordinates")
+NODE_LABEL = "node_label"
+"""What the nodes are called, as bytes, where any is called something else than its number."""
+
 _LABELS = (
     "snbs",
     "survivability",
@@ -43,6 +47,8 @@ def grid_store(grids: Sequence[CountedGrid]) -> GraphStore:
                 )
         columns[name] = values
     arrays = {name: np.concatenate(values) for name, values in columns.items()}
+    if any(item.grid.has_own_labels for item in grids):
+        arrays[NODE_LABEL] = _as_bytes([label for item in grids for label in item.grid.labels])
     arrays["coupling"] = np.concatenate([item.grid.edge_attr for item in grids])
     arrays["edge_index"] = np.concatenate([item.grid.edge_index for item in grids], axis=1)
     arrays["grid_id"] = np.array([item.grid_id for item in grids])
@@ -64,6 +70,16 @@ def grid_store(grids: Sequence[CountedGrid]) -> GraphStore:
     )
 
 
+def _as_bytes(labels: list[str]) -> UInt8[np.ndarray, "nodes width"]:
+    """Texts as UTF-8, filled up with zeros, which no label holds."""
+    encoded = np.char.encode(labels, "utf-8")
+    return encoded.view(np.uint8).reshape(len(labels), -1)
+
+
+def _as_texts(encoded: UInt8[np.ndarray, "nodes width"]) -> list[str]:
+    return [bytes(row).rstrip(b"\0").decode() for row in encoded]
+
+
 def power_grid(data: Data, name: str) -> PowerGrid:
     """The grid in a graph of :func:`grid_store`."""
     return PowerGrid.from_arrays(
@@ -74,4 +90,5 @@ def power_grid(data: Data, name: str) -> PowerGrid:
         coupling=data.coupling[::2].numpy(),
         coordinates=data.coordinates.numpy() if "coordinates" in data else None,
         name=f"{name}-{int(data.grid_id)}",
+        labels=_as_texts(data[NODE_LABEL].numpy()) if NODE_LABEL in data else None,
     )

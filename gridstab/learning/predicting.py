@@ -1,5 +1,7 @@
 """Predictions for the grids of a case or a folder, beside their labels where they have any."""
 
+import csv
+import io
 import math
 import time
 from dataclasses import dataclass
@@ -68,15 +70,21 @@ class Predictions:
         return np.argsort(-self.value if weak_is_high else self.value, kind="stable")
 
     def rows(self, count: int | None = None) -> list[dict[str, Any]]:
-        """``grid``, ``node``, ``prediction`` and, where known, ``label``, ``low`` and ``high``.
+        """``grid``, ``node``, ``name``, ``prediction``; where known, ``label``, ``low``, ``high``.
+
+        ``node`` is the number of the node, ``name`` what its source calls it.
 
         Args:
             count: Only so many, the weakest first; all unless given.
         """
         sizes = [grid.num_nodes for grid in self.loaded.grids]
-        grid_id = np.repeat(self.loaded.grid_ids, sizes)
-        node = np.concatenate([np.arange(size) for size in sizes])
-        columns = {"grid": grid_id, "node": node, "prediction": self.value, **self._labels()}
+        columns = {
+            "grid": np.repeat(self.loaded.grid_ids, sizes),
+            "node": np.concatenate([np.arange(size) for size in sizes]),
+            "name": np.array([name for grid in self.loaded.grids for name in grid.labels]),
+            "prediction": self.value,
+            **self._labels(),
+        }
         chosen = self.weakest[:count]
         return [
             {name: values[place].item() for name, values in columns.items()} for place in chosen
@@ -89,8 +97,11 @@ class Predictions:
             StorageError: The file cannot be written.
         """
         rows = self.rows()
-        lines = [",".join(rows[0]), *(",".join(map(_cell, row.values())) for row in rows)]
-        write_text(path, "\n".join(lines) + "\n")
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(rows[0])
+        writer.writerows([_cell(value) for value in row.values()] for row in rows)
+        write_text(path, text.getvalue())
 
     def plot(self) -> Figure:
         """The first grid, coloured by its predictions."""
@@ -167,7 +178,7 @@ def predict_grids(
     return Predictions(model.task, loaded, value.double().numpy(), seconds, metrics)
 
 
-def _cell(value: float) -> str:
+def _cell(value: str | float) -> str:
     return f"{value:.7g}" if isinstance(value, float) else str(value)
 
 

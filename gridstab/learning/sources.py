@@ -197,4 +197,5 @@ def _recoupled(grid: PowerGrid, coupling: float) -> PowerGrid:
         coupling=coupling,
         coordinates=grid.coordinates,
         name=grid.name,
+        labels=grid.labels,
     )

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 
 from gnncore.storage import read_bytes
+from gridstab.counted import counted
 from gridstab.dynamics.intervals import wilson_interval
 from gridstab.errors import DatasetError, InvalidParameterError
 from gridstab.learning.benchmark import BENCHMARK_SETS
@@ -63,15 +64,15 @@ def report_of_training(
     drawn = ids[0] if grid_id is None else grid_id
     if drawn not in ids:
         raise InvalidParameterError(
-            f"grid {drawn} is not among the {len(ids):,} test grids of {test.name!r}, "
+            f"grid {drawn} is not among the {counted(len(ids), 'test grid')} of {test.name!r}, "
             f"which are {min(ids)} to {max(ids)}"
         )
     grids = reported_grids(test, prediction.double().numpy())
     grids.sort(key=lambda reported: reported.grid_id != drawn)
     seen = {
         "features": ", ".join((*model.features.node, *model.features.edge)),
-        "trained on": f"{config.data.grids.get('train', 0):,} grids of {config.data.name}",
-        "tested on": f"{len(ids):,} grids of {test.name}",
+        "trained on": f"{counted(config.data.grids.get('train', 0), 'grid')} of {config.data.name}",
+        "tested on": f"{counted(len(ids), 'grid')} of {test.name}",
         "augment": config.augment,
         "sign_invariant": config.sign_invariant,
         "clip": config.clip,
@@ -80,8 +81,8 @@ def report_of_training(
     }
     return Report(
         title=f"{config.model} on {test.name}",
-        subtitle=f"A model for {task.title}, tested on {len(ids):,} grids that it was not "
-        "trained on.",
+        subtitle=f"A model for {task.title}, tested on {counted(len(ids), 'grid')} on which it was "
+        "not trained.",
         quantity=_QUANTITIES[task.target],
         higher_is_better=task.kind == "share",
         grids=grids,
@@ -113,7 +114,12 @@ def reported_grids(
         if "troublemaker" in labels:
             trouble = labels.troublemaker.numpy() > 0
         value = graph.y.double().numpy()
-        grids.append(ReportedGrid(grid_id, grid, value, interval, prediction[start:end], trouble))
+        survived = None
+        if "survivability" in labels and dataset.target != "survivability":
+            survived = labels.survivability.double().numpy()
+        grids.append(
+            ReportedGrid(grid_id, grid, value, interval, prediction[start:end], trouble, survived)
+        )
     return grids
 
 

@@ -23,6 +23,8 @@ class ReportedGrid:
         prediction: What a model predicts, or None, shape ``(nodes,)``.
         troublemaker: Nodes at which some perturbation drives a frequency beyond 15 rad/s, or None
             if unknown, shape ``(nodes,)``.
+        survivability: Share of perturbations after which every frequency stays below 15 rad/s, or
+            None if unknown or what is reported itself, shape ``(nodes,)``.
     """
 
     grid_id: int
@@ -31,6 +33,7 @@ class ReportedGrid:
     interval: Float[np.ndarray, "nodes 2"] | None = None
     prediction: Float[np.ndarray, " nodes"] | None = None
     troublemaker: Bool[np.ndarray, " nodes"] | None = None
+    survivability: Float[np.ndarray, " nodes"] | None = None
 
     @property
     def shown_troublemaker(self) -> Bool[np.ndarray, " nodes"]:

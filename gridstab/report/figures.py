@@ -22,7 +22,12 @@ _LOG = {"type": "log", "dtick": "D2", "tickformat": "~g"}
 
 def prediction_figure(report: Report) -> Figure:
     """Prediction against label, each label with its interval; the diagonal is a perfect model."""
-    value, prediction, low, high, where = _pooled(report)
+    value, prediction, low, high = _pooled(report)
+    where = [
+        [reported.grid_id, escape(name)]
+        for reported in report.grids
+        for name in reported.grid.labels
+    ]
     step = -(-len(value) // MOST_POINTS)
     chosen = slice(None, None, step)
     value, prediction, low, high = (a[chosen] for a in (value, prediction, low, high))
@@ -32,9 +37,10 @@ def prediction_figure(report: Report) -> Figure:
         "mode": "markers",
         "x": rounded(value),
         "y": rounded(prediction),
-        "customdata": np.column_stack([where[chosen], np.abs(prediction - value)])
-        .round(4)
-        .tolist(),
+        "customdata": [
+            [*place, error]
+            for place, error in zip(where[chosen], rounded(np.abs(prediction - value)), strict=True)
+        ],
         "marker": {"color": "--accent", "size": 7 if len(value) <= BIG else 5, "opacity": 0.7},
         "hovertemplate": (
             "grid %{customdata[0]}, node %{customdata[1]}<br>"
@@ -166,7 +172,7 @@ def learning_figures(report: Report) -> dict[str, Figure]:
 
 
 def _pooled(report: Report) -> tuple[np.ndarray, ...]:
-    """Values, predictions, ends of the intervals, and (grid, node) of all nodes of all grids."""
+    """Values, predictions and both ends of the intervals of all nodes of all grids."""
     unknown = [
         np.full((reported.grid.num_nodes, 2), np.nan)
         if reported.interval is None
@@ -174,14 +180,9 @@ def _pooled(report: Report) -> tuple[np.ndarray, ...]:
         for reported in report.grids
     ]
     low, high = np.concatenate(unknown).T
-    where = [
-        np.column_stack([np.full(reported.grid.num_nodes, reported.grid_id), np.arange(nodes)])
-        for reported in report.grids
-        for nodes in [reported.grid.num_nodes]
-    ]
     value = np.concatenate([reported.value for reported in report.grids])
     prediction = np.concatenate([reported.prediction for reported in report.grids])
-    return value, prediction, low, high, np.concatenate(where)
+    return value, prediction, low, high
 
 
 def metric_name(column: str) -> str:

@@ -70,6 +70,7 @@ def _grid(
         "line": {"color": "--line", "width": 1.6 if grid.num_nodes <= BIG else 1},
         "hoverinfo": "skip",
     }
+    width = round(float(np.clip(size / 5, 1, 2.4)), 1)
     ringed = np.flatnonzero(reported.shown_troublemaker)
     rings = {
         "type": kind,
@@ -78,9 +79,9 @@ def _grid(
         "y": rounded(position[ringed, 1]),
         "marker": {
             "symbol": "circle-open",
-            "size": 1.3 * size + 4,
+            "size": round(size + 2.5 * width, 1),
             "color": "--trouble",
-            "line": {"color": "--trouble", "width": 2.2},
+            "line": {"color": "--trouble", "width": width},
         },
         "hoverinfo": "skip",
     }
@@ -90,7 +91,7 @@ def _grid(
         "mode": "markers",
         "x": rounded(position[order, 0]),
         "y": rounded(position[order, 1]),
-        "customdata": columns[order].round(4).tolist(),
+        "customdata": [columns[node] for node in order],
         "hovertemplate": hover,
         "marker": {
             "symbol": ["circle" if power > 0 else "square" for power in grid.power[order]],
@@ -117,7 +118,7 @@ def _grid(
     }
     unseen = {"visible": False, "fixedrange": False}
     return {
-        "data": [lines, nodes, rings],
+        "data": [lines, rings, nodes],  # what a node's colour says must stay to be seen
         "layout": layout(
             xaxis=unseen,
             yaxis={**unseen, "scaleanchor": "x"},
@@ -133,18 +134,23 @@ def _unit_square(position: Float[np.ndarray, "nodes 2"]) -> Float[np.ndarray, "n
     return (position - position.min(axis=0)) / max(float(np.ptp(position, axis=0).max()), 1e-12)
 
 
-def _hover(reported: ReportedGrid) -> tuple[Float[np.ndarray, "nodes columns"], str]:
-    """What the pointer shows of each node: the numbers, and how they are worded."""
+def _hover(reported: ReportedGrid) -> tuple[list[list[str | float]], str]:
+    """What the pointer shows of each node: label and numbers, and how they are worded."""
     grid = reported.grid
-    columns = [np.arange(grid.num_nodes), grid.power, grid.degree, reported.value]
+    columns = [grid.power, grid.degree, reported.value]
     text = (
         "<b>node %{customdata[0]}</b><br>P = %{customdata[1]:+.4~g}, degree %{customdata[2]}<br>"
         "simulated %{customdata[3]:.3f}"
     )
     if reported.interval is not None:
-        text += f" (%{{customdata[{len(columns)}]:.3f}} to %{{customdata[{len(columns) + 1}]:.3f}})"
+        text += " (%{customdata[4]:.3f} to %{customdata[5]:.3f})"
         columns += list(reported.interval.T)
+    if reported.survivability is not None:
+        text += f"<br>survivability %{{customdata[{len(columns) + 1}]:.3f}}"
+        columns.append(reported.survivability)
     if reported.prediction is not None:
-        text += f"<br>predicted %{{customdata[{len(columns)}]:.3f}}"
+        text += f"<br>predicted %{{customdata[{len(columns) + 1}]:.3f}}"
         columns.append(reported.prediction)
-    return np.column_stack(columns).astype(np.float64), text + "<extra></extra>"
+    numbers = np.column_stack(columns).astype(np.float64).round(4).tolist()
+    rows = [[escape(name), *row] for name, row in zip(grid.labels, numbers, strict=True)]
+    return rows, text + "<extra></extra>"

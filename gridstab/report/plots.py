@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from gridstab.counted import counted
 from gridstab.dynamics.basin_map import BasinMap
 from gridstab.dynamics.engine import Status
 from gridstab.dynamics.result import StabilityResult
@@ -40,8 +41,8 @@ def plot_grid(
 ) -> Figure:
     """The grid with every node coloured by its SNBS.
 
-    Nodes lie at the grid's coordinates or in a layout of their own. Generators are circles,
-    consumers squares. Troublemakers are ringed unless they are the majority, which tells nothing.
+    Nodes lie at the grid's coordinates or in a layout of their own. Nodes with P > 0 are circles,
+    all others squares. Troublemakers are ringed unless they are the majority, which tells nothing.
 
     Args:
         result: What to draw.
@@ -59,7 +60,7 @@ def plot_grid(
     _title(
         ax,
         f"{grid.name}: mean SNBS {snbs.mean():.3f}",
-        f"{grid.num_nodes:,} nodes, {grid.num_lines:,} lines; "
+        f"{counted(grid.num_nodes, 'node')}, {counted(grid.num_lines, 'line')}; "
         f"95 % interval of a node ±{half:.3f} on average",
     )
     ax.legend(
@@ -143,9 +144,9 @@ def _grid_legend(ringed: int) -> list[Line2D]:
         )
 
     entries = [
-        entry("o", "generator", "#9aa0a6", "#9aa0a6"),
-        entry("s", "consumer", "#9aa0a6", "#9aa0a6"),
-        entry("o", f"{ringed:,} troublemakers", "white", TROUBLE),
+        entry("o", "P > 0", "#9aa0a6", "#9aa0a6"),
+        entry("s", "P ≤ 0", "#9aa0a6", "#9aa0a6"),
+        entry("o", counted(ringed, "troublemaker"), "white", TROUBLE),
     ]
     return entries if ringed else entries[:2]
 
@@ -176,7 +177,7 @@ def plot_basin_map(basin: BasinMap, ax: Any = None) -> Figure:
     _quiet_frame(ax)
     _title(
         ax,
-        f"{basin.grid.name}, node {basin.node}",
+        f"{basin.grid.name}, node {basin.label}",
         f"{100 * basin.share:.1f} % of the plane returns",
     )
     labels = {
@@ -234,7 +235,7 @@ def plot_distribution(
         _title(
             ax,
             f"{results[0].grid.name}: mean SNBS {results[0].snbs.mean():.3f}",
-            f"{len(results[0].snbs):,} nodes; the dashed line is the mean",
+            f"{counted(len(results[0].snbs), 'node')}; the dashed line is the mean",
         )
     else:
         ax.legend(frameon=False, labelcolor=TEXT, loc="upper left")

@@ -18,7 +18,7 @@ def plot_prediction(
     quantity: str = "single-node basin stability",
     weak_is_high: bool = False,
 ) -> Figure:
-    """The grid with every node coloured by its prediction; generators are circles.
+    """The grid with every node coloured by its prediction; those with P > 0 are circles.
 
     Args:
         grid: What to draw.

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from gridstab.counted import counted
 from gridstab.datasets.run_folder import RunFolder
 from gridstab.dynamics.intervals import wilson_interval
 from gridstab.errors import RunFolderError
@@ -34,7 +35,9 @@ def report_of_run(folder: RunFolder, grid_id: int | None = None) -> Report:
         title = grids[0].grid.name
     else:
         title = folder.path.resolve().name if config.campaign is None else config.campaign.name
-    state = "" if folder.is_complete else f" The run is unfinished: {len(ids):,} grids are there."
+    state = (
+        "" if folder.is_complete else f" The run is unfinished: it has {counted(len(ids), 'grid')}."
+    )
     settings = config.model_dump(mode="json", exclude_none=True)
     return Report(
         title=title,
@@ -48,7 +51,7 @@ def report_of_run(folder: RunFolder, grid_id: int | None = None) -> Report:
 
 
 def reported_grid(folder: RunFolder, grid_id: int) -> ReportedGrid:
-    """SNBS, intervals and troublemakers of one grid of a run, simulated or imported.
+    """SNBS, intervals, survivability and troublemakers of one grid of a run, simulated or imported.
 
     Raises:
         StorageError: The file is damaged.
@@ -57,7 +60,12 @@ def reported_grid(folder: RunFolder, grid_id: int) -> ReportedGrid:
     if imported is None:
         result = folder.result(grid_id)
         return ReportedGrid(
-            grid_id, result.grid, result.snbs, result.interval, troublemaker=result.troublemaker
+            grid_id,
+            result.grid,
+            result.snbs,
+            result.interval,
+            troublemaker=result.troublemaker,
+            survivability=result.survivability,
         )
     label = folder.label(grid_id)
     samples = np.full(label.grid.num_nodes, imported.samples)
@@ -69,6 +77,7 @@ def reported_grid(folder: RunFolder, grid_id: int) -> ReportedGrid:
         label.snbs,
         wilson_interval(stable, samples),
         troublemaker=None if trouble is None else trouble.astype(bool),
+        survivability=label.survivability,
     )
 
 
@@ -79,6 +88,9 @@ def _facts(grids: list[ReportedGrid]) -> list[tuple[str, str]]:
     if intervals:
         half = float(np.diff(np.concatenate(intervals), axis=1).mean()) / 2
         facts.append(("95 % interval of a node", f"±{half:.3f}"))
+    survived = [each.survivability for each in grids if each.survivability is not None]
+    if survived:
+        facts.append(("mean survivability", f"{np.concatenate(survived).mean():.3f}"))
     trouble = [reported.troublemaker for reported in grids if reported.troublemaker is not None]
     if trouble:
         facts.append(("troublemakers", f"{np.concatenate(trouble).mean():.1%}"))

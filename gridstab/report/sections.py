@@ -6,6 +6,7 @@ from math import isfinite
 
 import numpy as np
 
+from gridstab.counted import counted
 from gridstab.report.content import Report, ReportedGrid
 from gridstab.report.figure_parts import Figure
 from gridstab.report.figures import (
@@ -108,8 +109,8 @@ def _grid(report: Report) -> Section:
     drawn, quantity = report.drawn, report.quantity
     figures = grid_figures(report)
     described = (
-        f"{drawn.grid.name}: {drawn.grid.num_nodes:,} nodes joined by {drawn.grid.num_lines:,} "
-        "lines, every node coloured by its"
+        f"{drawn.grid.name}: {counted(drawn.grid.num_nodes, 'node')} joined by "
+        f"{counted(drawn.grid.num_lines, 'line')}, every node coloured by its"
     )
     error = 0.0
     if drawn.prediction is not None:
@@ -129,14 +130,15 @@ def _grid(report: Report) -> Section:
         ),
     }
     ringed = int(drawn.shown_troublemaker.sum())
-    legend = [("circle", "generator"), ("square", "consumer")]
+    # Random signs make no generators, so the picture says no more than the sign.
+    legend = [("circle", "P > 0"), ("square", "P ≤ 0")]
     if ringed:
-        legend.append(("ring", f"{ringed:,} troublemakers"))
+        legend.append(("ring", counted(ringed, "troublemaker")))
     several = len(report.grids) > 1
     return Section(
         name="grid",
         title=f"Grid {drawn.grid_id}" if several else "The grid",
-        text=f"{drawn.grid.num_nodes:,} nodes, {drawn.grid.num_lines:,} lines.",
+        text=f"{counted(drawn.grid.num_nodes, 'node')}, {counted(drawn.grid.num_lines, 'line')}.",
         pictures=[Picture(name, figure, *words[name]) for name, figure in figures.items()],
         shape="map" if len(figures) > 1 else "map single",
         views=[
@@ -191,7 +193,7 @@ def _distribution(report: Report) -> Section:
         f"Histogram of {report.quantity} over {len(value):,} nodes: mean {value.mean():.3f}, "
         f"{_range(value)}."
     )
-    caption = f"{len(value):,} nodes of {_of_grids(report)}; mean {value.mean():.3f}."
+    caption = f"{counted(len(value), 'node')} of {_of_grids(report)}; mean {value.mean():.3f}."
     return Section(
         "distribution",
         f"Distribution of {report.quantity}",
@@ -201,7 +203,7 @@ def _distribution(report: Report) -> Section:
 
 
 def _learning(report: Report) -> Section:
-    epochs = f"{len(report.history):,} epochs."
+    epochs = f"{counted(len(report.history), 'epoch')}."
     if report.best_epoch is not None:
         epochs += f" The dotted line is epoch {report.best_epoch}, whose weights were kept."
     pictures = [
@@ -209,7 +211,7 @@ def _learning(report: Report) -> Section:
             f"learning-{number}",
             figure,
             f"{metric} by epoch.",
-            f"Learning curve of {metric} over {len(report.history):,} epochs.",
+            f"Learning curve of {metric} over {counted(len(report.history), 'epoch')}.",
         )
         for number, (metric, figure) in enumerate(learning_figures(report).items())
     ]
@@ -221,25 +223,24 @@ def _weakest(report: Report) -> Section:
     columns = [
         *(["grid"] if several else []),
         "node",
-        "P",
-        "degree",
+        "power P",
+        "lines",
         report.quantity,
-        "from",
-        "to",
+        "95 % interval",
         *(["predicted", "error"] if report.has_predictions else []),
+        *(["survivability"] if _has_survivability(report) else []),
         "troublemaker",
     ]
     weakest = sorted(_weakest_nodes(report), key=lambda found: found[:3])[:WEAKEST]
+    survived = _has_survivability(report)
     by_id = {reported.grid_id: reported for reported in report.grids}
     rows = [
-        [Cell(str(grid_id), grid_id)] * several + _row(by_id[grid_id], node)
+        [Cell(str(grid_id), grid_id)] * several + _row(by_id[grid_id], node, survived)
         for _, grid_id, node in weakest
     ]
     nodes = sum(reported.grid.num_nodes for reported in report.grids)
-    which = f"The {len(rows)} weakest of" if len(rows) < nodes else "All"
-    table = Table(
-        f"{which} {nodes:,} nodes; from and to end the 95 % interval", columns, rows, sortable=True
-    )
+    which = f"The {len(rows)} weakest of {nodes:,} nodes" if len(rows) < nodes else "All nodes"
+    table = Table(which, columns, rows, sortable=True)
     return Section("weakest", "Weakest nodes", tables=[table])
 
 
@@ -251,21 +252,30 @@ def _weakest_nodes(report: Report) -> Iterator[tuple[float, int, int]]:
             yield float(weakness[node]), reported.grid_id, node
 
 
-def _row(reported: ReportedGrid, node: int) -> list[Cell]:
-    grid = reported.grid
-    low, high = (None, None) if reported.interval is None else reported.interval[node].tolist()
+def _has_survivability(report: Report) -> bool:
+    return any(reported.survivability is not None for reported in report.grids)
+
+
+def _row(reported: ReportedGrid, node: int, survived: bool) -> list[Cell]:
+    grid, label = reported.grid, reported.grid.labels[node]
+    interval = Cell("unknown")
+    if reported.interval is not None:
+        low, high = reported.interval[node].tolist()
+        interval = Cell(f"{low:.3f} to {high:.3f}", low)
     row = [
-        Cell(str(node), node),
+        Cell(label, int(label)) if label.isdecimal() and len(label) < 16 else Cell(label),
         Cell(_signed(grid.power[node], "+.4g"), float(grid.power[node])),
         Cell(str(grid.degree[node]), int(grid.degree[node])),
         _cell(float(reported.value[node])),
-        _cell(low),
-        _cell(high),
+        interval,
     ]
     if reported.prediction is not None:
         prediction = float(reported.prediction[node])
         error = prediction - float(reported.value[node])
         row += [_cell(prediction), Cell(_signed(error, "+.3f"), error)]
+    if survived:
+        known = reported.survivability
+        row.append(_cell(None if known is None else float(known[node])))
     if reported.troublemaker is None:
         return [*row, Cell("unknown")]
     return [*row, Cell("yes" if reported.troublemaker[node] else "no")]
@@ -301,7 +311,7 @@ def _signed(value: float, style: str) -> str:
 
 
 def _of_grids(report: Report) -> str:
-    return f"{len(report.grids):,} grids" if len(report.grids) > 1 else report.drawn.grid.name
+    return counted(len(report.grids), "grid") if len(report.grids) > 1 else report.drawn.grid.name
 
 
 def _range(values: np.ndarray) -> str:

@@ -104,7 +104,7 @@ def _draw_markers(trace: Figure, name: str, x: np.ndarray, y: np.ndarray, axes: 
         )
     if marker["symbol"] == "circle-open":
         axes.scatter(
-            x, y, s=area, facecolors="none", edgecolors=_ink(marker["color"]), lw=1.6, zorder=3
+            x, y, s=area, facecolors="none", edgecolors=_ink(marker["color"]), lw=1.6, zorder=1.5
         )
         return
     if isinstance(marker.get("color"), list):

@@ -17,8 +17,28 @@ from typer.testing import CliRunner
 
 import gridstab
 from gridstab.cli import app
+from gridstab.datasets import RunFolder
 from gridstab.dynamics.engine import ENGINES
 from gridstab.grids.files import save_grid
+
+TWO_PARTS = """function mpc = two
+mpc.version = '2';
+mpc.baseMVA = 100;
+mpc.bus = [
+{buses}
+];
+mpc.gen = [ 1 0 0 0 0 1 100 1 0 0 0 0 0 0 0 0 0 0 0 0 0; ];
+mpc.branch = [
+{branches}
+];
+""".format(
+    buses="\n".join(f"{bus} {3 if bus == 1 else 1} 0 0 0 0 1 1 0 1 1 2 0;" for bus in range(1, 7)),
+    branches="\n".join(
+        f"{a} {b} 0 0.1 0 0 0 0 0 0 1 -360 360;"
+        for a, b in [(1, 2), (2, 3), (3, 4), (4, 1), (5, 6)]
+    ),
+)
+"""A ring of four buses and two apart from it."""
 
 GRIDSTAB = [sys.executable, "-m", "gridstab"]
 SMALL = ["simulate", "--nodes", "6", "--samples", "20", "--no-picture"]
@@ -213,6 +233,63 @@ def test_a_grid_file_as_case(tmp_path: Path) -> None:
     result = gridstab_cli("simulate", "--case", "ring.json", "--samples", "5", "--engine", "disc",
                           "--out", "run", "--resume", code=2)  # fmt: skip
     assert "case_hash" in result.stderr
+
+
+def test_a_real_case_with_its_own_powers(tmp_path: Path) -> None:
+    options = ["--setting", "case", "--inertia", "0.085", "--damping", "0.01"]
+    gridstab_cli("simulate", "--case", "case14", *options, "--samples", "5", "--engine", "disc",
+                 "--quiet", "--no-picture")  # fmt: skip
+    run = tmp_path / "runs" / "case14-g1-s5-seed0-case-disc-damping0.01-inertia0.085"
+    real = gridstab.load_case("case14", setting="case", inertia=0.085, damping=0.01)
+    assert RunFolder.open(run).result(1).grid == real
+    assert RunFolder.open(run).result(1).grid.labels == real.labels
+    gridstab_cli("verify", str(run))
+    gridstab_cli("basin-map", "--case", "case14", *options, "--node", "14", "--engine", "disc",
+                 "--resolution", "3", "--out", "basin.png")  # fmt: skip
+
+
+def test_parameters_hold_for_every_kind_of_grid(tmp_path: Path) -> None:
+    save_grid(ring_grid(), tmp_path / "ring.json")
+    options = ["--coupling", "7", "--damping", "0.2", "--inertia", "0.5"]
+    for number, what in enumerate(
+        (["--nodes", "6"], ["--case", "case14"], ["--case", "ring.json"])
+    ):
+        gridstab_cli("simulate", *what, *options, "--samples", "5", "--engine", "disc",
+                     "--out", f"run{number}", "--quiet", "--no-picture")  # fmt: skip
+        grid = RunFolder.open(tmp_path / f"run{number}").result(1).grid
+        assert set(grid.coupling) == {7.0}
+        assert set(grid.damping) == {0.2}
+        assert set(grid.inertia) == {0.5}
+
+
+def test_the_advice_on_disconnected_cases_works(tmp_path: Path) -> None:
+    (tmp_path / "two.m").write_text(TWO_PARTS)
+    case = ["simulate", "--case", "two.m", "--samples", "5", "--engine", "disc", "--no-picture"]
+    assert "(largest_component)" in gridstab_cli(*case, code=2).stderr
+    gridstab_cli(*case, "--largest-component", "--out", "run", "--quiet")
+    assert RunFolder.open(tmp_path / "run").result(1).grid.labels == ("1", "2", "3", "4")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--setting", "case"], "a random grid is no MATPOWER case"),
+        (["--largest-component"], "a random grid is none"),
+        (["--case", "ring.json", "--setting", "case"], "'ring.json' is no MATPOWER case"),
+        (["--case", "texas", "--setting", "case"], "texas is no MATPOWER case"),
+        (["--case", "case14", "--setting", "real"], "setting must be 'homogeneous' or 'case'"),
+        (["--case", "case14", "--setting", "case", "--coupling", "3"], "got coupling 3; leave it"),
+        (["--case", "case14", "--setting", "case", "--grids", "2"], "single grid, got grids 2"),
+        (["--inertia", "0"], "inertia must be greater than 0, got 0"),
+        (["--damping", "nan"], "damping must be"),
+    ],
+)
+def test_settings_that_do_nothing_are_refused(
+    tmp_path: Path, options: list[str], said: str
+) -> None:
+    save_grid(ring_grid(), tmp_path / "ring.json")
+    arguments = ["simulate", "--samples", "5", "--engine", "disc", "--no-picture", *options]
+    assert said in assert_one_line_and_nothing_written(tmp_path, arguments)
 
 
 def test_failing_units_are_reported_in_one_line(

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 import gridstab
 from gridstab.cli import app
 from gridstab.datasets import RunFolder, export_run
-from gridstab.grids.files import save_grid
+from gridstab.grids import PowerGrid, ring, save_grid
 from gridstab.learning.trained import Ensemble, TrainedModel
 
 pytestmark = pytest.mark.usefixtures("learning")
@@ -121,7 +121,7 @@ def test_troublemakers_come_first() -> None:
     chances = [row["prediction"] for row in found["weakest"]]
     assert chances == sorted(chances, reverse=True)
     assert 0 <= chances[-1] <= chances[0] <= 1
-    assert set(found["weakest"][0]) == {"grid", "node", "prediction", "label"}
+    assert set(found["weakest"][0]) == {"grid", "node", "name", "prediction", "label"}
     assert "recall" in found["metrics"]
 
 
@@ -342,3 +342,15 @@ def test_a_model_learns_what_makes_nodes_stable(tmp_path: Path) -> None:
     predicted = model.predict([result.grid for result in results]).numpy()
     label = np.concatenate([result.snbs for result in results])
     assert spearmanr(predicted, label).statistic > 0.5
+
+
+def test_predictions_name_the_nodes_of_their_source(tmp_path: Path) -> None:
+    names = ["Süd", "Nord, alt", "7", "D", "E", "F"]
+    six = ring(6)
+    save_grid(PowerGrid.from_arrays(six.lines, six.power, labels=names), tmp_path / "named.json")
+    cli("simulate", "--case", "named.json", "--samples", "20", "--out", "labelled", "--quiet")
+    for case in ("named.json", "labelled"):
+        found = json.loads(cli("predict", "run", "--case", case, "--out", "t.csv", "--json").stdout)
+        assert {row["node"]: row["name"] for row in found["results"]} == dict(enumerate(names))
+        with open(tmp_path / "t.csv", encoding="utf-8", newline="") as file:
+            assert {row["name"] for row in csv.DictReader(file)} == set(names)

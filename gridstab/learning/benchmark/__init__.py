@@ -147,12 +147,15 @@ def _grids(name: str, columns: dict[str, np.ndarray]) -> Iterator[CountedGrid]:
         for key in ("num_nodes", "num_lines")
     )
     for grid_id, node, line in zip(columns["grid_id"].tolist(), nodes, lines, strict=True):
+        of_nodes: dict[str, Any] = {
+            key: columns[key][node].astype(np.float64) for key in _GRID_FIELDS
+        }
         grid = PowerGrid.from_arrays(
             columns["lines"][line].astype(np.int64),
             coupling=columns["coupling"][line].astype(np.float64),
             coordinates=columns["coordinates"][node] if "coordinates" in columns else None,
             name=f"{name}-{grid_id}",
-            **{key: columns[key][node].astype(np.float64) for key in _GRID_FIELDS},
+            **of_nodes,
         )
         of_grid = {key: values[node] for key, values in counts.items()}
         samples = of_grid["n_samples"]

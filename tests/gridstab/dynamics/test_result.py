@@ -103,6 +103,7 @@ def test_table_and_columns_hold_the_same_and_survive_json(result):
     columns, rows = result.to_dict(), result.table()
     assert rows[3] == {
         "node": 3,
+        "name": "3",
         "samples": 10,
         "stable": 7,
         "undecided": 0,

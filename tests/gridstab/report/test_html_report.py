@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from gnncore.storage import StorageError
 from gridstab.cli import app
+from gridstab.counted import counted
 from gridstab.datasets import Campaign, RunFolder, run_campaign
 from gridstab.dynamics.engine import ENGINES
 from gridstab.errors import InvalidParameterError, RunFolderError
@@ -140,7 +141,7 @@ def test_values_that_are_no_shares_have_their_own_scale():
     ring = reported()
     deviation = ReportedGrid(1, ring.grid, 40 * ring.value)
     report = Report("wild", [deviation], quantity="deviation", higher_is_better=False)
-    marker = grid_figures(report)["simulated"]["data"][1]["marker"]
+    marker = grid_figures(report)["simulated"]["data"][2]["marker"]
     assert (marker["cmin"], marker["cmax"]) == (20, 40)
     assert sum(histogram_figure(report)["data"][0]["y"]) == pytest.approx(1, abs=1e-4)
     assert table_of(report, "weakest").rows[0][0].text == "5"
@@ -148,7 +149,7 @@ def test_values_that_are_no_shares_have_their_own_scale():
 
 
 def marker_of_shares():
-    return grid_figures(Report("ring", [reported()]))["simulated"]["data"][1]["marker"]
+    return grid_figures(Report("ring", [reported()]))["simulated"]["data"][2]["marker"]
 
 
 def test_classes_have_no_scatter_plot():
@@ -216,7 +217,7 @@ def test_the_drawing_is_the_grid():
     ring = reported(8)
     figures = grid_figures(Report("ring", [ring]))
     assert list(figures) == ["simulated", "predicted", "error"]
-    lines, nodes, rings = figures["simulated"]["data"]
+    lines, rings, nodes = figures["simulated"]["data"]
     number = [int(row[0]) for row in nodes["customdata"]]
     assert sorted(number) == list(range(8))
     place = dict(zip(number, zip(nodes["x"], nodes["y"], strict=True), strict=True))
@@ -231,20 +232,21 @@ def test_the_drawing_is_the_grid():
         ("predicted", ring.prediction),
         ("error", ring.prediction - ring.value),
     ):
-        marker = figures[figure]["data"][1]["marker"]
+        marker = figures[figure]["data"][2]["marker"]
         np.testing.assert_allclose(marker["color"], shown[number], atol=1e-4)
         powers = [ring.grid.power[n] for n in number]
         assert marker["symbol"] == ["circle" if power > 0 else "square" for power in powers]
     assert number[-1] == int(ring.value.argmin())
     assert set(zip(rings["x"], rings["y"], strict=True)) == {place[0], place[1]}
     row = nodes["customdata"][number.index(3)]
-    expected = [3, ring.grid.power[3], 2, ring.value[3], *ring.interval[3], ring.prediction[3]]
-    np.testing.assert_allclose(row, expected, atol=1e-4)
+    assert row[0] == "3"
+    expected = [ring.grid.power[3], 2, ring.value[3], *ring.interval[3], ring.prediction[3]]
+    np.testing.assert_allclose(row[1:], expected, atol=1e-4)
 
 
 def test_simulated_and_predicted_share_a_scale_and_errors_are_centred():
     figures = grid_figures(Report("ring", [reported()]))
-    scales = {name: figure["data"][1]["marker"] for name, figure in figures.items()}
+    scales = {name: figure["data"][2]["marker"] for name, figure in figures.items()}
     ends = {name: (marker["cmin"], marker["cmax"]) for name, marker in scales.items()}
     assert ends["simulated"] == ends["predicted"] == (0.5, 1.0)
     assert ends["error"][0] == -ends["error"][1]
@@ -253,9 +255,9 @@ def test_simulated_and_predicted_share_a_scale_and_errors_are_centred():
 def test_a_majority_of_troublemakers_is_not_marked():
     ring = reported()
     many = ReportedGrid(1, ring.grid, ring.value, troublemaker=np.arange(6) < 4)
-    assert grid_figures(Report("many", [many]))["simulated"]["data"][2]["x"] == []
+    assert grid_figures(Report("many", [many]))["simulated"]["data"][1]["x"] == []
     unknown = ReportedGrid(1, ring.grid, ring.value)
-    assert grid_figures(Report("unknown", [unknown]))["simulated"]["data"][2]["x"] == []
+    assert grid_figures(Report("unknown", [unknown]))["simulated"]["data"][1]["x"] == []
 
 
 def test_webgl_draws_big_grids():
@@ -283,7 +285,7 @@ def test_error_bars_are_the_intervals(report):
     )
     np.testing.assert_allclose(points["x"] + np.array(bars["array"]), low_high[:, 1], atol=2e-4)
     assert [row[:2] for row in points["customdata"]] == [
-        [grid.grid_id, node] for grid in report.grids for node in range(grid.grid.num_nodes)
+        [grid.grid_id, str(node)] for grid in report.grids for node in range(grid.grid.num_nodes)
     ]
 
 
@@ -334,7 +336,7 @@ def test_the_weakest_nodes_come_first(report):
     )
     assert rows[0]["predicted"].text == "0.900"
     assert rows[0]["error"].text == "+0.400"
-    assert (rows[0]["from"].text, rows[0]["to"].text) == ("0.480", "0.510")
+    assert rows[0]["95 % interval"].text == "0.480 to 0.510"
     assert [row["troublemaker"].text for row in rows[:2]] == ["yes", "yes"]
 
 
@@ -345,11 +347,30 @@ def test_only_so_many_weakest_nodes_are_listed():
     assert table.caption.startswith(f"The {WEAKEST} weakest of {2 * WEAKEST} nodes")
 
 
+def test_survivability_is_listed_where_it_is_known():
+    ring = reported()
+    known = replace(ring, survivability=np.linspace(0.1, 0.6, 6))
+    table = table_of(Report("ring", [known]), "weakest")
+    cells = {row[0].text: row[table.columns.index("survivability")] for row in table.rows}
+    assert {name: cell.text for name, cell in cells.items()} == {
+        str(node): f"{0.1 * (node + 1):.3f}" for node in range(6)
+    }
+    assert "survivability" not in table_of(Report("ring", [ring]), "weakest").columns
+    text = grid_figures(Report("ring", [known]))["simulated"]["data"][2]
+    place = text["hovertemplate"].split("survivability %{customdata[")[1][0]
+    assert {row[0]: row[int(place)] for row in text["customdata"]}["5"] == 0.6
+
+
+@pytest.mark.parametrize(("count", "text"), [(1, "1 grid"), (0, "0 grids"), (2577, "2,577 grids")])
+def test_things_are_counted_in_words(count, text):
+    assert counted(count, "grid") == text
+
+
 def test_what_is_unknown_is_said():
     ring = reported()
     report = Report("bare", [ReportedGrid(1, ring.grid, ring.value)])
     row = dict(zip((t := table_of(report, "weakest")).columns, t.rows[0], strict=True))
-    assert [row[name].text for name in ("from", "to", "troublemaker")] == ["unknown"] * 3
+    assert [row[name].text for name in ("95 % interval", "troublemaker")] == ["unknown"] * 2
     assert [section.name for section in sections_of(report)] == ["grid", "distribution", "weakest"]
 
 

@@ -79,10 +79,10 @@ def test_a_minority_of_troublemakers_is_ringed(result):
         return [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
 
     assert ringed(plot_grid(result)) == 2
-    assert legend(plot_grid(result)) == ["generator", "consumer", "2 troublemakers"]
+    assert legend(plot_grid(result)) == ["P > 0", "P ≤ 0", "2 troublemakers"]
     all_trouble = result_of(result.grid, result.snbs, 20.0)
     assert ringed(plot_grid(all_trouble)) == 0
-    assert legend(plot_grid(all_trouble)) == ["generator", "consumer"]
+    assert legend(plot_grid(all_trouble)) == ["P > 0", "P ≤ 0"]
 
 
 def test_the_title_has_the_mean_and_the_interval(result):
