@@ -9,7 +9,7 @@ WEAKEST = 10
 
 
 def summarise_predictions(found: "Predictions") -> dict[str, Any]:
-    """All nodes, the weakest first, the time and, where there are labels, the metrics; plain JSON values."""
+    """All nodes, the weakest first, time, and metrics where there are labels; JSON values."""
     loaded = found.loaded
     return {
         "task": found.task.name,

@@ -51,11 +51,11 @@ class Campaign(BaseModel):
     samples: Count = 1000
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     case: Annotated[str, Field(min_length=1)] | None = None
-    setting: Setting = "homogeneous"
+    setting: Setting | None = None
     coupling: Annotated[float, Field(gt=0)] | None = None
     damping: Annotated[float, Field(ge=0)] | None = None
     inertia: Annotated[float, Field(gt=0)] | None = None
-    largest_component: bool = False
+    largest_component: bool | None = None
     engine: str = "auto"
     stop: Literal["horizon", "published", "certified", "fast"] = "fast"
     sampler: Literal["mc", "sobol"] = "mc"
@@ -148,11 +148,11 @@ class Campaign(BaseModel):
             case=self.case,
             seed=self.seed,
             grids=self.grids,
-            setting=self.setting,
+            setting=self.setting or "homogeneous",
             coupling=self.coupling,
             damping=self.damping,
             inertia=self.inertia,
-            largest_component=self.largest_component,
+            largest_component=bool(self.largest_component),
         )
 
 

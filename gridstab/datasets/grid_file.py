@@ -2,8 +2,8 @@
 
 The published datasets are ``edge_index`` (one row a directed line, 1-based, both directions of a
 line in consecutive rows), ``edge_attr`` (coupling), ``P`` (power), ``snbs`` and ``surv``. Beside
-them are the fields of :class:`NodeCounts`, the operating point, the nodes' parameters and, where nodes
-are called something else than their numbers, ``node_labels``. Grids that were imported from
+them are the fields of :class:`NodeCounts`, the operating point, the nodes' parameters and, where
+nodes are called something else than their numbers, ``node_labels``. Grids that were imported from
 published files hold what those files know.
 """
 

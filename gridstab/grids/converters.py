@@ -3,8 +3,9 @@
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
+from gridstab.arguments import shortened
 from gridstab.errors import InvalidGridError
-from gridstab.grids.grid_checks import NUMBER, shortened
+from gridstab.grids.grid_checks import NUMBER
 from gridstab.grids.power_grid import (
     PUBLISHED_COUPLING,
     PUBLISHED_DAMPING,

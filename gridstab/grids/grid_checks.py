@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy.typing import ArrayLike
 
+from gridstab.arguments import shortened
 from gridstab.errors import InvalidGridError
 
 LONGEST_LABEL = 200
@@ -145,13 +146,6 @@ def checked_labels(labels: Sequence[str], nodes: int) -> tuple[str, ...]:
             )
         seen[str(label)] = node
     return tuple(seen)
-
-
-def shortened(value: object) -> str:
-    """The value as Python writes it, short enough for one line."""
-    text = repr(value[:80] if isinstance(value, str) else value)
-    text = " ".join(text.split())
-    return text if len(text) <= 80 else f"{text[:80]} …"
 
 
 def _one_line(error: Exception) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gnncore.storage import read_bytes
+from gridstab.arguments import shortened
 from gridstab.errors import CaseError
-from gridstab.grids.grid_checks import NUMBER, shortened
+from gridstab.grids.grid_checks import NUMBER
 from gridstab.grids.power_grid import PUBLISHED_COUPLING, PowerGrid
 from gridstab.grids.random_power import with_random_power
 

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
+from gridstab.arguments import shortened
 from gridstab.errors import InvalidGridError, InvalidParameterError
 from gridstab.grids import grid_checks as checks
 
@@ -238,7 +239,7 @@ class PowerGrid:
         except ValueError:
             first, last = self.labels[0], self.labels[-1]
             raise InvalidParameterError(
-                f"{self.name!r} has no node {checks.shortened(label)}; "
+                f"{self.name!r} has no node {shortened(label)}; "
                 f"its {self.num_nodes:,} nodes are called {first} to {last}"
             ) from None
 

@@ -282,7 +282,9 @@ def _row(reported: ReportedGrid, node: int, survived: bool) -> list[Cell]:
 
 
 def _configuration(report: Report) -> Section:
-    rows = [[Cell(name), Cell(text)] for name, text in _flat(report.configuration)]
+    rows = [
+        [Cell(name.replace("_", " ")), Cell(text)] for name, text in _flat(report.configuration)
+    ]
     return Section(
         "configuration",
         "Configuration",
