@@ -3,10 +3,12 @@
 torch, SciPy and numba take longer to import than ``gridstab --help`` may take.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pkgutil import iter_modules
+from types import ModuleType
 from typing import Any
 
 
@@ -16,7 +18,8 @@ def lazy(
     """The functions ``__getattr__`` and ``__dir__`` of a package (PEP 562).
 
     Beside the names in ``home``, all modules of the package are found, so that
-    ``gridstab.grids.ring(6)`` works after ``import gridstab`` alone.
+    ``gridstab.grids.ring(6)`` works after ``import gridstab`` alone. A name that is also that of
+    its module stays the name's, whoever imports the module.
 
     Args:
         package: The ``__name__`` of the package.
@@ -34,4 +37,14 @@ def lazy(
         modules = iter_modules(import_module(package).__path__)
         return sorted({*home, *(one.name for one in modules if not one.name.startswith("_"))})
 
+    class NamesBeforeModules(ModuleType):
+        """Importing a module binds its name in the package, where a function may have it."""
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name in home and isinstance(value, ModuleType):
+                value = getattr(value, name)
+            super().__setattr__(name, value)
+
+    if any(name == module for name, module in home.items()):
+        sys.modules[package].__class__ = NamesBeforeModules
     return getattribute, names

@@ -13,7 +13,7 @@ MOST_NODES = 10**7
 """Nodes of a grid that is made from its number of nodes."""
 
 
-def at_least(name: str, value: object, least: int) -> None:
+def at_least(name: str, value: Any, least: int) -> None:
     """Refuse a value that is not an integer of at least ``least``."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise InvalidParameterError(f"{name} must be an integer, got {shortened(value)}")
@@ -21,7 +21,22 @@ def at_least(name: str, value: object, least: int) -> None:
         raise InvalidParameterError(f"{name} must be at least {least}, got {value}")
 
 
-def between(name: str, value: object, least: float, most: float) -> None:
+def whole(name: str, value: Any, least: int, most: int) -> None:
+    """Refuse a value that is no integer from ``least`` to ``most``."""
+    at_least(name, value, least)
+    if value > most:
+        raise InvalidParameterError(f"{name} must be at most {most:,}, got {shortened(value)}")
+
+
+def at_least_zero(name: str, value: Any) -> None:
+    """Refuse a value that is no finite number from 0."""
+    if not (_is_number(value) and 0 <= value < np.inf):
+        raise InvalidParameterError(
+            f"{name} must be finite and not negative, got {shortened(value)}"
+        )
+
+
+def between(name: str, value: Any, least: float, most: float) -> None:
     """Refuse a value that is no number from ``least`` to ``most``."""
     if not (_is_number(value) and least <= value <= most):
         raise InvalidParameterError(
@@ -29,20 +44,21 @@ def between(name: str, value: object, least: float, most: float) -> None:
         )
 
 
-def positive(name: str, value: object) -> None:
+def positive(name: str, value: Any) -> None:
     """Refuse a value that is not a positive, finite number."""
     if not (_is_number(value) and 0 < value < np.inf):
         raise InvalidParameterError(f"{name} must be positive and finite, got {shortened(value)}")
 
 
-def one_of(name: str, value: object, choices: Collection[str]) -> None:
+def one_of(name: str, value: Any, choices: Collection[str]) -> None:
     """Refuse a value that is none of some texts."""
     if not (isinstance(value, str) and value in choices):
-        known = ", ".join(choices)
-        raise InvalidParameterError(f"{name} must be one of {known}, got {shortened(value)}")
+        raise InvalidParameterError(
+            f"unknown {name} {shortened(value)}; choose one of {', '.join(choices)}"
+        )
 
 
-def instance(name: str, value: object, kind: type, advice: str) -> None:
+def instance(name: str, value: Any, kind: type, advice: str) -> None:
     """Refuse a value of another class; ``advice`` says where one of it comes from."""
     if not isinstance(value, kind):
         raise InvalidParameterError(
@@ -50,7 +66,7 @@ def instance(name: str, value: object, kind: type, advice: str) -> None:
         )
 
 
-def as_path(name: str, value: object) -> Path:
+def as_path(name: str, value: Any) -> Path:
     """The value as a path.
 
     Raises:
@@ -61,7 +77,7 @@ def as_path(name: str, value: object) -> Path:
     return Path(value)
 
 
-def shortened(value: object) -> str:
+def shortened(value: Any) -> str:
     """The value as Python writes it, short enough for one line."""
     text = " ".join(repr(value[:80] if isinstance(value, str) else value).split())
     return text if len(text) <= 80 else f"{text[:80]} …"

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gridstab.arguments import as_path
 from gridstab.datasets.grid_source import GridSource
 from gridstab.dynamics.sampling import DOMEGA_RANGE, DTHETA_RANGE
 from gridstab.dynamics.settings import Settings
@@ -88,7 +89,7 @@ class Campaign(BaseModel):
             CaseError: The file cannot be read or is no TOML.
             InvalidParameterError: An unknown key, or a value outside its range.
         """
-        values = {} if file is None else _read_toml(Path(file))
+        values = {} if file is None else _read_toml(as_path("file", file))
         values |= {name: value for name, value in options.items() if value is not None}
         try:
             campaign = cls(**values)

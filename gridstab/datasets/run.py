@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from gnncore.storage import exclusive_lock, make_folder, remove_leftovers
+from gridstab.arguments import as_path, instance
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.executors import Executor, make_executor, stopping_on_interrupt
 from gridstab.datasets.grid_file import encode_result, read_counts, write_counts
@@ -98,7 +99,8 @@ def run_campaign(
         StorageError: The disk is full, read-only, or another process works in the folder.
         KeyboardInterrupt: Ctrl-C was pressed; the units that ran then were finished and stored.
     """
-    path = Path("runs", campaign.name) if out is None else Path(out)
+    instance("campaign", campaign, Campaign, "make one with Campaign.resolve")
+    path = Path("runs", campaign.name) if out is None else as_path("out", out)
     campaign = _resolve_engine(campaign, path)
     source = campaign.source
     config = RunConfig.of(campaign, source)

@@ -36,6 +36,7 @@ from gnncore.storage import (
     write_bytes,
     write_json,
 )
+from gridstab.arguments import as_path
 from gridstab.datasets.campaign import Campaign, one_line
 from gridstab.datasets.grid_file import read_labels, read_result
 from gridstab.datasets.grid_source import GridSource
@@ -125,7 +126,7 @@ class RunFolder:
         Raises:
             RunFolderError: There is none, or it was not made by this program.
         """
-        path = Path(path)
+        path = as_path("path", path)
         if not path.is_dir():
             raise RunFolderError(f"{str(path)!r} is no folder; give the folder of a run")
         try:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from gnncore.storage import MANIFEST_NAME, exclusive_lock, make_folder, remove_leftovers
+from gridstab.arguments import as_path
 from gridstab.datasets.grid_file import encode_imported
 from gridstab.datasets.labelled_grid import label_arrays
 from gridstab.datasets.layouts import find_layout, get_layout
@@ -27,7 +28,7 @@ def export_run(run: str | Path, out: str | Path, layout: str = "v2") -> Path:
         StorageError: A file cannot be read or written.
     """
     writer = get_layout(layout)
-    folder, out = RunFolder.open(run), Path(out)
+    folder, out = RunFolder.open(run), as_path("out", out)
     if not folder.is_complete:
         raise RunFolderError(f"{str(run)!r} is unfinished; continue it with --resume first")
     _require_empty(out)
@@ -56,7 +57,7 @@ def import_labels(
             else at ``out``.
         StorageError: A file is damaged, or cannot be read or written.
     """
-    directory, out = Path(directory), Path(out)
+    directory, out = as_path("directory", directory), as_path("out", out)
     if not directory.is_dir():
         raise RunFolderError(f"{str(directory)!r} is no folder; give a folder of published files")
     if samples < 1:

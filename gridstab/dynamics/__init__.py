@@ -4,9 +4,7 @@
 perturbations, :func:`basin_map` scans the plane of perturbations of one node.
 """
 
-import sys
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gnncore.lazy import lazy
 
@@ -45,15 +43,3 @@ __all__ = list(_HOME)
 
 
 __getattr__, __dir__ = lazy(__name__, _HOME)
-
-
-class _FunctionsBeforeModules(ModuleType):
-    """Importing a submodule binds its name in the package; the function of that name stays."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in _HOME and isinstance(value, ModuleType):
-            value = getattr(value, name)
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _FunctionsBeforeModules

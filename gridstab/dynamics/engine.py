@@ -93,7 +93,7 @@ def stop_rule(stop: str | StopRule) -> StopRule:
     """
     if isinstance(stop, StopRule):
         return stop
-    if stop not in STOP_RULES:
+    if not isinstance(stop, str) or stop not in STOP_RULES:
         raise InvalidParameterError(
             f"unknown stop rule {stop!r}; choose one of {', '.join(STOP_RULES)}"
         )
@@ -258,6 +258,10 @@ def make_engine(engine: str | Engine) -> Engine:
         EngineUnavailableError: No such engine, or it cannot run on this machine.
     """
     if not isinstance(engine, str):
+        if not callable(getattr(engine, "run", None)):
+            raise EngineUnavailableError(
+                f"engine must be the name of an engine or one itself, got {engine!r}"
+            )
         return engine
     if engine == "auto":
         return make_engine("native")

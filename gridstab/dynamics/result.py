@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from gridstab.arguments import at_least, positive
 from gridstab.dynamics.counts import FREQUENCY_BIN as FREQUENCY_BIN
 from gridstab.dynamics.counts import FREQUENCY_BINS as FREQUENCY_BINS
 from gridstab.dynamics.counts import NodeCounts
 from gridstab.dynamics.intervals import stability_interval
-from gridstab.dynamics.settings import at_least
 from gridstab.errors import InvalidParameterError
 from gridstab.grids.power_grid import PowerGrid
 
@@ -88,7 +88,8 @@ class StabilityResult:
             InvalidParameterError: The bound is outside 0 to 60 rad/s.
         """
         top = FREQUENCY_BIN * FREQUENCY_BINS
-        if not 0 < bound <= top:
+        positive("bound", bound)
+        if bound > top:
             raise InvalidParameterError(f"bound must be above 0 and at most {top:g}, got {bound}")
         below = np.concatenate(
             [np.zeros((len(self.n_samples), 1)), self.max_frequency_counts.cumsum(axis=1)], axis=1

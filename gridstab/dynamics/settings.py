@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
+from gridstab.arguments import at_least as at_least
+from gridstab.arguments import one_of
+from gridstab.arguments import positive as positive
 from gridstab.dynamics.engine import stop_rule
 from gridstab.dynamics.sampling import DOMEGA_RANGE, DTHETA_RANGE, SAMPLERS, SCRAMBLES
 from gridstab.errors import InvalidParameterError
@@ -58,10 +59,7 @@ class Settings:
             positive("precision", self.precision)
             if self.precision >= 0.5:
                 raise InvalidParameterError(f"precision must be below 0.5, got {self.precision}")
-        if self.sampler not in SAMPLERS:
-            raise InvalidParameterError(
-                f"unknown sampler {self.sampler!r}; choose one of {', '.join(SAMPLERS)}"
-            )
+        one_of("sampler", self.sampler, SAMPLERS)
         if self.sampler == "sobol":
             at_least("scrambles", self.scrambles, 2)
             self._check_balance()
@@ -100,17 +98,3 @@ class Settings:
             stages.append(first)
             first *= 2
         return [*stages, self.samples]
-
-
-def at_least(name: str, value: object, least: int) -> None:
-    """Refuse a value that is not an integer of at least ``least``."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise InvalidParameterError(f"{name} must be an integer, got {value!r}")
-    if value < least:
-        raise InvalidParameterError(f"{name} must be at least {least}, got {value}")
-
-
-def positive(name: str, value: object) -> None:
-    """Refuse a value that is not a positive, finite number."""
-    if not (isinstance(value, int | float | np.integer | np.floating) and 0 < value < np.inf):
-        raise InvalidParameterError(f"{name} must be positive and finite, got {value!r}")

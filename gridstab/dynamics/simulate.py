@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
+from gridstab.arguments import instance
 from gridstab.dynamics.counts import NodeCounts as NodeCounts
 from gridstab.dynamics.engine import Engine, Perturbations, make_engine, stop_rule
 from gridstab.dynamics.intervals import stability_interval
@@ -77,6 +78,9 @@ def simulate(
         OperatingPointError: The grid has no stable operating point.
         EngineUnavailableError: The engine is unknown or cannot run here.
     """
+    instance("grid", grid, PowerGrid, "make one with gridstab.grids")
+    if on_progress is not None and not callable(on_progress):
+        raise InvalidParameterError(f"on_progress must be a function, got {on_progress!r}")
     made = make_engine(engine)
     settings = Settings(
         samples=samples,
@@ -239,6 +243,7 @@ def available_threads() -> int:
 
 def known_nodes(node: ArrayLike, grid: PowerGrid) -> Int[np.ndarray, "..."]:
     """Node numbers as an array, refused unless they are all in the grid."""
+    instance("grid", grid, PowerGrid, "make one with gridstab.grids")
     nodes = np.asarray(node)
     if nodes.size and not np.issubdtype(nodes.dtype, np.integer):
         raise InvalidParameterError(f"node must be an integer, got {nodes.ravel()[0]!r}")

@@ -12,6 +12,7 @@ from jaxtyping import Int
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
+from gridstab.arguments import instance
 from gridstab.grids.power_grid import PowerGrid
 
 # SciPy's capacities and flows are 32-bit integers.
@@ -43,6 +44,7 @@ def find_bottleneck(grid: PowerGrid) -> Bottleneck | None:
     flows need not. Powers and couplings are resolved to about a billionth of the total generation;
     cuts whose reserve is below that count as loaded to the limit.
     """
+    instance("grid", grid, PowerGrid, "make one with gridstab.grids")
     tail, head = grid.lines.T
     nodes = np.arange(grid.num_nodes)
     source, sink = grid.num_nodes, grid.num_nodes + 1

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gnncore.storage import StorageError, read_bytes, read_json, write_json
+from gridstab.arguments import as_path, instance
 from gridstab.errors import CaseError, GridstabError, InvalidGridError
 from gridstab.grids.converters import from_networkx
 from gridstab.grids.line_list import read_line_list
@@ -32,7 +33,8 @@ def save_grid(grid: PowerGrid, path: str | os.PathLike[str]) -> None:
     Raises:
         CaseError: The path does not end in ``.json`` or cannot be written.
     """
-    path = Path(path)
+    path = as_path("path", path)
+    instance("grid", grid, PowerGrid, "make one with gridstab.grids")
     if path.suffix.lower() != ".json":
         raise CaseError(f"a grid is saved as a .json file, got {str(path)!r}")
     content: dict[str, Any] = {"format": FORMAT, "version": VERSION, "name": grid.name}
@@ -85,7 +87,7 @@ def load_grid(
         DisconnectedGridError: A grid without powers falls into several components.
         NoOperatingPointError: No draw of random powers has a stable operating point.
     """
-    path = Path(path)
+    path = as_path("path", path)
     options = {"coupling": coupling, "damping": damping, "inertia": inertia}
     given = {name: value for name, value in options.items() if value is not None}
     readers: dict[str, Callable[[Path, int | Sequence[int], _Given], PowerGrid]] = {

@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra, minimum_spanning_tree
 
+from gridstab.arguments import MOST_NODES, at_least, at_least_zero, between, whole
 from gridstab.errors import InvalidParameterError, NoOperatingPointError
 from gridstab.grids.power_flow import has_operating_point
 from gridstab.grids.power_grid import (
@@ -70,19 +71,19 @@ def random_grid(
         InvalidParameterError: A parameter is outside its range.
         NoOperatingPointError: None of 1,000 grids has a stable operating point.
     """
+    whole("nodes", nodes, 0, MOST_NODES)
     if nodes < 2 or nodes % 2:
         raise InvalidParameterError(
             "nodes must be even and at least 2: half of them generate and half consume, "
             f"got {nodes}"
         )
-    if not 1 <= n0 <= nodes:
+    at_least("n0", n0, 1)
+    if n0 > nodes:
         raise InvalidParameterError(f"n0 must be from 1 to the number of nodes ({nodes}), got {n0}")
     for name, value in (("p", p), ("q", q), ("s", s)):
-        if not 0 <= value <= 1:
-            raise InvalidParameterError(f"{name} is a probability from 0 to 1, got {value}")
+        between(name, value, 0, 1)
     for name, value in (("r", r), ("power", power)):
-        if not 0 <= value < np.inf:
-            raise InvalidParameterError(f"{name} must be finite and not negative, got {value}")
+        at_least_zero(name, value)
     rng = make_generator(seed)
     for _ in range(_ATTEMPTS):
         lines, coordinates = grow(nodes, rng, n0=n0, p=p, q=q, r=r, s=s)

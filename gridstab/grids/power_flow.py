@@ -12,6 +12,7 @@ from scipy.sparse import csc_array, diags_array
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import SuperLU, splu
 
+from gridstab.arguments import instance
 from gridstab.errors import DisconnectedGridError, NoOperatingPointError, UnbalancedPowerError
 from gridstab.grids.bottleneck import find_bottleneck
 from gridstab.grids.power_grid import PowerGrid
@@ -54,6 +55,7 @@ def power_flow(grid: PowerGrid) -> Float[np.ndarray, " nodes"]:
         DisconnectedGridError: The grid has more than one component.
         NoOperatingPointError: No solution was found; the message names the bottleneck.
     """
+    instance("grid", grid, PowerGrid, "make one with gridstab.grids")
     _require_balanced(grid)
     _require_connected(grid)
     if grid.num_nodes == 1:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from jaxtyping import Int
 
+from gridstab.arguments import MOST_NODES, at_least, between, whole
 from gridstab.errors import InvalidParameterError
 from gridstab.grids.power_grid import PowerGrid
 from gridstab.grids.random_power import balanced_power, make_generator
@@ -37,7 +38,7 @@ def ring(
     """
     import networkx as nx
 
-    _at_least("nodes", nodes, 3)
+    whole("nodes", nodes, 3, MOST_NODES)
     return _grid(nx.cycle_graph(nodes), f"ring-{nodes}", power, make_generator(seed), parameters)
 
 
@@ -63,12 +64,12 @@ def tree(
     """
     import networkx as nx
 
-    _at_least("nodes", nodes, 1)
+    whole("nodes", nodes, 1, MOST_NODES)
     rng = make_generator(seed)
     if branching is None:
         graph = nx.random_labeled_tree(nodes, seed=int(rng.integers(2**31)))
     else:
-        _at_least("branching", branching, 1)
+        whole("branching", branching, 1, MOST_NODES)
         graph = nx.full_rary_tree(branching, nodes)
     return _grid(graph, f"tree-{nodes}", power, rng, parameters)
 
@@ -97,8 +98,9 @@ def lattice(
     """
     import networkx as nx
 
-    _at_least("rows", rows, 1)
-    _at_least("columns", columns, 1)
+    whole("rows", rows, 1, MOST_NODES)
+    whole("columns", columns, 1, MOST_NODES)
+    whole("rows * columns", rows * columns, 1, MOST_NODES)
     places = np.array([(column, -row) for row in range(rows) for column in range(columns)])
     graph = nx.convert_node_labels_to_integers(nx.grid_2d_graph(rows, columns), ordering="sorted")
     parameters = {"coordinates": places, **parameters}
@@ -133,12 +135,13 @@ def watts_strogatz(
     """
     import networkx as nx
 
-    if not 2 <= neighbours < nodes or neighbours % 2:
+    whole("nodes", nodes, 3, MOST_NODES)
+    at_least("neighbours", neighbours, 2)
+    if neighbours >= nodes or neighbours % 2:
         raise InvalidParameterError(
             f"neighbours must be even, at least 2 and below nodes ({nodes}), got {neighbours}"
         )
-    if not 0 <= rewiring <= 1:
-        raise InvalidParameterError(f"rewiring is a probability from 0 to 1, got {rewiring}")
+    between("rewiring", rewiring, 0, 1)
     rng = make_generator(seed)
     try:
         graph = nx.connected_watts_strogatz_graph(
@@ -170,8 +173,3 @@ def _grid(
     else:
         raise InvalidParameterError(f"power must be 'alternating' or 'random', got {power!r}")
     return PowerGrid.from_arrays(list(graph.edges), values, **{"name": name, **parameters})
-
-
-def _at_least(what: str, value: int, least: int) -> None:
-    if value < least:
-        raise InvalidParameterError(f"{what} must be at least {least}, got {value}")

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from gridstab.arguments import at_least, instance
 from gridstab.counted import counted
 from gridstab.dynamics.basin_map import BasinMap
 from gridstab.dynamics.engine import Status
@@ -50,6 +51,7 @@ def plot_grid(
         limits: Ends of the colour scale, to compare pictures; from the tenth below the weakest
             node to 1 unless given.
     """
+    instance("result", result, StabilityResult, "take one of gridstab.simulate")
     grid, snbs = result.grid, result.snbs
     ring = result.troublemaker & (result.troublemaker.mean() <= 0.5)
     low, high = limits or (min(np.floor(10 * snbs.min()) / 10, 0.9), 1.0)
@@ -158,6 +160,7 @@ def plot_basin_map(basin: BasinMap, ax: Any = None) -> Figure:
         basin: What to draw.
         ax: Axes to draw into; a new figure unless given.
     """
+    instance("basin", basin, BasinMap, "take one of gridstab.dynamics.basin_map")
     if ax is None:
         figure = Figure(figsize=(6.4, 6.0), layout="constrained")
         ax = figure.add_subplot()
@@ -213,7 +216,10 @@ def plot_distribution(
     Raises:
         InvalidParameterError: No results.
     """
-    results = [results] if isinstance(results, StabilityResult) else list(results)
+    results = list(results) if isinstance(results, Sequence) else [results]
+    for result in results:
+        instance("results", result, StabilityResult, "take those of gridstab.simulate")
+    at_least("bins", bins, 1)
     if not results:
         raise InvalidParameterError("results must hold at least one result, got none")
     if ax is None:

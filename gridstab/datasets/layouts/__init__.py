@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
+from gridstab.arguments import one_of
 from gridstab.datasets.labelled_grid import LabelledGrid
 from gridstab.datasets.layouts.per_grid import PerGridLayout
 from gridstab.datasets.layouts.split import SplitLayout
-from gridstab.errors import InvalidParameterError, RunFolderError
+from gridstab.errors import RunFolderError
 
 
 class Layout(Protocol):
@@ -46,10 +47,7 @@ def get_layout(name: str) -> Layout:
     Raises:
         InvalidParameterError: No such layout.
     """
-    if name not in LAYOUTS:
-        raise InvalidParameterError(
-            f"unknown layout {name!r}; choose one of {', '.join(sorted(LAYOUTS))}"
-        )
+    one_of("layout", name, sorted(LAYOUTS))
     return LAYOUTS[name]
 
 

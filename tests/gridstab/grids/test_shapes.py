@@ -59,7 +59,7 @@ def test_a_lattice_is_a_chessboard_with_neighbours_one_apart() -> None:
         (lambda: lattice(0, 3), "rows must be at least 1, got 0"),
         (lambda: watts_strogatz(10, neighbours=3), "neighbours must be even, .* got 3"),
         (lambda: watts_strogatz(4, neighbours=4), r"below nodes \(4\), got 4"),
-        (lambda: watts_strogatz(10, rewiring=2), "rewiring is a probability .* got 2"),
+        (lambda: watts_strogatz(10, rewiring=2), "rewiring must be a number .* got 2"),
         (lambda: ring(5, seed=-1), "seed must be .* got -1"),
     ],
 )
