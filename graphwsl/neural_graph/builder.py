@@ -1,11 +1,13 @@
 """What rules write down while they follow a program: units, weights and parameters of nodes."""
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from graphwsl.errors import UnsupportedModelError
 from graphwsl.neural_graph.changes import colour_ends
 from graphwsl.neural_graph.differences import colour_by, told_apart
 from graphwsl.neural_graph.units import NOTHING, NodeKind, UnitTable, reduced, varying_dims
@@ -63,7 +65,9 @@ class GraphBuilder:
     """The units of the inputs, in their shapes."""
     operator: str = ""
     """Name of the operator that is at work."""
-    _rows: dict[tuple[int, int], int] = field(default_factory=dict)
+    strict: bool = False
+    """Whether what no rule explains is refused."""
+    _rows: dict[bytes, int] = field(default_factory=dict)
     _attachments: set[tuple[str, bytes, bytes]] = field(default_factory=set)
     _promoted: dict[int, int] = field(default_factory=dict)
     _uses: dict[tuple[int, int, int], list[WeightUse]] = field(default_factory=dict)
@@ -89,7 +93,7 @@ class GraphBuilder:
         entries = tuple(one for one in entries if bool((one >= 0).any()))
         if not entries:  # mere statistics of weights
             return self.units.new(1, NodeKind.NEURON).expand(1, 1)
-        targets = self._targets(entries[0])
+        targets = self._targets(entries)
         for one in entries:
             self._use(one, sources, targets, kernel, changes is None)
             if bool((one < 0).any()):  # a pattern of zeros
@@ -107,15 +111,16 @@ class GraphBuilder:
         return targets
 
     def _targets(
-        self, entries: Int[Tensor, "groups targets sources kernel"]
+        self, entries: tuple[Int[Tensor, "groups targets sources kernel"], ...]
     ) -> Int[Tensor, "groups targets"]:
-        rows = entries.flatten(2)
-        first, last = rows.max(dim=2).values, rows.min(dim=2).values
-        keys = list(zip(first.flatten().tolist(), last.flatten().tolist(), strict=True))
+        shape = entries[0].shape[:2]
+        rows = torch.cat([one.flatten(2).flatten(0, 1) for one in entries], dim=1)
+        # The same entries in another order are other weights: a row is known by all of it.
+        keys = [sha256(row).digest() for row in rows.numpy()]
         fresh = [key for key in dict.fromkeys(keys) if key not in self._rows]
         new = self.units.new(len(fresh), NodeKind.NEURON).tolist()
         self._rows.update(zip(fresh, new, strict=True))
-        return torch.tensor([self._rows[key] for key in keys]).view(first.shape)
+        return torch.tensor([self._rows[key] for key in keys]).view(shape)
 
     def _use(
         self,
@@ -243,13 +248,51 @@ class GraphBuilder:
         """A function is applied to units that go on under their own numbers."""
         self.functions.append((function, reduced(units, varying_dims(units)).unique()))
 
-    def hide(self, *values: Value) -> Int[Tensor, ""]:
-        """An operator that nothing is known of: its units stay in place, its weights are listed."""
+    def set_aside(self, *values: Value) -> None:
+        """Arguments that the result is no known function of: they stay as they are.
+
+        Raises:
+            UnsupportedModelError: Weights or units that could move are among them, and the
+                builder is strict.
+        """
+        free = [value for value in values if not self.is_fixed(value)]
+        if free and self.strict:
+            raise UnsupportedModelError(
+                f"no rule for what the operator {self.operator} does with values of the shapes "
+                f"{[tuple(value.tensor.shape) for value in free]}; register one with "
+                '@graphwsl.neural_graph.rule, or trace with unknown="opaque"'
+            )
+        entries = [one for value in values for one in value.entries or ()]
+        if free:
+            places = torch.cat([one.flatten() for one in entries]) if entries else torch.zeros(0)
+            self.opaque.append((self.operator, places[places >= 0].long().unique()))
+        self.look_at(*values)
+
+    def look_at(self, *values: Value) -> None:
+        """No symmetry may change these: the program itself depends on them."""
         for value in values:
+            self.keep(*(value.entries or ()))
             if value.units is not None:
                 self.units.pin(value.units[value.units != NOTHING])
-            for entries in value.entries or ():
-                self.opaque.append((self.operator, entries[entries >= 0].unique()))
+            elif value.entries == () and value.changes is not None:
+                self.keep(value.changes)
+
+    def is_fixed(self, value: Value) -> bool:
+        """Whether nothing that could move is in a value: constants and pinned units alone."""
+        if value.is_weights:
+            return False
+        if value.is_constant:
+            return True
+        units = value.known_units.unique()
+        return not bool(self.units.free[units[units != NOTHING]].any())
+
+    def hide(self, *values: Value) -> Int[Tensor, ""]:
+        """An operator that nothing is known of: its units stay in place, its weights are listed.
+
+        Raises:
+            UnsupportedModelError: As in :meth:`set_aside`.
+        """
+        self.set_aside(*values)
         unit = self.units.new(1, NodeKind.OPAQUE)
         self.units.pin(unit)
         for value in values:

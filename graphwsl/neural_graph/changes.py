@@ -6,6 +6,8 @@ its changes name the first entry that each element is made of, by which the mean
 to belong to the row when the two meet again (weight standardisation).
 """
 
+from hashlib import blake2b
+
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -50,6 +52,22 @@ def changes_of(
     return result.expand(shape)
 
 
+def origin_of(name: str, arguments: tuple[object, ...]) -> int:
+    """A number of the expression ``name(*arguments)`` of weights and constants.
+
+    Equal entries with different numbers are different weights: halves of one matrix, of which one
+    is doubled, have the same rows in no other sense.
+    """
+    parts: list[object] = [name]
+    for one in arguments:
+        if isinstance(one, Value):
+            parts.append((one.origin, _content(one.tensor) if one.is_constant else ""))
+        else:
+            parts.append(repr(one))
+    digest = blake2b(repr(parts).encode(), digest_size=7).digest()
+    return int.from_bytes(digest) + 1
+
+
 def strangers(arguments: tuple[object, ...], shape: torch.Size) -> list[Int[Tensor, "..."]]:
     """Names of the statistics that meet something else than what they are made of."""
     values = [one for one in arguments if isinstance(one, Value) and one.tensor.numel()]
@@ -92,13 +110,16 @@ def bilinear(first: Value, second: Value, result: Tensor) -> Value | None:
         assert other.entries is not None
         (matrix,) = other.entries
         pair = (matrix, entries.expand(matrix.shape))
-        return Value(result, entries=(), changes=matrix[:, 0], companions=(pair,))
+        origin = origin_of("bilinear", (first, second))
+        return Value(result, None, (), matrix[:, 0], companions=(pair,), origin=origin)
     if other.companions and other.changes is not None:
         matrix = other.companions[0][0]
         if other.tensor.ndim == 1 and torch.equal(matrix[:, 0], other.changes):
             pair = (matrix, entries[:, None].expand(matrix.shape))
             name = other.changes[0]
-            return Value(result, entries=(), changes=name, companions=(*other.companions, pair))
+            companions = (*other.companions, pair)
+            origin = origin_of("bilinear", (first, second))
+            return Value(result, None, (), name, companions=companions, origin=origin)
     return None
 
 
@@ -133,6 +154,11 @@ def colour_ends(
         marks = mixed(rows + mixed(torch.arange(rows.shape[1]))).sum(dim=1)
         if varying_dims(marks):
             colour_by(table, units.flatten(), marks)
+
+
+def _content(constant: Tensor) -> str:
+    numbers = constant.detach().contiguous().reshape(-1)
+    return blake2b(numbers.view(torch.uint8).numpy(), digest_size=16).hexdigest()
 
 
 def _belongs(

@@ -1,5 +1,6 @@
 """From a program to the neural graph: every operator is followed by its rule."""
 
+from operator import getitem
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from graphwsl.neural_graph.graph import NeuralGraph
 from graphwsl.neural_graph.program import ExampleInputs, Program, trace_program
 from graphwsl.neural_graph.rules import RULES
 from graphwsl.neural_graph.rules.elementwise import pointwise
-from graphwsl.neural_graph.rules.registry import Call, Result, is_pointwise
+from graphwsl.neural_graph.rules.registry import Call, Result, is_pointwise, opaque
 from graphwsl.neural_graph.units import NodeKind
 from graphwsl.neural_graph.values import Value
 
@@ -77,7 +78,7 @@ def follow(
         What the rules wrote down, the values that the network returns, and where each tensor of
         the state starts in the flattened state.
     """
-    builder = GraphBuilder()
+    builder = GraphBuilder(strict=strict)
     nodes = list(program.graph_module.graph.nodes)
     offsets, placeholders = _placeholders(program, builder, channels)
     last_use = {used: node for node in nodes for used in node.all_input_nodes}
@@ -153,12 +154,13 @@ def _called(builder: GraphBuilder, node: fx.Node, values: dict[fx.Node, Any], st
         # The operand as it was is still to be looked at by the rule.
         tensors[0] = tensors[0].clone()
     result = operator(*tensors, **_tensors(kwargs))
-    if not isinstance(result, Tensor | list | tuple):  # the network looks at a value
-        return result
     name = operator._schema.name.split("::")[-1]
     if not name.startswith("__"):
         name = name.rstrip("_")
-    call = Call(operator, name, _complete(operator, args, kwargs), kwargs, result)
+    call = Call(operator, name, _complete(operator, args, kwargs), kwargs, result, _read(node))
+    if not isinstance(result, Tensor | list | tuple):  # the network looks at a value
+        builder.look_at(*call.values)
+        return result
     if all(value.is_constant for value in call.values):
         return _constants(result)
     builder.operator = call.name
@@ -179,11 +181,15 @@ def _ruled(builder: GraphBuilder, call: Call, strict: bool) -> Result:
             f"no rule for the operator {call.operator}; register one with "
             '@graphwsl.neural_graph.rule, or trace with unknown="opaque"'
         )
-    hidden = builder.hide(*call.values)
-    if isinstance(call.result, Tensor):
-        return Value(call.result).with_units(hidden)
-    return tuple(
-        Value(one).with_units(hidden) if isinstance(one, Tensor) else one for one in call.result
+    return opaque(builder, call)
+
+
+def _read(node: fx.Node) -> frozenset[int]:
+    """Which of several results something reads."""
+    return frozenset(
+        int(user.args[1])
+        for user in node.users
+        if user.target is getitem and user.users and isinstance(user.args[1], int)
     )
 
 

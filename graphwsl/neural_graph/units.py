@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from graphwsl.neural_graph.values import mixed
@@ -99,6 +99,18 @@ class UnitTable:
         return _joined(self._pinned).unique()
 
     @property
+    def free(self) -> Bool[Tensor, " units"]:
+        """Units that follow, however far, from some that nothing has pinned so far."""
+        pinned = torch.zeros(len(self), dtype=torch.bool)
+        pinned[self.pinned] = True
+        kinds = self.kinds
+        free = ((kinds == NodeKind.NEURON) | (kinds == NodeKind.PARAMETER)) & ~pinned
+        for relation in self.relations:  # in the order of their making
+            free[relation.results[free[relation.arguments]]] = True
+            free &= ~pinned
+        return free
+
+    @property
     def colours(self) -> Int[Tensor, " units"]:
         """What else tells units apart; only those of one kind and colour can change places."""
         colours = torch.zeros(len(self), dtype=torch.int64)
@@ -169,13 +181,19 @@ class UnitTable:
         members = members.sort(dim=1).values
         sets, inverse = members.unique(dim=0, return_inverse=True)
         results = torch.full((len(sets),), NOTHING)
-        for i, row in enumerate(sets):
-            distinct = row[row != NOTHING].unique()
+        members_of = [row[row != NOTHING].unique(return_counts=True) for row in sets]
+        # How often a member is there matters only if it is not the same throughout.
+        is_even = len(torch.cat([counts for _, counts in members_of]).unique()) < 2
+        for i in range(len(sets)):
+            distinct, counts = members_of[i]
             if len(distinct) == 1:
                 results[i] = distinct[0]
             elif len(distinct):
                 results[i] = self.new(1, NodeKind.AGGREGATE)[0]
-                self.relate(role, results[i].expand(len(distinct)), distinct)
+                for count in counts.unique().tolist():
+                    some = distinct[counts == count]
+                    name = role if is_even else f"{role}.{count}"
+                    self.relate(name, results[i].expand(len(some)), some)
         return results[inverse]
 
     def composite(self, members: Int[Tensor, "places members"]) -> Int[Tensor, " places"]:

@@ -26,6 +26,8 @@ class Value:
             and number are copies of one another. None where no copies are known of.
         companions: For a statistic of weights, entries and those that must move with them, as pairs
             of tensors of one shape.
+        origin: For weights, a number of the expression that makes them of parameters; 0 for
+            parameters themselves, in whatever order.
     """
 
     tensor: Tensor
@@ -34,6 +36,7 @@ class Value:
     changes: Int[Tensor, "..."] | None = None
     places: Int[Tensor, "..."] | None = None
     companions: tuple[tuple[Int[Tensor, "..."], Int[Tensor, "..."]], ...] = ()
+    origin: int = 0
 
     @property
     def is_activation(self) -> bool:
@@ -68,7 +71,7 @@ class Value:
             entries = tuple(operator(one) for one in entries)
         changes = None if self.changes is None else operator(self.changes)
         places = None if self.places is None else operator(self.places)
-        return Value(tensor, units, entries, changes, places, self.companions)
+        return Value(tensor, units, entries, changes, places, self.companions, self.origin)
 
     def copied(self, tensor: Tensor, operator: Callable[[Tensor], Tensor]) -> "Value":
         """A rearrangement that may repeat elements, which are then known as copies."""

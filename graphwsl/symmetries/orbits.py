@@ -115,7 +115,11 @@ def exchange(structure: Structure, first: int, second: int) -> dict[int, int] | 
             pairs[our] = their
             mapping[our], mapping[their] = their, our
             queue.append((our, their))
-    return pairs if _is_symmetry(structure, pairs, mapping) else None
+    if not _is_symmetry(structure, pairs, mapping):
+        return None
+    if structure.entries and not structure.entries.are_sent_to_one_place(mapping):
+        return None
+    return pairs
 
 
 def _followers(

@@ -132,6 +132,7 @@ def _factors(graph: NeuralGraph, functions: frozenset[str]) -> Factors:
 def _fixed(graph: NeuralGraph, functions: frozenset[str]) -> Bool[Tensor, " nodes"]:
     """Nodes whose value must stay as it is, products left aside."""
     fixed = _used_twice(graph)
+    rescaled = _rescaled(graph)
     fixed[graph.pinned] = True
     for name, nodes in graph.functions:
         if name not in functions:
@@ -142,13 +143,22 @@ def _fixed(graph: NeuralGraph, functions: frozenset[str]) -> Bool[Tensor, " node
             continue
         if role != f"{SLOPE}.shared":  # one slope for several nodes
             fixed[relation.sources] = True
-        if not REMADE.fullmatch(role):
-            fixed[relation.targets] = True
+        remade = rescaled[relation.call] if REMADE.fullmatch(role) else set()
+        fixed[[node for node in relation.targets.tolist() if node not in remade]] = True
     for parameter in graph.node_parameters:
         is_other = parameter.role == "other" and parameter.operator != SLOPE
         if is_other or not parameter.is_linear:
             fixed[parameter.nodes] = True
     return fixed
+
+
+def _rescaled(graph: NeuralGraph) -> dict[int, set[int]]:
+    """For every call of a normalisation, the nodes that have a parameter as their scale."""
+    rescaled: dict[int, set[int]] = defaultdict(set)
+    for parameter in graph.node_parameters:
+        if parameter.role == "scale" and parameter.operator in NORMALISERS:
+            rescaled[parameter.call].update(parameter.nodes.tolist())
+    return rescaled
 
 
 def _used_twice(graph: NeuralGraph) -> Bool[Tensor, " nodes"]:
@@ -157,14 +167,14 @@ def _used_twice(graph: NeuralGraph) -> Bool[Tensor, " nodes"]:
     Weights that are made of several parameters (a direction and a length) count as well.
     """
     size = sum(tensor.numel() for tensor in graph.state.values())
-    uses = torch.zeros(size, dtype=torch.int16)
-    blocks_of = torch.zeros(graph.num_nodes, dtype=torch.int16)
+    uses = torch.zeros(size, dtype=torch.int64)
+    blocks_of = torch.zeros(graph.num_nodes, dtype=torch.int64)
     for use in graph.uses:
         entries = use.entries.flatten()
         uses.index_add_(
             0,
             entries[entries >= 0],
-            torch.ones(1, dtype=torch.int16).expand(int((entries >= 0).sum())),
+            torch.ones(1, dtype=torch.int64).expand(int((entries >= 0).sum())),
         )
     for block in graph.blocks:
         blocks_of[block.targets.unique()] += 1

@@ -8,14 +8,15 @@ no more than that, since every source meets every target.
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from graphwsl.neural_graph.graph import EdgeBlock, NeuralGraph, NodeParameter
+from graphwsl.symmetries.entries import SharedEntries
 from graphwsl.symmetries.refinement import refined
 
 
@@ -39,17 +40,20 @@ class Structure:
         signatures: For every node a number; only nodes with the same one can change places.
         neighbours: For every node, the nodes that it is related to, by twice the number of the
             relation (those that follow from it) or that plus one (those it follows from).
+        entries: Entries that stand at several places, which an exchange must not tear apart.
     """
 
     signatures: list[int]
     neighbours: list[dict[int, Neighbours]]
+    entries: SharedEntries | None = None
 
 
 def structure_of(graph: NeuralGraph) -> Structure:
     """The structure of a network's graph."""
     known: dict[Hashable, int] = {}
     colours = [known.setdefault(label, len(known)) for label in _labels(graph)]
-    return related(torch.tensor(colours, dtype=torch.int64), list(_relations(graph)))
+    structure = related(torch.tensor(colours, dtype=torch.int64), list(_relations(graph)))
+    return replace(structure, entries=SharedEntries(graph))
 
 
 def related(
@@ -151,16 +155,55 @@ def shared_entries(
             uses[names[int(place)]].append(use)
     for name, several in uses.items():
         start, size = graph.offsets[name], graph.state[name].numel()
-        for other in several[1:]:
-            places = torch.full((size,), -1)
-            held = other.entries.flatten() - start
-            inside = (held >= 0) & (held < size)
-            places[held[inside]] = torch.arange(len(held))[inside]
-            for nodes, entries in _axes(several[0]):
-                found = entries - start
-                inside = (found >= 0) & (found < size)
-                place = places[found[inside]]
-                yield from _varying(nodes[inside][place >= 0], other, place[place >= 0])
+        # The first use that holds an entry, and where.
+        holders, places = torch.full((size,), -1), torch.full((size,), -1)
+        for number, use in enumerate(several):
+            held = use.entries.flatten() - start
+            inside = torch.nonzero((held >= 0) & (held < size)).flatten()
+            held = held[inside]
+            for holder in holders[held].unique().tolist():
+                if holder >= 0:
+                    yield from _alike(use, several[holder], start, holders == holder, places)
+            is_new = holders[held] < 0
+            places[held[is_new]] = inside[is_new]
+            holders[held[is_new]] = number
+            if isinstance(use, EdgeBlock):
+                yield from _within(use, inside, places[held])
+
+
+def _alike(
+    use: EdgeBlock | NodeParameter,
+    holder: EdgeBlock | NodeParameter,
+    start: int,
+    is_held: Bool[Tensor, " size"],
+    places: Int[Tensor, " size"],
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The nodes of two uses at the same entries of a tensor."""
+    for nodes, entries in _axes(use):
+        found = entries - start
+        inside = (found >= 0) & (found < len(places))
+        nodes, found = nodes[inside], found[inside]
+        nodes, found = nodes[is_held[found]], found[is_held[found]]
+        yield from _varying(nodes, holder, places[found])
+
+
+def _within(
+    block: EdgeBlock, places: Int[Tensor, " held"], first: Int[Tensor, " held"]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The nodes of one block at entries that it holds twice, if each has one partner."""
+    _, targets, sources, kernel = block.entries.shape
+    again = (places != first) & (first >= 0)
+    if not bool(again.any()):
+        return
+    for nodes, step in ((block.targets, sources * kernel), (block.sources, kernel)):
+        ends = []
+        for some in (places[again], first[again]):
+            group, rest = some // (targets * sources * kernel), some // step % nodes.shape[1]
+            ends.append(nodes[group, rest])
+        pairs = torch.stack(ends).unique(dim=1)
+        pairs = pairs[:, (pairs[0] != pairs[1]) & (pairs >= 0).all(dim=0)]
+        if pairs.shape[1] and all(len(some.unique()) == pairs.shape[1] for some in pairs):
+            yield pairs[0], pairs[1]
 
 
 def _axes(use: EdgeBlock | NodeParameter) -> Iterator[tuple[Tensor, Tensor]]:

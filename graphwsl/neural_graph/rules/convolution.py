@@ -5,7 +5,7 @@ from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
 from graphwsl.neural_graph.rules.matrix_product import biased, fixed_sources, sources_of
-from graphwsl.neural_graph.rules.registry import Call, Result, rule
+from graphwsl.neural_graph.rules.registry import Call, Result, opaque, rule
 from graphwsl.neural_graph.values import Value
 
 
@@ -15,7 +15,7 @@ def convolution(builder: GraphBuilder, call: Call) -> Result:
     x, weight, bias = call.args[:3]
     transposed, groups = bool(call.args[6]), int(call.args[8])
     if not (weight.is_weights and weight.entries):
-        return Value(call.result).with_units(builder.hide(*call.values))
+        return opaque(builder, call)
     x = fixed_sources(builder, builder.promoted(x), dims=[1])
     kernel = tuple(weight.tensor.shape[2:])
     blocks = tuple(_grouped(one, groups, transposed) for one in weight.entries)

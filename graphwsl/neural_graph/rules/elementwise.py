@@ -7,11 +7,11 @@ from jaxtyping import Int
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
-from graphwsl.neural_graph.changes import accompanied, changes_of, strangers
+from graphwsl.neural_graph.changes import accompanied, changes_of, origin_of, strangers
 from graphwsl.neural_graph.differences import told_apart
 from graphwsl.neural_graph.meeting import meet
 from graphwsl.neural_graph.rules.registry import Call, Result, rule
-from graphwsl.neural_graph.units import NOTHING, NodeKind, varying_dims
+from graphwsl.neural_graph.units import NOTHING, NodeKind, reduced, varying_dims
 from graphwsl.neural_graph.values import Value
 
 KINDS = {
@@ -40,15 +40,18 @@ def pointwise(builder: GraphBuilder, call: Call) -> Result:
         builder.keep(*strangers(call.args, shape))
         companions = () if entries else tuple(p for one in weights for p in one.companions)
         entries = accompanied(entries, weights)
+        origin = origin_of(call.name, (*call.args, *call.kwargs.items()))
         return call.also(
-            Value(call.tensor, entries=entries, changes=changes, companions=companions)
+            Value(call.tensor, None, entries, changes, companions=companions, origin=origin)
         )
     if call.name == "mul" and any(v.is_constant and not bool(v.tensor.any()) for v in values):
         return Value(call.tensor)  # the first state of a recurrent cell
     units = _aligned(activations[0].units, shape)
     for value in weights:
-        if _is_stretched(activations[0].tensor.shape, value, shape):
-            # An outer product: every parameter makes units of its own.
+        if _is_stretched(activations[0].tensor.shape, value, shape) or bool(
+            (reduced(units, varying_dims(units)) == NOTHING).any()
+        ):
+            # An outer product, or places that belong to no unit: parameters have units of their own.
             activations.append(builder.promoted(value))
         else:
             builder.attach(ROLES.get(call.name, "other"), units, value)

@@ -4,7 +4,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
-from graphwsl.neural_graph.rules.registry import Call, Result, rule
+from graphwsl.neural_graph.rules.registry import Call, Result, opaque, rule
 from graphwsl.neural_graph.units import NodeKind
 from graphwsl.neural_graph.values import Value
 
@@ -17,7 +17,7 @@ def embedding(builder: GraphBuilder, call: Call) -> Result:
     """
     table, numbers = call.args[:2]
     if not (table.is_weights and table.entries):
-        return Value(call.result).with_units(builder.hide(*call.values))
+        return opaque(builder, call)
     coordinates = _coordinates(builder, table, numbers)
     return Value(call.result).with_units(coordinates.view(*(1,) * numbers.tensor.ndim, -1))
 
@@ -27,7 +27,9 @@ def embedding_bag(builder: GraphBuilder, call: Call) -> Result:
     """The sum, mean or maximum of the rows of a bag keeps the units of the coordinates."""
     table, numbers, _, _, mode = call.args[:5]
     if not (table.is_weights and table.entries):
-        return call.also(Value(call.tensor).with_units(builder.hide(*call.values)))
+        return opaque(builder, call)
+    # Weights and borders of the bags are the same for all coordinates.
+    builder.set_aside(*(one for one in call.values if one is not table and one is not numbers))
     coordinates = _coordinates(builder, table, numbers)
     builder.applied(("sum", "mean", "amax")[mode], coordinates)
     return call.also(Value(call.tensor).with_units(coordinates[None]))
@@ -37,6 +39,7 @@ def _coordinates(
     builder: GraphBuilder, table: Value, numbers: Value
 ) -> Int[Tensor, " coordinates"]:
     kind = NodeKind.CONSTANT if numbers.is_constant else NodeKind.INPUT
+    builder.set_aside(numbers)
     tokens = builder.units.new(table.tensor.shape[0], kind)
     builder.units.pin(tokens)
     assert table.entries is not None

@@ -8,13 +8,16 @@ from jaxtyping import Int
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
+from graphwsl.neural_graph.changes import origin_of
 from graphwsl.neural_graph.differences import told_apart
 from graphwsl.neural_graph.meeting import meet, meet_beside
+from graphwsl.neural_graph.rules.computed_index import pick_computed, plain_of, put_computed
 from graphwsl.neural_graph.rules.elementwise import pointwise
 from graphwsl.neural_graph.rules.places import note_moves, note_placed
-from graphwsl.neural_graph.rules.registry import Call, Result, rule
-from graphwsl.neural_graph.units import varying_dims
-from graphwsl.neural_graph.values import Value, nothing_like
+from graphwsl.neural_graph.rules.reduction import has_constants
+from graphwsl.neural_graph.rules.registry import Call, Result, opaque, rule
+from graphwsl.neural_graph.units import NOTHING, varying_dims
+from graphwsl.neural_graph.values import Value, mixed, nothing_like
 
 MOVERS = (
     "_to_copy",
@@ -64,15 +67,26 @@ def move(builder: GraphBuilder, call: Call) -> Result:
     value, *rest = call.args
     if call.name in ("_to_copy", "clone", "lift_fresh_copy", "contiguous"):
         return replace(value, tensor=call.result)
+    if call.name == "as_strided" and not _is_whole(value.tensor):
+        return opaque(builder, call)
     if call.name in VIEWS:  # index tensors are repeated along some dimensions: no views of those
         return _mapped(value, call.result, lambda tensor: tensor.reshape(call.result.shape))
 
     def operator(tensor: Tensor) -> Any:
+        if call.name == "as_strided":
+            tensor = tensor.contiguous()
         return call.operator(tensor, *rest, **call.kwargs)
 
     if value.units is not None and call.name not in KEEPERS:
         note_moves(builder, value.units, operator)
     return _mapped(value, call.result, operator)
+
+
+def _is_whole(tensor: Tensor) -> bool:
+    """Whether a tensor's memory is its elements in their order."""
+    return tensor.is_contiguous() and tensor.untyped_storage().nbytes() == (
+        tensor.numel() * tensor.element_size()
+    )
 
 
 def _mapped(value: Value, result: Any, operator: Any) -> Result:
@@ -89,6 +103,7 @@ def _mapped(value: Value, result: Any, operator: Any) -> Result:
             None if entries is None else tuple(part[i] for part in entries),
             None if changes is None else changes[i],
             None if places is None else places[i],
+            origin=value.origin,
         )
         for i, one in enumerate(result)
     )
@@ -101,14 +116,38 @@ def join(builder: GraphBuilder, call: Call) -> Result:
     meet_beside(builder.units, values, None if call.name == "stack" else dim)
     if call.name == "stack" or any(_varies_besides(value, dim) for value in values):
         note_placed(builder, list(values))
-    return joined(builder, list(values), call.result, lambda parts: call.operator(parts, dim))
+    values = _beside_constants(builder, list(values), dim, is_new=call.name == "stack")
+    return joined(builder, values, call.result, lambda parts: call.operator(parts, dim))
+
+
+def _beside_constants(
+    builder: GraphBuilder, values: list[Value], dim: int, is_new: bool
+) -> list[Value]:
+    """Units told apart by constants that are put at places beside theirs."""
+    for constant in [value for value in values if value.is_constant and value.tensor.any()]:
+        numbers = constant.tensor
+        if not is_new:
+            lists = numbers.movedim(dim, -1)
+            _, marks = lists.flatten(0, -2).unique(dim=0, return_inverse=True)
+            numbers = marks.view(lists.shape[:-1]).unsqueeze(dim)
+        values = [
+            value.with_units(told_apart(builder.units, "beside", value.known_units, numbers))
+            if value.is_activation and value.tensor.ndim == constant.tensor.ndim
+            else value
+            for value in values
+        ]
+    return values
 
 
 def joined(builder: GraphBuilder, values: list[Value], result: Tensor, operator: Any) -> Value:
     """One operator on several values, whose units (or entries) go together."""
     if any(value.is_activation for value in values):
         values = [builder.promoted(value) for value in values]
-        return Value(result, operator([value.known_units for value in values]))
+        units = operator([value.known_units for value in values])
+        if has_constants(Value(result, units)):
+            # What is constant at some places takes no factor.
+            builder.applied(f"{builder.operator}.constant", units[units != NOTHING])
+        return Value(result, units)
     places = max(len(value.entries or ()) for value in values)
     parts = [
         [value.entries[i] if value.entries and i < len(value.entries) else None for value in values]
@@ -123,17 +162,19 @@ def joined(builder: GraphBuilder, values: list[Value], result: Tensor, operator:
         )
         for part in parts
     )
-    return Value(result, entries=entries, changes=_joined_changes(values, operator))
+    weights = [value for value in values if value.is_weights]
+    if len({value.origin for value in weights}) > 1:
+        # The names of statistics do not say how they were computed.
+        builder.look_at(*(value for value in weights if not value.entries))
+    changes = _joined_changes(values, operator)
+    origin = weights[0].origin if changes is None else origin_of(builder.operator, tuple(values))
+    return Value(result, entries=entries, changes=changes, origin=origin)
 
 
 def _joined_changes(values: list[Value], operator: Any) -> Int[Tensor, "..."] | None:
-    """Constants beside weights count as changes, unless they are zero."""
-    changes = [
-        value.tensor.unique(return_inverse=True)[1] + 1
-        if value.is_constant and bool(value.tensor.any())
-        else value.changes
-        for value in values
-    ]
+    """Constants beside weights count as changes, unless they are zero; so do other expressions."""
+    several = len({value.origin for value in values if value.is_weights}) > 1
+    changes = [_changes_in_company(value, several) for value in values]
     if all(one is None for one in changes):
         return None
     return operator(
@@ -146,6 +187,15 @@ def _joined_changes(values: list[Value], operator: Any) -> Int[Tensor, "..."] | 
     )
 
 
+def _changes_in_company(value: Value, several: bool) -> Int[Tensor, "..."] | None:
+    if value.is_constant and bool(value.tensor.any()):
+        return mixed(value.tensor.unique(return_inverse=True)[1] + origin_of("", (value,)))
+    if several and value.entries:
+        origins = torch.full((1,) * value.tensor.ndim, value.origin).expand(value.tensor.shape)
+        return origins if value.changes is None else mixed(value.changes + mixed(origins))
+    return value.changes
+
+
 def _varies_besides(value: Value, dim: int) -> bool:
     """Whether units differ along another dimension: then ``dim`` may be one of positions."""
     if value.units is None:
@@ -156,8 +206,12 @@ def _varies_besides(value: Value, dim: int) -> bool:
 @rule("constant_pad_nd")
 def pad(builder: GraphBuilder, call: Call) -> Result:
     """Padding belongs to no unit."""
-    value, widths, *_ = call.args
+    value, widths, fill = call.args[:3]
     note_placed(builder, [value])
+    if fill and value.is_activation:
+        builder.applied("pad.constant", value.known_units)
+    if fill and not value.is_activation:
+        return opaque(builder, call)
     return value.rearranged(call.result, lambda tensor: torch.constant_pad_nd(tensor, widths, -1))
 
 
@@ -200,6 +254,8 @@ def triangle(builder: GraphBuilder, call: Call) -> Result:
 def place(builder: GraphBuilder, call: Call) -> Result:
     """Some elements are replaced by those of another value."""
     base, source, *rest = call.args
+    if _hides_constants(base, source):
+        return opaque(builder, call)
     note_placed(builder, [base, source])
     return joined(
         builder,
@@ -209,34 +265,54 @@ def place(builder: GraphBuilder, call: Call) -> Result:
     )
 
 
+def _hides_constants(*values: Value) -> bool:
+    """Whether constants that are not all alike are put among units."""
+    is_among = any(value.is_activation for value in values)
+    return is_among and any(
+        value.is_constant and bool(varying_dims(value.tensor)) for value in values
+    )
+
+
 @rule("index", "_unsafe_index", "index_select", "gather", "take_along_dim")
 def pick(builder: GraphBuilder, call: Call) -> Result:
     """Selection by constant numbers; by computed ones, from places that are all alike."""
     value, *rest = call.args
-    if not isinstance(value, Value):
-        return Value(call.result)
     chosen = [one for one in call.values if one is not value]
-    if not any(one.is_activation for one in chosen):
-        plain = [_plain(argument) for argument in rest]
+    if any(one.is_activation for one in chosen):
+        return pick_computed(builder, call)
+    builder.look_at(*chosen)  # numbers that weights have decided
+    if value.is_constant:
+        return Value(call.result)
+    plain = [plain_of(argument) for argument in rest]
 
-        def operator(tensor: Tensor) -> Tensor:
-            return call.operator(tensor, *plain)
+    def operator(tensor: Tensor) -> Tensor:
+        return call.operator(tensor, *plain)
 
-        if value.units is not None:
-            note_moves(builder, value.units, operator)
-        return value.copied(call.result, operator)
-    return pick_computed(builder, call)
+    if value.units is not None:
+        note_moves(builder, value.units, operator)
+    return value.copied(call.result, operator)
 
 
-@rule("index_put", "_unsafe_index_put", "scatter", "masked_scatter", "scatter_add", "index_add")
+@rule(
+    "index_put",
+    "_unsafe_index_put",
+    "index_add",
+    "index_copy",
+    "scatter",
+    "scatter_add",
+    "scatter_reduce",
+)
 def put(builder: GraphBuilder, call: Call) -> Result:
-    """Replacement at constant places."""
-    base, where, source, *_ = call.args
+    """Replacement at constant places; sums at computed ones."""
+    base, where, source, *options = call.args
+    is_sum = bool(options and options[0])
     picks = where if isinstance(where, list | tuple) else [where]
     computed = any(isinstance(one, Value) and not one.is_constant for one in picks)
-    if computed or call.name not in ("index_put", "_unsafe_index_put"):
-        return Value(call.result).with_units(builder.hide(*call.values))
-    places = [_plain(one) for one in picks]
+    if computed or is_sum or call.name not in ("index_put", "_unsafe_index_put"):
+        return put_computed(builder, call)
+    if _hides_constants(base, source):
+        return opaque(builder, call)
+    places = [plain_of(one) for one in picks]
     note_placed(builder, [base, source])
     return joined(
         builder,
@@ -244,27 +320,6 @@ def put(builder: GraphBuilder, call: Call) -> Result:
         call.result,
         lambda parts: torch.index_put(parts[0].contiguous(), places, parts[1].contiguous()),
     )
-
-
-def pick_computed(builder: GraphBuilder, call: Call) -> Result:
-    """A selection that depends on the input: the chosen places must belong to the same units."""
-    value = builder.promoted(call.args[0])
-    if call.name in ("index", "_unsafe_index"):
-        dims = [dim for dim, one in enumerate(call.args[1]) if one is not None]
-    else:
-        dims = [int(call.args[1]) % value.tensor.ndim]
-    if set(dims) & set(varying_dims(value.known_units)):
-        return Value(call.result).with_units(builder.hide(*call.values))
-    plain = [_plain(argument) for argument in call.args[1:]]
-    return Value(call.result, call.operator(value.known_units, *plain))
-
-
-def _plain(argument: Any) -> Any:
-    if isinstance(argument, Value):
-        return argument.tensor
-    if isinstance(argument, list | tuple):
-        return [_plain(one) for one in argument]
-    return argument
 
 
 @rule("where")

@@ -9,8 +9,9 @@ from graphwsl.neural_graph.changes import bilinear
 from graphwsl.neural_graph.differences import told_apart
 from graphwsl.neural_graph.meeting import meet
 from graphwsl.neural_graph.rules.elementwise import ROLES
+from graphwsl.neural_graph.rules.reduction import has_constants
 from graphwsl.neural_graph.rules.registry import Call, Result, rule
-from graphwsl.neural_graph.units import NOTHING, NodeKind, varying_dims
+from graphwsl.neural_graph.units import NOTHING, NodeKind, reduced, varying_dims
 from graphwsl.neural_graph.values import Value
 
 
@@ -92,9 +93,34 @@ def _product(builder: GraphBuilder, left: Value, right: Value) -> Int[Tensor, ".
         left.rearranged(left.tensor.unsqueeze(-1), lambda tensor: tensor.unsqueeze(-1)),
         right.rearranged(right.tensor.unsqueeze(-3), lambda tensor: tensor.unsqueeze(-3)),
     ]
-    meet(builder.units, pair, torch.Size([*batch, rows, left.tensor.shape[-1], columns]))
+    shape = torch.Size([*batch, rows, left.tensor.shape[-1], columns])
+    meet(builder.units, pair, shape)
+    for constant, value in (pair, pair[::-1]):
+        if bool((constant.known_units == NOTHING).all()):
+            return _beside_constants(builder, constant, value, shape).expand(*batch, rows, columns)
+    if any(has_constants(one) for one in pair):
+        builder.set_aside(*pair)
     result = contraction(builder, left.known_units, right.known_units)
     return result.expand(*batch, rows, columns)
+
+
+def _beside_constants(
+    builder: GraphBuilder, constant: Value, value: Value, shape: torch.Size
+) -> Int[Tensor, "... m n"]:
+    """Units of sums over the last dimension but one of products with constants.
+
+    Units that meet other constants are other units.
+    """
+    units, numbers = value.known_units.expand(shape), constant.tensor.expand(shape)
+    dims = varying_dims(units)
+    if set(dims) & set(varying_dims(numbers)):
+        dims = sorted({*dims, *varying_dims(numbers)})
+    units = told_apart(builder.units, "mm", reduced(units, dims), reduced(numbers, dims))
+    if units.shape[-2] == 1:
+        return units.squeeze(-2)
+    lists = units.transpose(-1, -2)
+    sums = builder.units.aggregate("mm.sum", lists.flatten(0, -2))
+    return sums.view(lists.shape[:-1])
 
 
 def _layer(builder: GraphBuilder, left: Value, right: Value) -> Int[Tensor, "... one targets"]:

@@ -1,14 +1,13 @@
 """Batch, layer, group, instance and weight normalisation."""
 
-from typing import Any
-
 from jaxtyping import Int
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
-from graphwsl.neural_graph.changes import changes_of
+from graphwsl.neural_graph.changes import changes_of, origin_of
+from graphwsl.neural_graph.differences import told_apart
 from graphwsl.neural_graph.rules.reduction import normalised
-from graphwsl.neural_graph.rules.registry import Call, Result, rule
+from graphwsl.neural_graph.rules.registry import Call, Result, opaque, rule
 from graphwsl.neural_graph.units import NodeKind
 from graphwsl.neural_graph.values import Value
 
@@ -22,35 +21,42 @@ from graphwsl.neural_graph.values import Value
 )
 def batch_norm(builder: GraphBuilder, call: Call) -> Result:
     """Every channel by its own statistics; all four vectors belong to the normalised channel."""
+    if _are_computed(call):
+        return opaque(builder, call)
     x = builder.promoted(call.args[0])
     units = builder.units.image_of("batch_norm", NodeKind.FUNCTION, x.known_units)
     for role, value in zip(("scale", "bias", "mean", "variance"), call.args[1:5], strict=False):
-        _attach(builder, role, units, value, dim=1)
+        units = _attached(builder, role, units, value, dims=[1])
     return call.also(Value(call.tensor).with_units(units))
 
 
 @rule("native_layer_norm", "layer_norm", "rms_norm", "_fused_rms_norm")
 def layer_norm(builder: GraphBuilder, call: Call) -> Result:
     """The last dimensions together; scale and shift belong to the normalised unit."""
+    if _are_computed(call):
+        return opaque(builder, call)
     x = builder.promoted(call.args[0])
     dims = list(range(x.tensor.ndim - len(call.args[1]), x.tensor.ndim))
-    units = normalised(builder, call.name, x.known_units, dims)
+    units = normalised(builder, call.name, x, dims)
     for role, value in zip(("scale", "bias"), call.args[2:4], strict=False):
-        if isinstance(value, Value):
-            builder.attach(role, units, value)
+        units = _attached(builder, role, units, value, dims)
     return call.also(Value(call.tensor).with_units(units))
 
 
 @rule("native_group_norm", "group_norm")
 def group_norm(builder: GraphBuilder, call: Call) -> Result:
     """Groups of channels together."""
+    if _are_computed(call):
+        return opaque(builder, call)
     x, weight, bias, _, _, _, groups = call.args[:7]
     x = builder.promoted(x)
-    grouped = x.known_units.unflatten(1, (groups, -1))
-    units = normalised(builder, "group_norm", grouped, list(range(2, grouped.ndim)))
+    grouped = x.rearranged(
+        x.tensor.unflatten(1, (groups, -1)), lambda tensor: tensor.unflatten(1, (groups, -1))
+    )
+    units = normalised(builder, "group_norm", grouped, list(range(2, grouped.tensor.ndim)))
     units = units.flatten(1, 2)
     for role, value in (("scale", weight), ("bias", bias)):
-        _attach(builder, role, units, value, dim=1)
+        units = _attached(builder, role, units, value, dims=[1])
     return call.also(Value(call.tensor).with_units(units))
 
 
@@ -58,22 +64,38 @@ def group_norm(builder: GraphBuilder, call: Call) -> Result:
 def weight_norm(builder: GraphBuilder, call: Call) -> Result:
     """A weight of a direction and a length: entries of both stand at every place."""
     direction, length = call.args[:2]
+    if any(one.is_activation for one in call.values):
+        return opaque(builder, call)
     shape = call.tensor.shape
     entries = (
         *(direction.entries or ()),
         *(one.expand(shape) for one in length.entries or ()),
     )
     changes = changes_of("mul", (direction, length), shape)
-    return call.also(Value(call.tensor, entries=entries, changes=changes))
+    origin = origin_of(call.name, call.args)
+    return call.also(Value(call.tensor, entries=entries, changes=changes, origin=origin))
 
 
-def _attach(
-    builder: GraphBuilder, role: str, units: Int[Tensor, "..."], value: Any, dim: int
-) -> None:
-    """A vector whose places are those of a dimension of the units."""
-    if isinstance(value, Value) and value.is_weights:
-        shape = [1] * units.ndim
-        shape[dim] = -1
-        builder.attach(
-            role, units, value.rearranged(value.tensor.view(shape), lambda t: t.view(shape))
-        )
+def _are_computed(call: Call) -> bool:
+    """Whether a scale, a shift or a statistic depends on the inputs."""
+    return any(one.is_activation for one in call.values if one is not call.args[0])
+
+
+def _attached(
+    builder: GraphBuilder,
+    role: str,
+    units: Int[Tensor, "..."],
+    value: object,
+    dims: list[int],
+) -> Int[Tensor, "..."]:
+    """The units with a tensor whose places are those of some of their dimensions."""
+    if not isinstance(value, Value):
+        return units
+    shape = [size if dim in dims else 1 for dim, size in enumerate(units.shape)]
+    value = value.rearranged(value.tensor.reshape(shape), lambda tensor: tensor.reshape(shape))
+    if value.is_weights:
+        builder.attach(role, units, value)
+        return units
+    # No scale of its own makes the unit anew.
+    builder.applied(f"{builder.operator}.constant", units)
+    return told_apart(builder.units, f"{builder.operator}.{role}", units, value.tensor)

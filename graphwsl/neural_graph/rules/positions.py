@@ -40,6 +40,7 @@ from graphwsl.neural_graph.values import Value
 def over_positions(builder: GraphBuilder, call: Call) -> Result:
     """Windows, grids and interpolation over the dimensions behind the channels."""
     value = builder.promoted(call.args[0])
+    builder.set_aside(*(one for one in call.values if one is not call.args[0]))
     shape = call.tensor.shape
     spatial = _spatial_dims(call, value.tensor)
     units = value.known_units

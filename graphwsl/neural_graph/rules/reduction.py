@@ -4,14 +4,19 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
+import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
-from graphwsl.neural_graph.changes import changes_of, names_of
-from graphwsl.neural_graph.rules.registry import Call, Result, rule
-from graphwsl.neural_graph.units import NodeKind, reduced, varying_dims
+from graphwsl.neural_graph.changes import changes_of, names_of, origin_of
+from graphwsl.neural_graph.rules.registry import Call, Result, opaque, rule
+from graphwsl.neural_graph.units import NOTHING, NodeKind, reduced, varying_dims
 from graphwsl.neural_graph.values import Value
+
+
+POSITIONS = frozenset({"argmax", "argmin", "max", "min", "median"})
+"""Operators that return places, alone or beside values."""
 
 
 @rule(
@@ -44,13 +49,24 @@ def reduce(builder: GraphBuilder, call: Call) -> Result:
         return pointwise(builder, call)
     dims = reduced_dims(call, value.tensor)
     if not value.is_activation:
-        if (names := names_of(value)) is not None:
-            return _all(call, Value(call.tensor, entries=(), changes=_named(call, names, dims)))
+        if (names := names_of(value)) is not None and not returns_places(call):
+            named = _named(call, names, dims)
+            origin = origin_of(call.name, call.args)
+            return _all(call, Value(call.tensor, entries=(), changes=named, origin=origin))
         value = builder.promoted(value)
+    is_mixed = bool(set(dims) & set(varying_dims(value.known_units)))
+    if is_mixed and returns_places(call) and not builder.is_fixed(value):
+        return opaque(builder, call)
     builder.applied(call.name, value.known_units)
-    units = aggregated(builder, call.name, value.known_units, dims)
+    units = aggregated(builder, call.name, value, dims)
     units = units.reshape(_kept(value.tensor, dims, keep=call.tensor.ndim == value.tensor.ndim))
     return _all(call, Value(call.tensor, units.expand(call.tensor.shape)))
+
+
+def returns_places(call: Call) -> bool:
+    """Whether a result that is read says where something is, not what."""
+    several = not isinstance(call.result, Tensor)
+    return call.name in POSITIONS and (1 in call.read if several else call.name[:3] == "arg")
 
 
 def _all(call: Call, first: Value) -> Result:
@@ -87,10 +103,10 @@ def reduced_dims(call: Call, tensor: Tensor) -> list[int]:
 
 
 def aggregated(
-    builder: GraphBuilder, role: str, units: Int[Tensor, "..."] | None, dims: list[int]
+    builder: GraphBuilder, role: str, value: Value, dims: list[int]
 ) -> Int[Tensor, "..."]:
     """Units of a function of all elements along ``dims``, which remain with size 1."""
-    assert units is not None
+    units = beside_constants(builder, role, value, dims)
     varying = varying_dims(units)
     if not set(varying) & set(dims):
         return reduced(units, [dim for dim in range(units.ndim) if dim not in dims])
@@ -104,24 +120,43 @@ def aggregated(
     )
 
 
+def has_constants(value: Value) -> bool:
+    """Whether constants other than zero stand beside the units of an activation."""
+    units = value.known_units
+    nothing = reduced(units, varying_dims(units)) == NOTHING
+    return bool(nothing.any()) and bool((value.tensor[units == NOTHING] != 0).any())
+
+
+def beside_constants(
+    builder: GraphBuilder, role: str, value: Value, dims: list[int]
+) -> Int[Tensor, "..."]:
+    """The units of what is put together along ``dims``: constants among them take no factor."""
+    units = value.known_units
+    if has_constants(value):
+        builder.applied(f"{role}.constant", units[units != NOTHING])
+        constants = torch.where(units == NOTHING, value.tensor.double(), 0.0)
+        if (set(varying_dims(constants)) & set(varying_dims(units))) - set(dims):
+            builder.set_aside(value)
+    return units
+
+
 @rule("_softmax", "_log_softmax", "_safe_softmax", "softmax", "log_softmax")
 def softmax(builder: GraphBuilder, call: Call) -> Result:
     """Each element follows from itself and from the sum over all."""
     value, dim = call.args[:2]
     if not value.is_activation:
         changes = changes_of(call.name, (value,), value.tensor.shape)
-        return Value(call.result, entries=value.entries, changes=changes)
-    return Value(
-        call.result, normalised(builder, call.name, value.known_units, [dim % value.tensor.ndim])
-    )
+        origin = origin_of(call.name, call.args)
+        return Value(call.result, entries=value.entries, changes=changes, origin=origin)
+    return Value(call.result, normalised(builder, call.name, value, [dim % value.tensor.ndim]))
 
 
 def normalised(
-    builder: GraphBuilder, role: str, units: Int[Tensor, "..."] | None, dims: list[int]
+    builder: GraphBuilder, role: str, value: Value, dims: list[int]
 ) -> Int[Tensor, "..."]:
     """Units of a function of an element and of all elements along ``dims``."""
-    assert units is not None
-    sets = aggregated(builder, role, units, dims)
+    units = value.known_units
+    sets = aggregated(builder, role, value, dims)
     if not set(varying_dims(units)) & set(dims):
         builder.applied(role, units)
         return units
@@ -139,11 +174,11 @@ def along(builder: GraphBuilder, call: Call) -> Result:
         if name == "dim":
             dim = int(argument)
     dim %= max(value.tensor.ndim, 1)
-    value = builder.promoted(value)
-    if dim in varying_dims(value.known_units):
-        return _all(call, Value(call.tensor).with_units(builder.hide(value)))
+    units = builder.promoted(value).known_units if value.is_activation else None
+    if units is None or dim in varying_dims(units) or has_constants(value):
+        return opaque(builder, call)
     shape = call.tensor.shape
-    units = value.known_units.narrow(dim, 0, 1) if value.tensor.ndim else value.known_units
+    units = units.narrow(dim, 0, 1) if value.tensor.ndim else units
     builder.applied(call.name, units)
     return _all(call, Value(call.tensor, units.expand(shape)))
 
@@ -151,10 +186,10 @@ def along(builder: GraphBuilder, call: Call) -> Result:
 @rule("_fft_r2c", "_fft_c2c", "_fft_c2r")
 def fourier(builder: GraphBuilder, call: Call) -> Result:
     """Fourier transforms along positions."""
-    value = builder.promoted(call.args[0])
+    value = call.args[0]
     dims = [int(dim) % value.tensor.ndim for dim in call.args[1]]
-    if set(dims) & set(varying_dims(value.known_units)):
-        return Value(call.result).with_units(builder.hide(value))
+    if not value.is_activation or set(dims) & set(varying_dims(value.known_units)):
+        return opaque(builder, call)
     units = reduced(value.known_units, [d for d in range(value.known_units.ndim) if d not in dims])
     builder.applied(call.name, units)
     return Value(call.result, units.expand(call.result.shape))

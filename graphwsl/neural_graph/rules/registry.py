@@ -24,6 +24,7 @@ class Call:
             :class:`Value`, lists of tensors are lists of them.
         kwargs: Arguments by keyword only.
         result: What it returned on the example inputs: a tensor, or several.
+        read: Which of several results something reads.
     """
 
     operator: Any
@@ -31,6 +32,7 @@ class Call:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     result: Any
+    read: frozenset[int] = frozenset()
 
     @property
     def values(self) -> list[Value]:
@@ -73,6 +75,16 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
         return function
 
     return register
+
+
+def opaque(builder: GraphBuilder, call: Call) -> Result:
+    """The results of an operator of which nothing is known: one node that stays in its place."""
+    unit = builder.hide(*call.values)
+    if isinstance(call.result, Tensor):
+        return Value(call.result).with_units(unit)
+    return tuple(
+        Value(one).with_units(unit) if isinstance(one, Tensor) else one for one in call.result
+    )
 
 
 def is_pointwise(operator: Any) -> bool:

@@ -1,0 +1,161 @@
+"""Entries that stand at several places: a permutation must send each of them to one place only.
+
+Relations between nodes say which tied weights move together as far as whole axes are shared. What
+else there is (the same entries in another order: circulant, Toeplitz and Kronecker matrices) shows
+here: an exchange of nodes that asks different things of one entry is no symmetry.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import cached_property
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from graphwsl.neural_graph.graph import EdgeBlock, NeuralGraph, NodeParameter
+
+
+class SharedEntries:
+    """The uses of a graph that hold entries which stand at more than one place."""
+
+    def __init__(self, graph: NeuralGraph) -> None:
+        size = sum(tensor.numel() for tensor in graph.state.values())
+        self._places = torch.zeros(size, dtype=torch.int64)
+        for use in graph.uses:
+            entries = use.entries[use.entries >= 0]
+            self._places.index_add_(
+                0, entries, torch.ones(1, dtype=torch.int64).expand(len(entries))
+            )
+        self._uses = [
+            _Block(use) if isinstance(use, EdgeBlock) else _Values(use)
+            for use in graph.uses
+            if bool((self._places[use.entries[use.entries >= 0]] > 1).any())
+        ]
+
+    @cached_property
+    def _image(self) -> Int[Tensor, " entries"]:
+        return torch.full_like(self._places, -1)
+
+    @cached_property
+    def _seen(self) -> Int[Tensor, " entries"]:
+        return torch.zeros_like(self._places)
+
+    def are_sent_to_one_place(self, mapping: Mapping[int, int]) -> bool:
+        """Whether all places of every entry ask for the same value.
+
+        Args:
+            mapping: Where the nodes that move go; the others stay.
+        """
+        asked = []
+        for use in self._uses:
+            pairs = use.asked(mapping)
+            if pairs is None:
+                return False
+            asked.append(pairs)
+        if not asked:
+            return True
+        wanted, given = torch.cat([one[0] for one in asked]), torch.cat([one[1] for one in asked])
+        if bool(((wanted < 0) != (given < 0)).any()):
+            return False
+        wanted, given = wanted[wanted >= 0], given[wanted >= 0]
+        # Each place writes what it asks for; whoever is overruled reads something else.
+        self._image[wanted] = given
+        if not torch.equal(self._image[wanted], given):
+            return False
+        self._seen[wanted] = 0
+        self._seen.index_add_(0, wanted, torch.ones(1, dtype=torch.int64).expand(len(wanted)))
+        moved = wanted[wanted != given]
+        return torch.equal(self._seen[moved], self._places[moved])
+
+
+Pairs = tuple[Int[Tensor, " places"], Int[Tensor, " places"]]
+
+
+class _Values:
+    """Parameters of nodes, by node in the order of their tags."""
+
+    def __init__(self, use: NodeParameter) -> None:
+        self._entries: dict[int, list[int]] = defaultdict(list)
+        order = use.tags.argsort(stable=True)
+        for node, entry in zip(use.nodes[order].tolist(), use.entries[order].tolist(), strict=True):
+            self._entries[node].append(entry)
+
+    def asked(self, mapping: Mapping[int, int]) -> Pairs | None:
+        """Entries at places that are touched, and those whose values they are to take."""
+        wanted: list[int] = []
+        given: list[int] = []
+        for node in mapping.keys() & self._entries.keys():
+            wanted += self._entries[node]
+            given += self._entries.get(mapping[node], [])
+            if len(wanted) != len(given):
+                return None
+        return torch.tensor(wanted, dtype=torch.int64), torch.tensor(given, dtype=torch.int64)
+
+
+class _Block:
+    """Weights, by group and node at either end."""
+
+    def __init__(self, use: EdgeBlock) -> None:
+        self._entries = use.entries
+        self._targets: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for group, nodes in enumerate(use.targets.tolist()):
+            for place, node in enumerate(nodes):
+                self._targets[node].append((group, place))
+        self._sources: list[dict[int, list[int]]] = [defaultdict(list) for _ in use.sources]
+        for group, nodes in enumerate(use.sources.tolist()):
+            for place, node in enumerate(nodes):
+                self._sources[group][node].append(place)
+
+    def asked(self, mapping: Mapping[int, int]) -> Pairs | None:
+        """Entries at places that are touched, and those whose values they are to take."""
+        targets = self._moved_targets(mapping)
+        if targets is None:
+            return None
+        wanted, given = [], []
+        for group, own in enumerate(self._sources):
+            rows = targets[group]
+            goes_to = {place[0] for place in rows.values()} or {group}
+            if len(goes_to) > 1 or (goes_to != {group} and len(rows) < self._entries.shape[1]):
+                return None
+            (to,) = goes_to
+            columns = _moved_sources(own, self._sources[to], mapping)
+            if columns is None:
+                return None
+            if not rows and torch.equal(columns, torch.arange(len(columns))):
+                continue
+            everywhere = {place: (to, place) for place in range(self._entries.shape[1])}
+            image = torch.tensor([place for _, place in (everywhere | rows).values()])
+            touched = torch.zeros(self._entries.shape[1:3], dtype=torch.bool)
+            touched[list(rows)] = True
+            touched[:, columns != torch.arange(len(columns))] = True
+            row, column = torch.nonzero(touched).T
+            wanted.append(self._entries[group, row, column].flatten())
+            given.append(self._entries[to, image[row], columns[column]].flatten())
+        empty = self._entries.new_zeros(0)
+        return torch.cat([empty, *wanted]), torch.cat([empty, *given])
+
+    def _moved_targets(self, mapping: Mapping[int, int]) -> list[dict[int, tuple[int, int]]] | None:
+        """For every group, the rows that move, with the group and row that they go to."""
+        moved: list[dict[int, tuple[int, int]]] = [{} for _ in self._sources]
+        for node in mapping.keys() & self._targets.keys():
+            ours, theirs = self._targets[node], self._targets.get(mapping[node], [])
+            if len(ours) != len(theirs):
+                return None
+            for (group, place), there in zip(ours, theirs, strict=True):
+                moved[group][place] = there
+        return moved
+
+
+def _moved_sources(
+    own: dict[int, list[int]], there: dict[int, list[int]], mapping: Mapping[int, int]
+) -> Int[Tensor, " sources"] | None:
+    """The column that each one goes to."""
+    columns = torch.arange(sum(map(len, own.values())))
+    nodes = mapping.keys() & own.keys() if own is there else own.keys()
+    for node in nodes:
+        places = there.get(mapping.get(node, node), [])
+        if len(places) != len(own[node]):
+            return None
+        columns[own[node]] = torch.tensor(places)
+    return columns
