@@ -68,6 +68,7 @@ def assemble(
         relations=_relations(builder, number),
         functions=tuple((name, _kept(number, some)) for name, some in builder.functions),
         opaque=tuple(OpaqueOperator(name, entries) for name, entries in builder.opaque),
+        bundles=tuple(builder.bundles),
         program=program,
     )
 

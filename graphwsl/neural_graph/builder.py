@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from hashlib import sha256
+from math import prod
 
 import torch
 from jaxtyping import Int
@@ -59,6 +60,8 @@ class GraphBuilder:
     opaque: list[tuple[str, Int[Tensor, " values"]]] = field(default_factory=list)
     kept: list[Int[Tensor, "..."]] = field(default_factory=list)
     """Entries of weights that statistics make use of elsewhere; their nodes stay as they are."""
+    bundles: list[Int[Tensor, "bundles members"]] = field(default_factory=list)
+    """Entries of which statistics are made, each row of one: rows move as wholes."""
     functions: list[tuple[str, Int[Tensor, " units"]]] = field(default_factory=list)
     """Functions that are applied to units without making new ones, by name."""
     inputs: list[Int[Tensor, "..."]] = field(default_factory=list)
@@ -230,6 +233,14 @@ class GraphBuilder:
     def keep(self, *entries: Int[Tensor, "..."]) -> None:
         """Whatever stands at the tensors of these entries must not be changed by a symmetry."""
         self.kept += [reduced(one, varying_dims(one)).flatten() for one in entries]
+
+    def bundle(self, entries: Int[Tensor, "..."], dims: list[int]) -> None:
+        """Some function is made of all entries along ``dims``, in which order is of no account."""
+        kept = [dim for dim in range(entries.ndim) if dim not in dims]
+        sizes = [entries.shape[dim] for dim in kept]
+        rows = entries.permute(*kept, *dims).reshape(prod(sizes), -1)
+        if rows.numel():
+            self.bundles.append(rows.unique(dim=0))
 
     def settle(self, num_entries: int) -> None:
         """Pin what is to be kept, when everything has been written down."""

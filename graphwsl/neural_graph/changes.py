@@ -181,5 +181,5 @@ def _is_linear(name: str, arguments: tuple[object, ...], weights: list[Value]) -
     if any(one.changes is not None for one in weights):
         return False
     if len(weights) > 1:
-        return name in ("add", "sub", "mul")
+        return name in ("add", "sub")  # of a product, every factor would be multiplied
     return name in ("mul", "neg") or (name == "div" and arguments[0] is weights[0])

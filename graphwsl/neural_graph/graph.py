@@ -125,6 +125,8 @@ class NeuralGraph:
         functions: Functions that are applied to nodes without making new ones: the name of the
             operator and its nodes, in the order of the program.
         opaque: Operators that no rule covers.
+        bundles: Entries that statistics of weights are made of; what moves one of a row moves the
+            row as a whole, and no factor passes through. Shape ``(rows, entries)`` each.
         program: The traced program, which :mod:`graphwsl.testing` and the symmetries run.
     """
 
@@ -143,6 +145,7 @@ class NeuralGraph:
     relations: tuple[NodeRelation, ...]
     functions: tuple[tuple[str, Int[Tensor, " nodes"]], ...]
     opaque: tuple[OpaqueOperator, ...]
+    bundles: tuple[Int[Tensor, "rows entries"], ...]
     program: "Program"
 
     @property

@@ -7,6 +7,7 @@ here: an exchange of nodes that asks different things of one entry is no symmetr
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -27,10 +28,14 @@ class SharedEntries:
             self._places.index_add_(
                 0, entries, torch.ones(1, dtype=torch.int64).expand(len(entries))
             )
+        self._bundles = _layers(graph, size)
+        is_bound = self._places > 1
+        for layer in self._bundles:
+            is_bound |= layer.labels >= 0
         self._uses = [
             _Block(use) if isinstance(use, EdgeBlock) else _Values(use)
             for use in graph.uses
-            if bool((self._places[use.entries[use.entries >= 0]] > 1).any())
+            if bool(is_bound[use.entries[use.entries >= 0]].any())
         ]
 
     @cached_property
@@ -66,7 +71,59 @@ class SharedEntries:
         self._seen[wanted] = 0
         self._seen.index_add_(0, wanted, torch.ones(1, dtype=torch.int64).expand(len(wanted)))
         moved = wanted[wanted != given]
-        return torch.equal(self._seen[moved], self._places[moved])
+        if not torch.equal(self._seen[moved], self._places[moved]):
+            return False
+        return all(layer.are_kept(moved, self._image) for layer in self._bundles)
+
+
+@dataclass
+class _Bundles:
+    """Sets of entries, no entry in two of them.
+
+    Attributes:
+        labels: The set of every entry, -1 for none.
+        kinds: Of every set, the statistic that is made of it.
+        sizes: Of every set, the number of its entries.
+    """
+
+    labels: Int[Tensor, " entries"]
+    kinds: list[int]
+    sizes: list[int]
+
+    def are_kept(self, moved: Int[Tensor, " moved"], image: Int[Tensor, " entries"]) -> bool:
+        """Whether sets go to sets, entry by entry."""
+        moved = moved.unique()
+        pairs = torch.stack([self.labels[moved], self.labels[image[moved]]])
+        pairs, counts = pairs.unique(dim=1, return_counts=True)
+        sources = set()
+        for (source, target), count in zip(pairs.T.tolist(), counts.tolist(), strict=True):
+            if source == target:
+                continue
+            if min(source, target) < 0 or source in sources:
+                return False
+            if self.kinds[source] != self.kinds[target] or count != self.sizes[source]:
+                return False
+            sources.add(source)
+        return True
+
+
+def _layers(graph: NeuralGraph, size: int) -> list[_Bundles]:
+    """The bundles of a graph, in as many layers as an entry is in statistics."""
+    layers: list[_Bundles] = []
+    for kind, rows in enumerate(graph.bundles):
+        held = rows[rows >= 0]
+        for layer in layers:
+            if bool((layer.labels[held] < 0).all()):
+                break
+        else:
+            layer = _Bundles(torch.full((size,), -1), [], [])
+            layers.append(layer)
+        for row in rows:
+            members = row[row >= 0].unique()
+            layer.labels[members] = len(layer.kinds)
+            layer.kinds.append(kind)
+            layer.sizes.append(len(members))
+    return layers
 
 
 Pairs = tuple[Int[Tensor, " places"], Int[Tensor, " places"]]

@@ -22,11 +22,20 @@ LINEAR = frozenset(
         "cumsum",
         "div.constant",
         "div.weights",
+        "gather",
+        "_unsafe_index",
+        "index",
+        "index_add",
+        "index_copy",
+        "index_put",
+        "index_select",
         "mean",
         "move",
         "mul.constant",
         "mul.weights",
         "neg",
+        "scatter",
+        "scatter_add",
         "sub.weights",
         "sum",
         "upsample_bilinear2d",
@@ -168,6 +177,8 @@ def _used_twice(graph: NeuralGraph) -> Bool[Tensor, " nodes"]:
     """
     size = sum(tensor.numel() for tensor in graph.state.values())
     uses = torch.zeros(size, dtype=torch.int64)
+    for rows in graph.bundles:  # a statistic would have to follow
+        uses[rows[rows >= 0]] += 2
     blocks_of = torch.zeros(graph.num_nodes, dtype=torch.int64)
     for use in graph.uses:
         entries = use.entries.flatten()

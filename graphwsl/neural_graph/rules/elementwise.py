@@ -40,9 +40,10 @@ def pointwise(builder: GraphBuilder, call: Call) -> Result:
         builder.keep(*strangers(call.args, shape))
         companions = () if entries else tuple(p for one in weights for p in one.companions)
         entries = accompanied(entries, weights)
-        origin = origin_of(call.name, (*call.args, *call.kwargs.items()))
+        origin = origin_of(call.name, (*call.args, *call.kwargs.values()))
         return call.also(
-            Value(call.tensor, None, entries, changes, companions=companions, origin=origin)
+            builder,
+            Value(call.tensor, None, entries, changes, companions=companions, origin=origin),
         )
     if call.name == "mul" and any(v.is_constant and not bool(v.tensor.any()) for v in values):
         return Value(call.tensor)  # the first state of a recurrent cell
@@ -70,7 +71,9 @@ def pointwise(builder: GraphBuilder, call: Call) -> Result:
     for value in values:
         if value.is_constant:
             units = told_apart(builder.units, call.name, units, value.tensor)
-    return call.also(Value(call.tensor, units.expand(shape), places=places))
+    if isinstance(call.result, Tensor):
+        return Value(call.tensor, units.expand(shape), places=places)
+    return tuple(Value(one, units.expand(shape), places=places) for one in call.result)
 
 
 @rule("_prelu_kernel", "hardswish")

@@ -32,7 +32,7 @@ def embedding_bag(builder: GraphBuilder, call: Call) -> Result:
     builder.set_aside(*(one for one in call.values if one is not table and one is not numbers))
     coordinates = _coordinates(builder, table, numbers)
     builder.applied(("sum", "mean", "amax")[mode], coordinates)
-    return call.also(Value(call.tensor).with_units(coordinates[None]))
+    return call.also(builder, Value(call.tensor).with_units(coordinates[None]))
 
 
 def _coordinates(

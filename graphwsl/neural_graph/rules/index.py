@@ -1,10 +1,11 @@
 """Operators that only move elements: what they do to values they do to units and entries."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
@@ -254,15 +255,35 @@ def triangle(builder: GraphBuilder, call: Call) -> Result:
 def place(builder: GraphBuilder, call: Call) -> Result:
     """Some elements are replaced by those of another value."""
     base, source, *rest = call.args
-    if _hides_constants(base, source):
+
+    def operator(parts: list[Tensor]) -> Tensor:
+        return call.operator(parts[0].contiguous(), parts[1], *rest, **call.kwargs)
+
+    return _placed(builder, call, base, source, operator)
+
+
+def _placed(
+    builder: GraphBuilder,
+    call: Call,
+    base: Value,
+    source: Value,
+    operator: Callable[[list[Tensor]], Tensor],
+) -> Result:
+    """The same places of all units are replaced, or nothing is known."""
+    ones = [torch.zeros_like(base.tensor).bool(), torch.ones_like(source.tensor).bool()]
+    if _hides_constants(base, source) or not _is_block(operator(ones)):
         return opaque(builder, call)
     note_placed(builder, [base, source])
-    return joined(
-        builder,
-        [base, source],
-        call.result,
-        lambda parts: call.operator(parts[0].contiguous(), parts[1], *rest, **call.kwargs),
-    )
+    return joined(builder, [base, source], call.result, operator)
+
+
+def _is_block(mask: Bool[Tensor, "..."]) -> bool:
+    """Whether what is chosen is the same along every dimension, wherever anything is."""
+    block = torch.ones_like(mask)
+    for dim in range(mask.ndim):
+        others = [other for other in range(mask.ndim) if other != dim]
+        block &= mask.any(dim=others, keepdim=True) if others else mask
+    return torch.equal(block, mask)
 
 
 def _hides_constants(*values: Value) -> bool:
@@ -310,16 +331,12 @@ def put(builder: GraphBuilder, call: Call) -> Result:
     computed = any(isinstance(one, Value) and not one.is_constant for one in picks)
     if computed or is_sum or call.name not in ("index_put", "_unsafe_index_put"):
         return put_computed(builder, call)
-    if _hides_constants(base, source):
-        return opaque(builder, call)
     places = [plain_of(one) for one in picks]
-    note_placed(builder, [base, source])
-    return joined(
-        builder,
-        [base, source],
-        call.result,
-        lambda parts: torch.index_put(parts[0].contiguous(), places, parts[1].contiguous()),
-    )
+
+    def operator(parts: list[Tensor]) -> Tensor:
+        return torch.index_put(parts[0].contiguous(), places, parts[1].contiguous())
+
+    return _placed(builder, call, base, source, operator)
 
 
 @rule("where")

@@ -27,7 +27,7 @@ def batch_norm(builder: GraphBuilder, call: Call) -> Result:
     units = builder.units.image_of("batch_norm", NodeKind.FUNCTION, x.known_units)
     for role, value in zip(("scale", "bias", "mean", "variance"), call.args[1:5], strict=False):
         units = _attached(builder, role, units, value, dims=[1])
-    return call.also(Value(call.tensor).with_units(units))
+    return call.also(builder, Value(call.tensor).with_units(units))
 
 
 @rule("native_layer_norm", "layer_norm", "rms_norm", "_fused_rms_norm")
@@ -40,7 +40,7 @@ def layer_norm(builder: GraphBuilder, call: Call) -> Result:
     units = normalised(builder, call.name, x, dims)
     for role, value in zip(("scale", "bias"), call.args[2:4], strict=False):
         units = _attached(builder, role, units, value, dims)
-    return call.also(Value(call.tensor).with_units(units))
+    return call.also(builder, Value(call.tensor).with_units(units))
 
 
 @rule("native_group_norm", "group_norm")
@@ -57,7 +57,7 @@ def group_norm(builder: GraphBuilder, call: Call) -> Result:
     units = units.flatten(1, 2)
     for role, value in (("scale", weight), ("bias", bias)):
         units = _attached(builder, role, units, value, dims=[1])
-    return call.also(Value(call.tensor).with_units(units))
+    return call.also(builder, Value(call.tensor).with_units(units))
 
 
 @rule("_weight_norm_interface", "_weight_norm")
@@ -67,13 +67,16 @@ def weight_norm(builder: GraphBuilder, call: Call) -> Result:
     if any(one.is_activation for one in call.values):
         return opaque(builder, call)
     shape = call.tensor.shape
+    dim = int(call.args[2]) if len(call.args) > 2 else 0
+    for one in direction.entries or ():
+        builder.bundle(one, [other for other in range(len(shape)) if other != dim % len(shape)])
     entries = (
         *(direction.entries or ()),
         *(one.expand(shape) for one in length.entries or ()),
     )
     changes = changes_of("mul", (direction, length), shape)
     origin = origin_of(call.name, call.args)
-    return call.also(Value(call.tensor, entries=entries, changes=changes, origin=origin))
+    return call.also(builder, Value(call.tensor, entries=entries, changes=changes, origin=origin))
 
 
 def _are_computed(call: Call) -> bool:

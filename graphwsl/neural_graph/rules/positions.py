@@ -1,9 +1,12 @@
 """Pooling, interpolation and other operators over positions, which keep the channel's unit."""
 
+from math import prod
+
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
-from graphwsl.neural_graph.rules.registry import Call, Result, rule
+from graphwsl.neural_graph.rules.reduction import has_constants
+from graphwsl.neural_graph.rules.registry import Call, Result, opaque, rule
 from graphwsl.neural_graph.units import reduced, varying_dims
 from graphwsl.neural_graph.values import Value
 
@@ -19,7 +22,6 @@ from graphwsl.neural_graph.values import Value
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
-    "col2im",
     "fractional_max_pool2d",
     "fractional_max_pool3d",
     "grid_sampler_2d",
@@ -54,15 +56,30 @@ def over_positions(builder: GraphBuilder, call: Call) -> Result:
     else:
         units = reduced(units, [dim for dim in range(units.ndim) if dim not in spatial])
     builder.applied(call.name, units)
+    if 1 in call.read:  # places do not grow with what is found there
+        builder.applied(f"{call.name}.places", units)
     first = Value(call.tensor, units.expand(shape))
     if isinstance(call.result, Tensor):
         return first
     return tuple(Value(one, first.units) for one in call.result)
 
 
+@rule("col2im")
+def fold(builder: GraphBuilder, call: Call) -> Result:
+    """Sums of the places of windows, whose elements must be those of one channel each."""
+    value, _, kernel = call.args[:3]
+    size = prod(kernel)
+    if not value.is_activation or has_constants(value):
+        return opaque(builder, call)
+    units = value.known_units.unflatten(-2, (-1, size))
+    if {units.ndim - 1, units.ndim - 2} & set(varying_dims(units)):
+        return opaque(builder, call)
+    units = units[..., :1, :1]
+    builder.applied(call.name, units)
+    return Value(call.result, units.expand(call.result.shape))
+
+
 def _spatial_dims(call: Call, tensor: Tensor) -> list[int]:
-    """The number at the end of the operator's name counts them, but for a few."""
-    if call.name == "col2im":
-        return [tensor.ndim - 1]
+    """The number in the operator's name counts them."""
     count = next(int(letter) for letter in call.name if letter in "123")
     return list(range(tensor.ndim - count, tensor.ndim))

@@ -50,6 +50,8 @@ def reduce(builder: GraphBuilder, call: Call) -> Result:
     dims = reduced_dims(call, value.tensor)
     if not value.is_activation:
         if (names := names_of(value)) is not None and not returns_places(call):
+            for entries in value.entries or ():
+                builder.bundle(entries, dims)
             named = _named(call, names, dims)
             origin = origin_of(call.name, call.args)
             return _all(call, Value(call.tensor, entries=(), changes=named, origin=origin))
@@ -145,6 +147,10 @@ def softmax(builder: GraphBuilder, call: Call) -> Result:
     """Each element follows from itself and from the sum over all."""
     value, dim = call.args[:2]
     if not value.is_activation:
+        if len(value.entries or ()) != 1:
+            return opaque(builder, call)
+        for entries in value.entries:
+            builder.bundle(entries, [dim % max(value.tensor.ndim, 1)])
         changes = changes_of(call.name, (value,), value.tensor.shape)
         origin = origin_of(call.name, call.args)
         return Value(call.result, entries=value.entries, changes=changes, origin=origin)

@@ -50,11 +50,14 @@ class Call:
         """The result, or the first of several."""
         return self.result if isinstance(self.result, Tensor) else self.result[0]
 
-    def also(self, first: Value) -> Result:
-        """``first`` as the first result, and constants for the others, if there are any."""
+    def also(self, builder: GraphBuilder, first: Value) -> Result:
+        """``first`` as the first result; of the others, if something reads them, nothing is known."""
         if isinstance(self.result, Tensor):
             return first
-        others = (Value(one) if isinstance(one, Tensor) else one for one in self.result[1:])
+        others = [Value(one) if isinstance(one, Tensor) else one for one in self.result[1:]]
+        if self.read - {0}:
+            unit = builder.hide(*self.values)
+            others = [one.with_units(unit) if isinstance(one, Value) else one for one in others]
         return (first, *others)
 
 
