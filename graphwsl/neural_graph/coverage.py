@@ -44,9 +44,16 @@ class TensorCoverage:
 
 @dataclass(frozen=True)
 class Coverage:
-    """The rows of all parameters and buffers; every entry is counted exactly once."""
+    """The rows of all parameters and buffers; every entry is counted exactly once.
+
+    Attributes:
+        tensors: The rows.
+        opaque_operators: Operators of which no rule says what they do here, whether or not they
+            read parameters.
+    """
 
     tensors: tuple[TensorCoverage, ...]
+    opaque_operators: tuple[str, ...] = ()
 
     @property
     def num_parameters(self) -> int:
@@ -62,11 +69,6 @@ class Coverage:
     def share_mapped(self) -> float:
         """Share of the parameters' entries on edges or at nodes; 1 for a network without any."""
         return self.mapped / self.num_parameters if self.num_parameters else 1.0
-
-    @property
-    def opaque_operators(self) -> tuple[str, ...]:
-        """Operators without a rule that read parameters or buffers."""
-        return tuple(sorted({name for row in self.tensors if row.opaque for name in row.operators}))
 
     @property
     def _parameters(self) -> Iterator[TensorCoverage]:
@@ -104,7 +106,8 @@ def coverage(graph: "NeuralGraph") -> Coverage:
         tuple(
             _row(graph, name, on_edges, at_nodes, hidden, tuple(sorted(names[name])))
             for name in graph.state
-        )
+        ),
+        tuple(sorted({one.operator for one in graph.opaque})),
     )
 
 

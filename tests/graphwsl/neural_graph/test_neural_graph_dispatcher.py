@@ -30,9 +30,7 @@ def operators() -> list[Any]:
     ]
 
 
-WITHOUT_A_RULE = [
-    one for one in operators() if name_of(one) not in RULES and not is_pointwise(one)
-]
+WITHOUT_A_RULE = [one for one in operators() if name_of(one) not in RULES and not is_pointwise(one)]
 POINTWISE = [
     one for one in operators()
     if is_pointwise(one) and name_of(one) not in RULES and not one._schema.is_mutable
