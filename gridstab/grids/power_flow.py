@@ -7,7 +7,7 @@ and voltages are fixed, so only the phases are unknown, up to a common shift.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.sparse import csc_array, diags_array
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import SuperLU, splu
@@ -57,7 +57,7 @@ def power_flow(grid: PowerGrid) -> Float[np.ndarray, " nodes"]:
     """
     instance("grid", grid, PowerGrid, "make one with gridstab.grids")
     _require_balanced(grid)
-    _require_connected(grid)
+    require_connected(grid)
     if grid.num_nodes == 1:
         return np.zeros(1)
     flow = _Flow.of(grid)
@@ -238,7 +238,12 @@ def _require_balanced(grid: PowerGrid) -> None:
         )
 
 
-def _require_connected(grid: PowerGrid) -> None:
+def require_connected(grid: PowerGrid) -> None:
+    """Nothing if every node is reached from every other.
+
+    Raises:
+        DisconnectedGridError: The grid has more than one component.
+    """
     components, component = connected_components(grid.adjacency(), directed=False)
     if components > 1:
         smallest = np.flatnonzero(component == np.bincount(component).argmin())
@@ -274,7 +279,7 @@ def _difficulty(grid: PowerGrid, flow: _Flow, linear: Float[np.ndarray, " unknow
     )
 
 
-def _nodes(grid: PowerGrid, nodes: np.ndarray) -> str:
+def _nodes(grid: PowerGrid, nodes: Int[np.ndarray, " some"]) -> str:
     labels = [grid.labels[node] for node in nodes[:3]]
     if len(nodes) == 1:
         return f"node {labels[0]}"

@@ -1,11 +1,14 @@
 """MATPOWER cases: names, both settings, what is dropped, and files that are no cases."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csc_array, diags_array
+from scipy.sparse.linalg import spsolve
 
 from gridstab import PowerGrid, load_case, operating_point, texas_grid
 from gridstab.errors import (
@@ -137,21 +140,104 @@ def test_every_small_case_of_the_package_loads() -> None:
                 refused[name, setting] = loaded
     homogeneous = {name for name, setting in refused if setting == "homogeneous"}
     assert homogeneous == {"case16ci", "case70da"}  # disconnected without their tie lines
-    assert "MATLAB statements" in refused["case33bw", "case"]  # from ohms and kilowatts
-    assert ("case39", "case") not in refused
+    assert {name for name, setting in refused if setting == "case"} == {
+        *homogeneous,
+        "case60nordic",
+    }
 
 
 def test_disconnected_cases_need_a_decision() -> None:
-    with pytest.raises(DisconnectedGridError, match="'case70da' falls into 2 components"):
-        load_case("case70da")
+    for setting in ("homogeneous", "case"):
+        with pytest.raises(DisconnectedGridError, match="'case70da' falls into 2 components"):
+            load_case("case70da", setting=setting)
     grid = load_case("case70da", largest_component=True)
     assert grid.num_nodes == 39
 
 
-def test_statements_that_convert_units_are_not_overlooked() -> None:
-    with pytest.raises(CaseError, match=r"MATLAB statements, .*; use setting='homogeneous'"):
-        load_case("case33bw", setting="case")
-    assert load_case("case33bw").num_nodes == 33
+def test_units_are_converted_as_the_case_says() -> None:
+    """Branch 1-2 of Baran and Wu's feeder has 0.047 ohms at 12.66 kV, bus 2 a load of 100 kW."""
+    grid = load_case("case33bw", setting="case")
+    assert grid.coupling[0] == pytest.approx(12.66**2 / 0.047 / 10)
+    assert grid.power[1] == pytest.approx(-0.1 / 10)
+
+
+# Columns from 0, as MATPOWER's manual lists them.
+BUS_I, PD, GS, VM, PG, BR_X, TAP = 0, 2, 4, 7, 1, 3, 8
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["case14", "case39", "case57", "case118", "case_RTS_GMLC", "case1354pegase", "case_ACTIVSg500"],
+)
+def test_powers_and_flows_are_those_of_a_dc_power_flow(name: str) -> None:
+    """Against tables of another reader and a linear power flow in phases of every bus."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from matpowercaseframes import CaseFrames
+
+        frames = CaseFrames(str(find_case(name)))
+    bus, gen, branch = (
+        table.to_numpy(dtype=float) for table in (frames.bus, frames.gen, frames.branch)
+    )
+    branch = branch[(branch[:, 10] > 0) & (branch[:, 0] != branch[:, 1])]
+    gen = gen[gen[:, 7] > 0]
+    connected = np.isin(bus[:, BUS_I], branch[:, :2]) & (bus[:, 1] != 4)
+    bus = bus[connected]
+    number = {label: row for row, label in enumerate(bus[:, BUS_I])}
+    power = -bus[:, PD] - bus[:, GS] * bus[:, VM] ** 2
+    output = np.zeros(len(bus))
+    for label, generation in gen[:, :2]:
+        output[number[label]] += generation
+    power += output
+    power -= power.sum() * output.clip(0) / output.clip(0).sum()
+    power /= float(frames.baseMVA)
+    grid = load_case(name, setting="case")
+    assert grid.labels == tuple(f"{label:.0f}" for label in bus[:, BUS_I])
+    np.testing.assert_allclose(grid.power, power, atol=1e-12)
+    assert abs(grid.power.sum()) < 1e-10
+
+    a, b = (np.array([number[label] for label in branch[:, end]]) for end in (0, 1))
+    ratio = np.where(branch[:, TAP] == 0, 1, branch[:, TAP])
+    susceptance = bus[a, VM] * bus[b, VM] / (branch[:, BR_X] * ratio)
+    incidence = csc_array(
+        (np.r_[np.ones(len(a)), -np.ones(len(a))], (np.tile(np.arange(len(a)), 2), np.r_[a, b])),
+        shape=(len(a), len(bus)),
+    )
+    matrix = (incidence.T @ diags_array(susceptance) @ incidence).tocsc()
+    theta = np.r_[0, spsolve(matrix[1:, 1:], power[1:])]
+    ours = grid.laplacian(weighted=True) @ theta
+    np.testing.assert_allclose(ours, power, atol=1e-7)
+
+
+DC_LINES = """mpc.dcline = [
+  10 30 1 40 0 0 0 1 1 0 100 0 0 0 0 2 0.05;
+  10 20 0 70 0 0 0 1 1 0 100 0 0 0 0 2 0.05;
+];
+"""
+
+
+def test_dc_lines_take_and_deliver(tmp_path: Path) -> None:
+    """40 MW from bus 10, of which 2 + 5 % are lost on the way to bus 30; the other is off."""
+    text = SMALL.replace("10 120 0", "10 150 0")
+    with_line = load_case(write(tmp_path, text + DC_LINES), setting="case")
+    without = read_case(write(tmp_path, text))
+    with_dc = read_case(write(tmp_path, text + DC_LINES))
+    np.testing.assert_allclose(with_dc.demand - without.demand, [0, 40, -36, 0])
+    assert abs(with_line.power.sum()) < 1e-12
+
+
+def test_shunts_are_loads_at_the_voltage_of_their_bus(tmp_path: Path) -> None:
+    text = SMALL.replace("20 1 100 0 0", "20 1 100 0 8")
+    np.testing.assert_allclose(read_case(write(tmp_path, text)).demand[:2], [102, 50])
+
+
+def test_long_numbers_of_buses_are_kept(tmp_path: Path) -> None:
+    text = (
+        SMALL.replace("20 ", "12345678 ")
+        .replace(" 10 ", " 12345679 ")
+        .replace("  10", "  12345679")
+    )
+    assert load_case(write(tmp_path, text)).labels == ("12345678", "12345679", "30")
 
 
 def test_negative_reactance_is_refused_by_the_case_setting_only() -> None:
@@ -194,8 +280,10 @@ def test_a_hopeless_coupling_ends_with_advice(tmp_path: Path) -> None:
             "column BR_X of 'small' must hold numbers, got inf in row",
         ),
         (("mpc.baseMVA = 100", "mpc.baseMVA = 0"), "baseMVA of 'small' must be a positive number"),
-        (("mpc.branch = [", "mpc.other = ["), "is not a readable MATPOWER case"),
-        (("mpc.bus = [", "mpc.bus = {"), "is not a readable MATPOWER case"),
+        (("mpc.branch = [", "mpc.other = ["), "'small' has no table mpc.branch"),
+        (("mpc.bus = [", "mpc.bus = {"), r"small\.m', line 4: mpc.bus = { computes"),
+        (("  20 1 100", "  20.5 1 100"), r"column BUS_I .* must hold positive integers, got 20.5"),
+        (("  20 1 100", "  20 8 100"), "has a bus of type 8"),
     ],
 )
 def test_damaged_cases_say_where(tmp_path: Path, change: tuple[str, str], message: str) -> None:
