@@ -1,7 +1,7 @@
 """Grids of pandapower networks; only their tables are read, pandapower is not needed."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,32 @@ from gridstab.grids.power_grid import (
 if TYPE_CHECKING:
     import pandas as pd
 
-_WITHOUT_RULE = ("trafo3w", "impedance", "dcline", "ward", "xward", "storage", "tcsc", "vsc")
+_BRANCHES = ("line", "trafo", "impedance")
+_TABLES = ("bus", "controller", "dcline", "ext_grid", "gen", *_BRANCHES)
+"""Tables with elements in service that are understood, beside those of :data:`_POWER`."""
+
+_POWER: dict[str, tuple[int, Callable[["pd.DataFrame"], Any]]] = {
+    "sgen": (-1, lambda table: table["p_mw"] * table["scaling"]),
+    "load": (1, lambda table: table["p_mw"] * table["scaling"]),
+    "storage": (1, lambda table: table["p_mw"] * table["scaling"]),
+    "motor": (
+        1,
+        lambda table: (
+            table["pn_mech_mw"]
+            / table["efficiency_percent"]
+            * table["loading_percent"]
+            * table["scaling"]
+        ),
+    ),
+    "asymmetric_sgen": (-1, lambda table: _three_phases(table)),
+    "asymmetric_load": (1, lambda table: _three_phases(table)),
+    "shunt": (1, lambda table: table["p_mw"] * table["step"] * table["overvoltage"]),
+    "ward": (1, lambda table: table["ps_mw"] + table["pz_mw"]),
+    "xward": (1, lambda table: table["ps_mw"] + table["pz_mw"]),
+}
+"""Sign of consumption and active power [MW] at rated voltage of every kind of element at a bus."""
+
+_VOLTAGE_DEPENDENT = ("shunt", "ward", "xward")
 
 
 def from_pandapower(
@@ -36,8 +61,15 @@ def from_pandapower(
 ) -> PowerGrid:
     """The grid of a ``pandapowerNet``, by the rules and settings of :func:`gridstab.load_case`.
 
-    Closed bus-bus switches merge their buses, other open switches open their branch. Generation is
-    that of ``gen`` and ``sgen``; external grids are the reference. Voltages and tap ratios are 1.
+    Closed bus-bus switches merge their buses, whatever their impedance; the node is labelled by the
+    first of them. Other open switches open their branch. Branches are lines, transformers of two
+    windings and impedances; voltages and tap ratios are 1.
+
+    In the setting ``"case"``, generators, static generators, loads, storages, motors, asymmetric
+    loads and generators, shunts, wards and DC lines feed in and draw what the tables say. External
+    grids and generators with ``slack`` balance them: where the network is solved, and the results
+    belong to its present tables, by their results; what is left (the losses), or all, by their
+    ``slack_weight``. Elements of any other kind in service are refused.
 
     Args:
         net: The network, solved or not.
@@ -49,9 +81,9 @@ def from_pandapower(
         largest_component: Keep only the largest component of a disconnected network.
 
     Raises:
-        CaseError: The network has elements without a rule (three-winding transformers, ...), or
-            lacks what the setting needs.
-        DisconnectedGridError: Homogeneous setting: the network falls into several components.
+        CaseError: The network has elements without a rule (three-winding transformers, ...), which
+            are named, or lacks what the setting needs.
+        DisconnectedGridError: The network falls into several components.
         NoOperatingPointError: Homogeneous setting: no draw has a stable operating point.
         InvalidParameterError: Unknown setting or negative seed.
     """
@@ -73,13 +105,7 @@ def from_pandapower(
 
 def _case(net: Any) -> Case:
     name = str(getattr(net, "name", None) or "pandapower")
-    for kind in _WITHOUT_RULE:
-        table = getattr(net, kind, None)
-        if table is not None and len(table) and table["in_service"].any():
-            raise CaseError(
-                f"{name!r} has elements of kind {kind!r}, for which there is no rule; take them "
-                "out, or export with pandapower.converter.to_mpc and load the .m file"
-            )
+    _require_rules(net, name)
     bus = net.bus[net.bus["in_service"].astype(bool)]
     node = _nodes(bus, net.switch)
     first = np.unique(node.to_numpy(), return_index=True)[1]
@@ -87,26 +113,158 @@ def _case(net: Any) -> Case:
 
     line = _branches(net, "line", "l", node, ("from_bus", "to_bus"))
     trafo = _branches(net, "trafo", "t", node, ("hv_bus", "lv_bus"))
+    impedance = _branches(net, "impedance", "i", node, ("from_bus", "to_bus"))
     ohm = line["x_ohm_per_km"] * line["length_km"] / line["parallel"]
     kilovolt = bus["vn_kv"].loc[line["from_bus"]].to_numpy()
     share = np.sqrt(trafo["vk_percent"] ** 2 - trafo["vkr_percent"] ** 2) / 100
-    reactance = (ohm * base / kilovolt**2, share * base / (trafo["sn_mva"] * trafo["parallel"]))
+    reactance = (
+        ohm * base / kilovolt**2,
+        share * base / (trafo["sn_mva"] * trafo["parallel"]),
+        impedance["xft_pu"] * base / impedance["sn_mva"],
+    )
 
-    generation = _sum(net.gen, node) + _sum(net.sgen, node)
     places = _places(net, bus)
+    demand, generation = _powers(net, bus, node)
+    slack, balance = _slack(net, node)
+    dispatched = {kind: net[kind] for kind in ("gen", "sgen")}
     return Case(
         name=name,
         label=tuple(str(index) for index in bus.index[first]),
-        demand=_sum(net.load, node),
-        generation=generation,
-        has_generator=_present(net.gen, node) | _present(net.sgen, node),
-        is_reference=_present(net.ext_grid, node),
+        demand=demand,
+        generation=generation + balance,
+        has_generator=np.any([_sum(table, node, 1) > 0 for table in dispatched.values()], axis=0),
+        is_reference=slack > 0,
         voltage=np.ones(len(first)),
-        branches=np.concatenate([line[["a", "b"]], trafo[["a", "b"]]]).astype(np.int64),
+        branches=np.concatenate([table[["a", "b"]] for table in (line, trafo, impedance)]).astype(
+            np.int64
+        ),
         reactance=np.concatenate(reactance).astype(np.float64),
         base_power=base,
         coordinates=None if places is None else places[first],
+        slack=slack,
     )
+
+
+def _require_rules(net: Any, name: str) -> None:
+    """Refuse elements in service for which there is no rule."""
+    for kind in net:
+        table = net[kind]
+        known = kind in _TABLES or kind in _POWER or kind.startswith(("_", "res_"))
+        if known or "in_service" not in getattr(table, "columns", ()):
+            continue
+        if len(table) and table["in_service"].astype(bool).any():
+            raise CaseError(
+                f"{name!r} has elements of kind {kind!r}, for which there is no rule; take them "
+                "out, or export with pandapower.converter.to_mpc and load the .m file"
+            )
+
+
+def _powers(
+    net: Any, bus: "pd.DataFrame", node: "pd.Series"
+) -> tuple[Float[np.ndarray, " nodes"], Float[np.ndarray, " nodes"]]:
+    """What every node draws and what its generators feed in, without the slack [MW]."""
+    demand, generation = np.zeros(node.max() + 1), np.zeros(node.max() + 1)
+    for kind, (sign, _) in _POWER.items():
+        table = net.get(kind)
+        if table is None or not len(table):
+            continue
+        power = _sum(table, node, _power(net, kind))
+        if kind == "sgen":
+            generation += power
+        else:
+            demand += sign * power
+    gen = net.gen
+    generation += _sum(gen[~_is_slack(gen)], node, gen["p_mw"] * gen["scaling"])
+    dcline = net.get("dcline")
+    if dcline is not None and len(dcline):
+        dcline = dcline[dcline["from_bus"].isin(bus.index) & dcline["to_bus"].isin(bus.index)]
+        sent = dcline["p_mw"]
+        received = sent * (1 - dcline["loss_percent"] / 100) - dcline["loss_mw"]
+        demand += _sum(dcline.assign(bus=dcline["from_bus"]), node, sent)
+        demand -= _sum(dcline.assign(bus=dcline["to_bus"]), node, received)
+    return demand, generation
+
+
+def _power(net: Any, kind: str) -> "pd.Series":
+    """Active power of every row of a table, in service or not [MW]."""
+    table = net[kind]
+    if kind == "shunt":
+        if "step_dependency_table" in table and (table["step_dependency_table"] == True).any():  # noqa: E712
+            raise CaseError(
+                "shunts whose power follows a table (step_dependency_table) have no rule; write "
+                "their p_mw and step"
+            )
+        rated = net.bus["vn_kv"].loc[table["bus"]].to_numpy() / table["vn_kv"]
+        table = table.assign(overvoltage=(rated**2).fillna(1.0))
+    return _POWER[kind][1](table)
+
+
+def _three_phases(table: "pd.DataFrame") -> "pd.Series":
+    return (table["p_a_mw"] + table["p_b_mw"] + table["p_c_mw"]) * table["scaling"]
+
+
+def _is_slack(gen: "pd.DataFrame") -> Any:
+    return gen["slack"].astype(bool) if "slack" in gen else np.zeros(len(gen), dtype=bool)
+
+
+def _slack(
+    net: Any, node: "pd.Series"
+) -> tuple[Float[np.ndarray, " nodes"], Float[np.ndarray, " nodes"]]:
+    """Weights of the nodes that balance the network, and their results [MW] where these count."""
+    weight, balance = np.zeros(node.max() + 1), np.zeros(node.max() + 1)
+    counts = _has_results_of_its_tables(net, node)
+    for kind, table in (("ext_grid", net.ext_grid), ("gen", net.gen[_is_slack(net.gen)])):
+        own = table["slack_weight"].fillna(0.0) if "slack_weight" in table else 1.0
+        # Weights that are all zero, as those of generators are unless set, mean equal shares.
+        weights = own if np.any(own) else 1.0
+        weight += _sum(table, node, weights)
+        if counts:
+            balance += _sum(table, node, net[f"res_{kind}"]["p_mw"].loc[table.index])
+    return weight, balance
+
+
+def _has_results_of_its_tables(net: Any, node: "pd.Series") -> bool:
+    """Whether the results in the network are those of its tables as they are now."""
+    for kind in ("ext_grid", "gen", *_POWER, *_BRANCHES):
+        table, result = net.get(kind), net.get(f"res_{kind}")
+        if table is None or not len(table) or kind in _VOLTAGE_DEPENDENT:
+            continue
+        if result is None or not result.index.equals(table.index):
+            return False
+        if kind in _BRANCHES:
+            if not _flows_where_it_can(net, kind, node):
+                return False
+            continue
+        active = (table["in_service"].astype(bool) & table["bus"].isin(node.index)).to_numpy()
+        power = result["p_mw"].to_numpy(dtype=np.float64)
+        expected = power
+        if kind in _POWER:
+            expected = _power(net, kind).to_numpy(dtype=np.float64)
+        elif kind == "gen":
+            expected = np.where(_is_slack(table), power, table["p_mw"] * table["scaling"])
+        if not np.allclose(power[active], expected[active], rtol=1e-9, atol=1e-9):
+            return False
+    return True
+
+
+def _flows_where_it_can(net: Any, kind: str, node: "pd.Series") -> bool:
+    """Whether the results of branches fit what is in service.
+
+    What is out of service carries nothing; a line in service carries something unless the phases
+    at its ends agree. Phases tell nothing across transformers, which may shift them.
+    """
+    ends = ("hv_bus", "lv_bus") if kind == "trafo" else ("from_bus", "to_bus")
+    side = ("hv", "lv") if kind == "trafo" else ("from", "to")
+    table, result = net[kind], net[f"res_{kind}"]
+    active = table["in_service"].to_numpy(dtype=bool)
+    running = table.index.isin(_branches(net, kind, kind[0], node, ends).index)
+    flow = result[f"p_{side[0]}_mw"].to_numpy(dtype=np.float64)
+    if np.isnan(flow[running]).any() or np.nan_to_num(flow[~active]).any():
+        return False
+    if kind != "line":
+        return True
+    phases = result["va_from_degree"] - result["va_to_degree"]
+    return bool(((flow != 0) | (np.abs(phases.to_numpy()) < 1e-9))[running].all())
 
 
 def _nodes(bus: "pd.DataFrame", switch: "pd.DataFrame") -> "pd.Series":
@@ -124,7 +282,11 @@ def _branches(
     net: Any, kind: str, switch_type: str, node: "pd.Series", ends: tuple[str, str]
 ) -> "pd.DataFrame":
     """The rows of a branch table in service, with the nodes of their ends as ``a`` and ``b``."""
-    table, switch = net[kind], net.switch
+    table, switch = net.get(kind), net.switch
+    if table is None:
+        import pandas as pd
+
+        table = pd.DataFrame(columns=[*ends, "in_service", "xft_pu", "sn_mva"], dtype=np.float64)
     opened = switch[(switch["et"] == switch_type) & ~switch["closed"].astype(bool)]["element"]
     table = table[
         table["in_service"].astype(bool)
@@ -137,18 +299,13 @@ def _branches(
     )
 
 
-def _present(table: "pd.DataFrame", node: "pd.Series") -> np.ndarray:
-    """The nodes with an element of the table in service."""
+def _sum(table: "pd.DataFrame", node: "pd.Series", power: Any) -> Float[np.ndarray, " nodes"]:
+    """A quantity of the elements of a table in service, summed up at every node."""
+    table = table.assign(power=power)
     table = table[table["in_service"].astype(bool) & table["bus"].isin(node.index)]
-    return np.bincount(node.loc[table["bus"]], minlength=node.max() + 1) > 0
-
-
-def _sum(table: "pd.DataFrame", node: "pd.Series") -> Float[np.ndarray, " nodes"]:
-    """Active power of the table's elements in service at every node [MW]."""
-    table = table[table["in_service"].astype(bool) & table["bus"].isin(node.index)]
-    power = (table["p_mw"] * table["scaling"]).to_numpy(dtype=np.float64)
+    weights = table["power"].to_numpy(dtype=np.float64)
     # Without any element, bincount counts in integers.
-    total = np.bincount(node.loc[table["bus"]], weights=power, minlength=node.max() + 1)
+    total = np.bincount(node.loc[table["bus"]], weights=weights, minlength=node.max() + 1)
     return total.astype(np.float64)
 
 
