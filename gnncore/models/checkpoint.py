@@ -191,7 +191,7 @@ def _specification(values: Any, path: Path) -> ModelSpecification:
 def _require_one_model(specification: ModelSpecification, written: str, folder: Path) -> None:
     try:
         other = _specification({"specification": json.loads(written)}, folder / WEIGHTS_NAME)
-    except ValueError as error:  # which CheckpointError is too
+    except (RecursionError, ValueError) as error:  # which CheckpointError is too
         raise CheckpointError(f"{str(folder / WEIGHTS_NAME)!r} specifies no model") from error
     for name in ModelSpecification.model_fields:
         ours, theirs = getattr(specification, name), getattr(other, name)

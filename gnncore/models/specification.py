@@ -1,6 +1,5 @@
 """What a model is made of: a frozen specification, from code, JSON or a TOML file."""
 
-import tomllib
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -10,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 from gnncore.errors import SpecificationError
 from gnncore.models.toml import to_toml
 from gnncore.models.validation import one_line
-from gnncore.storage import StorageError, read_bytes
+from gnncore.storage import StorageError, read_toml
 
 Activation = Literal[
     "identity", "relu", "leaky_relu", "prelu", "elu", "selu",
@@ -214,11 +213,9 @@ class ModelSpecification(_Strict):
             SpecificationError: The file cannot be read, is no TOML, or specifies no model.
         """
         try:
-            values = tomllib.loads(read_bytes(path, max_bytes=2**24).decode())
+            values = read_toml(path)
         except StorageError as error:
-            raise SpecificationError(str(error)) from error
-        except ValueError as error:
-            raise SpecificationError(f"model file {str(path)!r} is no TOML: {error}") from error
+            raise SpecificationError(f"model file: {error}") from error
         return cls(**values)
 
     def to_toml(self) -> str:

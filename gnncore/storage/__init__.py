@@ -28,13 +28,14 @@ from gnncore.storage.errors import (
     StorageError,
 )
 from gnncore.storage.hdf5 import create_dataset, encode_hdf5, read_hdf5, write_hdf5
-from gnncore.storage.json_files import read_json, write_json
+from gnncore.storage.json_files import read_json, read_json_lines, write_json
 from gnncore.storage.links import refuse_links
 from gnncore.storage.lock import LOCK_NAME, exclusive_lock
 from gnncore.storage.manifest import MANIFEST_NAME, Manifest, ManifestEntry, Problem
 from gnncore.storage.reading import read_bytes, sha256
 from gnncore.storage.seal import Owner, check_seal, seal_of
 from gnncore.storage.tensors import load_metadata, load_tensors, save_tensors
+from gnncore.storage.toml_files import read_toml
 
 __all__ = [
     "LOCK_NAME",
@@ -58,6 +59,8 @@ __all__ = [
     "read_bytes",
     "read_hdf5",
     "read_json",
+    "read_json_lines",
+    "read_toml",
     "refuse_links",
     "remove_leftovers",
     "save_tensors",

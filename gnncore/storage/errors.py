@@ -2,6 +2,8 @@
 
 import os
 
+_LONGEST_REASON = 500
+
 
 class StorageError(Exception):
     """A file cannot be read or written; one line that names the path and the cause."""
@@ -10,9 +12,11 @@ class StorageError(Exception):
     def because(
         cls, doing: str, path: str | os.PathLike[str], cause: BaseException | str
     ) -> "StorageError":
-        """The error "cannot <doing> <path>: <cause>", with the cause in one line."""
+        """The error "cannot <doing> <path>: <cause>", with the cause in one line of bounded length."""
         text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
         text = " ".join((text or type(cause).__name__).split())
+        if len(text) > _LONGEST_REASON:  # what a file holds may be repeated in it
+            text = f"{text[:_LONGEST_REASON]}…"
         return cls(f"cannot {doing} {os.fspath(path)!r}: {text}")
 
 

@@ -30,11 +30,15 @@ _LIBRARY_ERRORS = frozenset(
         KeyError,
         MemoryError,
         OSError,
+        NotImplementedError,
         OverflowError,
+        RecursionError,
         RuntimeError,
         TypeError,
         UnicodeDecodeError,
+        UnicodeEncodeError,
         ValueError,
+        ZeroDivisionError,
     }
 )
 
@@ -132,8 +136,8 @@ def read_hdf5(
 
     Before ``read`` sees the file, all of it is walked: links other than to its own objects, data
     kept in other files, cycles, references and other objects, filters other than gzip, shuffle
-    and Fletcher-32, and more than ``max_bytes`` (4 GiB) of data once unpacked are refused. File
-    locking is off, so read-only media work.
+    and Fletcher-32, and more than ``max_bytes`` (4 GiB) or 100 times the file (64 MiB of a small
+    one) of data once unpacked are refused. File locking is off, so read-only media work.
 
     Args:
         path: The file.

@@ -16,6 +16,10 @@ _FILTERS = {_DEFLATE, _SHUFFLE, _FLETCHER32}
 _LARGEST_DEFLATE_RATIO = 1032
 _ROOM_FOR_CHECKSUM = 4
 
+LARGEST_RATIO = 100
+SMALL = 2**26
+"""All data of a file may unpack to 100 times its size, those of a small one to 64 MiB."""
+
 
 class RefusedError(Exception):
     """Something that an honest file of numbers does not hold."""
@@ -27,7 +31,8 @@ def check_file(file: "h5py.File", file_size: int, max_bytes: int) -> None:
     Args:
         file: The open file.
         file_size: Its size on disk [bytes].
-        max_bytes: Limit on all its data once unpacked [bytes].
+        max_bytes: Limit on all its data once unpacked [bytes]; :data:`LARGEST_RATIO` and
+            :data:`SMALL` hold besides, because a header may promise anything.
 
     Raises:
         RefusedError: Links other than hard links, an object reached twice, data in other files,
@@ -62,8 +67,8 @@ class _Budget:
 
     def __init__(self, file_size: int, max_bytes: int) -> None:
         self.file_size = file_size
-        self.max_bytes = max_bytes
-        self.left = max_bytes
+        self.limit = min(max_bytes, max(SMALL, LARGEST_RATIO * file_size))
+        self.left = self.limit
 
     def spend(self, what: str, dtype: Any, shape: tuple[int, ...]) -> None:
         self.left -= self.require(what, dtype, shape)
@@ -78,7 +83,10 @@ class _Budget:
             item_size = self.file_size  # a text is as long as the file at most
         size = math.prod(shape) * item_size
         if size > self.left:
-            raise RefusedError(f"{what} would unpack beyond {self.max_bytes} bytes (max_bytes)")
+            raise RefusedError(
+                f"{what} would unpack beyond {self.limit} bytes (max_bytes, or {LARGEST_RATIO} "
+                "times the file)"
+            )
         return size
 
 
@@ -97,19 +105,19 @@ def _check_dataset(dataset: Any, name: str, budget: _Budget) -> None:
         # A chunk is unpacked whole, however little of it the dataset covers.
         chunk_size = budget.require(f"a chunk of {name}", dtype, plan.get_chunk())
         if _DEFLATE in filters:
-            _check_chunks(dataset, name, chunk_size + _ROOM_FOR_CHECKSUM, budget.max_bytes)
+            _check_chunks(dataset, name, chunk_size + _ROOM_FOR_CHECKSUM, budget.limit)
     budget.spend(name, dtype, dataset.shape)
 
 
-def _check_chunks(dataset: Any, name: str, chunk_size: int, max_bytes: int) -> None:
+def _check_chunks(dataset: Any, name: str, chunk_size: int, limit: int) -> None:
     """Refuse chunks that unpack to more than their size; HDF5 would unpack them to the end."""
     suspects: list[tuple[int, ...]] = []
 
     def look(chunk: Any) -> None:
-        if chunk.size * _LARGEST_DEFLATE_RATIO > max_bytes:
+        if chunk.size * _LARGEST_DEFLATE_RATIO > limit:
             suspects.append(chunk.chunk_offset)
 
-    if dataset.get_storage_size() * _LARGEST_DEFLATE_RATIO > max_bytes:
+    if dataset.get_storage_size() * _LARGEST_DEFLATE_RATIO > limit:
         dataset.chunk_iter(look)
     for offset in suspects:
         _, packed = dataset.read_direct_chunk(offset)

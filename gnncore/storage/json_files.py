@@ -3,6 +3,8 @@
 import json
 import math
 import os
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,8 @@ import numpy as np
 from gnncore.storage.atomic import write_text
 from gnncore.storage.errors import CorruptFileError
 from gnncore.storage.reading import read_bytes
+
+_SURROGATE = re.compile(rb"\\u[dD][89abcdefABCDEF]")
 
 
 def write_json(path: str | os.PathLike[str], value: object) -> None:
@@ -30,10 +34,21 @@ def read_json(path: str | os.PathLike[str], *, max_bytes: int = 2**26) -> Any:
 
     Raises:
         CorruptFileError: Not UTF-8, not JSON, nested too deeply, a repeated key, NaN or an
-            infinity, or too large.
+            infinity, half a character (a lone surrogate), or too large.
         StorageError: The file is missing or not readable.
     """
     return parse_json(read_bytes(path, max_bytes=max_bytes), path)
+
+
+def read_json_lines(path: str | os.PathLike[str], *, max_bytes: int = 2**28) -> Iterator[Any]:
+    """The values in a file of at most ``max_bytes`` (256 MiB) that has one in every line.
+
+    Raises:
+        CorruptFileError: As :func:`read_json`; the line is named.
+        StorageError: The file is missing or not readable.
+    """
+    for number, line in enumerate(read_bytes(path, max_bytes=max_bytes).splitlines(), 1):
+        yield parse_json(line, path, f"line {number}")
 
 
 def to_json(value: object) -> str:
@@ -44,23 +59,37 @@ def to_json(value: object) -> str:
     return text + "\n"
 
 
-def parse_json(data: bytes, path: str | os.PathLike[str]) -> Any:
+def parse_json(data: bytes | str, path: str | os.PathLike[str], what: str = "it") -> Any:
     """The value that ``data``, read from ``path``, encodes.
+
+    Args:
+        data: The JSON.
+        path: The file that it comes from, for the message.
+        what: What of the file it is, for the message.
 
     Raises:
         CorruptFileError: As :func:`read_json`.
     """
     try:
-        return json.loads(
-            data.decode(),
+        value = json.loads(
+            data if isinstance(data, str) else data.decode(),
             parse_float=_finite,
             parse_constant=_refuse,
             object_pairs_hook=_without_repetition,
         )
+        if _SURROGATE.search(data if isinstance(data, bytes) else data.encode()):
+            json.dumps(value, ensure_ascii=False).encode()  # half a character can be in no file
+        return value
     except RecursionError as error:
-        raise CorruptFileError.because("read", path, "its JSON is nested too deeply") from error
+        raise CorruptFileError.because("read", path, f"{what} is nested too deeply") from error
+    except MemoryError as error:
+        raise CorruptFileError.because(
+            "read", path, f"{what} needs more memory than there is"
+        ) from error
     except ValueError as error:
-        raise CorruptFileError.because("read", path, f"it is not valid JSON: {error}") from error
+        raise CorruptFileError.because(
+            "read", path, f"{what} is not valid JSON: {error}"
+        ) from error
 
 
 def _plain(value: object) -> object:

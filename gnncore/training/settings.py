@@ -1,13 +1,12 @@
 """How a model is trained: a frozen set of options, from the command line or a TOML file."""
 
-import tomllib
 from os import PathLike
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gnncore.errors import SpecificationError
-from gnncore.storage import StorageError, read_bytes
+from gnncore.storage import StorageError, read_toml
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -110,11 +109,9 @@ class TrainingSettings(BaseModel):
                 outside its range.
         """
         try:
-            values = tomllib.loads(read_bytes(path, max_bytes=2**20).decode())
+            values = read_toml(path)
         except StorageError as error:
-            raise SpecificationError(str(error)) from error
-        except ValueError as error:
-            raise SpecificationError(f"settings file {str(path)!r} is no TOML: {error}") from error
+            raise SpecificationError(f"settings file: {error}") from error
         return cls(**values | {name: value for name, value in options.items() if value is not None})
 
 

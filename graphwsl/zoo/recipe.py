@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gnncore.storage import StorageError, read_toml
 from graphwsl.errors import ZooError
 from graphwsl.zoo.checkpoint import Scalar
 
@@ -191,8 +192,6 @@ def _read(source: str) -> dict[str, Any]:
             raise ZooError(f"unknown recipe {source!r}; choose one of {known} or give a .toml file")
         return tomllib.loads((FOLDER / f"{source}.toml").read_text(encoding="utf-8"))
     try:
-        return tomllib.loads(Path(source).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ZooError(f"recipe {source!r} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ZooError(f"recipe {source!r} is no valid TOML: {error}") from error
+        return read_toml(source)
+    except StorageError as error:
+        raise ZooError(f"recipe: {error}") from error

@@ -1,12 +1,12 @@
 """What a campaign simulates: a frozen configuration, from the command line or a TOML file."""
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gnncore.storage import StorageError, read_toml
 from gridstab.arguments import as_path
 from gridstab.datasets.grid_source import GridSource
 from gridstab.dynamics.sampling import DOMEGA_RANGE, DTHETA_RANGE
@@ -173,8 +173,6 @@ def one_line(error: ValidationError) -> str:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CaseError(f"campaign file {str(path)!r} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CaseError(f"campaign file {str(path)!r} is no valid TOML: {error}") from error
+        return read_toml(path)
+    except StorageError as error:
+        raise CaseError(f"campaign file: {error}") from error

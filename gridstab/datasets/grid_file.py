@@ -80,7 +80,7 @@ def read_result(path: Path, settings: dict[str, object] | None = None) -> Stabil
     try:
         counts = NodeCounts(**{name: arrays[name] for name in COUNTS})
         grid = _grid(arrays, attributes)
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise CorruptFileError.because("read", path, f"it is no grid file: {error}") from error
     return StabilityResult.of(grid, counts, settings or {})
 
@@ -122,14 +122,14 @@ def read_labels(path: Path) -> LabelledGrid:
         if troublemaker is None and deviation is not None:
             troublemaker = (deviation > SURVIVABILITY_BOUND).astype(np.int64)
         return LabelledGrid(
-            grid_id=int(attributes["grid_id"]),
+            grid_id=_grid_id(attributes["grid_id"]),
             grid=_grid(arrays, attributes),
             snbs=arrays["snbs"],
             survivability=arrays.get("surv"),
             max_frequency_deviation=deviation,
             troublemaker=troublemaker,
         )
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise CorruptFileError.because("read", path, f"it is no grid file: {error}") from error
 
 
@@ -161,6 +161,12 @@ def read_counts(path: Path, owner: Owner) -> NodeCounts:
     if set(arrays) != set(COUNTS):
         raise CorruptFileError.because("read", path, "it holds no counts of a work unit")
     return NodeCounts(**arrays)
+
+
+def _grid_id(value: Any) -> int:
+    if not isinstance(value, np.integer) or not 1 <= value < 2**31:
+        raise ValueError(f"grid_id must be a whole number from 1, got {value!r}")
+    return int(value)
 
 
 def _grid(arrays: dict[str, np.ndarray], attributes: dict[str, Any]) -> PowerGrid:

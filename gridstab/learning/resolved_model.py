@@ -1,6 +1,5 @@
 """Which model is meant by a name, a file or a specification, and how it is trained."""
 
-import tomllib
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 from gnncore.errors import SpecificationError
 from gnncore.models import ModelSpecification
-from gnncore.storage import StorageError, read_bytes
+from gnncore.storage import StorageError, read_toml
 from gnncore.training import TrainingSettings
 from gridstab.learning.features import FeatureSet
 from gridstab.learning.published import DEFAULT_MODEL, published_model
@@ -102,8 +101,6 @@ def _check_fit(resolved: ResolvedModel, task: Task) -> None:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(read_bytes(path, max_bytes=2**24).decode())
+        return read_toml(path)
     except StorageError as error:
-        raise SpecificationError(str(error)) from error
-    except ValueError as error:
-        raise SpecificationError(f"model file {str(path)!r} is no TOML: {error}") from error
+        raise SpecificationError(f"model file: {error}") from error

@@ -1,13 +1,12 @@
 """The report of a trained model: its predictions beside the labels of grids it never saw."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from gnncore.storage import read_bytes
+from gnncore.storage import CorruptFileError, read_json_lines
 from gridstab.counted import counted
 from gridstab.dynamics.intervals import wilson_interval
 from gridstab.errors import DatasetError, InvalidParameterError
@@ -131,10 +130,17 @@ def read_history(path: Path) -> list[dict[str, float | None]]:
         DatasetError: It is damaged.
     """
     try:
-        rows = [json.loads(line) for line in read_bytes(path, max_bytes=2**28).splitlines()]
-    except ValueError as error:
-        raise DatasetError(f"{str(path)!r} is damaged: {error}") from error
+        rows = list(read_json_lines(path))
+    except CorruptFileError as error:
+        raise DatasetError(str(error)) from error
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict) or not all(map(_is_number_or_none, row.values())):
+            raise DatasetError(f"line {number} of {str(path)!r} is no row of a history")
     return rows
+
+
+def _is_number_or_none(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _facts(metrics: dict[str, float], model: TrainedModel, grids: int) -> list[tuple[str, str]]:

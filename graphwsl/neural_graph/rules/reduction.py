@@ -14,7 +14,6 @@ from graphwsl.neural_graph.rules.registry import Call, Result, opaque, rule
 from graphwsl.neural_graph.units import NOTHING, NodeKind, reduced, varying_dims
 from graphwsl.neural_graph.values import Value
 
-
 POSITIONS = frozenset({"argmax", "argmin", "max", "min", "median"})
 """Operators that return places, alone or beside values."""
 

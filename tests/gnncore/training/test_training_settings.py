@@ -35,5 +35,5 @@ def test_files_that_are_no_settings(tmp_path) -> None:
     with pytest.raises(SpecificationError, match=r"settings\.toml"):
         TrainingSettings.from_toml(path)
     path.write_text("epochs = ", encoding="utf-8")
-    with pytest.raises(SpecificationError, match="is no TOML"):
+    with pytest.raises(SpecificationError, match="no valid TOML"):
         TrainingSettings.from_toml(path)

@@ -95,7 +95,7 @@ def test_bad_files(tmp_path: Path, text: str, match: str) -> None:
 
 
 def test_missing_and_binary_files(tmp_path: Path) -> None:
-    with pytest.raises(CaseError, match="cannot be read"):
+    with pytest.raises(CaseError, match="cannot read"):
         Campaign.resolve(tmp_path / "none.toml")
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(CaseError, match="no valid TOML"):
