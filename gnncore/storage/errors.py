@@ -12,7 +12,7 @@ class StorageError(Exception):
     def because(
         cls, doing: str, path: str | os.PathLike[str], cause: BaseException | str
     ) -> "StorageError":
-        """The error "cannot <doing> <path>: <cause>", with the cause in one line of bounded length."""
+        """The error "cannot <doing> <path>: <cause>", the cause in one line, cut if long."""
         text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
         text = " ".join((text or type(cause).__name__).split())
         if len(text) > _LONGEST_REASON:  # what a file holds may be repeated in it

@@ -87,9 +87,8 @@ def parse_json(data: bytes | str, path: str | os.PathLike[str], what: str = "it"
             "read", path, f"{what} needs more memory than there is"
         ) from error
     except ValueError as error:
-        raise CorruptFileError.because(
-            "read", path, f"{what} is not valid JSON: {error}"
-        ) from error
+        reason = f"{what} is not valid JSON: {error}"
+        raise CorruptFileError.because("read", path, reason) from error
 
 
 def _plain(value: object) -> object:

@@ -5,7 +5,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from io import BufferedReader
 
 from gnncore.storage.errors import CorruptFileError, StorageError
 
@@ -38,7 +38,7 @@ def read_bytes(
 @contextmanager
 def open_file(
     path: str | os.PathLike[str], *, max_bytes: int | None = None
-) -> Iterator[tuple[BinaryIO, int]]:
+) -> Iterator[tuple[BufferedReader, int]]:
     """A regular file, open for reading, and its size [bytes].
 
     Raises:

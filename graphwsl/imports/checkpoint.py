@@ -1,19 +1,20 @@
 """Weights from files of others, which may be damaged or hostile, and run no code here."""
 
 import os
-import zipfile
 from collections.abc import Mapping
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gnncore.storage import StorageError
-from gnncore.storage.reading import size_of
+from gnncore.storage.reading import open_file
 from graphwsl.errors import ImportedModelError
 from graphwsl.imports import guards
+from graphwsl.imports.arrays import read_arrays
 from graphwsl.imports.guards import RefusedError
 from graphwsl.imports.safetensors import is_safetensors, parse_safetensors
 
@@ -50,8 +51,7 @@ def read_state_dict(
     """
     name = os.fspath(path)
     try:
-        size = size_of(path, max_bytes=max_bytes)
-        with open(path, "rb") as file:
+        with open_file(path, max_bytes=max_bytes) as (file, size):
             state = _read(file, size, entry, max_bytes)
         return _stripped(_dense(state, max_bytes), strip_prefix)
     # A damaged pickle or archive can make its reader raise anything.
@@ -67,28 +67,27 @@ def damage(path: Path) -> str | None:
     Looks at the first and last bytes alone, so that a zoo of many files is listed in no time.
     """
     try:
-        size = size_of(path)
-        with open(path, "rb") as file:
+        with open_file(path) as (file, size):
             start = file.read(16)
             file.seek(max(0, size - 22))
             return guards.looks_damaged(start, file.read())
-    except (OSError, StorageError) as error:
+    except StorageError as error:
         return str(error).removeprefix(f"cannot read {os.fspath(path)!r}: ")
 
 
-def _read(file: IO[bytes], size: int, entry: str | None, max_bytes: int) -> Mapping[Any, Any]:
+def _read(file: BufferedReader, size: int, entry: str | None, max_bytes: int) -> Mapping[Any, Any]:
     start = file.read(max(len(guards.LEGACY_MAGIC), 9))
     file.seek(0)
     if start.startswith(guards.ZIP_MAGIC):
-        with zipfile.ZipFile(file) as archive:
-            if not any(name.endswith(".pkl") for name in archive.namelist()):
-                guards.check_npz_archive(archive, size, max_bytes)
-                return _flat(_read_arrays(archive), entry)
-            guards.check_torch_archive(archive, size)
+        members = guards.members(file, size)
+        if not any(member.name.lower().endswith(".pkl") for member in members):
+            arrays = read_arrays(file, size, max_bytes)
+            return _flat({name: _tensor(name, array) for name, array in arrays.items()}, entry)
+        guards.check_torch_archive(file, members, size)
     elif start == guards.LEGACY_MAGIC[: len(start)] and start:
-        guards.check_legacy_pickles(file)
+        guards.check_legacy_pickles(file, size)
     elif is_safetensors(start):
-        return _flat(parse_safetensors(file.read()), entry)
+        return _flat(parse_safetensors(file.read(size)), entry)
     else:
         raise RefusedError(
             "it is empty" if not start else "it is no file of torch, safetensors or NumPy (.npz)"
@@ -97,16 +96,11 @@ def _read(file: IO[bytes], size: int, entry: str | None, max_bytes: int) -> Mapp
     return _weights_in(torch.load(file, map_location="cpu", weights_only=True), entry)
 
 
-def _read_arrays(archive: zipfile.ZipFile) -> dict[str, Tensor]:
-    state = {}
-    for member in archive.infolist():
-        with archive.open(member) as file:
-            array = np.lib.format.read_array(file, allow_pickle=False)
-        name = member.filename.removesuffix(".npy")
-        if array.dtype.kind not in "biufc":
-            raise RefusedError(f"{name!r} holds {array.dtype}, not numbers")
-        state[name] = torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))
-    return state
+def _tensor(name: str, array: np.ndarray) -> Tensor:
+    try:
+        return torch.from_numpy(array)
+    except TypeError as error:  # which has no float128, for one
+        raise RefusedError(f"{name!r} holds {array.dtype}, which torch has not") from error
 
 
 def _flat(state: dict[str, Tensor], entry: str | None) -> dict[str, Tensor]:
