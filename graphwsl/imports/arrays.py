@@ -2,6 +2,7 @@
 
 import math
 from io import BufferedIOBase, BytesIO
+from typing import NamedTuple
 
 import numpy as np
 
@@ -36,10 +37,17 @@ def read_arrays(file: BufferedIOBase, size: int, max_bytes: int) -> dict[str, np
     return arrays
 
 
-def read_array_header(
-    file: BufferedIOBase, size: int
-) -> tuple[tuple[int, ...], bool, np.dtype, int]:
-    """Shape, whether columns come first, type and place of the numbers of an ``.npy`` file.
+class ArrayHeader(NamedTuple):
+    """What an ``.npy`` file says of its numbers, and where they begin."""
+
+    shape: tuple[int, ...]
+    by_column: bool
+    dtype: np.dtype
+    start: int
+
+
+def read_array_header(file: BufferedIOBase, size: int) -> ArrayHeader:
+    """The header of an ``.npy`` file, which agrees with the length of the file.
 
     Args:
         file: The open file, at its start.
@@ -57,10 +65,10 @@ def read_array_header(
         raise RefusedError(f"it is no array of NumPy ({type(error).__name__})") from error
     if dtype.kind not in "biufc":
         hint = ", which would need allow_pickle" if dtype.hasobject else ""
-        raise RefusedError(f"it holds {str(dtype)[:100]}, not numbers{hint}")
+        raise RefusedError(f"it holds {str(dtype)[:100]} of shape {shape}, not numbers{hint}")
     if any(length < 0 for length in shape) or size != start + math.prod(shape) * dtype.itemsize:
         raise RefusedError(f"it has {size} bytes, which is not what its header says")
-    return shape, by_column, dtype, start
+    return ArrayHeader(shape, by_column, dtype, start)
 
 
 def _array(name: str, data: bytes) -> np.ndarray:

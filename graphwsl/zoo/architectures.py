@@ -136,7 +136,7 @@ class ArchitectureFactors:
             ZooError: It is not.
         """
         if not holds:
-            raise ZooError(f"{key} of {self.name} must be {what}, got {value!r}")
+            raise ZooError(f"{key} of {self.name} must be {what}, got {_short(value)}")
 
     @property
     def classes(self) -> int:
@@ -147,7 +147,9 @@ class ArchitectureFactors:
     def activation(self) -> str:
         """Name of the activation, one of :data:`graphwsl.zoo.networks.ACTIVATIONS`."""
         name = self.configuration.get("activation") or "tanh"
-        self.require("activation", name, name in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}")
+        self.require(
+            "activation", name, str(name) in ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}"
+        )
         return str(name)
 
     @property
@@ -167,6 +169,11 @@ class ArchitectureFactors:
         rate = self.dropout
         dropout = [nn.Dropout(rate)] if always_drop or rate else []
         return [ACTIVATIONS[self.activation](), *dropout]
+
+
+def _short(value: object) -> str:
+    text = str(value) if isinstance(value, float) else repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}…"
 
 
 def _cnn_s(factors: ArchitectureFactors) -> nn.Module:

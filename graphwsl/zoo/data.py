@@ -13,10 +13,18 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from gnncore.extras import install_command
-from gnncore.storage import read_bytes
+from gnncore.storage import StorageError
+from gnncore.storage.reading import open_file
 from graphwsl.errors import ZooError
+from graphwsl.imports.arrays import read_arrays
+from graphwsl.imports.guards import RefusedError
 
 SPLIT_SEED = 42
+MOST_CLASSES = 2**16
+MOST_VALUES = 2**30
+"""Pixels of all images together once they are resized, 4 GiB in single precision."""
+_MAX_BYTES = 2**32
+_LARGEST_PIXEL = 1e15
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +94,8 @@ def load_images(
         in_channels: Repeat images of one channel so often.
 
     Raises:
-        ZooError: No such data, its package is missing, or arrays that do not fit together.
-        StorageError: The file cannot be read.
+        ZooError: No such data, its package is missing, the file cannot be read or unpacks to more
+            than 100 times its size, arrays that do not fit together, or more than 2³⁰ pixels.
     """
     if name in DATA:
         arrays = DATA[name]()
@@ -99,6 +107,13 @@ def load_images(
         )
     mean = arrays.train.mean() if arrays.mean is None else arrays.mean
     deviation = arrays.train.std() if arrays.deviation is None else arrays.deviation
+    size, channels = image_size or arrays.train.shape[-1], in_channels or 1
+    values = (len(arrays.train) + len(arrays.test)) * channels * size**2
+    if values > MOST_VALUES:
+        raise ZooError(
+            f"{name!r} would have {values:,} pixels with image_size {size} and in_channels "
+            f"{channels}, at most {MOST_VALUES:,} are allowed"
+        )
 
     def prepared(x: np.ndarray) -> Tensor:
         x = x[:, None] if x.ndim == 3 else x
@@ -146,34 +161,38 @@ def _split(images: np.ndarray, labels: np.ndarray, *, test: int) -> _Arrays:
 
 
 def _of_file(path: Path) -> _Arrays:
-    read_bytes(path, only_first=1)  # says in one line why a file cannot be read
+    keys = ("x_train", "y_train", "x_test", "y_test")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            x_train, y_train, x_test, y_test = (
-                np.asarray(file[key]) for key in ("x_train", "y_train", "x_test", "y_test")
-            )
-    except (KeyError, ValueError, OSError) as error:
-        raise ZooError(
-            f"{str(path)!r} must hold the arrays x_train, y_train, x_test and y_test: {error}"
-        ) from error
+        with open_file(path, max_bytes=_MAX_BYTES) as (file, size):
+            found = read_arrays(file, size, _MAX_BYTES)
+    except StorageError as error:
+        raise ZooError(str(error)) from error
+    except RefusedError as error:
+        raise ZooError(f"cannot read {str(path)!r}: {error}") from error
+    missing = [key for key in keys if key not in found]
+    if missing:
+        raise ZooError(f"{str(path)!r} must hold the arrays {', '.join(keys)}; no {missing[0]}")
+    x_train, y_train, x_test, y_test = (found[key] for key in keys)
     for name, x, y in (("train", x_train, y_train), ("test", x_test, y_test)):
-        right = x.ndim in (3, 4) and x.shape[-1] == x.shape[-2] and len(x) > 0
+        right = x.ndim in (3, 4) and x.shape[-1] == x.shape[-2] and x.size > 0
         if not right or x.shape[1:] != x_train.shape[1:] or not _are_finite(x):
             raise ZooError(
                 f"x_{name} of {str(path)!r} must be finite square images of shape (samples, "
                 f"[channels,] size, size), got {x.dtype} of shape {x.shape}"
             )
-        if y.shape != (len(x),) or y.dtype.kind not in "iu" or y.min() < 0:
+        right = y.shape == (len(x),) and y.dtype.kind in "iu"
+        if not right or not 0 <= y.min() <= y.max() < MOST_CLASSES:
             raise ZooError(
-                f"y_{name} of {str(path)!r} must be {len(x)} classes from 0, "
-                f"got {y.dtype} of shape {y.shape}"
+                f"y_{name} of {str(path)!r} must be {len(x)} classes from 0, got {y.dtype} of "
+                f"shape {y.shape}; at most {MOST_CLASSES} classes are allowed"
             )
     scale = 255 if x_train.dtype == np.uint8 else 1
     return _Arrays(x_train / scale, y_train, x_test / scale, y_test)
 
 
 def _are_finite(x: np.ndarray) -> bool:
-    return x.dtype.kind in "iuf" and bool(np.isfinite(x).all())
+    """Whether they are images: numbers of which mean and deviation are finite too."""
+    return x.dtype.kind in "iuf" and bool((np.abs(x) < _LARGEST_PIXEL).all())
 
 
 def _resized(name: str, x: np.ndarray, size: int | None) -> np.ndarray:

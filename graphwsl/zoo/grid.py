@@ -57,7 +57,7 @@ def rows(recipe: Recipe) -> list[Row]:
         grid["seed"] = tuple(range(1, recipe.seeds + 1))
     total = math.prod(len(values) for values in grid.values())
     wanted = total if recipe.sample is None else recipe.sample
-    if wanted > min(total, LARGEST):
+    if wanted > min(total, LARGEST) or total >= 2**63:
         raise ZooError(
             f"the zoo cannot have {wanted:,} networks: the grid has {total:,}, "
             f"a zoo at most {LARGEST:,}"

@@ -10,12 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from gnncore.storage import StorageError, read_toml
 from graphwsl.errors import ZooError
+from graphwsl.zoo.architectures import LARGEST, LARGEST_FACTOR
 from graphwsl.zoo.checkpoint import Scalar
 
 FOLDER = files("graphwsl.zoo") / "recipes"
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1, le=10**6)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Width = Annotated[int, Field(ge=1, le=LARGEST_FACTOR)]
+Depth = Annotated[int, Field(ge=1, le=LARGEST["depth"])]
+Pixels = Annotated[int, Field(ge=1, le=LARGEST["image_size"])]
 
 
 class _Frozen(BaseModel):
@@ -32,8 +37,8 @@ class Data(_Frozen):
     """
 
     name: str
-    image_size: Count | None = None
-    in_channels: Count | None = None
+    image_size: Pixels | None = None
+    in_channels: Pixels | None = None
 
 
 class Factors(_Frozen):
@@ -56,7 +61,7 @@ class Factors(_Frozen):
     """
 
     architecture: str
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    seed: Seed = 0
     activation: str = "tanh"
     initialisation: str = "kaiming_uniform"
     optimiser: Literal["adam", "sgd"] = "adam"
@@ -64,10 +69,10 @@ class Factors(_Frozen):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     data_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
-    width: Count | None = None
-    depth: Count | None = None
-    patch_size: Count | None = None
-    heads: Count | None = None
+    width: Width | None = None
+    depth: Depth | None = None
+    patch_size: Pixels | None = None
+    heads: Depth | None = None
 
 
 class Recipe(_Frozen):
@@ -92,7 +97,7 @@ class Recipe(_Frozen):
     keep: Literal["every"] | tuple[Annotated[int, Field(ge=0)], ...] = "every"
     seeds: Count | None = None
     sample: Count | None = None
-    sample_seed: Annotated[int, Field(ge=0)] = 0
+    sample_seed: Seed = 0
     fixed: dict[str, Scalar] = {}
     grid: dict[str, tuple[Scalar, ...]] = {}
 
@@ -182,7 +187,9 @@ def one_line(error: ValidationError, model: type[BaseModel]) -> str:
     if problem["type"] == "missing":
         return f"{where} is missing; set it"
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    return f"{where} must be {message}, got {problem['input']!r}" if where else message
+    given = repr(problem["input"])
+    given = given if len(given) <= 100 else f"{given[:97]}…"
+    return f"{where} must be {message}, got {given}" if where else message
 
 
 def _read(source: str) -> dict[str, Any]:

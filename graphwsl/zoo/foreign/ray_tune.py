@@ -36,7 +36,7 @@ RESULTS = "result.json"
 WEIGHTS = "checkpoints"
 _CHECKPOINT = re.compile(r"checkpoint_(\d+)")
 _DEEPEST = 3
-_MAX_JSON_BYTES = 2**28
+_MAX_JSON_BYTES = 2**26
 
 # What the names of architectures stand for, and the size of the images that they are for.
 _ARCHITECTURES: dict[str, tuple[str, int]] = {
@@ -148,6 +148,9 @@ def _list_trial(zoo: Path, trial: Path, listing: _Listing) -> None:
     try:
         epochs = _results(trial / RESULTS, f"{model}/{RESULTS}", listing.problems)
         configuration = _configuration(trial, epochs)
+    except RecursionError:
+        listing.problems.append(Problem(model, "its configuration is nested too deeply"))
+        return
     except (StorageError, ZooError) as error:
         reason = str(error).replace(str(trial) + os.sep, "")
         listing.problems.append(Problem(model, reason))
@@ -186,7 +189,7 @@ def _results(path: Path, place: str, problems: list[Problem]) -> dict[int, _Epoc
     for number, line in enumerate(read_bytes(path, max_bytes=_MAX_JSON_BYTES).splitlines(), 1):
         try:
             row = json.loads(line)
-            epochs[int(row["training_iteration"])] = _Epoch(_metrics(row), row.get("config"))
+            epochs[_epoch(row["training_iteration"])] = _Epoch(_metrics(row), row.get("config"))
         except (
             ArithmeticError,
             AttributeError,
@@ -198,6 +201,13 @@ def _results(path: Path, place: str, problems: list[Problem]) -> dict[int, _Epoc
             if line.strip():
                 problems.append(Problem(place, f"line {number} is no result of an epoch"))
     return epochs
+
+
+def _epoch(value: Any) -> int:
+    number = int(value)
+    if not 0 <= number < 2**53:
+        raise ValueError(f"there is no epoch {number:.3g}")
+    return number
 
 
 def _configuration(trial: Path, epochs: dict[int, _Epoch]) -> dict[str, Scalar]:

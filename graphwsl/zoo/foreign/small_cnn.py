@@ -12,20 +12,22 @@ torch has them. Layers come in order, each bias before its kernel, where ``layou
 
 import csv
 import gzip
-import io
 import math
 import re
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gnncore.storage import StorageError
-from gnncore.storage.reading import size_of
+from gnncore.storage.reading import open_file, size_of
 from graphwsl.errors import ZooError
+from graphwsl.imports.arrays import read_array_header
+from graphwsl.imports.guards import RefusedError
 from graphwsl.zoo.checkpoint import Checkpoint, Problem, Scalar
 from graphwsl.zoo.foreign.factors import SMALL_CNN_FACTORS, renamed
 from graphwsl.zoo.foreign.foreign_zoo import METRICS_OF_TRAINING, ForeignZoo
@@ -34,6 +36,10 @@ from graphwsl.zoo.foreign.keras_columns import Variable, variables
 WEIGHTS, METRICS, LAYOUT = "weights.npy", "metrics.csv.gz", "layout.csv"
 _IMAGE_SIZES = {"mnist": 28, "fashion_mnist": 28}
 _MAX_TABLE_BYTES = 2**30
+_LARGEST_RATIO = 100
+_SMALL_TABLE_BYTES = 2**20
+_LONGEST_LINE = 2**16
+"""A table may unpack to 1 GiB and to 100 times its size, a small one to 1 MiB."""
 
 
 def is_small_cnn_zoo(folder: Path) -> bool:
@@ -75,7 +81,7 @@ class SmallCNNZoo(ForeignZoo):
         try:
             weights = _map(path / WEIGHTS)
             columns = variables(path / LAYOUT, weights.shape[1])
-            header, lines = _table(path / METRICS)
+            header, lines = _table(path / METRICS, len(weights))
         except StorageError as error:
             raise ZooError(str(error)) from error
         if len(lines) != len(weights):
@@ -89,7 +95,7 @@ class SmallCNNZoo(ForeignZoo):
             place = f"{METRICS}, row {number + 1}"
             try:
                 checkpoint = _checkpoint(header, cells, shared)
-            except ValueError as error:
+            except (ArithmeticError, ValueError) as error:
                 problems.append(Problem(place, str(error)))
                 continue
             key = (checkpoint.model, checkpoint.epoch)
@@ -119,34 +125,38 @@ def _order(name: str) -> tuple[int, bool]:
 
 def _map(path: Path) -> np.ndarray:
     """The matrix in a file, mapped into memory once its size is known to be right."""
-    size = size_of(path)
     try:
-        with open(path, "rb") as file:
-            version = np.lib.format.read_magic(file)
-            read_header = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }[version]
-            shape, by_column, dtype = read_header(file)
-            start = file.tell()
-    except (ValueError, LookupError, OSError, EOFError) as error:
-        raise ZooError(f"{str(path)!r} is no array of NumPy") from error
+        with open_file(path) as (file, size):
+            header = read_array_header(file, size)
+    except RefusedError as error:
+        raise ZooError(f"cannot read {str(path)!r}: {error}") from error
+    shape, dtype = header.shape, header.dtype
     if len(shape) != 2 or dtype.kind != "f" or min(shape) < 1:
         raise ZooError(f"{str(path)!r} holds {dtype} of shape {shape}, not a matrix of floats")
-    if size != start + math.prod(shape) * dtype.itemsize:
-        raise ZooError(f"{str(path)!r} has {size} bytes, which is not what its header says")
-    return np.memmap(path, dtype, "r", start, shape, "F" if by_column else "C")
+    try:
+        order: Literal["F", "C"] = "F" if header.by_column else "C"
+        return np.memmap(path, dtype, "r", header.start, shape, order)
+    except (OSError, OverflowError, ValueError) as error:
+        raise ZooError(f"cannot map {str(path)!r} into memory: {error}") from error
 
 
-def _table(path: Path) -> tuple[dict[str, int], list[list[str]]]:
-    """The columns of a compressed table by name, and its rows."""
-    size_of(path)
+def _table(path: Path, most: int) -> tuple[dict[str, int], list[list[str]]]:
+    """The columns of a compressed table by name, and its rows, not many more than ``most``."""
+    rows: list[list[str]] = []
+    size = size_of(path)
+    left = min(_MAX_TABLE_BYTES, max(_SMALL_TABLE_BYTES, _LARGEST_RATIO * size))
     try:
         with gzip.open(path, "rb") as file:
-            data = file.read(_MAX_TABLE_BYTES + 1)
-        if len(data) > _MAX_TABLE_BYTES:
-            raise ZooError(f"{str(path)!r} unpacks to more than {_MAX_TABLE_BYTES} bytes")
-        rows = list(csv.reader(io.StringIO(data.decode())))
+            while line := file.readline(_LONGEST_LINE + 1):
+                left -= len(line)
+                if left < 0:
+                    raise ZooError(f"{str(path)!r} unpacks to far more than its {size} bytes")
+                if len(line) > _LONGEST_LINE or len(rows) > most + 1:
+                    raise ZooError(
+                        f"row {len(rows)} of {str(path)!r} is too long, or one too many: there are "
+                        f"{most} rows of weights"
+                    )
+                rows += csv.reader([line.decode()], strict=True)  # no cell goes over two lines
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise ZooError(f"{str(path)!r} is no compressed table: {error}") from error
     header = {name: column for column, name in enumerate(rows[0] if rows else [])}
@@ -169,6 +179,8 @@ def _checkpoint(
         shared[factors] = _configuration(dict(zip(names, factors, strict=True)))
     metrics = {name: float(cells[header[name]]) for name in METRICS_OF_TRAINING}
     epoch = int(float(cells[header["step"]]))
+    if not 0 <= epoch < 2**53:
+        raise ValueError(f"its step is {epoch:.3g}, which no training reaches")
     return Checkpoint(cells[header["modeldir"]], epoch, shared[factors], metrics)
 
 

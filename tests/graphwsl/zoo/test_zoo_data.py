@@ -105,7 +105,7 @@ def test_arrays_that_do_not_fit_are_refused(
 def test_files_that_run_code_are_refused(tmp_path: Path) -> None:
     objects = np.array([{"a": 1}], dtype=object)
     np.savez(tmp_path / "mine.npz", **arrays(x_train=objects))
-    with pytest.raises(ZooError, match="must hold the arrays x_train, y_train, x_test and y_test"):
+    with pytest.raises(ZooError, match="allow_pickle"):
         load_images(str(tmp_path / "mine.npz"))
 
 

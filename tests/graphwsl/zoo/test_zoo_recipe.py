@@ -143,7 +143,7 @@ def test_recipes_of_files(tmp_path: Path) -> None:
     file.write_text("epochs = ", encoding="utf-8")
     with pytest.raises(ZooError, match="is no valid TOML"):
         Recipe.resolve(file)
-    with pytest.raises(ZooError, match="cannot read .*: No such file"):
+    with pytest.raises(ZooError, match="No such file"):
         Recipe.resolve(tmp_path / "none.toml")
     with pytest.raises(ZooError, match="unknown recipe 'none'; choose one of cnn_l, "):
         Recipe.resolve("none")
