@@ -1,20 +1,26 @@
 """A program of several commands whose foreseen errors are one line and an exit code."""
 
 import errno
+import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from io import TextIOWrapper
 from itertools import pairwise
 from typing import Any, TextIO, TypeGuard
 
 import typer
 from typer.core import TyperGroup
 
+from gnncore.command_line.output import printable
+
+_LONGEST_ERROR = 2000
+_OF_STREAMS = (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG, errno.EDQUOT)
+_OF_THE_USER = (errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
+
 UsageError: Any = typer.BadParameter.__base__
 """Click's class, of which newer releases of typer carry their own copy."""
-
-_OUTPUT_ERRORS = {errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EBADF}
 
 
 class Commands(TyperGroup):
@@ -38,6 +44,9 @@ class Commands(TyperGroup):
     def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
         """Run, and exit with the code."""
         args = sys.argv[1:] if args is None else list(args)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # names can be half a character
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = self._warn
@@ -59,10 +68,13 @@ class Commands(TyperGroup):
                 code = self._fail(str(error), 1)
             elif isinstance(error, (GnncoreError, type(self).user_error())):
                 code = self._fail(str(error), 2)
-            elif _is_of_output(error):
-                _forget_output()
+            elif isinstance(error, OSError) and error.strerror:
+                if _is_of_output(error):
+                    _forget_output()
                 broken = isinstance(error, BrokenPipeError)  # by a reader who has read enough
-                code = 1 if broken else self._fail(f"cannot write the output: {error.strerror}", 1)
+                code = 1 if broken else self._fail(*_told(error))
+            elif isinstance(error, MemoryError):
+                code = self._fail("that needs more memory than there is", 1)
             else:
                 raise
         sys.exit(code if isinstance(code, int) else 0)
@@ -82,14 +94,15 @@ class Commands(TyperGroup):
 
     def _fail(self, message: str, code: int) -> int:
         if message:  # none where the help was printed instead
+            line = printable(f"{self.program}: " + " ".join(message.split()), _LONGEST_ERROR)
             with suppress(OSError):  # nobody is left to be told
-                typer.echo(f"{self.program}: " + " ".join(message.split()), err=True)
+                typer.echo(line, err=True)
         return code
 
 
 def _is_of_output(error: Exception) -> TypeGuard[OSError]:
     """Whether a standard stream failed, of which an error, unlike that of a file, has no name."""
-    return isinstance(error, OSError) and error.filename is None and error.errno in _OUTPUT_ERRORS
+    return isinstance(error, OSError) and error.filename is None and error.errno in _OF_STREAMS
 
 
 def _forget_output() -> None:
@@ -99,6 +112,16 @@ def _forget_output() -> None:
             getattr(sys, name).flush()
         except OSError:
             setattr(sys, name, None)
+
+
+def _told(error: OSError) -> tuple[str, int]:
+    """What to say of a file or stream that the system refuses, and the exit code."""
+    if _is_of_output(error):
+        return f"cannot write the output: {error.strerror}", 1
+    if error.filename is None:
+        return f"the system refuses: {error.strerror}", 1
+    name = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename
+    return f"cannot use {name!r}: {error.strerror}", 2 if error.errno in _OF_THE_USER else 1
 
 
 def _given(error: Any, args: Sequence[str]) -> str:

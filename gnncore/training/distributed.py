@@ -12,6 +12,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from gnncore.errors import TrainingError
 
+_OF_TORCHRUN = ("RANK", "MASTER_ADDR", "MASTER_PORT")
+
 
 @dataclass(frozen=True)
 class Processes:
@@ -79,9 +81,12 @@ def processes_on(device: str) -> Iterator[Processes]:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<number>``.
 
     Raises:
-        TrainingError: The device is not there.
+        TrainingError: The device is not there, or the environment says that there are other
+            processes, but not how to reach them.
     """
-    own_group = int(os.environ.get("WORLD_SIZE", "1")) > 1 and not distributed.is_initialized()
+    own_group = _number("WORLD_SIZE", 1) > 1 and not distributed.is_initialized()
+    if own_group:
+        _require_torchrun()
     place = find_device(device)
     if own_group:
         distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
@@ -101,6 +106,27 @@ def without_sync(model: nn.Module) -> AbstractContextManager[None]:
     return nullcontext()
 
 
+def _require_torchrun() -> None:
+    missing = [name for name in _OF_TORCHRUN if not os.environ.get(name)]
+    if missing:
+        raise TrainingError(
+            f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but {missing[0]} is not set; start the "
+            "processes with torchrun, or unset WORLD_SIZE"
+        )
+    if _number("RANK", 0) >= _number("WORLD_SIZE", 1):
+        raise TrainingError(
+            f"RANK must be below WORLD_SIZE {os.environ['WORLD_SIZE']}, got {os.environ['RANK']}"
+        )
+
+
+def _number(variable: str, default: int) -> int:
+    """The value of an environment variable that counts processes."""
+    text = os.environ.get(variable) or str(default)
+    if not text.isdecimal() or len(text) > 9:
+        raise TrainingError(f"the environment variable {variable} must be a number, got {text!r}")
+    return int(text)
+
+
 def find_device(name: str) -> torch.device:
     """The device of a name, as :class:`gnncore.training.TrainingSettings` takes it.
 
@@ -110,7 +136,7 @@ def find_device(name: str) -> torch.device:
     there = torch.cuda.is_available()
     if name == "cpu" or (name == "auto" and not there):
         return torch.device("cpu")
-    number = int(name.partition(":")[2] or os.environ.get("LOCAL_RANK", "0"))
+    number = int(name.partition(":")[2] or _number("LOCAL_RANK", 0))
     if not there or number >= torch.cuda.device_count():
         raise TrainingError(f"device {name!r} is not there; choose 'cpu' or 'auto'")
     return torch.device("cuda", number)

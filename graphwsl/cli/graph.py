@@ -118,8 +118,9 @@ def _counts(made: "NeuralGraph", coverage: "Coverage") -> dict[str, Any]:
 
 
 def _print_coverage(coverage: "Coverage", tensors: bool) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from gnncore.command_line.output import cell, console
 
     rows: dict[str, list[int]] = {}
     for row in coverage.tensors:
@@ -131,8 +132,8 @@ def _print_coverage(coverage: "Coverage", tensors: bool) -> None:
     for title in ("tensors", "edges", "nodes", "opaque", "unread"):
         table.add_column(title, justify="right")
     for name, counts in rows.items():
-        table.add_row(name, *(f"{count:,}" if count else "" for count in counts))
-    Console(highlight=False).print(table)
+        table.add_row(cell(name), *(f"{count:,}" if count else "" for count in counts))
+    console().print(table)
     typer.echo(
         f"{coverage.mapped:,} of {coverage.num_parameters:,} parameters mapped "
         f"({coverage.share_mapped:.2%})"

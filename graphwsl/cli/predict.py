@@ -120,21 +120,19 @@ def _metrics(
 
 
 def _print(summary: dict[str, Any], limit: int) -> None:
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
-    from rich.text import Text
+
+    from gnncore.command_line.output import cell, console
 
     print_left_out(summary["left_out"])
     rows = summary["rows"]
     if not isinstance(rows[0]["prediction"], str | bool):
         rows = sorted(rows, key=lambda row: -row["prediction"])
-    table = Table("network", "model", "epoch", escape(summary["target"]), "truth")
+    table = Table("network", "model", "epoch", cell(summary["target"]), "truth")
     for row in rows[:limit]:
-        cells = [row["network"], row["model"], str(row["epoch"])]
-        cells += [_text(row["prediction"]), _text(row["label"])]
-        table.add_row(*map(Text, cells))
-    Console().print(table)
+        cells = [_text(row["prediction"]), _text(row["label"])]
+        table.add_row(*map(cell, (row["network"], row["model"], row["epoch"], *cells)))
+    console().print(table)
     if len(rows) > limit:
         typer.echo(f"{len(rows) - limit:,} more; --json lists all")
     names = {"r2": "R²", "kendall_tau": "Kendall τ", "mae": "mean absolute error"}

@@ -109,8 +109,9 @@ def summarise(trained: "TrainedPredictor", out: Path) -> dict[str, Any]:
 
 
 def _print(summary: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from gnncore.command_line.output import console
 
     networks, checkpoints = summary["networks"], summary["checkpoints"]
     typer.echo(summary["out"])
@@ -125,7 +126,7 @@ def _print(summary: dict[str, Any]) -> None:
         cells = [_text(summary[part].get(name)) for part in ("valid", "test")]
         table.add_row(names.get(name, name), *cells)
     typer.echo(f"{summary['target']}, predicted")
-    Console().print(table)
+    console().print(table)
 
 
 def _text(value: float | None) -> str:

@@ -47,8 +47,10 @@ def zoo_problems(zoo: Path) -> list[str]:
 
 def report_problems(folder: Path, problems: Sequence[str]) -> None:
     """Print the problems and exit with code 1, or say that there are none."""
+    from gnncore.command_line.output import say
+
     for problem in problems:
-        typer.echo(problem)
+        say(problem)
     if problems:
         raise typer.Exit(1)
     typer.echo(f"{folder}: all files are as they should be")

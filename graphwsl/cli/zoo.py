@@ -148,13 +148,15 @@ def _order(value: Any) -> tuple[str, Any]:
 
 
 def _print(summary: dict[str, Any]) -> None:
+    from gnncore.command_line.output import LONGEST_CELL, printable, say
+
     networks, checkpoints = summary["networks"], summary["checkpoints"]
     typer.echo(f"{summary['zoo']}: {networks:,} networks, {checkpoints:,} checkpoints")
     for name, values in {"epochs": summary["epochs"], **summary["factors"]}.items():
         text = ", ".join(map(str, values))
         if len(values) > LISTED:
             text = f"{len(values)} values from {values[0]} to {values[-1]}"
-        typer.echo(f"{name} = {text}")
+        say(f"{printable(name, LONGEST_CELL)} = {printable(text, 4 * LONGEST_CELL)}")
     if summary["test_accuracy"]:
         accuracy = summary["test_accuracy"]
         typer.echo(
@@ -162,7 +164,7 @@ def _print(summary: dict[str, Any]) -> None:
             f"from {accuracy['lowest']:.1%} to {accuracy['highest']:.1%}"
         )
     for path, reason in summary["problems"][:LISTED]:
-        typer.echo(f"left out: {path}: {reason}")
+        say(f"left out: {path}: {reason}")
     if len(summary["problems"]) > LISTED:
         typer.echo(f"left out: {len(summary['problems']) - LISTED} more")
     if "seconds" in summary:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from graphwsl.errors import GraphwslError, ImportedModelError
 
+_LONGEST_REASON = 300
 ExampleInputs = Tensor | tuple[Any, ...] | dict[str, Any]
 
 
@@ -29,7 +30,7 @@ def load_model(
 
     Raises:
         ImportedModelError: There is no such file, module or function, or it returns something
-            else.
+            else, raises, or asks Python to exit.
         UnsupportedModelError: The file uses what is not supported, or the network does not run on
             inputs of guessed shapes.
 
@@ -61,7 +62,7 @@ def load_model(
         )
     raise ImportedModelError(
         f"{text!r} must return a module, or a module and its example inputs, "
-        f"got {type(made).__name__}"
+        f"got {'None' if made is None else type(made).__name__}"
     )
 
 
@@ -75,13 +76,19 @@ def _made(text: str, place: str, name: str) -> Any:
         if isinstance(found, nn.Module) or not callable(found):
             return found
         return found()
-    except GraphwslError:
+    except (GraphwslError, KeyboardInterrupt):
         raise
-    except Exception as error:  # whatever the code of the module raises
-        reason = " ".join(str(error).split())
-        raise ImportedModelError(
-            f"{text!r} gives no network: {type(error).__name__}: {reason}"
-        ) from error
+    except BaseException as error:  # whatever the code of the module raises, exits included
+        raise ImportedModelError(f"{text!r} gives no network: {_theirs(error)}") from error
+
+
+def _theirs(error: BaseException) -> str:
+    """What code of the user raised, in one line; even its text is made by their code."""
+    try:
+        reason = " ".join(str(error).split())[:_LONGEST_REASON]
+    except Exception:
+        reason = "its text cannot be shown"
+    return f"{type(error).__name__}: {reason}" if reason else type(error).__name__
 
 
 def _drawn(text: str, shapes: Mapping[str, Sequence[int]] | None) -> ExampleInputs:

@@ -23,11 +23,11 @@ def engines(as_json: bool = typer.Option(False, "--json", help="Print one JSON o
             )
         )
         return
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+
+    from gnncore.command_line.output import console
 
     table = Table("engine", "usable", "version", "why not")
     for name, state in states.items():
-        table.add_row(name, "yes" if state.usable else "no", state.version, escape(state.why))
-    Console().print(table)
+        table.add_row(name, "yes" if state.usable else "no", state.version, state.why)
+    console().print(table)

@@ -18,6 +18,7 @@ def info(
     ),
 ) -> None:
     """Show the configuration and the labels of a run."""
+    from gnncore.command_line.output import say
     from gridstab.cli.summary import print_json, print_summary, summarise, write_csv
     from gridstab.datasets.run_folder import RunFolder
 
@@ -31,7 +32,7 @@ def info(
     config = summary["config"]
     for section in ("campaign", "imported"):
         for name, value in config.get(section, {}).items():
-            typer.echo(f"{name} = {value}")
+            say(f"{name} = {value}")
     typer.echo(f"code version = {config['code_version']}")
     if rows is not None:
         typer.echo(f"wrote {csv} ({rows:,} nodes)")

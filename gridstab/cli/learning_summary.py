@@ -34,8 +34,8 @@ def summarise_training(folder: Path, trained: "TrainedModel") -> dict[str, Any]:
 
 def print_training(summary: dict[str, Any]) -> None:
     """The dictionary of :func:`summarise_training` for people, on stdout."""
-    from rich.console import Console
-
+    from gnncore.command_line.output import console as make_console
+    from gnncore.command_line.output import printable
     from gridstab.counted import counted
 
     config = summary["config"]
@@ -47,9 +47,9 @@ def print_training(summary: dict[str, Any]) -> None:
         f"best of {counted(summary['epochs'], 'epoch')}: "
         f"{summary['best_epoch']}",
     )
-    console = Console()
+    console = make_console()
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(printable(line), soft_wrap=True)
     print_metrics(
         f"{summary['title']}, predicted", {split: summary[split] for split in ("valid", "test")}
     )
@@ -57,8 +57,10 @@ def print_training(summary: dict[str, Any]) -> None:
 
 def print_metrics(title: str, metrics: dict[str, dict[str, float]]) -> None:
     """One column a split, one row a metric, on stdout."""
-    from rich.console import Console
     from rich.table import Table
+
+    from gnncore.command_line.output import cell
+    from gnncore.command_line.output import console as make_console
 
     table = Table("metric")
     for split in metrics:
@@ -66,7 +68,7 @@ def print_metrics(title: str, metrics: dict[str, dict[str, float]]) -> None:
     names = dict.fromkeys(name for values in metrics.values() for name in values)
     for name in sorted(names, key=lambda name: list(_NAMES).index(name) if name in _NAMES else 99):
         row = [f"{values[name]:.4g}" if name in values else "" for values in metrics.values()]
-        table.add_row(_NAMES.get(name, name), *row)
-    console = Console()
-    console.print(title, markup=False, highlight=False, soft_wrap=True)
+        table.add_row(cell(_NAMES.get(name, name)), *row)
+    console = make_console()
+    console.print(printable(title), soft_wrap=True)
     console.print(table)

@@ -28,13 +28,13 @@ def summarise_predictions(found: "Predictions") -> dict[str, Any]:
 
 def print_predictions(summary: dict[str, Any]) -> None:
     """The dictionary of :func:`summarise_predictions` for people, on stdout."""
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
+    from gnncore.command_line.output import cell
+    from gnncore.command_line.output import console as make_console
     from gridstab.cli.learning_summary import print_metrics
 
-    console = Console()
+    console = make_console()
     table = Table()
     labelled = "label" in summary["weakest"][0]
     interval = "low" in summary["weakest"][0]
@@ -43,13 +43,11 @@ def print_predictions(summary: dict[str, Any]) -> None:
     for column in columns:
         table.add_column(column)
     for row in summary["weakest"]:
-        cells = [str(row["grid"]), escape(row["name"]), f"{row['prediction']:.3f}"]
+        cells = [str(row["grid"]), row["name"], f"{row['prediction']:.3f}"]
         cells += [f"{row['label']:.3f}"] if labelled else []
         cells += [f"{row['low']:.3f} to {row['high']:.3f}"] if interval else []
-        table.add_row(*cells)
-    console.print(
-        f"Weakest nodes of {summary['name']}", markup=False, highlight=False, soft_wrap=True
-    )
+        table.add_row(*map(cell, cells))
+    console.print(f"Weakest nodes of {cell(summary['name'])}", soft_wrap=True)
     console.print(table)
     if summary["metrics"]:
         print_metrics(f"{summary['title']}, compared with the labels", {"": summary["metrics"]})
@@ -60,7 +58,5 @@ def print_predictions(summary: dict[str, Any]) -> None:
         ratio = f"; their simulation took {simulated:,.1f} s, {times:,.0f} times as long"
     console.print(
         f"{summary['nodes']:,} nodes predicted in {summary['seconds']:.3f} s{ratio}",
-        markup=False,
-        highlight=False,
         soft_wrap=True,
     )

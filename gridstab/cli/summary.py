@@ -140,15 +140,15 @@ def write_csv(folder: "RunFolder", path: Path) -> int:
 
 def print_summary(summary: dict[str, Any]) -> None:
     """The dictionary of :func:`summarise` for people, on stdout."""
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
+    from gnncore.command_line.output import cell, printable
+    from gnncore.command_line.output import console as make_console
     from gridstab.counted import counted
 
-    console = Console()
+    console = make_console()
     state = "" if summary["complete"] else f" (unfinished: {counted(summary['grids'], 'grid')})"
-    console.print(f"{summary['run']}{state}", markup=False, highlight=False, soft_wrap=True)
+    console.print(printable(f"{summary['run']}{state}"), soft_wrap=True)
     if summary["mean_snbs"] is None:
         return
     table = Table(
@@ -156,7 +156,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     )
     for row in summary["weakest"]:
         interval = f"{row['low']:.3f} to {row['high']:.3f}"
-        table.add_row(str(row["grid"]), escape(row["name"]), f"{row['snbs']:.3f}", interval)
+        table.add_row(str(row["grid"]), cell(row["name"]), f"{row['snbs']:.3f}", interval)
     console.print(table)
     facts = Table.grid(padding=(0, 2))
     facts.add_row("mean SNBS", f"{summary['mean_snbs']:.4f}")

@@ -16,6 +16,7 @@ def verify(
     Of a training the files are checked, of a bare model the weights against their own checksum.
     Lists each problem in a line and exits with code 1 if there is any.
     """
+    from gnncore.command_line.output import say
     from gridstab.cli.folders import is_model, is_training
 
     if is_training(run):
@@ -31,7 +32,7 @@ def verify(
 
         kind, problems = "a run: all files and counts", verify_run(run)
     for problem in problems:
-        typer.echo(problem)
+        say(problem)
     if problems:
         raise typer.Exit(1)
     typer.echo(f"{run}: {kind} are as they should be")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,17 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, helper, nump
 from graphwsl.errors import ImportedModelError, UnsupportedModelError
 
 STANDARD_DOMAINS = ("", "ai.onnx")
+MOST_NODES = 200_000
+"""Nodes of a network, its functions in place."""
+
+_KINDS = {
+    AttributeProto.FLOAT,
+    AttributeProto.INT,
+    AttributeProto.STRING,
+    AttributeProto.FLOATS,
+    AttributeProto.INTS,
+    AttributeProto.STRINGS,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +81,24 @@ class Graph:
             for branch in node.branches:
                 yield from branch.nested()
 
+    @cached_property
+    def last_uses(self) -> tuple[tuple[str, ...], ...]:
+        """For each node, the values computed by nodes that nothing reads after it."""
+        last: dict[str, int] = {}
+        for place, node in enumerate(self.nodes):
+            last.update(dict.fromkeys(node.outputs, place))
+            read = [node.inputs]
+            for branch in node.branches:
+                for graph in branch.nested():
+                    read += [graph.outputs, *(inner.inputs for inner in graph.nodes)]
+            for names in read:
+                last.update({name: place for name in names if name in last})
+        done: list[list[str]] = [[] for _ in self.nodes]
+        for name, place in last.items():
+            if name not in self.outputs:
+                done[place].append(name)
+        return tuple(map(tuple, done))
+
     def uses(self) -> Iterator[tuple[str, Node, int]]:
         """Every use of a value, also by the branches: its name, the node, and which input it is."""
         for graph in self.nested():
@@ -95,6 +125,8 @@ def _parse_graph(proto: GraphProto, versions: dict[str, int]) -> Graph:
             f"graph {proto.name!r} has sparse initialisers; export it with dense ones"
         )
     tensors = {tensor.name: _array(tensor, tensor.name) for tensor in proto.initializer}
+    if len(proto.node) > MOST_NODES:
+        raise ImportedModelError(f"a graph has {len(proto.node):,} nodes, more than {MOST_NODES:,}")
     inputs = tuple(one.name for one in proto.input if one.name not in tensors)
     nodes, constants = [], set()
     for node in proto.node:
@@ -109,6 +141,8 @@ def _parse_graph(proto: GraphProto, versions: dict[str, int]) -> Graph:
 
 
 def _parse_node(proto: NodeProto, versions: dict[str, int]) -> Node:
+    if not proto.output:
+        raise ImportedModelError(f"node {proto.name!r} of type {proto.op_type!r} computes nothing")
     standard = proto.domain in STANDARD_DOMAINS
     name = proto.op_type if standard else f"{proto.domain}.{proto.op_type}"
     attributes = {one.name: _attribute(one, versions) for one in proto.attribute}
@@ -128,10 +162,12 @@ def _attribute(proto: AttributeProto, versions: dict[str, int]) -> Any:
         return _parse_graph(proto.g, versions)
     if proto.type == AttributeProto.TENSOR:
         return _array(proto.t, proto.name)
-    try:
-        value = helper.get_attribute_value(proto)
-    except (TypeError, ValueError) as error:
-        raise ImportedModelError(f"attribute {proto.name!r} is damaged: {error}") from error
+    if proto.type not in _KINDS:
+        raise UnsupportedModelError(
+            f"attribute {proto.name!r} is of kind {proto.type}, which is not supported (sparse "
+            "tensors, types, and lists of tensors or graphs)"
+        )
+    value = helper.get_attribute_value(proto)
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     if isinstance(value, int | float):
@@ -157,6 +193,7 @@ def _constant(node: Node) -> np.ndarray:
 def _array(tensor: onnx.TensorProto, name: str) -> np.ndarray:
     try:
         return numpy_helper.to_array(tensor)
-    except (TypeError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())
+    # Its sizes may be anything, whatever its data are.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
         raise ImportedModelError(f"tensor {name!r} is damaged: {reason}") from error

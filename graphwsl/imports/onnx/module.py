@@ -1,5 +1,6 @@
 """An ONNX graph as a torch module."""
 
+import math
 import os
 from collections import ChainMap
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
@@ -12,6 +13,7 @@ from graphwsl.errors import GraphwslError, ImportedModelError, UnsupportedModelE
 from graphwsl.imports.onnx.evaluation import evaluate
 from graphwsl.imports.onnx.graph import Graph, Node, parse_model
 from graphwsl.imports.onnx.inputs import InputType, input_types
+from graphwsl.imports.onnx.limits import MOST_INPUTS, Budget, size_of
 from graphwsl.imports.onnx.operators import (
     activations,
     arithmetic,
@@ -108,7 +110,14 @@ class OnnxModule(nn.Module):
         Raises:
             UnsupportedModelError: An input is missing or does not exist, or a node asks for
                 something that is not supported.
+            ImportedModelError: It runs more operators, or computes more, than its inputs explain.
         """
+        outputs = self._outputs(inputs, named, Budget.of((*inputs, *named.values())))
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def _outputs(
+        self, inputs: Sequence[Tensor], named: Mapping[str, Tensor], budget: Budget
+    ) -> list[Tensor]:
         names = self.graph.inputs
         given: dict[str, Value] = {**dict(zip(names, inputs, strict=False)), **named}
         if len(inputs) + len(named) != len(names) or set(given) != set(names):
@@ -117,8 +126,8 @@ class OnnxModule(nn.Module):
                 + (f" and {', '.join(named)}" if named else "")
             )
         devices = {tensor.device for tensor in (*inputs, *named.values())} or {torch.device("cpu")}
-        outputs = [to_tensor(one, next(iter(devices))) for one in self._run(self.graph, given, {})]
-        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+        results = self._run(self.graph, given, {}, budget)
+        return [to_tensor(one, next(iter(devices))) for one in results]
 
     def example_inputs(
         self, shapes: Mapping[str, Sequence[int]] | None = None, *, seed: int = 0
@@ -134,6 +143,8 @@ class OnnxModule(nn.Module):
         Raises:
             UnsupportedModelError: The network runs with none of these sizes, or an input that is
                 named does not exist.
+            ImportedModelError: It asks for very large inputs, runs without end, or computes
+                more than its inputs explain.
         """
         shapes = shapes or {}
         if unknown := set(shapes) - set(self.graph.inputs):
@@ -144,13 +155,14 @@ class OnnxModule(nn.Module):
         failure: UnsupportedModelError | None = None
         for free in FREE_SIZES:
             generator = torch.Generator().manual_seed(seed)
+            wanted = [tuple(shapes.get(one.name, one.sized(free))) for one in self.inputs]
+            _require_small(self.inputs, wanted)
             drawn = tuple(
-                one.draw(tuple(shapes.get(one.name, one.sized(free))), generator)
-                for one in self.inputs
+                one.draw(shape, generator) for one, shape in zip(self.inputs, wanted, strict=True)
             )
             try:
                 with torch.no_grad():
-                    self(*drawn)
+                    self._outputs(drawn, {}, Budget())
             except UnsupportedModelError as error:
                 failure = failure or error
             else:
@@ -165,27 +177,48 @@ class OnnxModule(nn.Module):
         return f"{len(self.graph.nodes)} nodes, inputs {', '.join(self.graph.inputs)}"
 
     def _run(
-        self, graph: Graph, given: Mapping[str, Value], outer: MutableMapping[str, Value]
+        self,
+        graph: Graph,
+        given: Mapping[str, Value],
+        outer: MutableMapping[str, Value],
+        budget: Budget,
     ) -> list[Value]:
+        budget.step(f"a turn of {len(graph.nodes)} nodes")
         own: dict[str, Value] = {**graph.tensors}
         for name, state in self._scopes.get(graph, {}).items():
             own[name] = self._state(state)
         own.update(given)
         values = ChainMap(own, outer)
-        for node in graph.nodes:
+        held: dict[str, int] = {}
+        for node, done in zip(graph.nodes, graph.last_uses, strict=True):
             inputs = [_value(values, name, node) if name else None for name in node.inputs]
-            results = self._execute(node, inputs, values)
-            own.update(zip(node.outputs, results, strict=False))
+            budget.step(node)
+            budget.foresee(node, inputs)
+            left = budget.bytes
+            results = self._execute(node, inputs, values, budget)
+            budget.bytes = left  # what branches hold until they end
+            for name, result in zip(node.outputs, results, strict=False):
+                held[name] = size_of(result)
+                budget.take(node, held[name])
+                own[name] = result
+            for name in done:
+                budget.bytes += held.pop(name, 0)
+                own.pop(name, None)
         return [_value(values, name, "the output") for name in graph.outputs]
 
     def _execute(
-        self, node: Node, inputs: list[Value | None], values: MutableMapping[str, Value]
+        self,
+        node: Node,
+        inputs: list[Value | None],
+        values: MutableMapping[str, Value],
+        budget: Budget,
     ) -> Iterable[Value]:
         if not node.branches and not any(isinstance(one, Tensor) for one in inputs):
             return evaluate(node, inputs)
         known = lookup(node)
         types = self._types()
         device = next((one.device for one in inputs if isinstance(one, Tensor)), None)
+        call = Call(node, partial(self._branch, values=values, budget=budget), types)
         arguments = [
             one
             if one is None
@@ -194,12 +227,12 @@ class OnnxModule(nn.Module):
             else to_tensor(one, device, types)
             for place, one in enumerate(inputs)
         ]
-        call = Call(node, partial(self._branch, values=values), types)
         try:
             result = known.function(call, *arguments)
         except GraphwslError:
             raise
-        except (RuntimeError, IndexError, TypeError, KeyError, ValueError) as error:
+        # The inputs and attributes of a file may be anything.
+        except Exception as error:
             shapes = [None if one is None else tuple(one.shape) for one in inputs]
             reason = " ".join(str(error).split())[:300]
             raise UnsupportedModelError(
@@ -209,9 +242,13 @@ class OnnxModule(nn.Module):
         return results
 
     def _branch(
-        self, graph: Graph, inputs: list[Value], values: MutableMapping[str, Value]
+        self,
+        graph: Graph,
+        inputs: list[Value],
+        values: MutableMapping[str, Value],
+        budget: Budget,
     ) -> list[Value]:
-        return self._run(graph, dict(zip(graph.inputs, inputs, strict=True)), values)
+        return self._run(graph, dict(zip(graph.inputs, inputs, strict=True)), values, budget)
 
     def _types(self) -> dict[torch.dtype, torch.dtype]:
         """The type of the weights in the file, and what it is now."""
@@ -261,9 +298,25 @@ def from_onnx(
     >>> module = from_onnx("model.onnx")  # doctest: +SKIP
     >>> graph = graphwsl.neural_graph(module, module.example_inputs())  # doctest: +SKIP
     """
-    model = read_model(source, max_bytes=max_bytes)
-    graph = parse_model(model)
-    return OnnxModule(graph, input_types(model), scalars=scalars)
+    try:
+        model = read_model(source, max_bytes=max_bytes)
+        return OnnxModule(parse_model(model), input_types(model), scalars=scalars)
+    except GraphwslError:
+        raise
+    # A damaged message can make its readers raise anything.
+    except Exception as error:
+        name = f"{len(source)} bytes" if isinstance(source, bytes) else repr(os.fspath(source))
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise ImportedModelError(f"{name} is a damaged ONNX model: {reason}") from error
+
+
+def _require_small(inputs: Sequence[InputType], shapes: Sequence[tuple[int, ...]]) -> None:
+    for one, shape in zip(inputs, shapes, strict=True):
+        if any(size < 0 for size in shape) or math.prod(shape) > MOST_INPUTS:
+            raise ImportedModelError(
+                f"input {one.name!r} of shape {shape} has more than {MOST_INPUTS:,} elements or "
+                "none; give a smaller shape"
+            )
 
 
 def _value(values: Mapping[str, Value], name: str, reader: object) -> Value:

@@ -4,16 +4,20 @@ import os
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import ModelProto, NodeProto, TensorProto
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 from gnncore.storage import StorageError, read_bytes
 from graphwsl.errors import ImportedModelError
+from graphwsl.imports.onnx.graph import MOST_NODES
 
 MAX_BYTES = 2**31 - 1
 """Limit of the protobuf format on a message."""
+
+_DEEPEST_CALL = 50
 
 
 def read_model(source: str | os.PathLike[str] | bytes, *, max_bytes: int = MAX_BYTES) -> ModelProto:
@@ -54,8 +58,48 @@ def read_model(source: str | os.PathLike[str] | bytes, *, max_bytes: int = MAX_B
     if model.functions:
         from onnx.inliner import inline_local_functions
 
+        _require_small(model, name, max_bytes)
         model = inline_local_functions(model)
     return model
+
+
+class _Cost(NamedTuple):
+    """What nodes become once functions are in their places."""
+
+    nodes: int = 0
+    size: int = 0
+    depth: int = 0
+
+
+def _require_small(model: ModelProto, name: str, max_bytes: int) -> None:
+    """Refuse functions that call themselves, or unfold to very much: each may call others twice."""
+    bodies = {(one.domain, one.name, one.overload): one for one in model.functions}
+    costs: dict[tuple[str, str, str], _Cost] = {}
+
+    def cost_of(nodes: Iterable[NodeProto], calling: tuple[tuple[str, str, str], ...]) -> _Cost:
+        total = _Cost()
+        for node in nodes:
+            key = (node.domain, node.op_type, node.overload)
+            if key in calling or len(calling) > _DEEPEST_CALL:
+                raise ImportedModelError(f"{name}: function {node.op_type!r} calls itself")
+            if key in bodies and key not in costs:
+                costs[key] = cost_of(bodies[key].node, (*calling, key))
+            inner = costs.get(key, _Cost())
+            within = [cost_of(graph.node, calling) for graph in _branches(node)]
+            total = _Cost(
+                total.nodes + 1 + inner.nodes + sum(cost.nodes for cost in within),
+                # Branches are counted in the size of their node.
+                total.size + node.ByteSize() + inner.size + sum(cost.size for cost in within),
+                max(total.depth, 1 + inner.depth),
+            )
+            if total.nodes > MOST_NODES or total.size > max_bytes:
+                raise ImportedModelError(
+                    f"{name}: its functions unfold to more than {MOST_NODES:,} nodes or "
+                    f"{max_bytes} bytes (max_bytes)"
+                )
+        return total
+
+    cost_of(model.graph.node, ())
 
 
 def _tensors(nodes: Iterable[NodeProto]) -> Iterator[TensorProto]:
@@ -65,9 +109,16 @@ def _tensors(nodes: Iterable[NodeProto]) -> Iterator[TensorProto]:
             if attribute.HasField("t"):
                 yield attribute.t
             yield from attribute.tensors
-            for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                yield from graph.initializer
-                yield from _tensors(graph.node)
+        for graph in _branches(node):
+            yield from graph.initializer
+            yield from _tensors(graph.node)
+
+
+def _branches(node: NodeProto) -> Iterator[GraphProto]:
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
 
 
 def _fill(tensor: TensorProto, name: str, folder: Path | None, max_bytes: int) -> None:
@@ -77,7 +128,10 @@ def _fill(tensor: TensorProto, name: str, folder: Path | None, max_bytes: int) -
     refer = f"{name}: tensor {tensor.name!r} refers to external data"
     if folder is None:
         raise ImportedModelError(f"{refer}; give the path of the file instead of its contents")
-    path = (folder / location).resolve()
+    try:
+        path = (folder / location).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ImportedModelError(f"{refer} at no place, {location[:200]!r}: {error}") from error
     if not location or not path.is_relative_to(folder.resolve()):
         raise ImportedModelError(f"{refer} outside its folder, {location!r}; it is not read")
     try:

@@ -12,6 +12,11 @@ from graphwsl.imports.onnx.registry import lookup
 STATISTICS = {("BatchNormalization", 3), ("BatchNormalization", 4)}
 """Inputs that are running statistics: buffers, as in torch."""
 
+DEEPEST = 32
+"""Submodules within each other; what is named deeper than this has its name in one piece."""
+
+FEW = 8
+
 
 def weight_names(graph: Graph, scalars: bool = False) -> list[str]:
     """Names of the tensors of a graph (not of its branches) that are weights.
@@ -70,20 +75,33 @@ def state_names(names: Iterable[str], reserved: Collection[str] = ()) -> list[st
     """
     taken: set[str] = set()
     ways: set[str] = set()
+    counts: dict[str, int] = {}
     result = []
     for name in names:
         parts = [re.sub(r"\W+", "_", part) for part in name.split(".") if part] or ["weight"]
         parts = [f"{part}_" if hasattr(_MODULE, part) else part for part in parts]
         if parts[0] in reserved:
             parts[0] += "_"
-        if not taken.isdisjoint(_ways(parts)):  # another tensor stands in the way
+        deep = len(parts) > DEEPEST
+        if deep or not taken.isdisjoint(_ways(parts)):  # another tensor stands in the way
             parts = ["_".join(parts)]
-        while ".".join(parts) in taken | ways:
-            parts[-1] += "_"
+        parts[-1] = _another(".".join(parts), parts[-1], taken, ways, counts)
         taken.add(".".join(parts))
         ways.update(_ways(parts))
         result.append(".".join(parts))
     return result
+
+
+def _another(full: str, last: str, taken: set[str], ways: set[str], counts: dict[str, int]) -> str:
+    """The last part of a name that is not taken: with a few underscores, or else a number."""
+    ending = ""
+    while full + ending in taken or full + ending in ways:
+        if len(ending) < FEW and not counts.get(full):
+            ending += "_"
+        else:
+            counts[full] = counts.get(full, FEW) + 1
+            ending = f"_{counts[full]}"
+    return last + ending
 
 
 _MODULE = nn.Module()

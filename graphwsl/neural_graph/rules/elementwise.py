@@ -52,7 +52,7 @@ def pointwise(builder: GraphBuilder, call: Call) -> Result:
         if _is_stretched(activations[0].tensor.shape, value, shape) or bool(
             (reduced(units, varying_dims(units)) == NOTHING).any()
         ):
-            # An outer product, or places that belong to no unit: parameters have units of their own.
+            # An outer product, or places of no unit: parameters have units of their own.
             activations.append(builder.promoted(value))
         else:
             builder.attach(ROLES.get(call.name, "other"), units, value)
