@@ -61,7 +61,7 @@ def read_array_header(file: BufferedIOBase, size: int) -> ArrayHeader:
         shape, by_column, dtype = read(file, max_header_size=_MAX_HEADER_BYTES)
         start = file.tell()
     # The header is a literal of Python, whose parser may give up on it in several ways.
-    except (ValueError, LookupError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
+    except Exception as error:
         raise RefusedError(f"it is no array of NumPy ({type(error).__name__})") from error
     if dtype.kind not in "biufc":
         hint = ", which would need allow_pickle" if dtype.hasobject else ""

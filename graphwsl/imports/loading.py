@@ -62,7 +62,7 @@ def load_model(
         )
     raise ImportedModelError(
         f"{text!r} must return a module, or a module and its example inputs, "
-        f"got {'None' if made is None else type(made).__name__}"
+        f"got {type(made).__name__}"
     )
 
 

@@ -209,6 +209,10 @@ class _Machine:
     def text(self) -> None:
         self.stack.append(self.take(self.number("<I")).decode("utf-8", "surrogatepass"))
 
+    def real(self) -> None:
+        self.take(8)
+        self.stack.append(_OTHER)
+
     def bytes(self) -> None:
         self.take(self.number("<B"))
         self.stack.append(_OTHER)
@@ -262,7 +266,7 @@ _STEPS: dict[bytes, Callable[[_Machine], object]] = {
     b"J": lambda machine: machine.stack.append(machine.number("<i")),
     b"K": lambda machine: machine.stack.append(machine.number("<B")),
     b"M": lambda machine: machine.stack.append(machine.number("<H")),
-    b"G": lambda machine: (machine.take(8), machine.stack.append(_OTHER)),
+    b"G": _Machine.real,
     b"X": _Machine.text,
     b"U": _Machine.bytes,
     b"\x8a": _Machine.long,

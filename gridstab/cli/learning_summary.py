@@ -59,7 +59,7 @@ def print_metrics(title: str, metrics: dict[str, dict[str, float]]) -> None:
     """One column a split, one row a metric, on stdout."""
     from rich.table import Table
 
-    from gnncore.command_line.output import cell
+    from gnncore.command_line.output import cell, printable
     from gnncore.command_line.output import console as make_console
 
     table = Table("metric")

@@ -21,7 +21,9 @@ FORMAT = "gridstab.PowerGrid"
 VERSION = 1
 
 _ARRAYS = ("lines", "power", "inertia", "damping", "coupling", "coordinates")
-_MAX_BYTES = 2**28
+_MAX_JSON_BYTES = 2**27
+_MAX_BYTES = 2**26
+"""Limits on files: a row or element of text takes up to 30 times as much memory."""
 
 _Given = dict[str, Any]
 """Numbers that hold for every node or line, by name."""
@@ -113,7 +115,7 @@ def load_grid(
 
 
 def _read_json(path: Path, seed: int | Sequence[int], given: _Given) -> PowerGrid:
-    content = read_json(path, max_bytes=_MAX_BYTES)
+    content = read_json(path, max_bytes=_MAX_JSON_BYTES)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CaseError(f"{str(path)!r} is no grid that save_grid wrote")
     if content.get("version") != VERSION:

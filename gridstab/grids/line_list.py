@@ -23,7 +23,7 @@ Rows = list[tuple[int, list[str]]]
 
 
 def read_line_list(
-    path: Path, seed: int | Sequence[int], given: Mapping[str, Any], *, max_bytes: int = 2**28
+    path: Path, seed: int | Sequence[int], given: Mapping[str, Any], *, max_bytes: int = 2**26
 ) -> PowerGrid:
     """The grid of a list of lines, with random powers.
 
@@ -38,7 +38,7 @@ def read_line_list(
         seed: Of the random powers.
         given: ``inertia`` or ``damping`` of every node, ``coupling`` of every line whatever the
             file says; as for :meth:`PowerGrid.from_arrays`.
-        max_bytes: Limit on the file [bytes].
+        max_bytes: Limit on the file [bytes], 64 MiB; as text it takes up to 30 times as much.
 
     Raises:
         CaseError: The file is not readable as such a list; the message names the row.
@@ -159,7 +159,8 @@ def _columns(path: Path, names: list[str] | None, rows: Rows) -> tuple[int, int,
     known = {*(ends or ()), "coupling"}
     others = [name for at, name in enumerate(names) if name not in known and at != index]
     if ends is None or others or len(set(names)) < len(names):
-        raise CaseError(f"{str(path)!r} has the columns {found}; {advice}")
+        seen = "other columns" if path.is_symlink() else f"the columns {found}"
+        raise CaseError(f"{str(path)!r} has {seen}; {advice}")
     coupling = names.index("coupling") if "coupling" in names else None
     return names.index(ends[0]), names.index(ends[1]), coupling, len(names)
 
@@ -176,4 +177,7 @@ def _node(path: Path, number: int, text: str, *, named: bool) -> str:
 
 
 def _refuse(path: Path, number: int, reason: str) -> NoReturn:
+    # A link in a folder of someone else may lead to anything; nothing of it is shown.
+    if path.is_symlink():
+        reason = "is no line of a grid; what it holds is not shown, as the file is a link"
     raise CaseError(f"row {number} of {str(path)!r} {reason}")

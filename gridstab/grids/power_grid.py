@@ -22,6 +22,9 @@ PUBLISHED_COUPLING = 9.0
 PUBLISHED_DAMPING = 0.1
 PUBLISHED_INERTIA = 1.0
 
+LARGEST_COORDINATE = 1e12
+"""What can still be drawn; the circumference of the Earth is 4e7 m."""
+
 
 @dataclass(frozen=True, eq=False)
 class PowerGrid:
@@ -112,6 +115,9 @@ class PowerGrid:
                 )
             finite = np.isfinite(places).all(axis=1)
             checks.require("coordinates", places, finite, "finite", node)
+            drawable = (np.abs(places) <= LARGEST_COORDINATE).all(axis=1)
+            limit = f"at most {LARGEST_COORDINATE:g} in size"
+            checks.require("coordinates", places, drawable, limit, node)
         pairs = np.sort(pairs, axis=1)
         order = np.lexsort(pairs.T[::-1])
         grid = cls(

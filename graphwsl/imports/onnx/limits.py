@@ -16,10 +16,10 @@ from torch import Tensor
 from graphwsl.errors import ImportedModelError
 from graphwsl.imports.onnx.graph import Node
 
-MOST_STEPS = 100_000
+MOST_STEPS = 50_000
 """Operators that one run may execute, those of loops each time."""
 
-MOST_BYTES = 2**32
+MOST_BYTES = 2**31
 """What the values of one run may hold at a time, where its inputs are small [bytes]."""
 
 MOST_BYTES_A_BYTE = 1000
@@ -69,13 +69,13 @@ class Budget:
             ImportedModelError: It will not.
         """
         estimate = _ESTIMATES.get(node.operator)
-        if estimate is None or not inputs:
+        if estimate is None:
             return
         try:
             elements = estimate(node.attributes, inputs)
         except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
             return  # the operator itself says what is wrong with its inputs
-        self._require(node, elements * max(map(_item_size, inputs)))
+        self._require(node, elements * max(map(_item_size, inputs), default=8))
 
     def take(self, node: Node, size: int) -> None:
         """So many bytes are held from now on.
@@ -221,7 +221,7 @@ def _product(attributes: Mapping[str, Any], inputs: Sequence[Any]) -> int:
 
 def _of_equation(attributes: Mapping[str, Any], inputs: Sequence[Any]) -> int:
     left, _, right = attributes["equation"].replace(" ", "").partition("->")
-    sizes = {}
+    sizes: dict[str, int] = {}
     for letters, value in zip(left.split(","), inputs, strict=True):
         sizes.update(zip(letters.replace("...", ""), _shape(value), strict=True))
     return math.prod(sizes[letter] for letter in right)
@@ -229,6 +229,10 @@ def _of_equation(attributes: Mapping[str, Any], inputs: Sequence[Any]) -> int:
 
 def _places(attributes: Mapping[str, Any], inputs: Sequence[Any]) -> int:
     return 2 * _count(inputs[0]) * max(1, len(_shape(inputs[0])))
+
+
+def _declared(attributes: Mapping[str, Any], inputs: Sequence[Any]) -> int:
+    return math.prod(map(abs, attributes["shape"]))
 
 
 def _scalar(attributes: Mapping[str, Any], inputs: Sequence[Any]) -> int:
@@ -249,6 +253,7 @@ _ESTIMATES: dict[str, Callable[[Mapping[str, Any], Sequence[Any]], int]] = {
         ("Conv", "ConvInteger", "AveragePool", "MaxPool", "LpPool", "QLinearConv"), _window
     ),
     **dict.fromkeys(("HannWindow", "HammingWindow", "BlackmanWindow"), _scalar),
+    **dict.fromkeys(("RandomNormal", "RandomUniform"), _declared),
     "Concat": _joined,
     "ConstantOfShape": _shaped,
     "ConvTranspose": _transposed_window,

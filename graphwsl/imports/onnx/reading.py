@@ -18,6 +18,7 @@ MAX_BYTES = 2**31 - 1
 """Limit of the protobuf format on a message."""
 
 _DEEPEST_CALL = 50
+_LONGEST_LOCATION = 1000
 
 
 def read_model(source: str | os.PathLike[str] | bytes, *, max_bytes: int = MAX_BYTES) -> ModelProto:
@@ -126,6 +127,8 @@ def _fill(tensor: TensorProto, name: str, folder: Path | None, max_bytes: int) -
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")
     refer = f"{name}: tensor {tensor.name!r} refers to external data"
+    if len(location) > _LONGEST_LOCATION:
+        raise ImportedModelError(f"{refer} by a name of {len(location)} characters")
     if folder is None:
         raise ImportedModelError(f"{refer}; give the path of the file instead of its contents")
     try:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from training_cases import rings, settings, small_model, weights
 
+from gnncore.errors import TrainingError
 from gnncore.storage import load_tensors
 from gnncore.training import GraphStore, RegressionObjective, fit
 
@@ -87,3 +88,28 @@ def test_one_process_needs_no_group() -> None:
     model, _ = train(None)
     assert not torch.distributed.is_initialized()
     assert weights(model) == weights(train(None)[0])
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"WORLD_SIZE": "2"}, "RANK is not set; start the processes with torchrun"),
+        ({"WORLD_SIZE": "2", "RANK": "0"}, "MASTER_ADDR is not set"),
+        ({"WORLD_SIZE": "two"}, "WORLD_SIZE must be a number, got 'two'"),
+        (
+            {"WORLD_SIZE": "2", "RANK": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"},
+            "RANK must be below WORLD_SIZE 2, got 2",
+        ),
+    ],
+)
+def test_a_world_without_ranks_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], message: str
+) -> None:
+    from gnncore.training.distributed import processes_on
+
+    for name in ("WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(TrainingError, match=message), processes_on("cpu"):
+        pass
