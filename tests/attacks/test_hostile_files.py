@@ -172,16 +172,15 @@ def test_changed_bytes_are_read_or_end_in_one_line(tmp_path: Path, each: int) ->
     attempts = []
     for name, (door, data) in honest_files.made(tmp_path).items():
         for number in range(each):
-            folder = tmp_path / f"{number:04d}_{name}"
-            folder.mkdir()
-            (folder / name).write_bytes(honest_files.mutated(data, f"{name}-{number}"))
-            attempts.append((door, folder / name))
+            path = tmp_path / f"{number:04d}_{name}"
+            path.write_bytes(honest_files.mutated(data, f"{name}-{number}"))
+            attempts.append((door, path))
     outcomes = tried([(door, str(path)) for door, path in attempts], tmp_path)
     found = {}
     for (_, path), outcome in zip(attempts, outcomes, strict=True):
         reason = fault(outcome)
         if reason and not reason.startswith("it was read"):
-            found[path.parent.name] = reason
+            found[path.name] = reason
     assert found == {}
     # Whoever refuses everything learns nothing, and so does whoever reads everything.
     assert 0 < sum(outcome["error"] is None for outcome in outcomes) < len(outcomes)
