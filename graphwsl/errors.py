@@ -26,3 +26,7 @@ class ZooError(GraphwslError):
 
 class PredictorError(GraphwslError):
     """A predictor that does not exist, or does not fit the zoo that it was given."""
+
+
+class VerificationError(GraphwslError):
+    """A network whose outputs cannot be compared: it has none, or draws them at random."""

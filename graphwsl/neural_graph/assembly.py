@@ -43,7 +43,9 @@ def assemble(
     returned = [value.units.unique() for value in outputs if value.units is not None]
     return NeuralGraph(
         state=program.state,
-        aliases=program.aliases,
+        aliases=program.ties.aliases,
+        views=program.ties.views,
+        extra_state=program.extra_state,
         parameters=program.parameters,
         offsets=offsets,
         kinds=units.kinds[kept],

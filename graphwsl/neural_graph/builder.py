@@ -123,7 +123,8 @@ class GraphBuilder:
         fresh = [key for key in dict.fromkeys(keys) if key not in self._rows]
         new = self.units.new(len(fresh), NodeKind.NEURON).tolist()
         self._rows.update(zip(fresh, new, strict=True))
-        return torch.tensor([self._rows[key] for key in keys]).view(shape)
+        rows = torch.tensor([self._rows[key] for key in keys], dtype=torch.int64)
+        return rows.view(shape)
 
     def _use(
         self,
@@ -221,7 +222,8 @@ class GraphBuilder:
             self.parameters.append(
                 ParameterUse(self.operator, "activation", self.units.call, new, torch.tensor(fresh))
             )
-        table = torch.tensor([self._promoted.get(entry, NOTHING) for entry in numbers])
+        known = [self._promoted.get(entry, NOTHING) for entry in numbers]
+        table = torch.tensor(known, dtype=torch.int64)
         units = table[inverse]
         for further in value.entries[1:]:
             self.attach("other", units, Value(value.tensor, entries=(further,)))

@@ -11,19 +11,16 @@ from jaxtyping import Int
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder, ParameterUse
+from graphwsl.neural_graph.entries import occurring
 from graphwsl.neural_graph.program import Program
 
 
 def complete(program: Program, builder: GraphBuilder, offsets: dict[str, int]) -> None:
     """Add what is missing to the parameters of units whose tensors were read in part."""
     size = sum(tensor.numel() for tensor in program.state.values())
-    is_read = torch.zeros(size, dtype=torch.bool)
-    for entries in (
-        *(use.entries for use in builder.weights),
-        *(use.entries for use in builder.parameters),
-        *(entries for _, entries in builder.opaque),
-    ):
-        is_read[entries[entries >= 0]] = True
+    entries = [use.entries for use in builder.weights]
+    entries += [use.entries for use in builder.parameters]
+    is_read = occurring(size, [*entries, *(hidden for _, hidden in builder.opaque)])
     for name, tensor in program.state.items():
         start = offsets[name]
         read = is_read[start : start + tensor.numel()]

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
 from torch import Tensor
+
+from graphwsl.neural_graph.entries import occurring, tensors_at
 
 if TYPE_CHECKING:
     from graphwsl.neural_graph.graph import NeuralGraph
@@ -88,20 +89,12 @@ class Coverage:
 def coverage(graph: "NeuralGraph") -> Coverage:
     """Count, for every tensor of the state, what its entries are in the graph."""
     size = sum(tensor.numel() for tensor in graph.state.values())
-    on_edges, at_nodes, hidden = (torch.zeros(size, dtype=torch.bool) for _ in range(3))
-    operators: list[tuple[str, Int[Tensor, "..."]]] = []
-    for block in graph.blocks:
-        operators.append((block.operator, block.entries))
-        _mark(on_edges, block.entries)
-    for parameter in graph.node_parameters:
-        operators.append((parameter.operator, parameter.entries))
-        _mark(at_nodes, parameter.entries)
-    for one in graph.opaque:
-        operators.append((one.operator, one.entries))
-        _mark(hidden, one.entries)
+    on_edges = occurring(size, (block.entries for block in graph.blocks))
+    at_nodes = occurring(size, (parameter.entries for parameter in graph.node_parameters))
+    hidden = occurring(size, (one.entries for one in graph.opaque))
     at_nodes &= ~on_edges
     hidden &= ~(on_edges | at_nodes)
-    names = _readers(graph, operators)
+    names = _readers(graph)
     return Coverage(
         tuple(
             _row(graph, name, on_edges, at_nodes, hidden, tuple(sorted(names[name])))
@@ -109,10 +102,6 @@ def coverage(graph: "NeuralGraph") -> Coverage:
         ),
         tuple(sorted({one.operator for one in graph.opaque})),
     )
-
-
-def _mark(mask: Bool[Tensor, " entries"], entries: Int[Tensor, "..."]) -> None:
-    mask[entries[entries >= 0]] = True
 
 
 def _row(
@@ -125,7 +114,7 @@ def _row(
 ) -> TensorCoverage:
     tensor, start = graph.state[name], graph.offsets[name]
     place = slice(start, start + tensor.numel())
-    counts = [int(mask[place].sum()) for mask in (on_edges, at_nodes, hidden)]
+    counts = [int(mask[place].count_nonzero()) for mask in (on_edges, at_nodes, hidden)]
     return TensorCoverage(
         name,
         tuple(tensor.shape),
@@ -138,18 +127,12 @@ def _row(
     )
 
 
-def _readers(
-    graph: "NeuralGraph", operators: list[tuple[str, Int[Tensor, "..."]]]
-) -> dict[str, set[str]]:
-    """The operators that read each tensor; a block reads few tensors, so its ends tell them."""
-    names = list(graph.offsets)
-    starts = torch.tensor([graph.offsets[name] for name in names])
-    readers: dict[str, set[str]] = {name: set() for name in names}
-    for operator, entries in operators:
-        present = entries[entries >= 0]
-        if len(present):
-            # The last tensor that starts at or before an entry holds it; empty ones hold none.
-            held = torch.searchsorted(starts, present, right=True) - 1
-            for place in held.unique().tolist():
-                readers[names[place]].add(operator)
+def _readers(graph: "NeuralGraph") -> dict[str, set[str]]:
+    """The operators that read each tensor."""
+    readers: dict[str, set[str]] = {name: set() for name in graph.offsets}
+    read = [(use.operator, use.entries) for use in graph.uses]
+    read += [(one.operator, one.entries) for one in graph.opaque]
+    for operator, entries in read:
+        for name in tensors_at(graph.offsets, entries):
+            readers[name].add(operator)
     return readers

@@ -107,7 +107,9 @@ def layout_of(graph: "NeuralGraph") -> GraphLayout:
 def to_data(graph: "NeuralGraph", state: Mapping[str, Tensor] | None = None) -> Data:
     """The graph as ``Data``: forward edges with kernels, nodes with their parameters."""
     layout = graph.layout
-    flat = graph.flat(state).to(torch.get_default_dtype())
+    # Complex weights have complex features.
+    kind = torch.get_default_dtype()
+    flat = graph.flat(state, dtype=kind.to_complex() if graph.weight_dtype.is_complex else kind)
     num_layers = int(layout.node_layer.max()) + 1 if graph.num_nodes else 0
     return Data(
         x=layout.x(flat),

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cached_property, reduce
+from typing import TYPE_CHECKING, Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from graphwsl.errors import StateMismatchError
+from graphwsl.neural_graph.ties import same_values
 from graphwsl.neural_graph.units import NodeKind
 
 if TYPE_CHECKING:
@@ -111,6 +112,9 @@ class NeuralGraph:
     Attributes:
         state: Parameters and persistent buffers by name, tied ones once, as they were given.
         aliases: Further names of tied tensors.
+        views: Tensors that share the memory of another: its name, and the place in it of each
+            element. They have no entries of their own.
+        extra_state: What else the network's ``state_dict`` holds, by name (``get_extra_state``).
         parameters: Which names are parameters.
         offsets: Where each tensor starts in the flattened state.
         kinds: :class:`NodeKind` of every node, shape ``(nodes,)``.
@@ -132,6 +136,8 @@ class NeuralGraph:
 
     state: dict[str, Tensor]
     aliases: dict[str, str]
+    views: dict[str, tuple[str, Int[Tensor, "..."]]]
+    extra_state: dict[str, Any]
     parameters: frozenset[str]
     offsets: dict[str, int]
     kinds: Int[Tensor, " nodes"]
@@ -182,20 +188,50 @@ class NeuralGraph:
 
         return layout_of(self)
 
-    def flat(self, state: Mapping[str, Tensor] | None = None) -> Float[Tensor, " entries"]:
+    @property
+    def weight_dtype(self) -> torch.dtype:
+        """The narrowest type that holds the weights of all types exactly."""
+        wide = [
+            # Numbers of eight bits promote to nothing.
+            torch.float32 if tensor.dtype.itemsize == 1 else tensor.dtype
+            for tensor in self.state.values()
+            if is_weights(tensor)
+        ]
+        return reduce(torch.promote_types, wide, wide[0] if wide else torch.get_default_dtype())
+
+    def flat(
+        self, state: Mapping[str, Tensor] | None = None, *, dtype: torch.dtype | None = None
+    ) -> Shaped[Tensor, " entries"]:
         """The state (or another one of the same architecture) as one vector.
+
+        Args:
+            state: Weights; those of the graph by default.
+            dtype: Of the vector: double precision by default, complex if a weight is. Integers
+                beyond what it holds are rounded; they are no weights.
 
         Raises:
             StateMismatchError: Names or shapes differ.
         """
         state = self.state if state is None else self._checked(state)
-        return torch.cat([state[name].reshape(-1).double() for name in self.offsets])
+        if dtype is None:
+            dtype = torch.complex128 if self.weight_dtype.is_complex else torch.float64
+        parts = [state[name].reshape(-1).to(dtype) for name in self.offsets]
+        return torch.cat(parts) if parts else torch.zeros(0, dtype=dtype)
 
-    def to_state_dict(self) -> dict[str, Tensor]:
-        """The weights of the network, bitwise, tied tensors under all their names."""
-        state = dict(self.state)
+    def to_state_dict(self) -> dict[str, Any]:
+        """The state of the network, bitwise, tied tensors under all their names."""
+        return self.completed(self.state)
+
+    def completed(self, weights: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Weights by the names of ``state``, and all else that the network's ``state_dict`` holds.
+
+        Tied tensors get all their names, views of others what those now hold.
+        """
+        state: dict[str, Any] = dict(weights)
+        for name, (owner, places) in self.views.items():
+            state[name] = weights[owner].reshape(-1)[places]
         state.update({name: state[first] for name, first in self.aliases.items()})
-        return state
+        return {**state, **self.extra_state}
 
     def with_weights(self, state: Mapping[str, Tensor]) -> "NeuralGraph":
         """The same architecture with other weights; nothing but the weights is copied.
@@ -203,7 +239,8 @@ class NeuralGraph:
         Raises:
             StateMismatchError: Names or shapes differ, or tied tensors do.
         """
-        graph = replace(self, state=self._checked(state))
+        extra = {name: state[name] for name in self.extra_state if name in state}
+        graph = replace(self, state=self._checked(state), extra_state=extra)
         for name in ("is_output", "layout"):  # they do not depend on the weights
             if name in self.__dict__:
                 graph.__dict__[name] = self.__dict__[name]
@@ -226,23 +263,30 @@ class NeuralGraph:
         return to_data(self, state)
 
     def _checked(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        known = {**{name: name for name in self.state}, **self.aliases}
-        missing, strange = sorted(known.keys() - state.keys()), sorted(state.keys() - known.keys())
+        tensors = self.completed(self.state)
+        missing, strange = (
+            sorted(tensors.keys() - state.keys()),
+            sorted(state.keys() - tensors.keys()),
+        )
         if missing or strange:
             raise StateMismatchError(
                 f"the state does not belong to this network: it lacks {missing[:3]} and has "
                 f"{strange[:3]} besides; give the state_dict of the same architecture"
             )
-        for name, first in known.items():
-            expected, given = self.state[first], state[name]
+        for name in (*self.state, *self.views, *self.aliases):
+            expected, given = tensors[name], state[name]
             if given.shape != expected.shape or given.dtype != expected.dtype:
                 raise StateMismatchError(
                     f"{name} has shape {tuple(given.shape)} and type {given.dtype}, the network's "
                     f"has {tuple(expected.shape)} and {expected.dtype}"
                 )
-            if name != first and not torch.equal(given, state[first]):
-                raise StateMismatchError(f"{name} is tied to {first}, but their values differ")
-        return {name: state[name].detach() for name in self.state}
+        checked = {name: state[name].detach() for name in self.state}
+        tied = self.completed(checked)
+        for name in (*self.views, *self.aliases):
+            if not same_values(state[name], tied[name]):
+                owner = self.aliases.get(name) or self.views[name][0]
+                raise StateMismatchError(f"{name} is tied to {owner}, but their values differ")
+        return checked
 
     def __repr__(self) -> str:
         kinds = ", ".join(
@@ -254,3 +298,8 @@ class NeuralGraph:
             f"NeuralGraph({self.num_nodes} nodes: {kinds}; {self.num_weights} weights in "
             f"{len(self.blocks)} blocks; {self.num_parameters} parameters)"
         )
+
+
+def is_weights(tensor: Tensor) -> bool:
+    """Whether a tensor holds weights; integers such as tables of indices steer the network."""
+    return tensor.is_floating_point() or tensor.is_complex()

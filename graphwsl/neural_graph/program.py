@@ -16,6 +16,17 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils import _pytree as pytree
 
 from graphwsl.errors import UnsupportedModelError
+from graphwsl.neural_graph.modules import ModuleNames
+from graphwsl.neural_graph.outputs import output_tensors
+from graphwsl.neural_graph.restoring import as_before
+from graphwsl.neural_graph.state import State, state_of
+from graphwsl.neural_graph.ties import Ties, shares_memory
+
+PLAINLY = {
+    "data is not allocated yet": "an operator reads tensors past PyTorch, as recurrent layers do "
+    "with packed sequences; give padded ones",
+}
+"""What errors of PyTorch mean, by a part of their text."""
 
 ExampleInputs = Tensor | tuple[Any, ...] | list[Any] | Mapping[str, Any]
 
@@ -26,16 +37,19 @@ class Program:
 
     Attributes:
         graph_module: The operators; its placeholders are the state in the order of ``state``, then
-            the tensors of the inputs in the order of ``inputs``.
+            the tensors of the inputs in the order of ``inputs``. Which module called an
+            operator, :func:`graphwsl.neural_graph.modules.module_of` says.
         state: Parameters and persistent buffers by name, tied ones once.
-        aliases: Further names of tied tensors, each with the name that ``state`` holds.
+        ties: Further tensors of the state, which share the memory of those.
+        extra_state: What else the network's ``state_dict`` holds.
         parameters: Which names of ``state`` are parameters.
         inputs: The example tensors.
     """
 
     graph_module: GraphModule
     state: dict[str, Tensor]
-    aliases: dict[str, str]
+    ties: Ties
+    extra_state: dict[str, Any]
     parameters: frozenset[str]
     inputs: tuple[Tensor, ...]
 
@@ -48,7 +62,7 @@ def trace_program(model: nn.Module, example_inputs: ExampleInputs) -> Program:
     in-place operators are replaced by their functional twins.
 
     Args:
-        model: Any module that runs on the CPU. It is left as it was.
+        model: Any module that runs on the CPU. It is left as it was, with all that it keeps.
         example_inputs: A tensor, the positional arguments, or a mapping of keyword arguments.
 
     Raises:
@@ -63,41 +77,64 @@ def trace_program(model: nn.Module, example_inputs: ExampleInputs) -> Program:
     leaves, structure = pytree.tree_flatten((arguments, keywords))
     places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
     inputs = tuple(leaves[i].detach() for i in places)
-    state, aliases, parameters = _state_of(model)
-    names = list(state)
+    _check_inputs(model, inputs)
+    state = state_of(model)
+    names = list(state.tensors)
+    modules = ModuleNames(model)
 
     def run(values: list[Tensor], tensors: list[Tensor]) -> list[Tensor]:
         filled = list(leaves)
         for i, tensor in zip(places, tensors, strict=True):
             filled[i] = tensor
         positional, named = pytree.tree_unflatten(filled, structure)
-        result = torch.func.functional_call(
-            model, dict(zip(names, values, strict=True)), tuple(positional), named
-        )
-        return [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, Tensor)]
+        given = state.attributes(dict(zip(names, values, strict=True)))
+        return output_tensors(torch.func.functional_call(model, given, tuple(positional), named))
 
-    with _plain_operators(), evaluating(model):
+    with as_before(model, leaves, state=state.originals), _plain_operators(), evaluating(model):
         try:
-            module = make_fx(
-                dispatch_functionalize(run, mode=FunctionalTensorMode()),
-                tracing_mode="real",
-                _allow_non_fake_inputs=True,
-                # Control flow may look at values: it is followed as the example has it.
-                _error_on_data_dependent_ops=False,
-            )([state[name] for name in names], list(inputs))
+            with modules.noted():
+                module = make_fx(
+                    dispatch_functionalize(run, mode=FunctionalTensorMode()),
+                    tracing_mode="real",
+                    _allow_non_fake_inputs=True,
+                    # Control flow may look at values: it is followed as the example has it.
+                    _error_on_data_dependent_ops=False,
+                )(list(state.tensors.values()), list(inputs))
+        except UnsupportedModelError:
+            raise
         except Exception as error:
-            reason = " ".join(str(error).split())[:300]
+            reason = next((one for text, one in PLAINLY.items() if text in str(error)), str(error))
+            reason = " ".join(reason.split())[:300]
             raise UnsupportedModelError(
                 f"{type(model).__name__} cannot be traced on the example inputs "
-                f"{[tuple(tensor.shape) for tensor in inputs]}: {type(error).__name__}: {reason}"
+                f"{[tuple(tensor.shape) for tensor in inputs]}{modules.at_work}: "
+                f"{type(error).__name__}: {reason}"
             ) from error
-    return Program(module, state, aliases, parameters, inputs)
+    _check_constants(model, module, state)
+    if not _returned(module):
+        raise UnsupportedModelError(
+            f"{type(model).__name__} returns no tensor, so that any weights would do; give a "
+            "module that returns what it computes"
+        )
+    return Program(module, state.tensors, state.ties, state.extra, state.parameters, inputs)
+
+
+def random_operators(program: Program) -> list[str]:
+    """Names of the operators that draw numbers."""
+    names = []
+    for node in program.graph_module.graph.nodes:
+        tags = getattr(node.target, "tags", ())
+        if node.op == "call_function" and torch.Tag.nondeterministic_seeded in tags:
+            names.append(str(node.target))
+    return names
 
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Put every submodule into evaluation mode, and back afterwards."""
     modes = [(module, module.training) for module in model.modules()]
+    # What a network keeps of its weights for evaluation is made anew after training.
+    model.train()
     model.eval()
     try:
         yield
@@ -114,23 +151,39 @@ def _arguments(example_inputs: ExampleInputs) -> tuple[tuple[Any, ...], dict[str
     return (example_inputs,), {}
 
 
-def _state_of(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, str], frozenset[str]]:
-    state: dict[str, Tensor] = {}
-    aliases: dict[str, str] = {}
-    first: dict[int, str] = {}
-    parameters = set()
-    # keep_vars: tied tensors are one object, and parameters are told from buffers.
-    for name, tensor in model.state_dict(keep_vars=True).items():
-        if not isinstance(tensor, Tensor):
+def _check_inputs(model: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    shapes = [tuple(tensor.shape) for tensor in inputs]
+    if inputs and not any(tensor.numel() for tensor in inputs):
+        raise UnsupportedModelError(
+            f"the example inputs {shapes} of {type(model).__name__} are empty, and nothing can be "
+            "followed through them; give at least one sample"
+        )
+
+
+def _check_constants(model: nn.Module, module: GraphModule, state: State) -> None:
+    """Weights that are read past the state would look like constants."""
+    by_storage: dict[int, list[str]] = {}
+    for name, tensor in state.tensors.items():
+        if tensor.layout == torch.strided:
+            by_storage.setdefault(tensor.untyped_storage().data_ptr(), []).append(name)
+    for node in module.graph.nodes:
+        if node.op != "get_attr":
             continue
-        if id(tensor) in first:
-            aliases[name] = first[id(tensor)]
+        constant = getattr(module, str(node.target))
+        if not isinstance(constant, Tensor) or constant.layout != torch.strided:
             continue
-        first[id(tensor)] = name
-        state[name] = tensor.detach()
-        if isinstance(tensor, nn.Parameter):
-            parameters.add(name)
-    return state, aliases, frozenset(parameters)
+        for name in by_storage.get(constant.untyped_storage().data_ptr(), []):
+            if shares_memory(state.tensors[name], constant):
+                raise UnsupportedModelError(
+                    f"{type(model).__name__} reads {name} past its state, by a tensor "
+                    f"{tuple(constant.shape)} of the same memory that is no parameter or buffer of "
+                    "it; register that tensor, or use the parameter itself"
+                )
+
+
+def _returned(module: GraphModule) -> Any:
+    (output,) = (node for node in module.graph.nodes if node.op == "output")
+    return output.args[0]
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """From a program to the neural graph: every operator is followed by its rule."""
 
+from collections.abc import Callable
 from operator import getitem
 from typing import Any
 
@@ -9,12 +10,14 @@ from jaxtyping import Int
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor, fx, nn
+from torch._ops import HigherOrderOperator
 
-from graphwsl.errors import UnsupportedModelError
+from graphwsl.errors import GraphwslError, UnsupportedModelError
 from graphwsl.neural_graph.assembly import assemble
 from graphwsl.neural_graph.builder import GraphBuilder
 from graphwsl.neural_graph.completion import complete
-from graphwsl.neural_graph.graph import NeuralGraph
+from graphwsl.neural_graph.graph import NeuralGraph, is_weights
+from graphwsl.neural_graph.modules import module_of
 from graphwsl.neural_graph.program import ExampleInputs, Program, trace_program
 from graphwsl.neural_graph.rules import RULES
 from graphwsl.neural_graph.rules.elementwise import pointwise
@@ -53,7 +56,7 @@ def neural_graph(
         raise UnsupportedModelError(f'unknown must be "opaque" or "raise", got {unknown!r}')
     program = trace_program(model, example_inputs)
     strict = unknown == "raise"
-    with torch.no_grad():
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):  # operators that draw draw again
         channels = torch.arange(sum(tensor.numel() for tensor in program.inputs))
         builder, outputs, offsets = follow(program, channels, strict=strict)
         # Only now is it known which elements of an input are positions of one channel.
@@ -93,7 +96,7 @@ def follow(
         elif node.op == "output":
             outputs = [value for value in _filled(node.args[0], values) if isinstance(value, Value)]
         else:
-            values[node] = _called(builder, node, values, strict)
+            values[node] = _named(_called, builder, node, values, strict)
         for used in node.all_input_nodes:
             if last_use[used] is node:
                 del values[used]
@@ -130,9 +133,7 @@ def _placeholders(
         offsets[name] = start
         entries = torch.arange(start, start + tensor.numel()).view(tensor.shape)
         start += tensor.numel()
-        # Numbers such as tables of indices steer the program; they are no weights.
-        is_weights = tensor.is_floating_point() or tensor.is_complex()
-        values.append(Value(tensor, entries=(entries,)) if is_weights else Value(tensor))
+        values.append(Value(tensor, entries=(entries,)) if is_weights(tensor) else Value(tensor))
     if len(channels):
         builder.units.pin(builder.units.new(int(channels.max()) + 1, NodeKind.INPUT))
     builder.units.inputs = len(builder.units)
@@ -143,8 +144,27 @@ def _placeholders(
     return offsets, iter(values)
 
 
+def _named(call: Callable[..., Any], builder: GraphBuilder, node: fx.Node, *others: Any) -> Any:
+    """Call what may fail on an operator; then say on which, and in which module."""
+    try:
+        return call(builder, node, *others)
+    except GraphwslError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise UnsupportedModelError(
+            f"the operator {node.target}{module_of(node)}, cannot be followed: "
+            f"{type(error).__name__}: {reason}"
+        ) from error
+
+
 def _called(builder: GraphBuilder, node: fx.Node, values: dict[fx.Node, Any], strict: bool) -> Any:
     args, kwargs = _filled(node.args, values), _filled(node.kwargs, values)
+    if isinstance(node.target, HigherOrderOperator):
+        raise UnsupportedModelError(
+            f"the operator {node.target}{module_of(node)}, holds programs of its own, which are "
+            "not followed; write the branch, loop or attention without it"
+        )
     if not hasattr(node.target, "_schema"):  # operator.getitem and the like
         assert callable(node.target)
         return node.target(*args, **kwargs)
@@ -164,21 +184,21 @@ def _called(builder: GraphBuilder, node: fx.Node, values: dict[fx.Node, Any], st
     if all(value.is_constant for value in call.values):
         return _constants(result)
     builder.operator = call.name
-    value = _ruled(builder, call, strict)
+    value = _ruled(builder, call, module_of(node), strict)
     if operator._schema.is_mutable and isinstance(node.args[0], fx.Node):
         # Functional programs have in-place operators on fresh values only.
         values[node.args[0]] = value
     return value
 
 
-def _ruled(builder: GraphBuilder, call: Call, strict: bool) -> Result:
+def _ruled(builder: GraphBuilder, call: Call, place: str, strict: bool) -> Result:
     if call.name in RULES:
         return RULES[call.name](builder, call)
     if is_pointwise(call.operator):
         return pointwise(builder, call)
     if strict:
         raise UnsupportedModelError(
-            f"no rule for the operator {call.operator}; register one with "
+            f"no rule for the operator {call.operator}{place}; register one with "
             '@graphwsl.neural_graph.rule, or trace with unknown="opaque"'
         )
     return opaque(builder, call)

@@ -7,8 +7,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from graphwsl.neural_graph.graph import EdgeBlock, NeuralGraph, NodeParameter
+from graphwsl.neural_graph.graph import EdgeBlock, NeuralGraph, NodeParameter, is_weights
 from graphwsl.symmetries.scalings import NORMALISERS
+
+PART = 2**20
+"""Entries that are moved at once, which bounds the memory beside the weights."""
 
 
 @dataclass(frozen=True)
@@ -55,42 +58,58 @@ class GroupElement:
             All names of the state, tied tensors under each of theirs.
         """
         graph = self.graph if state is None else self.graph.with_weights(state)
-        flat = graph.flat()
+        flat = graph.flat(dtype=graph.weight_dtype)
         moved = flat.clone()
         for use in graph.uses:
             for source, target, factor in moves(use, self.image, self.factors):
-                moved[target] = flat[source] * factor
-        state = graph.to_state_dict()
-        for name, start in graph.offsets.items():
-            tensor = graph.state[name]
+                moved[target] = (flat[source] * factor).to(flat.dtype)
+        weights = {}
+        for name, tensor in graph.state.items():
+            start = graph.offsets[name]
             part = moved[start : start + tensor.numel()].view(tensor.shape)
-            state[name] = part.to(tensor.dtype)
-        for name, first in graph.aliases.items():
-            state[name] = state[first]
-        return state
+            # A copy, so that no tensor keeps the memory of all.
+            weights[name] = part.to(tensor.dtype, copy=True) if is_weights(tensor) else tensor
+        return graph.completed(weights)
 
 
 def moves(
     use: EdgeBlock | NodeParameter, image: Int[Tensor, " nodes"], factors: Float[Tensor, " nodes"]
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """For every entry of a use, the entry that takes its value, and the value's factor."""
+    """For entries of a use, the entries that take their values, and the values' factors.
+
+    Nothing where nothing changes; else all entries, in parts of at most a million or one target.
+    """
+    ends = [use.nodes] if isinstance(use, NodeParameter) else [use.targets, use.sources]
+    nodes = torch.cat([some.flatten() for some in ends])
+    nodes = nodes[nodes >= 0]
+    is_scaled = bool((factors[nodes] != 1).any())
+    if not is_scaled and torch.equal(image[nodes], nodes):
+        return
     if isinstance(use, NodeParameter):
         yield _node_moves(use, image, factors)
         return
-    groups, count, width, _ = use.entries.shape
+    groups, count, width, kernel = use.entries.shape
     # Which group and place each target, and each place of a source, goes to.
     places = _lookup(use.targets.reshape(1, -1), torch.zeros_like(use.targets).reshape(1, -1))
-    target = places(_moved(use.targets.reshape(1, -1), image), 0).view(groups, count)
+    target = places(_moved(use.targets.reshape(1, -1), image), 0)
     group, target = target // count, target % count
-    tags = use.tags
-    find = _lookup(use.sources, tags)
-    source = find(_moved(use.sources, image), group[:, 0]).view(groups, width)
-    real = use.sources[:, None, :, None] >= -1
-    values = use.entries[group[:, :, None], target[:, :, None], source[:, None, :]]
-    known = torch.where(use.sources >= 0, factors[use.sources.clamp(min=0)], 1.0)
-    factor = (factors[use.targets][:, :, None] / known[:, None, :])[..., None]
-    keep = (use.entries >= 0) & (values >= 0) & real
-    yield use.entries[keep], values[keep], factor.expand(use.entries.shape)[keep]
+    find = _lookup(use.sources, use.tags)
+    source = find(_moved(use.sources, image), group.view(groups, count)[:, 0]).view(groups, width)
+    rows = torch.arange(groups * count)
+    for some in rows.split(max(PART // max(width * kernel, 1), 1)):
+        own = some // count
+        entries = use.entries[own, some % count]
+        values = use.entries[group[some, None], target[some, None], source[own]]
+        factor = torch.ones((), dtype=torch.float64)
+        if is_scaled:
+            known = torch.where(use.sources >= 0, factors[use.sources.clamp(min=0)], 1.0)[own]
+            factor = factors[use.targets.reshape(-1)[some]][:, None] / known
+            factor = factor[..., None].expand(entries.shape)
+        keep = (entries >= 0) & (values >= 0)
+        if bool(keep.all()):
+            yield entries.flatten(), values.flatten(), factor.flatten() if is_scaled else factor
+        else:
+            yield entries[keep], values[keep], factor[keep] if is_scaled else factor
 
 
 def _moved(nodes: Int[Tensor, "groups places"], image: Int[Tensor, " nodes"]) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from graphwsl.neural_graph.entries import listed, repeated
 from graphwsl.neural_graph.graph import NeuralGraph
 
 LINEAR = frozenset(
@@ -176,27 +177,22 @@ def _used_twice(graph: NeuralGraph) -> Bool[Tensor, " nodes"]:
     Weights that are made of several parameters (a direction and a length) count as well.
     """
     size = sum(tensor.numel() for tensor in graph.state.values())
-    uses = torch.zeros(size, dtype=torch.int64)
+    # The last element stands for places that hold nothing.
+    is_repeated = torch.zeros(size + 1, dtype=torch.bool)
+    is_repeated[:-1] = repeated(size, (use.entries for use in graph.uses))
     for rows in graph.bundles:  # a statistic would have to follow
-        uses[rows[rows >= 0]] += 2
+        is_repeated[rows[rows >= 0]] = True
     blocks_of = torch.zeros(graph.num_nodes, dtype=torch.int64)
-    for use in graph.uses:
-        entries = use.entries.flatten()
-        uses.index_add_(
-            0,
-            entries[entries >= 0],
-            torch.ones(1, dtype=torch.int64).expand(int((entries >= 0).sum())),
-        )
     for block in graph.blocks:
         blocks_of[block.targets.unique()] += 1
     fixed = blocks_of > 1
     for block in graph.blocks:
-        is_shared = bool((uses[block.entries.clamp(min=0)] > 1).any())
+        is_shared = bool(is_repeated[listed(block.entries)].any())
         if is_shared or not block.is_linear or bool(fixed[block.targets].any()):
             fixed[block.targets] = True
             fixed[block.sources[block.sources >= 0]] = True
     for parameter in graph.node_parameters:
-        if bool((uses[parameter.entries] > 1).any()):
+        if bool(is_repeated[parameter.entries].any()):
             fixed[parameter.nodes] = True
     return fixed
 

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from graphwsl.neural_graph.entries import tensors_at
 from graphwsl.neural_graph.graph import EdgeBlock, NeuralGraph, NodeParameter
 from graphwsl.symmetries.entries import SharedEntries
 from graphwsl.symmetries.refinement import refined
@@ -147,12 +148,9 @@ def shared_entries(
 ) -> Iterator[tuple[Int[Tensor, " pairs"], Int[Tensor, " pairs"]]]:
     """Pairs of nodes that must move alike because they stand at the same entries (tied weights)."""
     uses: dict[str, list[EdgeBlock | NodeParameter]] = defaultdict(list)
-    starts = torch.tensor(list(graph.offsets.values()))
-    names = list(graph.offsets)
     for use in graph.uses:
-        entries = use.entries.flatten()
-        for place in (torch.searchsorted(starts, entries[entries >= 0], right=True) - 1).unique():
-            uses[names[int(place)]].append(use)
+        for name in tensors_at(graph.offsets, use.entries):
+            uses[name].append(use)
     for name, several in uses.items():
         start, size = graph.offsets[name], graph.state[name].numel()
         # The first use that holds an entry, and where.

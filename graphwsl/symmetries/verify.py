@@ -1,11 +1,15 @@
 """Does a symmetry leave the function unchanged? Run both and see."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from graphwsl.neural_graph.graph import NeuralGraph
+from graphwsl.errors import VerificationError
+from graphwsl.neural_graph.graph import NeuralGraph, is_weights
+from graphwsl.neural_graph.program import random_operators
+from graphwsl.neural_graph.ties import same_values
 from graphwsl.symmetries.element import GroupElement
 
 
@@ -15,6 +19,9 @@ class Verification:
 
     Attributes:
         error: Largest difference of an output, relative to the largest output of its tensor.
+            Infinite where something else than a number differs: the places of infinities and
+            not-a-number, integers, text. Infinite as well where nothing can be said: a factor or a
+            parameter is not finite, or an output holds no number on any of the inputs.
         change: Share of the parameters' entries that differ: a check that moved nothing proves
             nothing.
     """
@@ -24,41 +31,112 @@ class Verification:
 
 
 def verify(
-    element: GroupElement, *, inputs: tuple[Tensor, ...] | None = None, seed: int = 0
+    element: GroupElement,
+    *,
+    inputs: tuple[Tensor, ...] | None = None,
+    seed: int = 0,
+    draws: int = 2,
 ) -> Verification:
     """Compare a network's outputs under ``element`` with those of its own weights.
 
+    Numbers that the network draws while it runs are the same on both sides, others for each input.
+
     Args:
         element: A symmetry of the network.
-        inputs: Inputs of the shapes of the example; by default normal random numbers for
-            floating-point inputs and the example's own for others.
-        seed: Of those random numbers.
+        inputs: Inputs of the shapes of the example. By default the example itself, then normal
+            random numbers in place of what is floating-point in it.
+        seed: Of those random numbers, and of what the network draws.
+        draws: How many random inputs are tried.
+
+    Raises:
+        VerificationError: The network has no outputs, or others for the same weights, inputs and
+            seed.
     """
     graph = element.graph
-    generator = torch.Generator().manual_seed(seed)
-    if inputs is None:
-        inputs = tuple(
-            torch.randn(tensor.shape, generator=generator, dtype=torch.float64).to(tensor.dtype)
-            if tensor.is_floating_point()
-            else tensor
-            for tensor in graph.program.inputs
-        )
     moved = graph.with_weights(element.apply())
-    error = 0.0
-    for before, after in zip(outputs(graph, inputs), outputs(moved, inputs), strict=True):
-        if before.is_floating_point() and before.numel():
-            largest = max(float(before.abs().max()), 1e-30)
-            error = max(error, float((before - after).abs().max()) / largest)
-        elif not torch.equal(before, after):
-            error = float("inf")
     pairs = [(graph.state[name], moved.state[name]) for name in graph.parameters]
-    changed = sum(int((first != second).sum()) for first, second in pairs)
-    return Verification(error, changed / max(sum(first.numel() for first, _ in pairs), 1))
+    # Not a number is like itself.
+    changed = sum(int(((one != two) & ((one == one) | (two == two))).sum()) for one, two in pairs)
+    change = changed / max(sum(one.numel() for one, _ in pairs), 1)
+    is_finite = bool(element.factors.isfinite().all())
+    is_finite &= all(
+        bool(one.isfinite().all()) for pair in pairs for one in pair if is_weights(one)
+    )
+    if not is_finite:
+        return Verification(math.inf, change)
+    examples = [inputs] if inputs is not None else _examples(graph, seed, draws)
+    error, told = 0.0, torch.zeros(0, dtype=torch.bool)
+    for number, some in enumerate(examples):
+        before = outputs(graph, some, seed=seed + number)
+        _check_outputs(graph, before, some, seed + number)
+        after = outputs(moved, some, seed=seed + number)
+        error = max([error, *map(difference, before, after)])
+        says = torch.tensor([_says_something(one) for one in before])
+        told = says | told if number else says
+    return Verification(error if bool(told.all()) else math.inf, change)
 
 
-def outputs(graph: NeuralGraph, inputs: tuple[Tensor, ...]) -> list[Tensor]:
-    """Run the traced program with the weights of a graph."""
+def outputs(graph: NeuralGraph, inputs: tuple[Tensor, ...], *, seed: int = 0) -> list[Tensor]:
+    """Run the traced program with the weights of a graph.
+
+    Args:
+        graph: The graph.
+        inputs: Tensors of the shapes of the example.
+        seed: Of what the network draws.
+    """
     program = graph.program
     values = [graph.state[name] for name in program.state]
-    with torch.no_grad():
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
         return list(program.graph_module(values, list(inputs)))
+
+
+def difference(before: Tensor, after: Tensor) -> float:
+    """How far two outputs are from one another, relative to the largest number of the first."""
+    if before.shape != after.shape or before.dtype != after.dtype:
+        return math.inf
+    if before.is_complex():
+        before, after = torch.view_as_real(before), torch.view_as_real(after)
+    if not before.is_floating_point():
+        return 0.0 if torch.equal(before, after) else math.inf
+    finite = before.isfinite()
+    if not same_values(before[~finite], after[~finite]) or not bool(after[finite].isfinite().all()):
+        return math.inf
+    before, after = before[finite].double(), after[finite].double()
+    if not before.numel():
+        return 0.0
+    return float((before - after).abs().max()) / max(float(before.abs().max()), 1e-30)
+
+
+def _examples(graph: NeuralGraph, seed: int, draws: int) -> list[tuple[Tensor, ...]]:
+    examples = [graph.program.inputs]
+    for number in range(draws):
+        generator = torch.Generator().manual_seed(seed + number)
+        examples.append(
+            tuple(
+                torch.randn(tensor.shape, generator=generator, dtype=torch.float64).to(tensor.dtype)
+                if tensor.is_floating_point()
+                else tensor
+                for tensor in graph.program.inputs
+            )
+        )
+    return examples
+
+
+def _check_outputs(
+    graph: NeuralGraph, before: list[Tensor], inputs: tuple[Tensor, ...], seed: int
+) -> None:
+    if not any(one.numel() for one in before):
+        raise VerificationError(
+            "the network has no outputs on these inputs, so that nothing can be compared"
+        )
+    random = random_operators(graph.program)
+    if random and not all(map(same_values, before, outputs(graph, inputs, seed=seed))):
+        raise VerificationError(
+            f"the network gives other outputs for the same weights, inputs and seed: its "
+            f"{random[0]} draws from a generator of its own; run it without noise"
+        )
+
+
+def _says_something(output: Tensor) -> bool:
+    return not is_weights(output) or not output.numel() or bool(output.isfinite().any())

@@ -1,11 +1,13 @@
 """A graph is exact: its state is the network's bitwise, and every entry has its place."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from graphwsl.neural_graph.graph import NeuralGraph
+from graphwsl.symmetries.element import GroupElement
 
 
 def same_bits(first: Tensor, second: Tensor) -> bool:
@@ -17,9 +19,11 @@ def same_bits(first: Tensor, second: Tensor) -> bool:
 
 
 def assert_exact(
-    graph: NeuralGraph, model: nn.Module | Mapping[str, Tensor], *, mapped: bool = True
+    graph: NeuralGraph, model: nn.Module | Mapping[str, Any], *, mapped: bool = True
 ) -> None:
     """The graph gives back the state of ``model`` bitwise and accounts for every entry of it.
+
+    So does the symmetry that moves nothing.
 
     Args:
         graph: A graph.
@@ -32,11 +36,21 @@ def assert_exact(
     state = model.state_dict() if isinstance(model, nn.Module) else model
     given = graph.to_state_dict()
     assert given.keys() == state.keys(), f"names differ: {sorted(given.keys() ^ state.keys())}"
-    changed = [name for name, tensor in state.items() if not same_bits(tensor, given[name])]
+    changed = _changed(state, given)
     assert not changed, f"{changed} came back changed"
+    moved = _changed(state, GroupElement.identity(graph).apply())
+    assert not moved, f"{moved} were changed by the symmetry that moves nothing"
     coverage = graph.coverage()
     counts = {row.name: row.entries for row in coverage.tensors}
     wrong = {name for name, tensor in graph.state.items() if counts[name] != tensor.numel()}
     assert not wrong, f"entries of {sorted(wrong)} are counted wrongly"
     if mapped:
         assert coverage.mapped == coverage.num_parameters, str(coverage)
+
+
+def _changed(state: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
+    return [
+        name
+        for name, value in state.items()
+        if isinstance(value, Tensor) and not same_bits(value, given[name])
+    ]

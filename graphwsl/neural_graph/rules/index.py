@@ -75,7 +75,7 @@ def move(builder: GraphBuilder, call: Call) -> Result:
 
     def operator(tensor: Tensor) -> Any:
         if call.name == "as_strided":
-            tensor = tensor.contiguous()
+            tensor = _laid_out(tensor, value.tensor)
         return call.operator(tensor, *rest, **call.kwargs)
 
     if value.units is not None and call.name not in KEEPERS:
@@ -84,10 +84,16 @@ def move(builder: GraphBuilder, call: Call) -> Result:
 
 
 def _is_whole(tensor: Tensor) -> bool:
-    """Whether a tensor's memory is its elements in their order."""
-    return tensor.is_contiguous() and tensor.untyped_storage().nbytes() == (
-        tensor.numel() * tensor.element_size()
-    )
+    """Whether a tensor's memory is its elements, each once, in whatever order."""
+    reach = 1 + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride(), strict=True))
+    memory = tensor.untyped_storage().nbytes()
+    return reach == tensor.numel() and memory == reach * tensor.element_size()
+
+
+def _laid_out(numbers: Int[Tensor, "..."], like: Tensor) -> Int[Tensor, "..."]:
+    """Numbers that lie in memory as another tensor does, for strides are counted there."""
+    laid_out = torch.empty_strided(like.shape, like.stride(), dtype=numbers.dtype)
+    return laid_out.copy_(numbers)
 
 
 def _mapped(value: Value, result: Any, operator: Any) -> Result:
