@@ -5,12 +5,18 @@
 Residual networks of 50 layers and of growing width, up to the ResNet-50 of 25.6 million parameters
 on images of 224 x 224. Each is converted in a fresh process, whose memory is measured at its peak;
 the round trip is checked bitwise, the symmetries are found and one of them is verified.
+
+    python -m benchmarks.neural_graph_scale --gpt2 12
+
+does the same, step by step, with a GPT-2 of so many layers and random weights (12 are the 124
+million parameters of the published one), which needs transformers.
 """
 
 import json as json_format
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,8 +33,12 @@ BLOCKS = (3, 4, 6, 3)
 def main(
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="Small networks only, to see that it runs.")] = False,
+    gpt2: Annotated[int, typer.Option(help="Layers of a GPT-2 to take instead.", min=0)] = 0,
 ) -> None:
-    """Convert residual networks of growing width."""
+    """Convert residual networks of growing width, or a GPT-2."""
+    if gpt2:
+        language_model(gpt2, json)
+        return
     report = Report("neural_graph_scale", "From a residual network to its graph", quick=quick)
     rows: list[dict[str, Any]] = []
     with progress() as bar:
@@ -97,6 +107,44 @@ def one(width: int) -> dict[str, Any]:
         "error": check.error,
         "changed": check.change,
     }
+
+
+def language_model(layers: int, json: Path | None) -> None:
+    """Every step with a GPT-2, in this process."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    from graphwsl import neural_graph
+    from graphwsl.symmetries import symmetries, verify
+
+    torch.manual_seed(0)
+    model = GPT2LMHeadModel(GPT2Config(n_layer=layers)).eval()
+    rows: list[list[str]] = []
+
+    def step(name: str, work: Callable[[], Any]) -> Any:
+        run = timed(work)
+        rows.append([name, f"{run.cpu:.1f}", f"{run.wall:.1f}", f"{_peak():.2f}"])
+        return run.result
+
+    graph = step("graph", lambda: neural_graph(model, {"input_ids": torch.arange(8)[None]}))
+    coverage = step("coverage", graph.coverage)
+    group = symmetries(graph)
+    step("permutations", lambda: group.orbits)
+    step("scalings and signs", lambda: (group.positive, group.sign))
+    element = step("draw", lambda: group.random(torch.Generator().manual_seed(0)))
+    step("apply", element.apply)
+    check = step("verify", lambda: verify(element))
+    report = Report("neural_graph_scale_gpt2", "From a GPT-2 to its graph", quick=layers < 12)
+    report.table(
+        f"{graph.num_parameters:,} parameters, {graph.num_nodes:,} nodes, one thread",
+        ["step", "processor (s)", "wall (s)", "peak (GB)"],
+        rows,
+    )
+    report.say(
+        f"{coverage.share_mapped:.0%} mapped; error {check.error:.0e} where {check.change:.0%} of "
+        "the parameters moved."
+    )
+    report.save({"layers": layers}, {"rows": rows, "error": check.error}, json)
 
 
 def _peak() -> float:

@@ -7,9 +7,10 @@ neural graph, so that residual streams, attention heads and recurrent cells need
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
@@ -34,7 +35,7 @@ class Alignment:
     """
 
     element: GroupElement
-    state: dict[str, Tensor]
+    state: dict[str, Any]
     distance_before: float
     distance: float
     sweeps: int
@@ -114,15 +115,17 @@ def _touches(use: Use, orbit: Orbit) -> bool:
 
 
 def _agreement(
-    use: Use, orbit: Orbit, own: Float[Tensor, " entries"], other: Float[Tensor, " entries"]
+    use: Use, orbit: Orbit, own: Shaped[Tensor, " entries"], other: Shaped[Tensor, " entries"]
 ) -> Float[Tensor, "parts parts"]:
     """Inner products of the weights of every part with those of every part of the other."""
-    total = torch.zeros(len(orbit.nodes), len(orbit.nodes), dtype=own.dtype)
+    total = torch.zeros(len(orbit.nodes), len(orbit.nodes), dtype=torch.float64)
     for entries in _rows(use, orbit):
         present = entries >= 0
         ours = torch.where(present, own[entries.clamp(min=0)], 0.0)
         theirs = torch.where(present, other[entries.clamp(min=0)], 0.0)
-        total += ours @ theirs.T
+        # What is left of |ours - theirs|² when the sum of squares is taken away.
+        product = ours @ theirs.mH
+        total += product.real if product.is_complex() else product
     return total
 
 

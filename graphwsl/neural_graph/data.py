@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
-from torch_geometric.data import Batch, Data
+from torch_geometric.data import Batch, Data, HeteroData
 
 from graphwsl.neural_graph.units import NodeKind, occurrences
 
@@ -17,8 +17,44 @@ if TYPE_CHECKING:
 NODE_FEATURES = ("bias", "scale", "mean", "variance", "activation", "other")
 """Columns of ``x``: the parameters of a node by role, the mean of those of one role."""
 
+NODE_KEYS = (
+    "x",
+    "node_kind",
+    "node_layer",
+    "node_index",
+    "depth",
+    "is_input",
+    "is_output",
+)
+"""What is said of nodes."""
+
 RELATION_KINDS = ("weight", "add", "mul", "mm", "composite", "function")
 """What ``edge_kind`` counts: weights, then relations by the beginning of their role."""
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The weights of successive edges, with kernels of one shape.
+
+    Attributes:
+        shape: Of the kernels; empty for single weights.
+        start: Number of the first edge.
+        entries: Places of each edge's kernel in the flattened state, shape ``(edges, kernel)``;
+            -1 where there is no weight.
+    """
+
+    shape: tuple[int, ...]
+    start: int
+    entries: Int[Tensor, "edges kernel"]
+
+    @property
+    def edges(self) -> slice:
+        """The edges among those of the layout."""
+        return slice(self.start, self.start + len(self.entries))
+
+    def values(self, flat: Shaped[Tensor, " entries"]) -> Shaped[Tensor, "edges kernel"]:
+        """Weights of a flattened state, 0 where there is none."""
+        return torch.where(self.entries >= 0, flat[self.entries.clamp(min=0)], 0)
 
 
 @dataclass(frozen=True)
@@ -26,8 +62,7 @@ class GraphLayout:
     """Everything of :class:`Data` that does not depend on the weights, and where those go.
 
     Attributes:
-        edge_entries: Places of each edge's kernel in the flattened state, shape
-            ``(edges, kernel)``; -1 outside smaller kernels and for edges without weights.
+        kernels: Where the weights of the edges are; those that follow from nodes have none.
         node_places: Elements of ``x``, flattened, that hold parameters, shape ``(values,)``.
         node_entries: Their places in the flattened state, shape ``(values,)``.
         node_shares: What each adds to its element: one over the number of values there.
@@ -35,7 +70,7 @@ class GraphLayout:
 
     num_nodes: int
     edge_index: Int[Tensor, "2 edges"]
-    edge_entries: Int[Tensor, "edges kernel"]
+    kernels: tuple[Kernels, ...]
     edge_kind: Int[Tensor, " edges"]
     edge_tag: Int[Tensor, " edges"]
     fan_in: Float[Tensor, " edges"]
@@ -48,7 +83,7 @@ class GraphLayout:
     node_entries: Int[Tensor, " values"]
     node_shares: Float[Tensor, " values"]
 
-    def x(self, flat: Float[Tensor, " entries"]) -> Float[Tensor, "nodes features"]:
+    def x(self, flat: Shaped[Tensor, " entries"]) -> Shaped[Tensor, "nodes features"]:
         """Node features of a flattened state."""
         x = torch.zeros(self.num_nodes, len(NODE_FEATURES), dtype=flat.dtype)
         for role in ("scale", "variance"):
@@ -58,38 +93,64 @@ class GraphLayout:
         elements.index_add_(0, self.node_places, flat[self.node_entries] * self.node_shares)
         return x
 
-    def edge_attr(self, flat: Float[Tensor, " entries"]) -> Float[Tensor, "edges kernel"]:
-        """Edge features of a flattened state; edges without weights are 1 at the centre."""
-        values = torch.where(self.edge_entries >= 0, flat[self.edge_entries.clamp(min=0)], 0.0)
-        values[self.edge_kind > 0, self.edge_entries.shape[1] // 2] = 1.0
+    @property
+    def largest_kernel(self) -> int:
+        """Positions of the largest kernel."""
+        return max((one.entries.shape[1] for one in self.kernels), default=1)
+
+    @property
+    def edge_entries(self) -> Int[Tensor, "edges kernel"]:
+        """Places of each edge's kernel in the flattened state; -1 outside smaller kernels."""
+        entries = torch.full((self.edge_index.shape[1], self.largest_kernel), -1)
+        for one in self.kernels:
+            entries[one.edges, _middle(one.entries.shape[1], self.largest_kernel)] = one.entries
+        return entries
+
+    def edge_attr(self, flat: Shaped[Tensor, " entries"]) -> Shaped[Tensor, "edges kernel"]:
+        """Edge features of a flattened state, all kernels centred and padded to the largest.
+
+        Edges without weights are 1 at the centre.
+        """
+        width = self.largest_kernel
+        values = torch.zeros(self.edge_index.shape[1], width, dtype=flat.dtype)
+        for one in self.kernels:
+            values[one.edges, _middle(one.entries.shape[1], width)] = one.values(flat)
+        values[self.edge_kind > 0, width // 2] = 1.0
         return values
 
 
 def layout_of(graph: "NeuralGraph") -> GraphLayout:
     """The layout of an architecture."""
-    width = max((block.entries.shape[3] for block in graph.blocks), default=1)
-    parts = [_block_edges(block, width) for block in graph.blocks]
+    kernels: list[Kernels] = []
+    parts = []
+    for block in graph.blocks:
+        entries, *part = _block_edges(block)
+        start = kernels[-1].edges.stop if kernels else 0
+        kernels.append(Kernels(block.kernel, start, entries))
+        parts.append(part)
     for relation in graph.relations:
         if relation.role.endswith(".shared"):
             continue
         count = len(relation.sources)
         kind = _relation_kind(relation.role)
         parts.append(
-            (
+            [
                 torch.stack([relation.sources, relation.targets]),
-                torch.full((count, width), -1),
                 torch.full((count,), kind),
                 torch.zeros(count, dtype=torch.int64),
                 torch.ones(count),
-            )
+            ]
         )
-    index, entries, kinds, tags, fan_in = zip(*parts, strict=True)
+    if not parts:
+        nothing = torch.zeros(0, dtype=torch.int64)
+        parts.append([nothing.view(1, 0).expand(2, 0), nothing, nothing, torch.zeros(0)])
+    index, kinds, tags, fan_in = zip(*parts, strict=True)
     places, values, shares = _node_values(graph)
     layer = graph.calls.unique(return_inverse=True)[1]
     return GraphLayout(
         num_nodes=graph.num_nodes,
         edge_index=torch.cat(index, dim=1),
-        edge_entries=torch.cat(entries),
+        kernels=tuple(kernels),
         edge_kind=torch.cat(kinds),
         edge_tag=torch.cat(tags),
         fan_in=torch.cat(fan_in),
@@ -104,17 +165,17 @@ def layout_of(graph: "NeuralGraph") -> GraphLayout:
     )
 
 
-def to_data(graph: "NeuralGraph", state: Mapping[str, Tensor] | None = None) -> Data:
+def to_data(
+    graph: "NeuralGraph", state: Mapping[str, Tensor] | None = None, *, with_kernels: bool = True
+) -> Data:
     """The graph as ``Data``: forward edges with kernels, nodes with their parameters."""
     layout = graph.layout
-    # Complex weights have complex features.
-    kind = torch.get_default_dtype()
-    flat = graph.flat(state, dtype=kind.to_complex() if graph.weight_dtype.is_complex else kind)
+    flat = _flat(graph, state)
     num_layers = int(layout.node_layer.max()) + 1 if graph.num_nodes else 0
     return Data(
         x=layout.x(flat),
         edge_index=layout.edge_index,
-        edge_attr=layout.edge_attr(flat),
+        edge_attr=layout.edge_attr(flat) if with_kernels else None,
         edge_kind=layout.edge_kind,
         edge_tag=layout.edge_tag,
         edge_layer=layout.node_layer[layout.edge_index[1]],
@@ -129,18 +190,66 @@ def to_data(graph: "NeuralGraph", state: Mapping[str, Tensor] | None = None) -> 
     )
 
 
-def collate(graphs: Sequence[Data]) -> Batch:
-    """One batch of graphs of any architectures: kernels are padded, centred, to the largest."""
-    width = max(graph.edge_attr.shape[1] for graph in graphs)
-    padded = []
-    for graph in graphs:
-        graph = graph.clone()
-        graph.edge_attr = _centred(graph.edge_attr, width, 0.0)
-        padded.append(graph)
-    return Batch.from_data_list(padded)
+def _flat(graph: "NeuralGraph", state: Mapping[str, Tensor] | None) -> Tensor:
+    # Complex weights have complex features.
+    kind = torch.get_default_dtype()
+    return graph.flat(state, dtype=kind.to_complex() if graph.weight_dtype.is_complex else kind)
 
 
-def _block_edges(block: "EdgeBlock", width: int) -> tuple[Tensor, ...]:
+def to_hetero_data(graph: "NeuralGraph", state: Mapping[str, Tensor] | None = None) -> HeteroData:
+    """The graph as ``HeteroData``: kernels of one shape are a type of edges, nothing is padded."""
+    layout, data = graph.layout, HeteroData()
+    plain = to_data(graph, state, with_kernels=False)
+    nodes, num_layers = data["unit"], plain.num_layers
+    for name in NODE_KEYS:
+        nodes[name] = plain[name]
+    data.num_layers = num_layers
+    flat = _flat(graph, state)
+    parts: dict[str, list[tuple[Tensor, Tensor | None]]] = {}
+    for one in layout.kernels:
+        name = "_".join(["weight", *(["x".join(map(str, one.shape))] if one.shape else [])])
+        edges = torch.arange(one.edges.start, one.edges.stop)
+        parts.setdefault(name, []).append((edges, one.values(flat)))
+    for kind in layout.edge_kind.unique().tolist():
+        if kind > 0:
+            edges = torch.nonzero(layout.edge_kind == kind).flatten()
+            parts[RELATION_KINDS[kind]] = [(edges, None)]
+    for name, several in parts.items():
+        edges = torch.cat([some for some, _ in several])
+        store = data["unit", name, "unit"]
+        store.edge_index = plain.edge_index[:, edges]
+        values = [one for _, one in several if one is not None]
+        if values:
+            store.edge_attr = torch.cat(values)
+        for key in ("edge_tag", "edge_layer", "fan_in"):
+            store[key] = plain[key][edges]
+    return data
+
+
+def collate(graphs: Sequence[Data] | Sequence[HeteroData]) -> Batch:
+    """One batch of graphs of any architectures.
+
+    Kernels of ``Data`` are padded, centred, to the largest; ``HeteroData`` get empty edges of the
+    types that they lack.
+    """
+    copies = [graph.clone() for graph in graphs]
+    plain = [graph for graph in copies if isinstance(graph, Data)]
+    width = max((graph.edge_attr.shape[1] for graph in plain), default=0)
+    for graph in plain:
+        size = graph.edge_attr.shape[1]
+        left = _middle(size, width).start
+        graph.edge_attr = torch.nn.functional.pad(graph.edge_attr, (left, width - size - left))
+    hetero = [graph for graph in copies if isinstance(graph, HeteroData)]
+    examples = {kind: graph[kind] for graph in hetero for kind in graph.edge_types}
+    for graph in hetero:
+        for kind, example in examples.items():
+            if kind not in graph.edge_types:
+                for key, value in example.items():
+                    graph[kind][key] = value[:, :0] if key == "edge_index" else value[:0]
+    return Batch.from_data_list(copies)
+
+
+def _block_edges(block: "EdgeBlock") -> tuple[Tensor, ...]:
     groups, targets, sources, kernel = block.entries.shape
     shape = (groups, targets, sources)
     source = block.sources[:, None, :].expand(shape).reshape(-1)
@@ -150,19 +259,18 @@ def _block_edges(block: "EdgeBlock", width: int) -> tuple[Tensor, ...]:
     real = (source >= 0) & (entries >= 0).any(dim=1)
     count = int(real.sum())
     return (
+        entries[real],
         torch.stack([source[real], target[real]]),
-        _centred(entries[real], width, -1),
         torch.zeros(count, dtype=torch.int64),
         tags[real],
         torch.full((count,), float(sources * kernel)),
     )
 
 
-def _centred(values: Tensor, width: int, padding: float) -> Tensor:
-    """Rows padded on both sides; kernels of one dimension keep their centre at the centre."""
-    missing = width - values.shape[1]
-    left = width // 2 - values.shape[1] // 2
-    return torch.nn.functional.pad(values, (left, missing - left), value=padding)
+def _middle(size: int, width: int) -> slice:
+    """The middle of ``width`` columns: the centre of a kernel at the centre of the largest."""
+    left = width // 2 - size // 2
+    return slice(left, left + size)
 
 
 def _relation_kind(role: str) -> int:

@@ -14,7 +14,7 @@ from graphwsl.neural_graph.ties import same_values
 from graphwsl.neural_graph.units import NodeKind
 
 if TYPE_CHECKING:
-    from torch_geometric.data import Data
+    from torch_geometric.data import Data, HeteroData
 
     from graphwsl.neural_graph.coverage import Coverage
     from graphwsl.neural_graph.data import GraphLayout
@@ -200,7 +200,7 @@ class NeuralGraph:
         return reduce(torch.promote_types, wide, wide[0] if wide else torch.get_default_dtype())
 
     def flat(
-        self, state: Mapping[str, Tensor] | None = None, *, dtype: torch.dtype | None = None
+        self, state: Mapping[str, Any] | None = None, *, dtype: torch.dtype | None = None
     ) -> Shaped[Tensor, " entries"]:
         """The state (or another one of the same architecture) as one vector.
 
@@ -210,11 +210,14 @@ class NeuralGraph:
                 beyond what it holds are rounded; they are no weights.
 
         Raises:
-            StateMismatchError: Names or shapes differ.
+            StateMismatchError: Names or shapes differ, or weights are complex and ``dtype`` is not.
         """
         state = self.state if state is None else self._checked(state)
+        is_complex = self.weight_dtype.is_complex
         if dtype is None:
-            dtype = torch.complex128 if self.weight_dtype.is_complex else torch.float64
+            dtype = torch.complex128 if is_complex else torch.float64
+        if is_complex and not dtype.is_complex:
+            raise StateMismatchError(f"the weights are complex, and {dtype} has no imaginary part")
         parts = [state[name].reshape(-1).to(dtype) for name in self.offsets]
         return torch.cat(parts) if parts else torch.zeros(0, dtype=dtype)
 
@@ -233,7 +236,7 @@ class NeuralGraph:
         state.update({name: state[first] for name, first in self.aliases.items()})
         return {**state, **self.extra_state}
 
-    def with_weights(self, state: Mapping[str, Tensor]) -> "NeuralGraph":
+    def with_weights(self, state: Mapping[str, Any]) -> "NeuralGraph":
         """The same architecture with other weights; nothing but the weights is copied.
 
         Raises:
@@ -252,8 +255,11 @@ class NeuralGraph:
 
         return coverage(self)
 
-    def to_data(self, state: Mapping[str, Tensor] | None = None) -> "Data":
+    def to_data(self, state: Mapping[str, Any] | None = None) -> "Data":
         """The graph as PyTorch Geometric's :class:`Data`, for learning.
+
+        All kernels are padded to the largest, which is much where a network has few large ones:
+        :meth:`to_hetero_data` pads nothing.
 
         Args:
             state: Weights of the same architecture; those of the graph by default.
@@ -262,7 +268,21 @@ class NeuralGraph:
 
         return to_data(self, state)
 
-    def _checked(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def to_hetero_data(self, state: Mapping[str, Any] | None = None) -> "HeteroData":
+        """The graph as PyTorch Geometric's :class:`HeteroData`: kernels of a shape together.
+
+        Nodes are of the type ``unit``. Edges are of the type ``weight`` or ``weight_3x3`` by the
+        shape of their kernels (``edge_attr``, shape ``(edges, kernel)``), or, without weights, of
+        the kind of relation.
+
+        Args:
+            state: Weights of the same architecture; those of the graph by default.
+        """
+        from graphwsl.neural_graph.data import to_hetero_data
+
+        return to_hetero_data(self, state)
+
+    def _checked(self, state: Mapping[str, Any]) -> dict[str, Tensor]:
         tensors = self.completed(self.state)
         missing, strange = (
             sorted(tensors.keys() - state.keys()),

@@ -48,6 +48,7 @@ def draw(graph: NeuralGraph, *, largest: int = LARGEST) -> Figure:
     axes = figure.add_axes((0.02, 0.5 / height, 0.96, 1 - 0.7 / height))
     places, bundles = torch.stack([x.float(), y], 1), _Bundles(x, is_bar)
     flat = graph.flat()
+    flat = flat.abs() if flat.is_complex() else flat  # there is no sign to show
     for block in graph.blocks:
         if not bundles.hold(*_ends(block), True):
             axes.add_collection(_weights(block, flat, places))

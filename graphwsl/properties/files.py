@@ -164,7 +164,8 @@ def _network(reference: str, homes: Homes) -> Population:
         return homes.read(reference)
     module, inputs = load_model(reference)
     function = Function.of(module.eval(), inputs, reference)
-    return _alone(reference, function.architecture.graph.flat().float(), function)
+    state = function.architecture.graph.flat(dtype=torch.float32)
+    return _alone(reference, state, function)
 
 
 def _alone(reference: str, state: Tensor, function: Function) -> Population:

@@ -17,6 +17,23 @@ from graphwsl.neural_graph.trace import neural_graph
 from graphwsl.zoo.checkpoint import Checkpoint, Problem
 from graphwsl.zoo.zoo import Zoo
 
+LAYOUT = (
+    "edge_index",
+    "edge_entries",
+    "edge_kind",
+    "edge_tag",
+    "fan_in",
+    "node_kind",
+    "node_layer",
+    "node_index",
+    "is_input",
+    "is_output",
+    "node_places",
+    "node_entries",
+    "node_shares",
+)
+"""What of a layout tells architectures apart; saved predictors hold hashes of it, in this order."""
+
 
 @dataclass(frozen=True, eq=False)
 class Architecture:
@@ -37,9 +54,8 @@ class Architecture:
         graph, layout = self.graph, self.graph.layout
         for name, start in graph.offsets.items():
             digest.update(f"{name} {start} {tuple(graph.state[name].shape)} ".encode())
-        for value in vars(layout).values():
-            if isinstance(value, Tensor):
-                digest.update(value.contiguous().numpy().tobytes())
+        for name in LAYOUT:
+            digest.update(getattr(layout, name).contiguous().numpy().tobytes())
         return digest.hexdigest()
 
     @property

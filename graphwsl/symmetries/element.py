@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -48,7 +49,7 @@ class GroupElement:
         back = self.image.argsort()
         return GroupElement(self.graph, back, 1 / self.factors[back])
 
-    def apply(self, state: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+    def apply(self, state: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The weights that compute the same function with the nodes at their new places.
 
         Args:

@@ -7,6 +7,7 @@ import torch
 from network_families import Wired, parameter
 from torch import Tensor, nn
 
+from graphwsl.alignment import align
 from graphwsl.errors import StateMismatchError, UnsupportedModelError
 from graphwsl.neural_graph import neural_graph
 from graphwsl.symmetries import GroupElement, symmetries, verify
@@ -47,6 +48,10 @@ def test_complex_weights_keep_their_imaginary_part() -> None:
     assert not torch.equal(moved["0.weight"], model[0].weight)
     assert verify(element).error < 1e-6
     assert graph.to_data().edge_attr.is_complex()
+    with pytest.raises(StateMismatchError, match=r"complex, and torch.float32 has no imaginary"):
+        graph.flat(dtype=torch.float32)
+    permuted = symmetries(graph).random(torch.Generator().manual_seed(1), signs=False).apply()
+    assert align(symmetries(graph), permuted).distance < 1e-6
 
 
 def test_integers_are_kept_to_the_last_bit() -> None:
