@@ -67,7 +67,7 @@ class Homes:
         if all(name.startswith(_OF_PARALLEL) for name in state):
             state = {name.removeprefix(_OF_PARALLEL): tensor for name, tensor in state.items()}
         function = self._named_function() if self.network else self._fitting(path, state)
-        return _alone(path, function.architecture.graph.flat(state).float(), function)
+        return _alone(path, function.architecture.graph.flat(state, dtype=torch.float32), function)
 
     def _named_function(self) -> Function:
         assert self.network is not None

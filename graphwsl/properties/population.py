@@ -326,7 +326,7 @@ class _Reader:
                     raise
             self._programs[checkpoint.model] = program
         graph = self.functions[program].architecture.graph
-        state = graph.flat(self.zoo.weights(checkpoint)).float()
+        state = graph.flat(self.zoo.weights(checkpoint), dtype=torch.float32)
         if not state.isfinite().all():
             raise PredictorError("its weights are not finite in single precision")
         return program, state
