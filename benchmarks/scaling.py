@@ -22,7 +22,8 @@ from benchmarks.results import Report, console, progress
 from benchmarks.task import perturb
 from benchmarks.timing import Spread, repeat_for, timed
 from gridstab.dynamics.engine import stop_rule
-from gridstab.dynamics.native.engine import NativeEngine, make_schedule
+from gridstab.dynamics.native.engine import NativeEngine
+from gridstab.dynamics.schedule import make_schedule
 from gridstab.dynamics.simulate import simulate
 from gridstab.dynamics.swing import SwingModel
 from gridstab.errors import GridstabError

@@ -51,9 +51,11 @@ class StopRule:
         settled: Stop as left once two consecutive windows agree to ``settled_tolerance`` in every
             node's mean, largest and smallest frequency, some mean exceeding ``settled_frequency``.
         margin: Share of the barrier used; the rest covers discretisation and rounding.
-        settling: A certified stop leaves at least this many times the slowest m/D to the horizon,
-            so that the frequencies have fallen below the threshold by then: 100 s at D = 0.1.
-        settled_window: Length of a window [s].
+        settling: A certified stop leaves at least this many of the grid's slowest time constants to
+            the horizon (m/D, or longer in creeping grids), so that the frequencies have fallen
+            below the threshold by then: 100 s at D = 0.1.
+        settled_window: Length of a window [s], longer in proportion where that time constant
+            exceeds 10 s.
         settled_tolerance: Largest change from one window to the next [rad/s].
         settled_frequency: Mean frequency that some node must exceed [rad/s].
     """
@@ -117,7 +119,7 @@ class Perturbations:
     def __len__(self) -> int:
         return len(self.node)
 
-    def __getitem__(self, part: slice) -> "Perturbations":
+    def __getitem__(self, part: slice | Int[np.ndarray, " part"]) -> "Perturbations":
         return Perturbations(self.node[part], self.dtheta[part], self.domega[part])
 
 

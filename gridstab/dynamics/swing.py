@@ -8,6 +8,7 @@ Nauck et al. 2022 (arXiv:2206.06369), section II.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -15,6 +16,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
 from gridstab.dynamics.operating_point import operating_point
+from gridstab.dynamics.rates import slowest_decay
 from gridstab.grids.power_grid import PowerGrid
 
 
@@ -96,6 +98,11 @@ class SwingModel:
             tree_sign=np.where(tail[tree_line] == node, 1.0, -1.0),
             chord=np.setdiff1d(lines, tree_line),
         )
+
+    @cached_property
+    def slowest_decay(self) -> float:
+        """Rate at which the last small swing around the operating point dies out [1/s]."""
+        return slowest_decay(self.grid, self.phase_difference)
 
 
 def _lowest_barrier(

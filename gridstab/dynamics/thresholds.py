@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from gridstab.dynamics.engine import RETURN_FREQUENCY, StopRule
 from gridstab.dynamics.swing import SwingModel
 
+PUBLISHED_TIME_CONSTANT = 10.0
+"""m/D of the published data [s], for which the stop rules' windows are made."""
+
 
 @dataclass(frozen=True)
 class Thresholds:
@@ -16,11 +19,13 @@ class Thresholds:
         quiet_energy: With less than this, no |ω_i| exceeds the return frequency any more.
         time_to_settle: A trapped state ends a trajectory while at least this is left to the
             horizon [s]; infinite without damping, which leaves trapped states swinging.
+        settled_window: Length of the windows that are compared [s]; infinite without damping.
     """
 
     trapping_energy: float
     quiet_energy: float
     time_to_settle: float
+    settled_window: float
 
 
 def thresholds(rule: StopRule, model: SwingModel) -> Thresholds:
@@ -29,10 +34,15 @@ def thresholds(rule: StopRule, model: SwingModel) -> Thresholds:
     trapping_energy = rule.margin * model.lowest_barrier
     # ½ m ω² is at most the energy; 2 % cover rounding.
     quiet_energy = 0.98 * 0.5 * float(grid.inertia.min()) * RETURN_FREQUENCY**2
-    slowest_decay = float((grid.damping / grid.inertia).min())
+    # Swings decay at half of D/m.
+    rate = 2 * model.slowest_decay
+    time_to_settle, time_constant = math.inf, math.inf
+    if rate > 0:
+        time_to_settle, time_constant = rule.settling / rate, 1 / rate
     return Thresholds(
         trapping_energy,
         # A state can be slow and yet cross a barrier that is lower still.
         min(quiet_energy, trapping_energy),
-        rule.settling / slowest_decay if slowest_decay > 0 else math.inf,
+        time_to_settle,
+        rule.settled_window * max(1.0, time_constant / PUBLISHED_TIME_CONSTANT),
     )

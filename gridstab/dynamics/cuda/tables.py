@@ -6,7 +6,7 @@ import numpy as np
 
 from gridstab.dynamics.cuda.layout import Layout
 from gridstab.dynamics.engine import RETURN_FREQUENCY, StopRule
-from gridstab.dynamics.native.engine import make_schedule
+from gridstab.dynamics.schedule import make_schedule
 from gridstab.dynamics.swing import SwingModel
 from gridstab.dynamics.thresholds import thresholds
 
@@ -97,7 +97,7 @@ def make_problem(model: SwingModel, stop: StopRule, horizon: float, layout: Layo
     """Tables in float32, computed in float64."""
     grid = model.grid
     schedule = make_schedule(model, stop, horizon)
-    step = schedule.interval / schedule.steps
+    step = schedule.step
     friction = grid.damping / grid.inertia
     power = grid.power / grid.inertia
     gain = _gain(model, layout)

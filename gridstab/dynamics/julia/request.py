@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from gridstab.dynamics.engine import RETURN_FREQUENCY, Perturbations, StopRule
-from gridstab.dynamics.native.engine import make_schedule
+from gridstab.dynamics.schedule import make_schedule
 from gridstab.dynamics.swing import SwingModel
 from gridstab.dynamics.thresholds import thresholds
 

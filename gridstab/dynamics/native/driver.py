@@ -43,23 +43,6 @@ RUNNING = -2
 HORIZON, CERTIFIED, SETTLED, PUBLISHED, DIVERGED = range(5)
 
 
-class Schedule(NamedTuple):
-    """Times in whole check intervals, so that clocks are exact."""
-
-    interval: float
-    """Length of a check interval [s]; an early block lasts one, a late block two."""
-    steps: int
-    """Steps a block."""
-    switch: int
-    """When a lane doubles its step."""
-    end: int
-    """The horizon."""
-    window: int
-    time_to_settle: int
-    not_before: int
-    """The published rule holds after this."""
-
-
 class Rule(NamedTuple):
     """The stop rule, with its thresholds."""
 

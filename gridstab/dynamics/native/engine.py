@@ -1,6 +1,5 @@
 """The CPU engine behind the shared interface: tables, schedule, threads, outcomes."""
 
-import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
@@ -16,25 +15,24 @@ from gridstab.dynamics.engine import (
 from gridstab.dynamics.native import driver, integrator, state
 from gridstab.dynamics.native.simd import aligned_rows
 from gridstab.dynamics.native.tables import Tables, lanes_of
+from gridstab.dynamics.schedule import (
+    EARLY_STEP,
+    Schedule,
+    make_schedule,
+    run_by_speed,
+    single_precision_suffices,
+)
 from gridstab.dynamics.swing import SwingModel
 from gridstab.dynamics.thresholds import thresholds
-
-EARLY_STEP = 0.04
-"""Step [s] while the perturbation is fresh; it doubles afterwards."""
-
-EARLY_TIME = 40.0
-"""How long the early step lasts [s]."""
-
-LARGEST_PHASE_STEP = 0.8
-"""Largest early step times fastest oscillation of the network; stiffer grids take shorter steps."""
-
 
 class NativeEngine:
     """Many trajectories a core in SIMD lanes, compiled by numba; the default engine.
 
     Args:
         precision: Number type of the state. float32 is the default: its rounding changes fewer
-            outcomes than the step size does (see ``benchmarks/SIMULATION.md``).
+            outcomes than the step size does (see ``benchmarks/SIMULATION.md``). Grids that need
+            steps below 5 ms, or whose couplings differ too much for its certificate, are computed
+            in float64 all the same.
         early_step: Upper bound of the step size in the first 40 s; twice that later [s].
     """
 
@@ -62,9 +60,29 @@ class NativeEngine:
         horizon: float = 500.0,
         threads: int = 1,
     ) -> Trajectories:
-        """Outcomes of the perturbations; the same whatever the batch and the threads."""
-        schedule = make_schedule(model, stop, horizon, self.early_step)
-        tables = Tables(model, self.lanes, schedule.interval / schedule.steps)
+        """Outcomes of the perturbations; the same whatever the batch and the threads.
+
+        Raises:
+            InvalidParameterError: The grid is too fast for the horizon, see
+                :func:`~gridstab.dynamics.schedule.make_schedule`.
+        """
+        return run_by_speed(
+            perturbations,
+            lambda part, offset: self._run(model, part, stop, horizon, threads, offset),
+        )
+
+    def _run(
+        self,
+        model: SwingModel,
+        perturbations: Perturbations,
+        stop: StopRule,
+        horizon: float,
+        threads: int,
+        fastest_offset: float,
+    ) -> Trajectories:
+        schedule = make_schedule(model, stop, horizon, self.early_step, fastest_offset)
+        single = single_precision_suffices(model, stop, schedule)
+        tables = Tables(model, self.lanes if single else lanes_of("float64"), schedule.step)
         rule = make_rule(model, stop)
 
         def simulate(part: slice) -> None:
@@ -87,7 +105,7 @@ class NativeEngine:
 
 def _run_part(
     tables: Tables,
-    schedule: driver.Schedule,
+    schedule: Schedule,
     rule: driver.Rule,
     perturbations: Perturbations,
     outcome: Trajectories,
@@ -140,37 +158,4 @@ def make_rule(model: SwingModel, stop: StopRule) -> driver.Rule:
         return_frequency=RETURN_FREQUENCY,
         settled_tolerance=stop.settled_tolerance,
         settled_frequency=stop.settled_frequency,
-    )
-
-
-def make_schedule(
-    model: SwingModel, stop: StopRule, horizon: float, early_step: float = EARLY_STEP
-) -> driver.Schedule:
-    """Divides the horizon into whole check intervals, and those into whole steps.
-
-    The step is ``early_step``, or shorter where the fastest oscillation of the network,
-    √(2 max_i Σ_j K_ij / m_i), asks for it.
-    """
-    grid = model.grid
-    total_coupling = np.zeros(grid.num_nodes)
-    np.add.at(total_coupling, grid.lines.ravel(), np.repeat(grid.coupling, 2))
-    fastest = math.sqrt(2 * float((total_coupling / grid.inertia).max()))
-    step = min(early_step, LARGEST_PHASE_STEP / fastest if fastest else early_step)
-
-    # Late blocks last two intervals; they must meet the horizon and the windows' ends exactly, so
-    # all of these are even.
-    intervals = 2 * max(1, math.ceil(horizon / (2 * stop.check_interval) - 1e-9))
-    interval = horizon / intervals
-    switch = 2 * math.ceil(EARLY_TIME / (2 * interval) - 1e-9)
-    window = 2 * max(1, round(stop.settled_window / (2 * interval)))
-    return driver.Schedule(
-        interval=interval,
-        steps=math.ceil(interval / step - 1e-9),
-        switch=switch,
-        end=intervals,
-        window=window,
-        time_to_settle=math.ceil(
-            min(thresholds(stop, model).time_to_settle, 2 * horizon) / interval
-        ),
-        not_before=math.ceil(1.0 / interval - 1e-9),
     )

@@ -38,14 +38,22 @@ from gridstab.dynamics.native.sincos import sincos_half_turns
 
 # Rows of the step table: what the lanes' own step sizes determine. In a homogeneous grid the gain
 # K/m is part of KICK and DISPLACEMENT. DRIFT gives half turns, as theta is stored.
-KICK, DISPLACEMENT, DRIFT, DECAY, IS_LATE, PROCESSOR = range(6)
-STEP_ROWS = 6
+KICK, DISPLACEMENT, DRIFT, DECAY, IS_LATE, PROCESSOR, REMAINS = range(7)
+STEP_ROWS = 7
 
 LAST_SHARE = 0.5 - 0.5 * math.sqrt(2 / 3)
 """Before this last share of a kick, the scheme's ω is the exact one of that moment, up to h³.
 
-In the middle of the kick it is ω + (h²/12) d²ω/dt², because of the processor; a share s/2 later it
-is ω(t + s h/2) + h² (1/12 − s²/8) d²ω/dt². Crests are therefore missed but never overestimated.
+In the middle of the kick it is ω + (h²/12) (d²ω/dt² + 2γf − γ²ω), because of the processor; a time
+s h/2 later, and with what :func:`remains_at_look` leaves of it, it is ω(t + s h/2) + h² (1/12 − s²/8)
+d²ω/dt². Crests are therefore missed but hardly overestimated.
+"""
+
+WEAK_FRICTION_STEP = 0.005
+"""Up to this γh the friction of a share of a kick is left out where ω is looked at.
+
+It would lower the largest frequency by 0.2 %, by 0.4 % with the late step. All data published with
+D/m = 0.1 were made so, and stay as they are.
 """
 
 inline = njit(forceinline=True, error_model="numpy")
@@ -56,6 +64,15 @@ def drift_coefficients(friction: np.ndarray, step: float) -> np.ndarray:
     x = friction * step
     a = np.divide(-np.expm1(-x), friction, out=np.full_like(x, step), where=x > 0)
     return np.stack([a / np.pi, np.exp(-x)])
+
+
+def remains_at_look(friction: np.ndarray, step: float, early_step: float) -> np.ndarray:
+    """e^(−γτ), what friction leaves of ω in the time τ from a kick to the look, shape ``(nodes,)``.
+
+    1 where friction is weak, see :data:`WEAK_FRICTION_STEP`.
+    """
+    weak = friction * early_step <= WEAK_FRICTION_STEP
+    return np.where(weak, 1.0, np.exp(-friction * step / math.sqrt(6)))
 
 
 @inline
@@ -105,13 +122,14 @@ def displace(lanes: Any, state: Any, network: Any, nodes: Any, coupling: Any, st
 
 @inline
 def drift_of(lanes: Any, steps: Any, nodes: Any, coupling: Any, i: Any) -> Any:
-    """a and e of node i in every lane."""
+    """a, e and e^(−γτ) of node i in every lane."""
     if coupling is None:
-        return load(lanes, steps, DRIFT), load(lanes, steps, DECAY)
+        return load(lanes, steps, DRIFT), load(lanes, steps, DECAY), load(lanes, steps, REMAINS)
     late = load(lanes, steps, IS_LATE) > 0.0
     return (
         select(late, broadcast(lanes, nodes.late[0, i]), broadcast(lanes, nodes.early[0, i])),
         select(late, broadcast(lanes, nodes.late[1, i]), broadcast(lanes, nodes.early[1, i])),
+        select(late, broadcast(lanes, nodes.late[2, i]), broadcast(lanes, nodes.early[2, i])),
     )
 
 
@@ -130,9 +148,9 @@ def kick_and_drift(
         force = unscaled_force(lanes, state.displaced, network, nodes, coupling, i)
         impulse = force * per_node(strength, nodes, coupling, i)
         before = load(lanes, state.omega, i)
-        fastest = maximum(absolute(before + exact * impulse), fastest)
+        a, decay, remains = drift_of(lanes, steps, nodes, coupling, i)
+        fastest = maximum(remains * absolute(before + exact * impulse), fastest)
         omega = before + impulse
-        a, decay = drift_of(lanes, steps, nodes, coupling, i)
         theta = load(lanes, state.theta, i) + a * omega
         store(decay * omega, state.omega, i)
         store(theta, state.theta, i)

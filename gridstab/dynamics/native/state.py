@@ -76,7 +76,7 @@ class Nodes(NamedTuple):
     friction: Rows
     """D/m."""
     early: Rows
-    """Rows a [half turns a rad/s] and e, see ``integrator``."""
+    """Rows a [half turns a rad/s], e and e^(−γτ), see ``integrator``."""
     late: Rows
 
 

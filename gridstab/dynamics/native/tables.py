@@ -46,7 +46,15 @@ class Tables:
         self.lines = make_lines(model, self.order, lanes)
         self.coupling = None if homogeneous else self._convert(coupling)
         self.line_coupling = self._convert(grid.coupling)
-        drifts = [integrator.drift_coefficients(friction, h) for h in (step, 2 * step)]
+        drifts = [
+            np.vstack(
+                [
+                    integrator.drift_coefficients(friction, h),
+                    integrator.remains_at_look(friction, h, step),
+                ]
+            )
+            for h in (step, 2 * step)
+        ]
         self.nodes = Nodes(
             power=self._convert(grid.power[self.order] / scale),
             gain=self._convert(gain[self.order]),
@@ -60,7 +68,7 @@ class Tables:
             row = self.step_table[late]
             row[integrator.KICK] = h * (gain[0] if homogeneous else 1.0)
             row[integrator.DISPLACEMENT] = h * h / 12 * (gain[0] if homogeneous else 1.0)
-            row[integrator.DRIFT], row[integrator.DECAY] = drift[:, 0]
+            row[integrator.DRIFT], row[integrator.DECAY], row[integrator.REMAINS] = drift[:, 0]
             row[integrator.IS_LATE] = late
             row[integrator.PROCESSOR] = h * h / 12
 

@@ -25,7 +25,7 @@ from gridstab.dynamics.engine import (
     Trajectories,
     make_engine,
 )
-from gridstab.dynamics.native.engine import EARLY_TIME
+from gridstab.dynamics.schedule import EARLY_TIME
 from gridstab.dynamics.reference.engine import ReferenceEngine, integrate
 from gridstab.dynamics.swing import SwingModel
 from gridstab.errors import EngineUnavailableError, InvalidParameterError

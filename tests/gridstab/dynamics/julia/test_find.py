@@ -10,7 +10,7 @@ import pytest
 
 from gridstab.dynamics.engine import ENGINES, make_engine
 from gridstab.dynamics.julia import find
-from gridstab.dynamics.native.engine import EARLY_STEP, EARLY_TIME
+from gridstab.dynamics.schedule import EARLY_STEP, EARLY_TIME
 from gridstab.errors import EngineUnavailableError
 
 NAMES = [name for name in ENGINES if name.startswith("julia")]
