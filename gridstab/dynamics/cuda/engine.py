@@ -14,6 +14,7 @@ from gridstab.dynamics.cuda.device import CupyDevice, Device, Kernel, cupy_avail
 from gridstab.dynamics.cuda.layout import Layout
 from gridstab.dynamics.cuda.tables import LANE, OUTCOMES, PERTURBATIONS, make_problem
 from gridstab.dynamics.engine import Availability, Perturbations, StopRule, Trajectories
+from gridstab.dynamics.schedule import run_by_speed
 from gridstab.dynamics.swing import SwingModel
 from gridstab.errors import InvalidParameterError
 
@@ -76,12 +77,25 @@ class CudaEngine:
             threads: Threads of a CPU engine; not used.
 
         Raises:
-            InvalidParameterError: An unknown node, or a horizon that is not positive.
+            InvalidParameterError: An unknown node, a horizon that is not positive, a grid too fast
+                for the horizon, or one that single precision cannot resolve.
         """
         del threads
         _check(model, perturbations, horizon)
         if not len(perturbations):
             return Trajectories.empty(0)
+        return run_by_speed(
+            perturbations, lambda part, offset: self._run(model, part, stop, horizon, offset)
+        )
+
+    def _run(
+        self,
+        model: SwingModel,
+        perturbations: Perturbations,
+        stop: StopRule,
+        horizon: float,
+        fastest_offset: float,
+    ) -> Trajectories:
         device = self.device()
         grid = model.grid
         layout = self.layout or Layout.of(
@@ -89,8 +103,8 @@ class CudaEngine:
             homogeneous=grid.is_homogeneous and grid.num_lines > 0,
             shared_bytes=device.shared_bytes,
         )
+        tables, parameters, interval = make_problem(model, stop, horizon, layout, fastest_offset)
         kernel = device.load(layout, grid.num_nodes)
-        tables, parameters, interval = make_problem(model, stop, horizon, layout)
         parameters["rounds"] = max(1, self.steps_per_launch // int(parameters["round_steps"][0]))
         # Buffers must outlive the launches that read them.
         kept = _point(device, parameters, tables)

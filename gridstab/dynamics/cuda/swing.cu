@@ -34,6 +34,8 @@ struct Step {
   float drift;        // a = (1 − e)/γ, if homogeneous
   float drift_power;  // b = (h − a)/γ, if homogeneous
   float decay;        // e = exp(−γh), if homogeneous
+  float remains;      // of ω at the look, if homogeneous
+  float look_power;   // gain of ω by one P/m until the look, if homogeneous
 };
 
 struct Lane {
@@ -53,6 +55,7 @@ struct Parameters {
   const float* half_inertia;  // m/2
   const float* friction;      // γ = D/m
   const float4* flow;         // (a, e, b P/m, a P/m) by step and node, unless homogeneous
+  const float2* look;         // what remains of ω, and what P adds, by step and node, unless homogeneous
   const int2* line_ends;      // tail, head
   const float4* line;         // K, φ*, cos φ*, sin φ*
   const int* cycle_start;
@@ -213,11 +216,23 @@ struct Swing {
 #endif
   }
 
+  // |ω| a little after a kick, where it is exact up to h³, see native/integrator.py.
+  __device__ __forceinline__ float seen(int node, float omega, const Step& step,
+                                        const float2* look) const {
+#if HOMOGENEOUS
+    return fabsf(fmaf(step.look_power, __ldg(p.power + node), step.remains * omega));
+#else
+    const float2 here = __ldg(look + node);
+    return fabsf(fmaf(here.x, omega, here.y));
+#endif
+  }
+
   // round_steps steps from a synchronous state to a synchronous state, between half kicks.
   __device__ void advance() {
     const bool late = is_late();
     const Step step = late ? p.steps[1] : p.steps[0];
     const float4* const flow = p.flow + (late ? p.nodes : 0);
+    const float2* const look = p.look + (late ? p.nodes : 0);
     float peak = now.peak;
     for (int i = 0; i <= p.round_steps; ++i) {
       each_own_node([&](int node, float2&) {
@@ -236,8 +251,7 @@ struct Swing {
           extent = make_float2(fminf(extent.x, omega), fmaxf(extent.y, omega));
         }
         if (i < p.round_steps) {
-          // After this share of the half kick ω is exact up to h³, see native/integrator.py.
-          peak = fmaxf(peak, fabsf(fmaf(kExactShare, half_kick, omega)));
+          peak = fmaxf(peak, seen(node, fmaf(kExactShare, half_kick, omega), step, look));
           state = drifted(node, make_float2(state.x, omega + half_kick), step, flow);
           angle[at(node)] = sine_cosine(state.x);
         } else {

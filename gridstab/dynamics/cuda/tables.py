@@ -6,14 +6,26 @@ import numpy as np
 
 from gridstab.dynamics.cuda.layout import Layout
 from gridstab.dynamics.engine import RETURN_FREQUENCY, StopRule
-from gridstab.dynamics.schedule import make_schedule
+from gridstab.dynamics.native.integrator import remains_at_look
+from gridstab.dynamics.sampling import DOMEGA_RANGE
+from gridstab.dynamics.schedule import make_schedule, single_precision_suffices
 from gridstab.dynamics.swing import SwingModel
 from gridstab.dynamics.thresholds import thresholds
+from gridstab.errors import InvalidParameterError
 
 STEP = np.dtype(
     [
         (name, np.float32)
-        for name in ("half_kick", "displace", "process", "drift", "drift_power", "decay")
+        for name in (
+            "half_kick",
+            "displace",
+            "process",
+            "drift",
+            "drift_power",
+            "decay",
+            "remains",
+            "look_power",
+        )
     ]
 )
 
@@ -26,6 +38,7 @@ GRID_TABLES = (
     "half_inertia",
     "friction",
     "flow",
+    "look",
     "line_ends",
     "line",
     "cycle_start",
@@ -93,15 +106,33 @@ class Problem(NamedTuple):
     """What one tick of the lanes' clocks lasts [s]."""
 
 
-def make_problem(model: SwingModel, stop: StopRule, horizon: float, layout: Layout) -> Problem:
-    """Tables in float32, computed in float64."""
+def make_problem(
+    model: SwingModel,
+    stop: StopRule,
+    horizon: float,
+    layout: Layout,
+    fastest_offset: float = DOMEGA_RANGE,
+) -> Problem:
+    """Tables in float32, computed in float64.
+
+    Raises:
+        InvalidParameterError: Single precision is not enough for the grid, or the grid is too fast
+            for the horizon.
+    """
     grid = model.grid
-    schedule = make_schedule(model, stop, horizon)
+    schedule = make_schedule(model, stop, horizon, fastest_offset=fastest_offset)
+    if not single_precision_suffices(model, stop, schedule):
+        raise InvalidParameterError(
+            f"engine 'cuda' computes in float32, which is too coarse for steps of "
+            f"{schedule.step:.2g} s or couplings that differ as much as in {grid.name!r}; take "
+            "engine 'native'"
+        )
     step = schedule.step
     friction = grid.damping / grid.inertia
     power = grid.power / grid.inertia
     gain = _gain(model, layout)
     flows = [drift_coefficients(friction, h) for h in (step, 2 * step)]
+    looks = [look_coefficients(friction, h, step) for h in (step, 2 * step)]
     cycle_start, cycle = fundamental_cycles(model)
     phase = model.phase_difference
     tables = {
@@ -115,6 +146,7 @@ def make_problem(model: SwingModel, stop: StopRule, horizon: float, layout: Layo
         "flow": np.array(
             [np.stack([a, e, b * power, a * power], 1) for a, b, e in flows], np.float32
         ),
+        "look": np.array([np.stack([left, c * power], 1) for left, c in looks], np.float32),
         "line_ends": grid.lines.astype(np.int32),
         "line": np.array([grid.coupling, phase, np.cos(phase), np.sin(phase)], np.float32).T.copy(),
         "cycle_start": cycle_start,
@@ -133,6 +165,9 @@ def make_problem(model: SwingModel, stop: StopRule, horizon: float, layout: Layo
             parameters["steps"]["drift"][0, row] = a[0]
             parameters["steps"]["drift_power"][0, row] = b[0]
             parameters["steps"]["decay"][0, row] = e[0]
+        for row, (left, c) in enumerate(looks):
+            parameters["steps"]["remains"][0, row] = left[0]
+            parameters["steps"]["look_power"][0, row] = c[0]
 
     limits = thresholds(stop, model)
     values = {
@@ -173,6 +208,19 @@ def drift_coefficients(
     a = step * np.where(slow, 1 - x / 2 + x**2 / 6, -np.expm1(-safe) / safe)
     b = step**2 * np.where(slow, 0.5 - x / 6, (safe + np.expm1(-safe)) / safe**2)
     return a, b, np.exp(-x)
+
+
+def look_coefficients(
+    friction: np.ndarray[Any, Any], step: float, early_step: float
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """e^(−γτ) and (1 − e^(−γτ))/γ: what is left of ω when it is looked at, and what P/m adds.
+
+    τ = h/√6 after the middle of a kick; 1 and 0 where friction is weak, see
+    :func:`~gridstab.dynamics.native.integrator.remains_at_look`.
+    """
+    left = remains_at_look(friction, step, early_step)
+    gained = np.divide(1 - left, friction, out=np.zeros_like(left), where=left < 1)
+    return left, gained
 
 
 def fundamental_cycles(

@@ -10,6 +10,8 @@ from gridstab.dynamics.julia.embedded import EmbeddedJulia, embedded_julia, obst
 from gridstab.dynamics.julia.find import find_julia, find_source, julia_version
 from gridstab.dynamics.julia.request import METHODS, Arrays, Problem, make_problem
 from gridstab.dynamics.julia.server import JuliaServer, server_of_this_thread
+from gridstab.dynamics.sampling import DOMEGA_RANGE
+from gridstab.dynamics.schedule import run_by_speed
 from gridstab.dynamics.simulate import available_threads
 from gridstab.dynamics.swing import SwingModel
 from gridstab.errors import EngineUnavailableError, InvalidParameterError
@@ -73,15 +75,22 @@ class JuliaEngine:
             threads: Most threads of Julia to use (default: 1).
 
         Raises:
-            InvalidParameterError: An unknown node, or horizon or threads below their range.
+            InvalidParameterError: An unknown node, horizon or threads below their range, or a grid
+                too fast for the horizon.
             EngineUnavailableError: Julia was not found, or is too old.
             EngineFailedError: GridDynamics failed, or the julia process died.
         """
-        problem = self._problem(model, perturbations, stop, horizon, threads)
-        outcome = Trajectories.empty(len(perturbations))
-        if len(perturbations):
-            self._julia(threads).run(problem, vars(outcome))
-        return outcome
+
+        def run(part: Perturbations, fastest_offset: float) -> Trajectories:
+            problem = self._problem(model, part, stop, horizon, threads, fastest_offset)
+            outcome = Trajectories.empty(len(part))
+            if len(part):
+                self._julia(threads).run(problem, vars(outcome))
+            return outcome
+
+        if self.method == "fast":
+            return run_by_speed(perturbations, run)
+        return run(perturbations, DOMEGA_RANGE)
 
     def final_states(
         self, model: SwingModel, perturbations: Perturbations, time: float, *, threads: int = 1
@@ -93,7 +102,8 @@ class JuliaEngine:
             EngineUnavailableError: Julia was not found, or is too old.
             EngineFailedError: GridDynamics failed, or the julia process died.
         """
-        problem = self._problem(model, perturbations, StopRule("horizon"), time, threads)
+        fastest = max(DOMEGA_RANGE, float(np.abs(perturbations.domega).max(initial=0.0)))
+        problem = self._problem(model, perturbations, StopRule("horizon"), time, threads, fastest)
         theta, omega = problem.empty_states()
         if len(perturbations):
             outputs: Arrays = {"theta_out": theta, "omega_out": omega}
@@ -117,6 +127,7 @@ class JuliaEngine:
         stop: StopRule,
         horizon: float,
         threads: int,
+        fastest_offset: float,
     ) -> Problem:
         """Compiled code would read beyond its arrays, so everything is checked here."""
         node, nodes = perturbations.node, model.grid.num_nodes
@@ -134,4 +145,5 @@ class JuliaEngine:
             stop=stop,
             horizon=horizon,
             threads=threads,
+            fastest_offset=fastest_offset,
         )

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from gridstab.dynamics.engine import RETURN_FREQUENCY, Perturbations, StopRule
+from gridstab.dynamics.sampling import DOMEGA_RANGE
 from gridstab.dynamics.schedule import make_schedule
 from gridstab.dynamics.swing import SwingModel
 from gridstab.dynamics.thresholds import thresholds
@@ -112,6 +113,7 @@ def make_problem(
     stop: StopRule,
     horizon: float,
     threads: int,
+    fastest_offset: float = DOMEGA_RANGE,
 ) -> Problem:
     """Everything that a request says.
 
@@ -123,9 +125,10 @@ def make_problem(
         stop: When a trajectory may stop early.
         horizon: Longest time [s].
         threads: Most threads of Julia to use.
+        fastest_offset: Largest frequency offset of the perturbations [rad/s].
     """
     grid, limits = model.grid, thresholds(stop, model)
-    schedule = make_schedule(model, stop, horizon)
+    schedule = make_schedule(model, stop, horizon, fastest_offset=fastest_offset)
     inputs = {
         "line_ends": np.ascontiguousarray(grid.lines, np.int64),
         "node": np.ascontiguousarray(perturbations.node, np.int64),
@@ -146,7 +149,7 @@ def make_problem(
         "quiet_energy": limits.quiet_energy,
         "time_to_settle": limits.time_to_settle,
         "return_frequency": RETURN_FREQUENCY,
-        "settled_window": stop.settled_window,
+        "settled_window": limits.settled_window,
         "settled_tolerance": stop.settled_tolerance,
         "settled_frequency": stop.settled_frequency,
         "horizon": float(horizon),

@@ -13,6 +13,7 @@ from gridstab.dynamics.reference.stopping import make_certificate, make_stops
 from gridstab.dynamics.reference.swing_equation import swing_arrays
 from gridstab.dynamics.reference.tableaus import METHODS, Tableau
 from gridstab.dynamics.reference.trajectory import run_fixed_steps, run_to_stop, run_to_times
+from gridstab.dynamics.schedule import make_schedule
 from gridstab.dynamics.swing import SwingModel
 from gridstab.errors import InvalidParameterError
 
@@ -26,8 +27,8 @@ class ReferenceEngine:
     """Adaptive Runge–Kutta with its own step size for every trajectory.
 
     ``dop853`` at 1e-9 is the truth that faster engines are compared with; ``tsit5`` at 1e-6 is
-    the solver of the published data (Nauck et al. 2022). Largest frequencies are taken at accepted
-    steps.
+    the solver of the published data (Nauck et al. 2022). Largest frequencies are those at the
+    steps and the crests between them.
 
     Args:
         method: ``"dop853"`` (default), ``"dopri5"`` or ``"tsit5"``.
@@ -66,13 +67,16 @@ class ReferenceEngine:
             threads: Trajectories that run at a time (default: 1).
 
         Raises:
-            InvalidParameterError: An unknown node, or horizon or threads below their range.
+            InvalidParameterError: An unknown node, horizon or threads below their range, or a grid
+                too fast for the horizon.
         """
         _check_nodes(model, perturbations)
         if not (math.isfinite(horizon) and horizon > 0):
             raise InvalidParameterError(f"horizon must be positive and finite, got {horizon}")
         if threads < 1:
             raise InvalidParameterError(f"threads must be at least 1, got {threads}")
+        # An explicit method's steps are as short as those of the fixed-step engines, or nearly so.
+        make_schedule(model, stop, horizon)
         swing = swing_arrays(model)
         stops = make_stops(stop, model)
 

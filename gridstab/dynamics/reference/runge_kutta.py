@@ -21,13 +21,18 @@ LARGEST_FACTOR = 10.0
 
 
 class Workspace(NamedTuple):
-    """The arrays of one trajectory; ``slopes[0]`` belongs to ``state`` between steps."""
+    """The arrays of one trajectory; ``slopes[0]`` belongs to ``state`` between steps.
+
+    ``old_state`` and ``old_slope`` are those before the last accepted step.
+    """
 
     state: Float[np.ndarray, " 2*nodes"]
     new_state: Float[np.ndarray, " 2*nodes"]
     slopes: Float[np.ndarray, "stages+1 2*nodes"]
     sine: Float[np.ndarray, " nodes"]
     cosine: Float[np.ndarray, " nodes"]
+    old_state: Float[np.ndarray, " 2*nodes"]
+    old_slope: Float[np.ndarray, " 2*nodes"]
 
 
 @compiled()
@@ -39,6 +44,8 @@ def make_workspace(nodes: int, stages: int) -> Workspace:
         np.zeros((stages + 1, 2 * nodes)),
         np.zeros(nodes),
         np.zeros(nodes),
+        np.zeros(2 * nodes),
+        np.zeros(2 * nodes),
     )
 
 
@@ -93,6 +100,8 @@ def attempt_step(workspace: Workspace, swing: SwingArrays, tableau: Tableau, ste
 @compiled()
 def accept_step(workspace: Workspace) -> None:
     """The new state becomes the state."""
+    workspace.old_state[:] = workspace.state
+    workspace.old_slope[:] = workspace.slopes[0]
     workspace.state[:] = workspace.new_state
     workspace.slopes[0] = workspace.slopes[-1]
 

@@ -33,7 +33,7 @@ class Certificate(NamedTuple):
 
 
 class Stops(NamedTuple):
-    """A :class:`~gridstab.dynamics.engine.StopRule` with the energies of one grid filled in."""
+    """A :class:`~gridstab.dynamics.engine.StopRule` with one grid's energies and times filled in."""
 
     published: bool
     certified: bool
@@ -88,7 +88,7 @@ def make_stops(rule: StopRule, model: SwingModel) -> Stops:
         limits.quiet_energy,
         limits.time_to_settle,
         rule.check_interval,
-        rule.settled_window,
+        limits.settled_window,
         rule.settled_tolerance,
         rule.settled_frequency,
     )

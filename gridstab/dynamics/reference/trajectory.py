@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 
 from gnncore.compiled import compiled
 from gridstab.dynamics.engine import RETURN_FREQUENCY, Reason, Status
+from gridstab.dynamics.reference.crests import highest_crest
 from gridstab.dynamics.reference.runge_kutta import (
     Workspace,
     accept_step,
@@ -67,11 +68,12 @@ def follow(
         next_check = checks * stops.check_interval if stops.certified else math.inf
         next_window = windows * stops.settled_window if stops.settled else math.inf
         limit = min(next_check, next_window, horizon)
+        before = time
         time, step = adaptive_step(workspace, swing, tableau, time, limit, step, rtol, atol)
         if step == 0.0:
             return UNDECIDED, DIVERGED, time, largest
         fastest = largest_frequency(omega)
-        largest = max(largest, fastest)
+        largest = highest_crest(workspace, time - before, max(largest, fastest))
 
         if time >= horizon:
             status = RETURNED if fastest < RETURN_FREQUENCY else LEFT

@@ -23,11 +23,12 @@ function follow!(w::Workspace, window::Window, certificate::Certificate, measure
         next_check = rule.certified ? checks * rule.check_interval : Inf
         next_window = rule.settled ? windows * rule.settled_window : Inf
         limit = min(next_check, next_window, horizon)
+        before = time
         time, step = adaptive_step!(w, solver, time, limit, step)
         (step == 0 || cancelled(monitor)) && return UNDECIDED, DIVERGED, time, largest
         measure!(measure, time, theta, omega)
         fastest = largest_frequency(omega)
-        largest = max(largest, fastest)
+        largest = highest_crest(w, time - before, max(largest, fastest))
 
         if time >= horizon
             fastest < rule.return_frequency && return RETURNED, AT_HORIZON, time, largest

@@ -1,15 +1,15 @@
 # The fast method as a whole: trajectories to their stops, or states after a time.
 
 """
-    run_fast(model, perturbations, rule, schedule; precision = Float32, threads, monitor)
+    run_fast(model, perturbations, rule, schedule; precision, threads, monitor)
 
 [`Outcomes`](@ref) of the processed Takahashi–Imada method; the same, bit for bit, in any batch and
-on any number of threads.
+on any number of threads. `precision` is `Float32` unless the steps are too short for it, or the
+couplings too different.
 """
 function run_fast(model::SwingModel, perturbations::Perturbations, rule::StopRule,
-                  schedule::Schedule; precision::Type{T} = Float32,
-                  threads::Integer = Threads.nthreads(),
-                  monitor::Monitor = NoMonitor()) where {T}
+                  schedule::Schedule; precision::Type = number_type(model, rule, schedule),
+                  threads::Integer = Threads.nthreads(), monitor::Monitor = NoMonitor())
     return run_fast!(Outcomes(length(perturbations)), model, perturbations, rule, schedule,
                      precision, threads, monitor)
 end

@@ -21,7 +21,8 @@
 Before this last share of a kick, the scheme's ω is the exact one of that moment, up to h³.
 
 In the middle of the kick it is ω + (h²/12) d²ω/dt², because of the processor; a share s/2 later it
-is ω(t + s h/2) + h² (1/12 − s²/8) d²ω/dt². Crests are therefore missed but never overestimated.
+is ω(t + s h/2) + h² (1/12 − s²/8) d²ω/dt², but for what friction takes meanwhile
+([`remains_at_look`](@ref)). Crests are therefore missed but hardly overestimated.
 """
 const LAST_SHARE = 0.5 - 0.5 * sqrt(2 / 3)
 
@@ -48,14 +49,15 @@ end
 @inline per_node(vector, tables::FastTables{N,T,Nothing}, i) where {N,T} = vector
 @inline per_node(vector, tables::FastTables, i) = vector * @inbounds tables.gain[i]
 
-"""a and e of a row in every lane."""
+"""a, e and e^(−γτ) of a row in every lane."""
 @inline drift_of(state, tables::FastTables{N,T,Nothing}, i) where {N,T} =
-    state.steps[DRIFT], state.steps[DECAY]
+    state.steps[DRIFT], state.steps[DECAY], state.steps[REMAINS]
 @inline function drift_of(state, tables::FastTables{N,T}, i) where {N,T}
     late = state.steps[IS_LATE] > 0
     @inbounds return (
         select(late, Vec{N,T}(tables.late[1, i]), Vec{N,T}(tables.early[1, i])),
-        select(late, Vec{N,T}(tables.late[2, i]), Vec{N,T}(tables.early[2, i])))
+        select(late, Vec{N,T}(tables.late[2, i]), Vec{N,T}(tables.early[2, i])),
+        select(late, Vec{N,T}(tables.late[3, i]), Vec{N,T}(tables.early[3, i])))
 end
 
 """Sine and cosine of θ + (h²/12) f(θ)."""
@@ -84,9 +86,9 @@ function kick_and_drift!(state::FastState{N,T}, tables::FastTables{N,T}, share::
         force = unscaled_force(state.displaced, tables, i)
         impulse = force * per_node(strength, tables, i)
         before = state.omega[i]
-        fastest = max(abs(muladd(exact, impulse, before)), fastest)
+        a, decay, remains = drift_of(state, tables, i)
+        fastest = max(remains * abs(muladd(exact, impulse, before)), fastest)
         omega = before + impulse
-        a, decay = drift_of(state, tables, i)
         theta = muladd(a, omega, state.theta[i])
         state.omega[i] = decay * omega
         state.theta[i] = theta

@@ -89,7 +89,8 @@ const STOP_RULES = (
 
 The rule `"horizon"`, `"published"`, `"certified"` or `"fast"` (certified and settled) with the
 energies of this model: `margin` of the lowest barrier traps, and a certified stop leaves
-`settling` times the slowest m/D to the horizon.
+`settling` of the grid's slowest time constants to the horizon (m/D, or longer in creeping grids).
+Where that constant exceeds the published 10 s, the settled window of 10 s is longer in proportion.
 """
 function stop_rule(name::AbstractString, model::SwingModel; margin = 0.97, settling = 10.0)
     haskey(STOP_RULES, Symbol(name)) || throw(InvalidParameterError(
@@ -98,14 +99,16 @@ function stop_rule(name::AbstractString, model::SwingModel; margin = 0.97, settl
     trapping = margin * model.lowest_barrier
     # ½ m ω² is at most the energy; 2 % cover rounding. A slow state may yet cross a lower barrier.
     quiet = min(0.98 * 0.5 * minimum(model.grid.inertia) * RETURN_FREQUENCY^2, trapping)
-    decay = minimum(model.grid.damping ./ model.grid.inertia)
+    # Swings decay at half of D/m.
+    rate = 2 * slowest_decay(model)
     return StopRule(
         published = :published in flags,
         certified = :certified in flags,
         settled = :settled in flags,
         trapping_energy = trapping,
         quiet_energy = quiet,
-        time_to_settle = decay > 0 ? settling / decay : Inf,
+        time_to_settle = rate > 0 ? settling / rate : Inf,
+        settled_window = 10.0 * max(1.0, 1 / rate / 10.0),
         # The published rule looks at instants and needs a finer check.
         check_interval = :published in flags ? 0.2 : 1.0,
     )

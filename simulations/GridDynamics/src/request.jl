@@ -107,8 +107,8 @@ function run!(outcomes::Outcomes, values, p::Problem, monitor::Monitor;
               nodes::Nodes = SwingNode(), measure::Measure = NoMeasure())
     if p.method == 0
         check_fast(nodes, measure)
-        run_fast!(outcomes, p.model, p.perturbations, p.rule, p.schedule, Float32, p.threads,
-                  monitor)
+        run_fast!(outcomes, p.model, p.perturbations, p.rule, p.schedule,
+                  number_type(p.model, p.rule, p.schedule), p.threads, monitor)
     else
         solver = Solver(p.model, nodes, tableau_of(p), p.rtol, p.atol)
         run_adaptive!(outcomes, values, solver, p.perturbations, p.rule, p.horizon, measure,
@@ -128,7 +128,8 @@ function states(p::Problem, time::Float64; nodes::Nodes = SwingNode())
         check_fast(nodes, NoMeasure())
         check(p.schedule)
         return fast_states(p.model, p.perturbations, time;
-                           step = p.schedule.interval / p.schedule.steps)
+                           step = p.schedule.interval / p.schedule.steps,
+                           precision = number_type(p.model, p.rule, p.schedule))
     end
     return adaptive_states(p.model, p.perturbations, time; tableau = tableau_of(p), rtol = p.rtol,
                            atol = p.atol, nodes = nodes)

@@ -12,7 +12,8 @@ const LARGEST_FACTOR = 10.0
     Workspace(nodes, stages)
 
 The arrays of one trajectory; column 1 of `slopes` belongs to `state` between steps. `theta` and
-`omega` are the halves of `state`.
+`omega` are the halves of `state`. `old_state` and `old_slope` are those before the last accepted
+step.
 """
 struct Workspace
     state::Vector{Float64}
@@ -20,10 +21,13 @@ struct Workspace
     slopes::Matrix{Float64}
     sine::Vector{Float64}
     cosine::Vector{Float64}
+    old_state::Vector{Float64}
+    old_slope::Vector{Float64}
 end
 
 Workspace(nodes::Integer, stages::Integer) = Workspace(
-    zeros(2nodes), zeros(2nodes), zeros(2nodes, stages + 1), zeros(nodes), zeros(nodes))
+    zeros(2nodes), zeros(2nodes), zeros(2nodes, stages + 1), zeros(nodes), zeros(nodes),
+    zeros(2nodes), zeros(2nodes))
 
 """
     Solver(model, nodes, tableau, rtol, atol)
@@ -80,9 +84,11 @@ end
 
 """The new state becomes the state."""
 function accept_step!(w::Workspace)
+    copyto!(w.old_state, w.state)
     copyto!(w.state, w.new_state)
     last = size(w.slopes, 2)
     @inbounds @simd for i in 1:length(w.state)
+        w.old_slope[i] = w.slopes[i, 1]
         w.slopes[i, 1] = w.slopes[i, last]
     end
 end
