@@ -21,11 +21,18 @@ def at_least(name: str, value: Any, least: int) -> None:
         raise InvalidParameterError(f"{name} must be at least {least}, got {value}")
 
 
+def at_most(name: str, value: float, most: float, unit: str = "") -> None:
+    """Refuse a number above ``most``."""
+    if value > most:
+        raise InvalidParameterError(
+            f"{name} must be at most {most:,}{unit}, got {shortened(value)}"
+        )
+
+
 def whole(name: str, value: Any, least: int, most: int) -> None:
     """Refuse a value that is no integer from ``least`` to ``most``."""
     at_least(name, value, least)
-    if value > most:
-        raise InvalidParameterError(f"{name} must be at most {most:,}, got {shortened(value)}")
+    at_most(name, value, most)
 
 
 def at_least_zero(name: str, value: Any) -> None:

@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int
 
-from gridstab.dynamics.engine import Engine, Status, make_engine
+from gridstab.arguments import at_least, at_most, positive
+from gridstab.dynamics.engine import Engine, Status, make_engine, stop_rule
 from gridstab.dynamics.outcomes import outcomes
 from gridstab.dynamics.sampling import DOMEGA_RANGE, DTHETA_RANGE
-from gridstab.dynamics.settings import at_least, positive
+from gridstab.dynamics.settings import LARGEST_DOMEGA
 from gridstab.grids.power_grid import PowerGrid
 
 if TYPE_CHECKING:
     import h5py
+
+
+FINEST_RESOLUTION = 5000
+"""Most cells along an axis: 25 million trajectories, and pixels."""
+
+CELLS_AT_ONCE = 1_000_000
+"""Cells handed to the engine at once; memory grows with these alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +100,7 @@ def basin_map(
     Args:
         grid: The grid.
         node: The node to perturb.
-        resolution: Cells along each axis, at least 2.
+        resolution: Cells along each axis, 2 to 5000.
         domega_range: Largest frequency offset [rad/s]; phases cover the whole turn.
         engine: Name of an engine, ``auto`` for the fastest that runs here, or an engine.
         stop: Stop rule: ``fast``, ``certified``, ``published`` or ``horizon``.
@@ -106,19 +114,25 @@ def basin_map(
     """
     at_least("node", node, 0)
     at_least("resolution", resolution, 2)
+    at_most("resolution", resolution, FINEST_RESOLUTION)
     positive("domega_range", domega_range)
+    at_most("domega_range", domega_range, LARGEST_DOMEGA, " rad/s")
     made = make_engine(engine)
     centre = (2 * np.arange(resolution) + 1) / resolution - 1
     dtheta, domega = centre * DTHETA_RANGE, centre * domega_range
-    status = outcomes(
-        grid,
-        node,
-        dtheta,
-        domega[:, None],
-        engine=made,
-        stop=stop,
-        horizon=horizon,
-        threads=threads,
-    )
-    settings = {"engine": made.name, "stop": stop, "horizon": horizon}
+    status = np.empty((resolution, resolution), np.int8)
+    rows = max(1, CELLS_AT_ONCE // resolution)
+    for first in range(0, resolution, rows):
+        part = slice(first, first + rows)
+        status[part] = outcomes(
+            grid,
+            node,
+            dtheta,
+            domega[part, None],
+            engine=made,
+            stop=stop,
+            horizon=horizon,
+            threads=threads,
+        )
+    settings = {"engine": made.name, "stop": stop_rule(stop).name, "horizon": horizon}
     return BasinMap(grid, node, dtheta, domega, status, settings)

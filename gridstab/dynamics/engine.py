@@ -258,11 +258,12 @@ def make_engine(engine: str | Engine) -> Engine:
 
     Raises:
         EngineUnavailableError: No such engine, or it cannot run on this machine.
+        InvalidParameterError: Neither a name nor an engine.
     """
     if not isinstance(engine, str):
-        if not callable(getattr(engine, "run", None)):
-            raise EngineUnavailableError(
-                f"engine must be the name of an engine or one itself, got {engine!r}"
+        if not isinstance(engine, Engine):
+            raise InvalidParameterError(
+                f"engine must be a name or have name, availability and run, got {engine!r}"
             )
         return engine
     if engine == "auto":

@@ -92,5 +92,6 @@ def stability_interval(
 
 
 def _check_confidence(confidence: float) -> None:
-    if not 0 < confidence < 1:
-        raise InvalidParameterError(f"confidence must be between 0 and 1, got {confidence}")
+    number = isinstance(confidence, int | float | np.integer | np.floating)
+    if not (number and 0 < confidence < 1):
+        raise InvalidParameterError(f"confidence must be between 0 and 1, got {confidence!r}")

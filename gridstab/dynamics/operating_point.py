@@ -28,6 +28,7 @@ def operating_point(grid: PowerGrid) -> Float[np.ndarray, " nodes"]:
         of every node is at most 1e-10 · max(1, max|P|).
 
     Raises:
+        InvalidParameterError: ``grid`` is no :class:`~gridstab.PowerGrid`.
         UnbalancedPowerError: The powers do not sum to zero.
         DisconnectedGridError: The grid has more than one component.
         NoOperatingPointError: No solution was found; the message names the bottleneck.

@@ -4,8 +4,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
+from gridstab.arguments import at_least, at_most, positive
 from gridstab.dynamics.engine import Engine, Perturbations, Trajectories, make_engine, stop_rule
-from gridstab.dynamics.settings import at_least, positive
+from gridstab.dynamics.sampling import within_a_turn
+from gridstab.dynamics.settings import LONGEST_HORIZON
 from gridstab.dynamics.simulate import available_threads, known_nodes
 from gridstab.dynamics.swing import SwingModel
 from gridstab.errors import InvalidParameterError
@@ -39,17 +41,19 @@ def trajectories(
         One entry a trajectory, in row-major order of the broadcast shape.
 
     Raises:
-        InvalidParameterError: Unknown nodes, offsets that are not finite or do not broadcast.
+        InvalidParameterError: Unknown nodes, offsets that are not finite or do not broadcast, or a
+            grid too fast for the horizon.
         OperatingPointError: The grid has no stable operating point.
         EngineUnavailableError: The engine is unknown or cannot run here.
     """
     nodes, dthetas, domegas = (part.ravel() for part in _broadcast(grid, node, dtheta, domega))
     positive("horizon", horizon)
+    at_most("horizon", horizon, LONGEST_HORIZON, " s")
     threads = available_threads() if threads is None else threads
     at_least("threads", threads, 1)
     return make_engine(engine).run(
         SwingModel.of(grid),
-        Perturbations(nodes, dthetas, domegas),
+        Perturbations(nodes, within_a_turn(dthetas), domegas),
         stop=stop_rule(stop),
         horizon=horizon,
         threads=threads,

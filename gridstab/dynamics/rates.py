@@ -40,9 +40,7 @@ def rotation_rates(grid: PowerGrid, horizon: float) -> Float[np.ndarray, " nodes
     return np.abs(grid.power) / grid.inertia * time
 
 
-def slowest_decay(
-    grid: PowerGrid, phase_difference: Float[np.ndarray, " lines"]
-) -> float:
+def slowest_decay(grid: PowerGrid, phase_difference: Float[np.ndarray, " lines"]) -> float:
     """Rate at which the last small swing around the operating point dies out [1/s].
 
     One friction γ = D/m for all nodes leaves modes s² + γ s + γ μ = 0, where μ is an eigenvalue of

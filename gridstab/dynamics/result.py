@@ -118,7 +118,7 @@ class StabilityResult:
         """Nodes of lowest :attr:`snbs`, the weakest first.
 
         Raises:
-            InvalidParameterError: ``count`` is negative.
+            InvalidParameterError: ``count`` is negative, or no integer.
         """
         at_least("count", count, 0)
         return np.argsort(self.snbs, kind="stable")[:count]

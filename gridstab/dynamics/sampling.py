@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import qmc
 
+from gridstab.arguments import at_least, at_most, one_of, positive
 from gridstab.dynamics.engine import Perturbations
-from gridstab.errors import InvalidParameterError
 
 DTHETA_RANGE = float(np.pi)
 DOMEGA_RANGE = 15.0
@@ -47,15 +47,30 @@ def perturbations(
         domega_range: Largest frequency offset [rad/s].
 
     Raises:
-        InvalidParameterError: No such sampler.
+        InvalidParameterError: No such sampler, or a number outside its range.
     """
-    if sampler not in SAMPLERS:
-        raise InvalidParameterError(
-            f"unknown sampler {sampler!r}; choose one of {', '.join(SAMPLERS)}"
-        )
+    one_of("sampler", sampler, SAMPLERS)
+    for name, number in (
+        ("seed", seed),
+        ("grid_id", grid_id),
+        ("node", node),
+        ("start", start),
+        ("count", count),
+    ):
+        at_least(name, number, 0)
+    at_most("start", start, 2**62)
+    at_least("scrambles", scrambles, 1)
+    positive("dtheta_range", dtheta_range)
+    positive("domega_range", domega_range)
     unit = SAMPLERS[sampler]((seed, grid_id, node), start, count, scrambles)
     dtheta, domega = (2 * unit - 1).T * [[dtheta_range], [domega_range]]
     return Perturbations(np.full(count, node), dtheta, domega)
+
+
+def within_a_turn(dtheta: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """The same offsets less whole turns, in [−π, π], where numbers are finest."""
+    turns = np.where(np.abs(dtheta) <= np.pi, 0.0, np.rint(dtheta / (2 * np.pi)))
+    return np.asarray(dtheta - 2 * np.pi * turns)
 
 
 Key = tuple[int, int, int]

@@ -3,11 +3,23 @@
 from dataclasses import dataclass
 
 from gridstab.arguments import at_least as at_least
-from gridstab.arguments import one_of
+from gridstab.arguments import at_most, one_of
 from gridstab.arguments import positive as positive
 from gridstab.dynamics.engine import stop_rule
 from gridstab.dynamics.sampling import DOMEGA_RANGE, DTHETA_RANGE, SAMPLERS, SCRAMBLES
 from gridstab.errors import InvalidParameterError
+
+MOST_SAMPLES = 10**9
+"""Most trajectories a node, a hundred thousand times the published number."""
+
+LONGEST_HORIZON = 1_000_000
+"""Longest simulated time [s], eleven days; an engine's steps to it can still be counted."""
+
+LARGEST_DTHETA = 1_000
+"""Largest phase offset [rad]; beyond, its place within a turn is lost to rounding."""
+
+LARGEST_DOMEGA = 10_000
+"""Largest frequency offset [rad/s], which an engine's steps can still follow."""
 
 FIRST_STAGE = 100
 """With a target precision, intervals are looked at after about 100, 200, 400, ... samples."""
@@ -50,11 +62,16 @@ class Settings:
 
     def __post_init__(self) -> None:
         at_least("samples", self.samples, 1)
+        at_most("samples", self.samples, MOST_SAMPLES)
         at_least("seed", self.seed, 0)
+        _text("engine", self.engine)
         stop_rule(self.stop)
         positive("horizon", self.horizon)
         positive("dtheta_range", self.dtheta_range)
         positive("domega_range", self.domega_range)
+        at_most("horizon", self.horizon, LONGEST_HORIZON, " s")
+        at_most("dtheta_range", self.dtheta_range, LARGEST_DTHETA, " rad")
+        at_most("domega_range", self.domega_range, LARGEST_DOMEGA, " rad/s")
         if self.precision is not None:
             positive("precision", self.precision)
             if self.precision >= 0.5:
@@ -98,3 +115,8 @@ class Settings:
             stages.append(first)
             first *= 2
         return [*stages, self.samples]
+
+
+def _text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise InvalidParameterError(f"{name} must be a name, got {value!r}")

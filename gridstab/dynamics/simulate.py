@@ -9,14 +9,19 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
-from gridstab.arguments import instance
+from gridstab.arguments import at_least, instance
 from gridstab.dynamics.counts import NodeCounts as NodeCounts
 from gridstab.dynamics.engine import Engine, Perturbations, make_engine, stop_rule
 from gridstab.dynamics.intervals import stability_interval
 from gridstab.dynamics.result import StabilityResult
-from gridstab.dynamics.sampling import DOMEGA_RANGE, DTHETA_RANGE, SCRAMBLES, perturbations
+from gridstab.dynamics.sampling import (
+    DOMEGA_RANGE,
+    DTHETA_RANGE,
+    SCRAMBLES,
+    perturbations,
+    within_a_turn,
+)
 from gridstab.dynamics.settings import Settings as Settings
-from gridstab.dynamics.settings import at_least
 from gridstab.dynamics.swing import SwingModel
 from gridstab.errors import InvalidParameterError
 from gridstab.grids.power_grid import PowerGrid
@@ -150,6 +155,8 @@ def simulate_nodes(
     nodes = known_nodes(nodes, model.grid).ravel()
     at_least("threads", threads, 1)
     at_least("grid_id", grid_id, 0)
+    if not (on_progress is None or callable(on_progress)):
+        raise InvalidParameterError(f"on_progress must be a function, got {on_progress!r}")
     at_least("first_sample", first_sample, 0)
     batch = max(BATCH, BATCH_PER_THREAD * threads) if batch is None else batch
     at_least("batch", batch, 1)
@@ -224,7 +231,7 @@ def _draw(
     ]
     return Perturbations(
         node,
-        np.concatenate([part.dtheta for part in parts]),
+        within_a_turn(np.concatenate([part.dtheta for part in parts])),
         np.concatenate([part.domega for part in parts]),
     )
 

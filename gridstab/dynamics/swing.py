@@ -15,8 +15,10 @@ from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
+from gridstab.arguments import instance
 from gridstab.dynamics.operating_point import operating_point
 from gridstab.dynamics.rates import slowest_decay
+from gridstab.errors import InvalidParameterError
 from gridstab.grids.power_grid import PowerGrid
 
 
@@ -62,9 +64,11 @@ class SwingModel:
         """Tables for ``grid``; ``theta`` defaults to :func:`operating_point` of the grid.
 
         Raises:
+            InvalidParameterError: ``theta`` is not one finite number a node, or ``grid`` no grid.
             OperatingPointError: The grid has no stable operating point.
         """
-        theta = operating_point(grid) if theta is None else theta
+        instance("grid", grid, PowerGrid, "make one with gridstab.grids")
+        theta = operating_point(grid) if theta is None else _known_phases(theta, grid)
         tail, head = grid.lines.T
         lines = np.arange(grid.num_lines)
         # Line numbers as matrix entries give neighbours and couplings in one sorted structure;
@@ -103,6 +107,18 @@ class SwingModel:
     def slowest_decay(self) -> float:
         """Rate at which the last small swing around the operating point dies out [1/s]."""
         return slowest_decay(self.grid, self.phase_difference)
+
+
+def _known_phases(theta: object, grid: PowerGrid) -> Float[np.ndarray, " nodes"]:
+    try:
+        phases = np.asarray(theta, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidParameterError(f"theta must be numbers: {error}") from error
+    if phases.shape != (grid.num_nodes,) or not np.isfinite(phases).all():
+        raise InvalidParameterError(
+            f"theta must be {grid.num_nodes} finite phases, got shape {phases.shape}"
+        )
+    return phases
 
 
 def _lowest_barrier(

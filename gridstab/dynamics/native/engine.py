@@ -25,6 +25,7 @@ from gridstab.dynamics.schedule import (
 from gridstab.dynamics.swing import SwingModel
 from gridstab.dynamics.thresholds import thresholds
 
+
 class NativeEngine:
     """Many trajectories a core in SIMD lanes, compiled by numba; the default engine.
 

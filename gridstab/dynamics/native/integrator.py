@@ -45,8 +45,8 @@ LAST_SHARE = 0.5 - 0.5 * math.sqrt(2 / 3)
 """Before this last share of a kick, the scheme's ω is the exact one of that moment, up to h³.
 
 In the middle of the kick it is ω + (h²/12) (d²ω/dt² + 2γf − γ²ω), because of the processor; a time
-s h/2 later, and with what :func:`remains_at_look` leaves of it, it is ω(t + s h/2) + h² (1/12 − s²/8)
-d²ω/dt². Crests are therefore missed but hardly overestimated.
+s h/2 later, times what :func:`remains_at_look` leaves of it, it is
+ω(t + s h/2) + h² (1/12 − s²/8) d²ω/dt². Crests are therefore missed but hardly overestimated.
 """
 
 WEAK_FRICTION_STEP = 0.005

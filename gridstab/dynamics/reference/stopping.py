@@ -33,7 +33,7 @@ class Certificate(NamedTuple):
 
 
 class Stops(NamedTuple):
-    """A :class:`~gridstab.dynamics.engine.StopRule` with one grid's energies and times filled in."""
+    """A :class:`~gridstab.dynamics.engine.StopRule` with a grid's energies and times."""
 
     published: bool
     certified: bool

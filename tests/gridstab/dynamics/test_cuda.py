@@ -25,8 +25,8 @@ from gridstab.dynamics.engine import (
     Trajectories,
     make_engine,
 )
-from gridstab.dynamics.schedule import EARLY_TIME
 from gridstab.dynamics.reference.engine import ReferenceEngine, integrate
+from gridstab.dynamics.schedule import EARLY_TIME
 from gridstab.dynamics.swing import SwingModel
 from gridstab.errors import EngineUnavailableError, InvalidParameterError
 from gridstab.grids.power_grid import PowerGrid

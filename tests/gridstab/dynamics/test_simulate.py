@@ -8,12 +8,13 @@ from disc_engine import DiscEngine, ring_grid, ring_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gridstab.arguments import at_least, positive
 from gridstab.dynamics.counts import NodeCounts
 from gridstab.dynamics.engine import Perturbations, Reason, Status, Trajectories, stop_rule
 from gridstab.dynamics.intervals import stability_interval
 from gridstab.dynamics.outcomes import outcomes, trajectories
 from gridstab.dynamics.sampling import perturbations
-from gridstab.dynamics.settings import Settings, at_least, positive
+from gridstab.dynamics.settings import Settings
 from gridstab.dynamics.simulate import simulate, simulate_nodes
 from gridstab.errors import EngineUnavailableError, InvalidParameterError
 from gridstab.grids.power_grid import PowerGrid

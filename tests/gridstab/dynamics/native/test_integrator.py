@@ -5,8 +5,8 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from gridstab.dynamics.engine import STOP_RULES
-from gridstab.dynamics.schedule import EARLY_STEP, make_schedule
 from gridstab.dynamics.native.fixed_step import advance, bare_steps
+from gridstab.dynamics.schedule import EARLY_STEP, make_schedule
 from gridstab.dynamics.swing import SwingModel
 from gridstab.grids.growth import random_grid
 from gridstab.grids.power_grid import PowerGrid
