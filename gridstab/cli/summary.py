@@ -14,12 +14,16 @@ def summarise(folder: "RunFolder") -> dict[str, Any]:
     """Means over all nodes that are there, and the weakest of them; plain JSON values."""
     import numpy as np
 
-    nodes, undecided, samples = 0, 0, 0
+    campaign = folder.config.campaign
+    precision = None if campaign is None else campaign.precision
+    nodes, undecided, samples, short = 0, 0, 0, 0
     snbs, widths, weakest = [], [], []
     for grid in results(folder):
         share = np.array(grid["snbs"])
         snbs.append(share)
         widths.append(np.subtract(grid["high"], grid["low"]))
+        if precision is not None:
+            short += int((widths[-1] / 2 > precision).sum())
         nodes += len(share)
         undecided += sum(grid.get("undecided", ()))
         samples += sum(grid["samples"])
@@ -37,6 +41,7 @@ def summarise(folder: "RunFolder") -> dict[str, Any]:
         "undecided": undecided,
         "mean_snbs": float(np.concatenate(snbs).mean()) if snbs else None,
         "mean_interval_width": float(np.concatenate(widths).mean()) if snbs else None,
+        **({} if precision is None else {"short_of_precision": short}),
         "weakest": weakest[:WEAKEST],
     }
 
@@ -162,6 +167,21 @@ def print_summary(summary: dict[str, Any]) -> None:
     facts.add_row("mean SNBS", f"{summary['mean_snbs']:.4f}")
     facts.add_row("mean interval width", f"{summary['mean_interval_width']:.4f}")
     facts.add_row("undecided", f"{summary['undecided']:,} of {summary['samples']:,} trajectories")
+    config = summary["config"]
+    if summary.get("short_of_precision"):
+        campaign = config["campaign"]
+        facts.add_row(
+            "precision",
+            f"{campaign['precision']:g} is not reached at {summary['short_of_precision']:,} of "
+            f"{summary['nodes']:,} nodes, which took all {campaign['samples']:,} samples; "
+            "raise --samples",
+        )
+    if config.get("imported", {}).get("samples_assumed"):
+        facts.add_row(
+            "intervals",
+            f"assume {config['imported']['samples']:,} trajectories a node; import with --samples "
+            "where you know their number",
+        )
     if summary.get("seconds"):
         rate = summary["trajectories"] / summary["seconds"]
         facts.add_row("rate", f"{rate:,.0f} trajectories/s")

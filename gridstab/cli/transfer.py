@@ -24,11 +24,20 @@ def import_(
     directory: Path = typer.Argument(help="Folder of published files."),
     out: Path = typer.Option(..., help="New run folder."),
     layout: str | None = typer.Option(None, help="v0, v1 or v2. [default: recognised]"),
-    samples: int = typer.Option(10_000, help="Trajectories a node behind each label."),
+    samples: int | None = typer.Option(
+        None,
+        help="Trajectories a node behind each label. [default: 10000 are assumed]",
+    ),
 ) -> None:
     """Make a run folder of published files."""
     from gridstab.counted import counted
-    from gridstab.datasets.transfer import import_labels
+    from gridstab.datasets.transfer import PUBLISHED_SAMPLES, import_labels
 
     folder = import_labels(directory, out, layout=layout, samples=samples)
     typer.echo(f"imported {counted(folder.num_grids, 'grid')} into {out}")
+    if samples is None:
+        typer.echo(
+            f"assumed {PUBLISHED_SAMPLES:,} trajectories a node, on which all intervals rest; "
+            "if there were others, import again with --samples",
+            err=True,
+        )

@@ -60,8 +60,10 @@ class Imported(BaseModel):
 
     Attributes:
         layout: Name of the published layout.
-        samples: Trajectories a node behind each label, as its user said.
+        samples: Trajectories a node behind each label.
         grids: Number of grids.
+        samples_assumed: Whether nobody said how many samples there are, so that they are those of
+            the published data; None in folders of versions that did not record it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,6 +71,7 @@ class Imported(BaseModel):
     layout: str
     samples: int
     grids: int
+    samples_assumed: bool | None = None
 
 
 class RunConfig(BaseModel):

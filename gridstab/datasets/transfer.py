@@ -42,7 +42,7 @@ def import_labels(
     out: str | Path,
     *,
     layout: str | None = None,
-    samples: int = PUBLISHED_SAMPLES,
+    samples: int | None = None,
 ) -> RunFolder:
     """Make a run folder of published files, so that they are verified and read like any run.
 
@@ -50,7 +50,8 @@ def import_labels(
         directory: The folder of published files.
         out: The new run folder.
         layout: Name of the layout; recognised unless given.
-        samples: Trajectories a node behind each label, which the files do not say.
+        samples: Trajectories a node behind each label, which the files do not say; unless given,
+            10,000 as in the published data are assumed, and the run folder says so.
 
     Raises:
         RunFolderError: No published layout, a label that is no share of ``samples``, or something
@@ -60,6 +61,8 @@ def import_labels(
     directory, out = as_path("directory", directory), as_path("out", out)
     if not directory.is_dir():
         raise RunFolderError(f"{str(directory)!r} is no folder; give a folder of published files")
+    assumed = samples is None
+    samples = PUBLISHED_SAMPLES if samples is None else samples
     if samples < 1:
         raise RunFolderError(f"samples must be at least 1, got {samples}")
     reader = find_layout(directory) if layout is None else get_layout(layout)
@@ -70,7 +73,9 @@ def import_labels(
     for labelled in reader.read(directory):
         label_arrays(labelled, samples)
         grids += 1
-    config = RunConfig(imported=Imported(layout=reader.name, samples=samples, grids=grids))
+    config = RunConfig(
+        imported=Imported(layout=reader.name, samples=samples, grids=grids, samples_assumed=assumed)
+    )
     _check_import(out, config)
     make_folder(out)
     with exclusive_lock(out):

@@ -75,6 +75,17 @@ class StabilityResult:
         return stability_interval(self.n_stable, self.n_samples, self.scramble_stable)
 
     @property
+    def short_of_precision(self) -> Bool[np.ndarray, " nodes"]:
+        """Nodes whose interval is wider than the ``precision`` that was asked for.
+
+        They took all ``samples`` and would have needed more; none where no precision was asked for.
+        """
+        asked = self.settings.get("precision")
+        if not isinstance(asked, int | float):
+            return np.zeros(len(self.n_samples), bool)
+        return np.diff(self.interval, axis=1).ravel() / 2 > asked
+
+    @property
     def survivability(self) -> Float[np.ndarray, " nodes"]:
         """Share of trajectories whose frequencies stay below 15 rad/s (the published bound)."""
         return self.survivability_within(SURVIVABILITY_BOUND)
@@ -160,8 +171,11 @@ class StabilityResult:
 
     def __repr__(self) -> str:
         half = float(np.diff(self.interval, axis=1).mean()) / 2
+        short = int(self.short_of_precision.sum())
+        missed = f", precision not reached at {short} nodes" if short else ""
         return (
             f"StabilityResult({self.grid.name!r}, nodes={self.grid.num_nodes}, "
             f"samples={int(self.n_samples.sum())}, "
-            f"mean SNBS {self.snbs.mean():.4f}, 95 % interval of a node ±{half:.4f} on average)"
+            f"mean SNBS {self.snbs.mean():.4f}, "
+            f"95 % interval of a node ±{half:.4f} on average{missed})"
         )

@@ -36,13 +36,18 @@ def thresholds(rule: StopRule, model: SwingModel) -> Thresholds:
     quiet_energy = 0.98 * 0.5 * float(grid.inertia.min()) * RETURN_FREQUENCY**2
     # Swings decay at half of D/m.
     rate = 2 * model.slowest_decay
-    time_to_settle, time_constant = math.inf, math.inf
+    time_to_settle, settled_window = math.inf, math.inf
     if rate > 0:
-        time_to_settle, time_constant = rule.settling / rate, 1 / rate
+        time_to_settle, settled_window = rule.settling / rate, rule.settled_window
+        stretch = 1 / (rate * PUBLISHED_TIME_CONSTANT)
+        if stretch > 1:
+            # In whole late blocks of the fixed-step engines, so that all compare the same windows.
+            block = 2 * rule.check_interval
+            settled_window = block * math.ceil(stretch * settled_window / block - 1e-9)
     return Thresholds(
         trapping_energy,
         # A state can be slow and yet cross a barrier that is lower still.
         min(quiet_energy, trapping_energy),
         time_to_settle,
-        rule.settled_window * max(1.0, time_constant / PUBLISHED_TIME_CONSTANT),
+        settled_window,
     )

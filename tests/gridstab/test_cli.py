@@ -103,6 +103,10 @@ BAD = {
     "horizon nan": ["--horizon", "nan"],
     "horizon infinite": ["--horizon", "inf"],
     "negative horizon": ["--horizon", "-5"],
+    "endless horizon": ["--horizon", "1e308"],
+    "endless phase": ["--dtheta-range", "1e308"],
+    "endless frequency": ["--domega-range", "1e308"],
+    "endless samples": ["--samples", "1" + 30 * "0"],
     "sobol samples": ["--sampler", "sobol", "--samples", "1000"],
     "nodes and case": ["--case", "texas"],
     "unknown option": ["--nodez", "6"],
@@ -370,6 +374,33 @@ def test_export_and_import() -> None:
     gridstab_cli("verify", "again")
     result = gridstab_cli("import", "published", "--out", "third", "--samples", "7", code=2)
     assert "no share of 7" in result.stderr
+
+
+def test_an_assumed_number_of_samples_is_said(tmp_path: Path) -> None:
+    simulate("--grids", "1", "--samples", "20", "--out", "run")
+    gridstab_cli("export", "run", "--layout", "v1", "--out", "published")
+    result = gridstab_cli("import", "published", "--out", "assumed")
+    assert "assumed 10,000 trajectories a node" in result.stderr
+    assert "assume 10,000" in " ".join(gridstab_cli("info", "assumed").stdout.split())
+    result = gridstab_cli("import", "published", "--out", "said", "--samples", "20")
+    assert "assume" not in result.stderr + gridstab_cli("info", "said").stdout.replace(
+        "samples_assumed = False", ""
+    )
+    # Folders of versions that did not record it are silent.
+    config = tmp_path / "assumed" / "config.json"
+    values = json.loads(config.read_text())
+    del values["imported"]["samples_assumed"]
+    config.write_text(json.dumps(values))
+    assert "assume" not in gridstab_cli("info", "assumed").stdout
+
+
+def test_a_precision_that_is_not_reached_is_said() -> None:
+    result = simulate("--samples", "100", "--precision", "0.001", "--out", "run")
+    said = " ".join(result.stdout.split())
+    assert "0.001 is not reached at 6 of 6 nodes" in said
+    assert json.loads(gridstab_cli("info", "run", "--json").stdout)["short_of_precision"] == 6
+    result = simulate("--samples", "1000", "--precision", "0.2", "--out", "easy")
+    assert "not reached" not in result.stdout
 
 
 def test_engines_are_listed() -> None:

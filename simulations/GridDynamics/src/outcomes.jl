@@ -108,7 +108,8 @@ function stop_rule(name::AbstractString, model::SwingModel; margin = 0.97, settl
         trapping_energy = trapping,
         quiet_energy = quiet,
         time_to_settle = rate > 0 ? settling / rate : Inf,
-        settled_window = 10.0 * max(1.0, 1 / rate / 10.0),
+        # In whole late blocks of the fast method, so that all methods compare the same windows.
+        settled_window = rate > 0 ? max(10.0, 2 * ceil(1 / (2 * rate) - 1e-9)) : Inf,
         # The published rule looks at instants and needs a finer check.
         check_interval = :published in flags ? 0.2 : 1.0,
     )

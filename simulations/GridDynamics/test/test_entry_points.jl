@@ -14,7 +14,7 @@ function make_request(grid; changes...)
                rtol = 1e-6, atol = 1e-6, published = 0, certified = 1, settled = 1,
                trapping_energy = rule.trapping_energy, quiet_energy = rule.quiet_energy,
                time_to_settle = rule.time_to_settle, return_frequency = 0.1,
-               settled_window = 10.0, settled_tolerance = 0.02, settled_frequency = 1.0,
+               settled_window = rule.settled_window, settled_tolerance = 0.02, settled_frequency = 1.0,
                horizon = 500.0, interval = s.interval, steps = s.steps, switch = s.switch,
                window = s.window, time_to_settle_intervals = s.time_to_settle,
                not_before = s.not_before, final = s.final, check_interval = 1.0, threads = 1,

@@ -47,7 +47,8 @@ G.acceleration(::Plain, arguments...) = G.acceleration(SwingNode(), arguments...
 
     @testset "a measure" begin
         s = run(; stop = "certified", measure = Recorder(Float64[], 0.0))
-        @test s.values == s.outcomes.max_frequency
+        # A measure is taken at the steps; the crests between them are a little higher.
+        @test all(s.values .<= s.outcomes.max_frequency .<= 1.02 .* s.values)
         s = run(; stop = "horizon", measure = TimeAbove(0.0))
         @test s.values ≈ fill(60.0, 80)
         brief = run(; stop = "horizon", measure = TimeAbove(1.0))

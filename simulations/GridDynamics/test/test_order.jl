@@ -83,6 +83,20 @@ end
         @test abs(sum(tableau.error)) < 1e-12
     end
 
+    @testset "steps follow what is fast" begin
+        usual = G.SwingModel(mesh(12))
+        rule = G.stop_rule("fast", usual)
+        schedule = G.Schedule(usual, rule, 500.0)
+        @test (schedule.interval, schedule.steps, schedule.switch) == (1.0, 25, 40)
+        damped = G.SwingModel(two_nodes(3.0; damping = 100.0))
+        @test G.Schedule(damped, rule, 500.0).steps == 500
+        @test G.number_type(damped, rule, G.Schedule(damped, rule, 500.0)) == Float64
+        @test G.number_type(usual, rule, schedule) == Float32
+        @test G.Schedule(usual, rule, 500.0; fastest_offset = 60.0).steps == 100
+        @test_throws G.InvalidParameterError G.Schedule(
+            G.SwingModel(two_nodes(3.0; damping = 1e6)), rule, 500.0)
+    end
+
     @testset "the single precision follows the double" begin
         model = G.SwingModel(mesh(10))
         p = G.Perturbations([3, 5], [1.0, -2.0], [3.0, 1.0])

@@ -85,4 +85,19 @@ end
     end
 
     @test_throws G.InvalidParameterError G.stop_rule("never", model)
+
+    @testset "waiting times follow the slowest mode" begin
+        path(damping) = PowerGrid([(i, i + 1) for i in 1:9], zeros(10); damping = damping)
+        creep = 2 * 9 * (1 - cos(π / 10))
+        for damping in (0.1, 4.0, 30.0)
+            slow = G.SwingModel(path(damping))
+            rate = damping^2 > 4creep ? (damping - sqrt(damping^2 - 4creep)) / 2 : damping / 2
+            @test G.slowest_decay(slow) ≈ rate rtol = 1e-6
+            @test G.stop_rule("fast", slow).time_to_settle ≈ 5 / rate rtol = 1e-6
+        end
+        rule = G.stop_rule("fast", G.SwingModel(path(0.1)))
+        @test (rule.time_to_settle, rule.settled_window) == (100.0, 10.0)
+        @test G.stop_rule("fast", G.SwingModel(path(0.02))).settled_window == 50.0
+        @test G.stop_rule("fast", G.SwingModel(path(0.0))).settled_window == Inf
+    end
 end

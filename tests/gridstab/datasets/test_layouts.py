@@ -144,7 +144,12 @@ def test_published_per_grid_files_are_imported(tmp_path: Path) -> None:
     published_per_grid(tmp_path / "dataset020")
     folder = import_labels(tmp_path / "dataset020", tmp_path / "run")
     assert folder.config.imported is not None
-    assert folder.config.imported.model_dump() == {"layout": "v1", "samples": 10_000, "grids": 2}
+    assert folder.config.imported.model_dump() == {
+        "layout": "v1",
+        "samples": 10_000,
+        "grids": 2,
+        "samples_assumed": True,
+    }
     labels = folder.label(2)
     assert labels.grid == gridstab.PowerGrid.from_arrays(
         [(0, 1), (1, 2), (2, 3), (0, 3)], POWER, coupling=9.0

@@ -1,3 +1,5 @@
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -23,6 +25,16 @@ def test_the_map_is_the_disc_at_the_cells_centres():
             assert result.status[row, column] == truth
     np.testing.assert_allclose(result.dtheta[[0, -1]], [-np.pi * 39 / 40, np.pi * 39 / 40])
     np.testing.assert_allclose(result.domega[[0, -1]], [-15 * 39 / 40, 15 * 39 / 40])
+
+
+def test_large_maps_are_simulated_in_parts(monkeypatch):
+    engine = DiscEngine(0.6)
+    whole = basin_map(ring_grid(6), 3, resolution=23, engine=engine)
+    monkeypatch.setattr(sys.modules["gridstab.dynamics.basin_map"], "CELLS_AT_ONCE", 100)
+    engine.batches.clear()
+    parts = basin_map(ring_grid(6), 3, resolution=23, engine=engine)
+    np.testing.assert_array_equal(parts.status, whole.status)
+    assert max(engine.batches) <= 100
 
 
 def test_the_share_approaches_the_exact_one():
@@ -66,6 +78,9 @@ def test_saved_maps_hold_the_outcomes_and_how_they_were_made(tmp_path):
         (6, {}, "node must be 0 to 5 in this grid, got 6"),
         (-1, {}, "node must be at least 0, got -1"),
         (0, {"resolution": 1}, "resolution must be at least 2, got 1"),
+        (0, {"resolution": 100_000}, "resolution must be at most 5,000, got 100000"),
+        (0, {"horizon": 1e308}, "horizon must be at most 1,000,000 s"),
+        (0, {"domega_range": 1e308}, "domega_range must be at most 10,000 rad/s"),
         (0, {"domega_range": float("nan")}, "domega_range must be positive and finite, got nan"),
         (0, {"stop": "soon"}, "unknown stop rule 'soon'"),
     ],

@@ -1,6 +1,9 @@
 """Counts, intervals and stopping, against an engine whose basin is known exactly."""
 
+import subprocess
+import sys
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -184,6 +187,19 @@ def test_an_unreachable_precision_ends_at_the_cap():
     assert_identical(counts, counted([2], samples=300))
 
 
+def test_nodes_short_of_the_precision_are_known_and_said():
+    result = simulate(ring_grid(6), samples=400, precision=0.03, engine=ENGINE)
+    half = np.diff(result.interval, axis=1).ravel() / 2
+    np.testing.assert_array_equal(result.short_of_precision, half > 0.03)
+    short = int(result.short_of_precision.sum())
+    assert 0 < short < 6
+    assert (result.n_samples[result.short_of_precision] == 400).all()
+    assert f"precision not reached at {short} nodes" in repr(result)
+    plain = simulate(ring_grid(6), samples=10, engine=ENGINE)
+    assert not plain.short_of_precision.any()
+    assert "precision" not in repr(plain)
+
+
 def test_progress_counts_trajectories_and_never_runs_over():
     calls = []
     simulate_nodes(
@@ -301,6 +317,14 @@ def test_the_engine_is_told_the_rule_and_the_horizon():
         ({"horizon": float("inf")}, "horizon must be positive and finite, got inf"),
         ({"dtheta_range": -1.0}, "dtheta_range must be positive and finite, got -1.0"),
         ({"domega_range": float("nan")}, "domega_range must be positive and finite, got nan"),
+        ({"horizon": 1e308}, "horizon must be at most 1,000,000 s, got 1e+308"),
+        ({"horizon": True}, "horizon must be positive and finite, got True"),
+        ({"dtheta_range": 1e9}, "dtheta_range must be at most 1,000 rad, got 1000000000.0"),
+        ({"domega_range": 1e9}, "domega_range must be at most 10,000 rad/s"),
+        ({"samples": 10**30}, "samples must be at most 1,000,000,000, got 1000"),
+        ({"stop": ["fast"]}, "unknown stop rule ['fast']"),
+        ({"sampler": None}, "unknown sampler None"),
+        ({"engine": b"native"}, "engine must be a name, got b'native'"),
         ({"stop": "soon"}, "unknown stop rule 'soon'; choose one of horizon"),
         ({"sampler": "lhs"}, "unknown sampler 'lhs'; choose one of mc, sobol"),
         ({"sampler": "sobol", "scrambles": 1}, "scrambles must be at least 2, got 1"),
@@ -383,3 +407,14 @@ def test_the_public_surface_holds_functions_not_modules():
 def test_a_single_node_always_returns() -> None:
     result = simulate(PowerGrid.from_arrays([], [0.0], name="alone"), samples=20, threads=1)
     assert result.snbs.tolist() == [1.0]
+
+
+def test_wrong_types_end_in_one_line():
+    """In a process of its own: here, the test run's own check of types would come first."""
+    script = Path(__file__).with_name("wrong_types.py")
+    done = subprocess.run(
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, "all refused or taken\n"), done.stderr[-2000:]
