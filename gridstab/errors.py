@@ -56,5 +56,9 @@ class DatasetError(GridstabError):
     """Labelled grids cannot be learnt from: no labels, NaN, a missing split, a bad feature."""
 
 
+class BeyondTrainingWarning(UserWarning):
+    """Predictions for grids that are beyond what the model was trained on."""
+
+
 class MissingExtraError(GridstabError):
     """What was asked for needs an optional package that is not installed."""

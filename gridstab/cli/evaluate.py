@@ -25,6 +25,7 @@ def evaluate(
     import json
 
     from gridstab.cli.learning_summary import print_metrics
+    from gridstab.cli.prediction_summary import summarise_beyond
     from gridstab.counted import counted
     from gridstab.learning.evaluation import evaluate as metrics_of
     from gridstab.learning.splits import SPLITS
@@ -38,7 +39,7 @@ def evaluate(
     for name in SPLITS:
         if name == split:
             dataset = dataset.split(name)
-    prediction = model.predict(dataset, sign_invariant=sign_invariant)
+    prediction, beyond = model.predict_with_range(dataset, sign_invariant=sign_invariant)
     metrics = metrics_of(prediction, dataset, model.task, threshold=model.threshold)
     summary = {
         "runs": list(map(str, runs)),
@@ -48,6 +49,7 @@ def evaluate(
         "nodes": dataset.store.num_nodes,
         "task": model.task.name,
         "metrics": metrics,
+        "beyond": summarise_beyond(beyond),
     }
     if as_json:
         typer.echo(json.dumps(summary))
@@ -56,3 +58,5 @@ def evaluate(
         f"{model.task.title}: {counted(len(dataset), 'grid')} of {dataset.name} ({split})",
         {split: metrics},
     )
+    if beyond:
+        typer.echo(f"Predictions are {beyond.text}")

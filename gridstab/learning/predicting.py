@@ -22,6 +22,7 @@ from gridstab.grids.power_grid import PowerGrid
 from gridstab.learning.benchmark import BENCHMARK_SETS
 from gridstab.learning.data import GridDataset
 from gridstab.learning.evaluation import evaluate
+from gridstab.learning.known_range import Beyond
 from gridstab.learning.tasks import Task, get_task
 from gridstab.learning.train import load_for_learning
 from gridstab.learning.trained import Ensemble, TrainedModel
@@ -55,6 +56,7 @@ class Predictions:
         value: One a node of all grids: a share, an amount, or the probability of a class.
         seconds: Features and networks together, all being loaded [s].
         metrics: Of the predictions; empty without labels.
+        beyond: Where the grids are beyond what the model was trained on; None if not known.
     """
 
     task: Task
@@ -62,6 +64,7 @@ class Predictions:
     value: Float[np.ndarray, " nodes"]
     seconds: float
     metrics: dict[str, float]
+    beyond: Beyond | None = None
 
     @property
     def weakest(self) -> Int[np.ndarray, " nodes"]:
@@ -74,6 +77,8 @@ class Predictions:
 
         ``node`` is the number of the node, ``name`` what its source calls it.
 
+        Where grids are beyond what the model was trained on, ``beyond`` says in what each node is.
+
         Args:
             count: Only so many, the weakest first; all unless given.
         """
@@ -85,10 +90,13 @@ class Predictions:
             "prediction": self.value,
             **self._labels(),
         }
-        chosen = self.weakest[:count]
-        return [
-            {name: values[place].item() for name, values in columns.items()} for place in chosen
-        ]
+        rows = []
+        for place in self.weakest[:count]:
+            row = {name: values[place].item() for name, values in columns.items()}
+            if self.beyond:
+                row["beyond"] = "; ".join(self.beyond.of(int(place)))
+            rows.append(row)
+        return rows
 
     def write_csv(self, path: str | PathLike[str]) -> None:
         """Create or replace a table of :meth:`rows`, with the names of the columns first.
@@ -169,13 +177,13 @@ def predict_grids(
         DatasetError: Features that are not finite, or labels that cannot be compared with.
     """
     start = time.perf_counter()
-    prediction = model.predict(loaded.grids, sign_invariant=sign_invariant)
+    prediction, beyond = model.predict_with_range(loaded.grids, sign_invariant=sign_invariant)
     seconds = time.perf_counter() - start
     metrics: dict[str, float] = {}
     if loaded.dataset is not None:
         metrics = evaluate(prediction, loaded.dataset, model.task, threshold=model.threshold)
     value = torch.sigmoid(prediction) if model.task.kind == "class" else prediction
-    return Predictions(model.task, loaded, value.double().numpy(), seconds, metrics)
+    return Predictions(model.task, loaded, value.double().numpy(), seconds, metrics, beyond)
 
 
 def _cell(value: str | float) -> str:

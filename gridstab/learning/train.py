@@ -1,7 +1,7 @@
 """From labelled grids to a trained model in a folder of its own, in one call."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -24,6 +24,7 @@ from gridstab.errors import DatasetError, InvalidParameterError, RunFolderError
 from gridstab.learning.data import GridDataset, load_grid_dataset
 from gridstab.learning.evaluation import evaluate, tune_threshold
 from gridstab.learning.features import FeatureSet
+from gridstab.learning.known_range import KnownRange
 from gridstab.learning.mirror import flip_signs
 from gridstab.learning.normalisation import Normalisation
 from gridstab.learning.resolved_model import ModelSource, resolve_model
@@ -37,6 +38,7 @@ from gridstab.learning.training_folder import (
     METRICS,
     MODEL,
     NORMALISATION,
+    RANGE,
     DataOrigin,
     TrainingConfig,
     check_folder,
@@ -60,6 +62,7 @@ class _Work:
     task: Task
     splits: dict[str, GridDataset]
     normalisation: Normalisation
+    known_range: KnownRange
     augment: Callable[..., Any] | None
 
 
@@ -132,6 +135,7 @@ def train_model(
         if not (folder / CONFIG).exists():
             write_json(folder / CONFIG, work.config.model_dump(mode="json"))
         write_json(folder / NORMALISATION, asdict(work.normalisation))
+        write_json(folder / RANGE, work.known_range.to_dict())
         result = fit(
             network,
             work.normalisation(work.splits["train"].store),
@@ -218,6 +222,11 @@ def _prepare(
         task,
         splits,
         Normalisation.of(splits["train"].store, resolved.features, clip),
+        KnownRange.of(
+            splits["train"].power_grids(),
+            resolved.features,
+            splits["train"].store.tensors["x"].numpy(),
+        ),
         partial(flip_signs, features=resolved.features) if mirrors else None,
     )
 
@@ -248,4 +257,4 @@ def _finish(folder: Path, work: _Work, network: GraphModel, result: TrainingResu
     write_history(folder, result.history)
     save_figure(plot_learning_curve(result.history, result.best_epoch), folder / CURVE)
     finish(folder)
-    return TrainedModel(work.config, network, work.normalisation, metrics)
+    return replace(trained, metrics=metrics, known_range=work.known_range)

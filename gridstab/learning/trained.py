@@ -5,7 +5,8 @@ A model can be made exactly symmetric. The swing equation does not change under
 for a grid and for its mirror does, to the last bit.
 """
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -19,10 +20,16 @@ from torch_geometric.data import Data
 from gnncore.models import GraphModel
 from gnncore.storage import StorageError, read_json
 from gnncore.training import GraphStore, predict
-from gridstab.errors import DatasetError, InvalidParameterError, RunFolderError
+from gridstab.errors import (
+    BeyondTrainingWarning,
+    DatasetError,
+    InvalidParameterError,
+    RunFolderError,
+)
 from gridstab.grids.power_grid import PowerGrid
 from gridstab.learning.data import GridDataset
 from gridstab.learning.features import FeatureSet
+from gridstab.learning.known_range import Beyond, KnownRange
 from gridstab.learning.normalisation import Normalisation
 from gridstab.learning.tasks import Task, get_task
 from gridstab.learning.training_folder import (
@@ -33,6 +40,7 @@ from gridstab.learning.training_folder import (
     is_complete,
     read_config,
     read_normalisation,
+    read_range,
     require_whole,
 )
 
@@ -48,12 +56,14 @@ class TrainedModel:
         model: The network, in evaluation mode.
         normalisation: Constants of its features, from the training set.
         metrics: ``valid`` and ``test``, each by name, and ``best_epoch``.
+        known_range: What its training set holds; None for models of versions that kept none.
     """
 
     config: TrainingConfig
     model: GraphModel
     normalisation: Normalisation
     metrics: dict[str, Any] = field(default_factory=dict)
+    known_range: KnownRange | None = None
 
     @classmethod
     def load(
@@ -86,7 +96,7 @@ class TrainedModel:
             metrics = read_json(folder / METRICS)
         except StorageError as error:
             raise RunFolderError(f"{str(folder)!r} is damaged: {error}") from error
-        return cls(config, model, read_normalisation(folder), metrics)
+        return cls(config, model, read_normalisation(folder), metrics, read_range(folder))
 
     @property
     def task(self) -> Task:
@@ -109,6 +119,9 @@ class TrainedModel:
     ) -> Float[Tensor, " nodes"]:
         """One number a node: a share between 0 and 1, an amount, or the logit of a class.
 
+        Where grids are beyond what the model was trained on, a ``BeyondTrainingWarning`` says in
+        which quantities and at which nodes.
+
         Args:
             grids: A grid, several, or a data set with the features of the training. The nodes of
                 several grids follow one another.
@@ -121,13 +134,37 @@ class TrainedModel:
                 finite.
             OperatingPointError: A feature needs an operating point that a grid does not have.
         """
+        prediction, beyond = self.predict_with_range(
+            grids, sign_invariant=sign_invariant, batch_size=batch_size
+        )
+        _warn(beyond)
+        return prediction
+
+    def predict_with_range(
+        self, grids: Grids, *, sign_invariant: bool | None = None, batch_size: int = 128
+    ) -> tuple[Float[Tensor, " nodes"], Beyond | None]:
+        """As :meth:`predict`, and where the grids are beyond the training set, without a warning.
+
+        Returns:
+            The predictions; and where the grids are beyond what the model was trained on, None if
+            that is not known.
+
+        Raises:
+            DatasetError: As :meth:`predict`.
+            OperatingPointError: As :meth:`predict`.
+        """
         mirror = self.config.sign_invariant if sign_invariant is None else sign_invariant
-        store = self.normalisation(_store(grids, self.features))
+        raw = _store(grids, self.features)
+        store = self.normalisation(raw)
         prediction = predict(self.model, store, batch_size)
         if mirror:
             opposite = predict(self.model, _mirrored(store, self.features), batch_size)
             prediction = (prediction + opposite) / 2
-        return prediction.reshape(-1)
+        beyond = None
+        if self.known_range is not None:
+            x = raw.tensors["x"].cpu().numpy()
+            beyond = self.known_range.beyond(_power_grids(grids), self.features, x)
+        return prediction.reshape(-1), beyond
 
     def __repr__(self) -> str:
         return (
@@ -195,19 +232,49 @@ class Ensemble:
             DatasetError: As :meth:`TrainedModel.predict`.
             OperatingPointError: As :meth:`TrainedModel.predict`.
         """
+        prediction, beyond = self.predict_with_range(
+            grids, sign_invariant=sign_invariant, batch_size=batch_size
+        )
+        _warn(beyond)
+        return prediction
+
+    def predict_with_range(
+        self, grids: Grids, *, sign_invariant: bool | None = None, batch_size: int = 128
+    ) -> tuple[Float[Tensor, " nodes"], Beyond | None]:
+        """As :meth:`TrainedModel.predict_with_range`; beyond are nodes that are so for a member.
+
+        Raises:
+            DatasetError: As :meth:`TrainedModel.predict`.
+            OperatingPointError: As :meth:`TrainedModel.predict`.
+        """
         if isinstance(grids, GridDataset):
             _require_features(grids, self.features)
-        total = torch.zeros(0)
+        total, found = torch.zeros(0), []
         for number, member in enumerate(self.members):
             seen = grids
             if isinstance(grids, GridDataset) and member.features != grids.features:
                 seen = grids.with_features(member.features)
-            prediction = member.predict(seen, sign_invariant=sign_invariant, batch_size=batch_size)
+            prediction, beyond = member.predict_with_range(
+                seen, sign_invariant=sign_invariant, batch_size=batch_size
+            )
             total = prediction if number == 0 else total + prediction
-        return total / len(self.members)
+            if beyond is not None:
+                found.append(beyond)
+        return total / len(self.members), Beyond.of_any(found) if found else None
 
     def __repr__(self) -> str:
         return f"Ensemble({', '.join(map(repr, self.members))})"
+
+
+def _warn(beyond: Beyond | None) -> None:
+    if beyond:
+        warnings.warn(f"predictions are {beyond.text}", BeyondTrainingWarning, stacklevel=3)
+
+
+def _power_grids(grids: Grids) -> Iterable[PowerGrid]:
+    if isinstance(grids, GridDataset):
+        return grids.power_grids()
+    return [grids] if isinstance(grids, PowerGrid) else grids
 
 
 def _store(grids: Grids, features: FeatureSet) -> GraphStore:

@@ -2,6 +2,7 @@
 
     config.json           model, task, features, settings, data: all that the result depends on
     normalisation.json    constants of the features, from the training set
+    range.json            smallest and largest value of every quantity in the training set
     model/                config.json and model.safetensors of the best epoch on validation
     metrics.json          of the best epoch on validation, and on the test set
     history.jsonl         one row an epoch
@@ -37,14 +38,16 @@ from gnncore.storage import (
 from gnncore.training import TrainingSettings
 from gridstab.errors import RunFolderError
 from gridstab.learning.features import FeatureSet
+from gridstab.learning.known_range import KnownRange
 from gridstab.learning.normalisation import Normalisation
 
 CONFIG, NORMALISATION, METRICS = "config.json", "normalisation.json", "metrics.json"
+RANGE = "range.json"
 HISTORY, CURVE, MODEL, CHECKPOINT = "history.jsonl", "learning_curve.png", "model", "checkpoint"
 USED = (CONFIG, NORMALISATION, METRICS, f"{MODEL}/config.json", f"{MODEL}/model.safetensors")
 """What a trained model is made of."""
 
-_ALL = (*USED, f"{MODEL}/README.md", HISTORY, CURVE)
+_ALL = (*USED, RANGE, f"{MODEL}/README.md", HISTORY, CURVE)
 
 # What changes no result, or only its rounding: a training may go on with other values.
 _FREE = {
@@ -152,6 +155,24 @@ def read_normalisation(path: Path) -> Normalisation:
         raise RunFolderError(f"{str(path)!r} is damaged or unfinished: {error}") from error
     except (AttributeError, TypeError, ValueError) as error:
         raise RunFolderError(f"{str(path / NORMALISATION)!r} holds no constants") from error
+
+
+def read_range(path: Path) -> KnownRange | None:
+    """The ranges in a complete training folder; None in one of a version that kept none.
+
+    Raises:
+        RunFolderError: They are damaged.
+    """
+    try:
+        manifest = Manifest.read(path)
+        if RANGE not in manifest.entries:
+            return None
+        manifest.require(RANGE)
+        return KnownRange.from_dict(read_json(path / RANGE))
+    except StorageError as error:
+        raise RunFolderError(f"{str(path)!r} is damaged: {error}") from error
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise RunFolderError(f"{str(path / RANGE)!r} holds no ranges") from error
 
 
 def is_complete(path: Path) -> bool:

@@ -55,7 +55,7 @@ def report_of_training(
             )
         data = config.data.name
     test = load_for_learning(data, model.features, task).split("test")
-    prediction = model.predict(test)
+    prediction, beyond = model.predict_with_range(test)
     metrics = evaluate(prediction, test, task, threshold=model.threshold)
     if task.kind == "class":
         prediction = torch.sigmoid(prediction)
@@ -81,7 +81,7 @@ def report_of_training(
     return Report(
         title=f"{config.model} on {test.name}",
         subtitle=f"A model for {task.title}, tested on {counted(len(ids), 'grid')} on which it was "
-        "not trained.",
+        "not trained." + (f" Predictions are {beyond.text}." if beyond else ""),
         quantity=_QUANTITIES[task.target],
         higher_is_better=task.kind == "share",
         grids=grids,
