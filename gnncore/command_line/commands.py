@@ -13,6 +13,7 @@ from typing import Any, TextIO, TypeGuard
 import typer
 from typer.core import TyperGroup
 
+from gnncore.command_line.heartbeat import heartbeat
 from gnncore.command_line.output import printable
 
 _LONGEST_ERROR = 2000
@@ -48,7 +49,7 @@ class Commands(TyperGroup):
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")  # names can be half a character
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), heartbeat(self.program, quiet="--quiet" in args):
                 warnings.showwarning = self._warn
                 # Not standalone: errors are raised, not printed over several lines.
                 code = super().main(args, *more, **{**options, "standalone_mode": False})

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import typer
 
+from gnncore.command_line.heartbeat import spoke
+
 SECONDS_PER_LINE = 10.0
 
 
@@ -46,6 +48,7 @@ def work_progress(unit: str, *, quiet: bool) -> Iterator[Callable[[int, int], No
         meter = _Meter()
 
         def show(stored: int, total: int) -> None:
+            spoke()
             rate = meter.rate(stored)
             progress.update(task, completed=stored, total=total, rate=f"{rate:,.0f} {unit}/s")
 
@@ -75,6 +78,7 @@ def _plain_lines(unit: str) -> Callable[[int, int], None]:
         if time.monotonic() - latest < SECONDS_PER_LINE:
             return
         latest = time.monotonic()
+        spoke()
         left = f", {(total - stored) / rate:,.0f} s left" if rate > 0 else ""
         typer.echo(f"{stored:,} of {total:,} {unit}, {rate:,.0f} per second{left}", file=sys.stderr)
 

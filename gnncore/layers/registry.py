@@ -74,7 +74,8 @@ def make_layer(
         name: A key of :data:`LAYERS`.
         in_channels: Channels of the nodes that come in.
         out_channels: Channels of the nodes that go out.
-        edge_channels: Channels of the edges that come in; 0 if there are none.
+        edge_channels: Channels of the edges that come in; 0 if there are none. PyG's word for it,
+            ``edge_dim``, is understood too.
         **options: Whatever the layer knows besides; ``LAYERS[name].options`` lists them.
 
     Raises:
@@ -83,9 +84,11 @@ def make_layer(
     """
     if name not in LAYERS:
         raise SpecificationError(
-            f"unknown layer {name!r}; the layers are {', '.join(sorted(LAYERS))}"
+            f"unknown layer {name!r}; the layers are {', '.join(sorted(LAYERS))}, and those that a "
+            "module of your own registers once it is imported (--import in commands)"
         )
     factory = LAYERS[name]
+    edge_channels = with_edge_dim(edge_channels, options.pop("edge_dim", None))
     for option in options:
         if option not in factory.options:
             known = ", ".join(factory.options) or "none"
@@ -113,6 +116,25 @@ def make_layer(
             f"layer {name!r} cannot be built from {in_channels} to {out_channels} channels "
             f"with {given or 'its defaults'}: {reason}"
         ) from error
+
+
+def with_edge_dim(edge_channels: int, edge_dim: int | None) -> int:
+    """Channels of the edges, by this package's word or by PyG's.
+
+    Args:
+        edge_channels: 0 if not given.
+        edge_dim: None if not given.
+
+    Raises:
+        SpecificationError: Both are given and differ.
+    """
+    if edge_dim is None or edge_channels == edge_dim:
+        return edge_channels
+    if edge_channels:
+        raise SpecificationError(
+            f"edge_dim {edge_dim} and edge_channels {edge_channels} mean the same; give one"
+        )
+    return edge_dim
 
 
 def _place(build: Callable[..., GraphLayer]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from gnncore.errors import SpecificationError
+from gnncore.layers.registry import with_edge_dim
 from gnncore.models.toml import to_toml
 from gnncore.models.validation import one_line
 from gnncore.storage import StorageError, read_toml
@@ -106,7 +107,8 @@ class ModelSpecification(_Strict):
 
     Attributes:
         in_channels: Features of a node.
-        edge_channels: Features of an edge; 0 leaves ``edge_attr`` unused.
+        edge_channels: Features of an edge; 0 leaves ``edge_attr`` unused. PyG's word for it,
+            ``edge_dim``, is understood too.
         out_channels: Predictions for a node, or for a graph where ``pooling`` is set.
         layer: Name of the layer, a key of :data:`gnncore.layers.LAYERS`.
         layer_options: Options of the layer, or a list of them.
@@ -161,6 +163,15 @@ class ModelSpecification(_Strict):
                 super().__init__(**values)
             except ValidationError as error:
                 raise SpecificationError(one_line(error, type(self), _PARTS)) from error
+
+    @model_validator(mode="before")
+    @classmethod
+    def _understand_edge_dim(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not isinstance(values.get("edge_dim"), int):
+            return values
+        rest = {name: value for name, value in values.items() if name != "edge_dim"}
+        channels = with_edge_dim(rest.get("edge_channels", 0), values["edge_dim"])
+        return {**rest, "edge_channels": channels}
 
     @model_validator(mode="before")
     @classmethod

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from gnncore.command_line.heartbeat import spoke
 from gnncore.errors import TrainingError
 from gnncore.extras import install_command
 from gnncore.storage import write_text
@@ -140,15 +141,21 @@ class _Lines:
 
     def graphs(self, count: int) -> None:
         self.meter.add(count)
+        self._show()  # an epoch may take long
 
     def epoch(self, row: Row) -> None:
         self.meter.read(row)
+        self._show()
+
+    def _show(self) -> None:
         if time.monotonic() - self.latest < _SECONDS_PER_LINE:
             return
         self.latest = time.monotonic()
+        spoke()
         left = (self.meter.total - self.meter.done) / self.meter.rate
+        where = self.meter.metric or f"{self.meter.done:,} of {self.meter.total:,} graphs"
         print(
-            f"{self.meter.metric}, {self.meter.rate:,.0f} graphs per second, {left:,.0f} s left",
+            f"{where}, {self.meter.rate:,.0f} graphs per second, {left:,.0f} s left",
             file=sys.stderr,
         )
 
@@ -181,6 +188,7 @@ def _progress(meter: _Meter) -> Iterator[Log]:
 
         class Bar:
             def graphs(self, count: int) -> None:
+                spoke()
                 meter.add(count)
                 bar.update(task, completed=meter.done, rate=f"{meter.rate:,.0f} graphs/s")
 

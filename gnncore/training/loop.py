@@ -14,6 +14,7 @@ from gnncore.storage import exclusive_lock, make_folder
 from gnncore.training.checkpoints import Checkpoints, TrainingState, identity_of
 from gnncore.training.distributed import Processes, processes_on
 from gnncore.training.epoch import Augment, Run, train_epoch, validate
+from gnncore.training.graphs import Graphs, as_store
 from gnncore.training.history import Row, TrainingResult, best_epoch
 from gnncore.training.loader import Loader
 from gnncore.training.logs import Log, open_logs
@@ -26,8 +27,8 @@ from gnncore.training.threads import threads_for
 
 def fit(
     model: nn.Module,
-    train: GraphStore,
-    validation: GraphStore,
+    train: Graphs,
+    validation: Graphs,
     settings: TrainingSettings,
     objective: Objective,
     out: str | Path | None = None,
@@ -43,9 +44,11 @@ def fit(
     among the processes, with the gradient of one process.
 
     Args:
-        model: Called as ``model(x, edge_index, edge_attr, batch)``; moved to the device. Its
-            present weights are where the training starts (:func:`gnncore.training.seeded`).
-        train: Graphs to train on.
+        model: Called as :func:`gnncore.training.prediction.call` says, so that layers and models
+            of this package and of PyG fit; moved to the device. Its present weights are where the
+            training starts (:func:`gnncore.training.seeded`).
+        train: Graphs to train on: a store, a data set or list of PyG graphs, or a loader of one,
+            of which the data set alone is taken.
         validation: Graphs that choose the best epoch and end the training early.
         settings: How to train.
         objective: What to train for.
@@ -65,6 +68,7 @@ def fit(
         StorageError: ``out`` cannot be written, or another run is writing there.
         KeyboardInterrupt: Ctrl-C was pressed; the last whole epoch is in the checkpoint.
     """
+    train, validation = as_store(train), as_store(validation)
     for name, store in (("training", train), ("validation", validation)):
         _check(name, store, objective)
     with ExitStack() as stack:

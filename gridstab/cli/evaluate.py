@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from gridstab.cli import app
+from gridstab.cli.options import IMPORT
 
 
 @app.command()
@@ -20,10 +21,12 @@ def evaluate(
         help="Predict the mean for a grid and its mirror. [default: as trained]",
     ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
+    modules: list[str] = IMPORT,
 ) -> None:
     """Evaluate trained models, also on grids of another size than they were trained on."""
     import json
 
+    from gnncore.command_line.importing import import_modules
     from gridstab.cli.learning_summary import print_metrics
     from gridstab.cli.prediction_summary import summarise_beyond
     from gridstab.counted import counted
@@ -32,6 +35,7 @@ def evaluate(
     from gridstab.learning.train import load_for_learning
     from gridstab.learning.trained import Ensemble
 
+    import_modules(modules)
     if split not in (*SPLITS, "all"):
         raise typer.BadParameter(f"split must be {', '.join(SPLITS)} or all, got {split!r}")
     model = Ensemble.load(*runs)

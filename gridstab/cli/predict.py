@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from gridstab.cli import app
+from gridstab.cli.options import IMPORT
 
 
 @app.command()
@@ -25,15 +26,18 @@ def predict(
         help="Predict the mean for a grid and its mirror. [default: as trained]",
     ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
+    modules: list[str] = IMPORT,
 ) -> None:
     """Predict the stability of every node of a grid, and compare with its labels if it has any."""
     import json
 
+    from gnncore.command_line.importing import import_modules
     from gnncore.figures import save_figure
     from gridstab.cli.prediction_summary import print_predictions, summarise_predictions
     from gridstab.learning.predicting import load_grids, predict_grids
     from gridstab.learning.trained import Ensemble
 
+    import_modules(modules)
     model = Ensemble.load(*runs)
     found = predict_grids(model, load_grids(case, model.task, seed=seed), sign_invariant)
     if picture is not None:  # first, since it refuses names of other kinds of files

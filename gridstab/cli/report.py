@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from gridstab.cli import app
+from gridstab.cli.options import IMPORT
 
 if TYPE_CHECKING:
     from gridstab.report.content import Report
@@ -19,10 +20,13 @@ def report(
     ),
     out: Path | None = typer.Option(None, help="HTML file; report.html in RUN unless given."),
     grid: int | None = typer.Option(None, min=1, help="Grid to draw; the first unless given."),
+    modules: list[str] = IMPORT,
 ) -> None:
     """Write a self-contained HTML page: grid, distribution, weakest nodes, predictions."""
+    from gnncore.command_line.importing import import_modules
     from gridstab.report.html import save_report
 
+    import_modules(modules)
     target = run / "report.html" if out is None else out
     save_report(_report(run, data, grid), target)
     typer.echo(f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB)")

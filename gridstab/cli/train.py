@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from gridstab.cli import app
+from gridstab.cli.options import IMPORT
 
 WHAT = "What is learnt"
 HOW = "How it is learnt"
@@ -84,6 +85,7 @@ def train(
     quiet: bool = typer.Option(
         False, "--quiet", help="No progress, no table.", rich_help_panel=WHERE
     ),
+    modules: list[str] = IMPORT,
 ) -> None:
     """Train a model on labelled grids and evaluate it once on the test split.
 
@@ -92,10 +94,12 @@ def train(
     """
     import json
 
+    from gnncore.command_line.importing import import_modules
     from gnncore.command_line.resuming import command_to_resume
     from gridstab.cli.learning_summary import print_training, summarise_training
     from gridstab.learning.train import train_model
 
+    import_modules(modules)
     folder = Path("runs", f"{Path(model).stem}-{Path(data).stem}-{task}") if out is None else out
     try:
         trained = train_model(

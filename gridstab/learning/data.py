@@ -1,6 +1,6 @@
 """Labelled grids as graphs to learn from."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import overload
 
@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.utils.data import Dataset
-from torch_geometric.data import Data
+from torch_geometric.data import Data, Dataset
 
 from gnncore.errors import TrainingError
 from gnncore.training.store import GraphStore
@@ -27,7 +26,7 @@ TARGETS = ("snbs", "survivability", "max_frequency_deviation", "troublemaker")
 _COUNT_OF_TARGET = {"snbs": "n_stable", "survivability": "n_survived"}
 
 
-class GridDataset(Dataset[Data]):
+class GridDataset(Dataset):
     """Grids as PyG graphs; get one from :func:`load_grid_dataset`.
 
     ``dataset[i]`` is a graph, ``dataset[:70]``, ``dataset[[3, 1]]`` a smaller data set. A graph has
@@ -40,6 +39,9 @@ class GridDataset(Dataset[Data]):
     - ``grid_id``: global number of the grid, shape ``(1,)``;
     - ``n_samples``, and ``n_stable`` or ``n_survived``: counts of trajectories behind a share,
       where they are known, shape ``(nodes,)``.
+
+    It is a PyG data set: loaders, ``shuffle``, ``index_select``, ``num_features`` and a
+    ``transform``, which is applied whenever a graph is read, work as they do there.
 
     Attributes:
         name: Of the set.
@@ -60,7 +62,9 @@ class GridDataset(Dataset[Data]):
         features: FeatureSet,
         target: str,
         splits: dict[str, list[int]],
+        transform: Callable[[Data], Data] | None = None,
     ) -> None:
+        super().__init__(transform=transform)
         self.name = name
         self.features = features
         self.target = target
@@ -86,8 +90,13 @@ class GridDataset(Dataset[Data]):
             grids.pointers,
         )
 
-    def __len__(self) -> int:
+    def len(self) -> int:
+        """Number of graphs."""
         return len(self.store)
+
+    def get(self, idx: int) -> Data:
+        """A graph, without the transform."""
+        return self.store[idx]
 
     @overload
     def __getitem__(self, index: int) -> Data: ...
@@ -100,7 +109,8 @@ class GridDataset(Dataset[Data]):
             IndexError: There is no such graph.
         """
         if isinstance(index, int | np.integer):
-            return self.store[int(index)]
+            graph = self.store[int(index)]
+            return graph if self.transform is None else self.transform(graph)
         if isinstance(index, slice):
             index = range(*index.indices(len(self)))
         chosen = torch.as_tensor(index)
@@ -114,7 +124,16 @@ class GridDataset(Dataset[Data]):
         return self._with(self.grids.select(numbers), self.store.select(numbers))
 
     def __iter__(self) -> Iterator[Data]:
-        return iter(self.store)
+        return map(self.__getitem__, range(len(self)))
+
+    def index_select(self, idx: slice | Sequence[int] | Tensor) -> "GridDataset":
+        """The data set of several graphs, as ``dataset[idx]``."""
+        return self[idx]
+
+    @property
+    def num_classes(self) -> int:
+        """Two for troublemakers; none for the other targets, which are no classes."""
+        return 2 if self.target == "troublemaker" else 0
 
     @property
     def grid_ids(self) -> list[int]:
@@ -182,7 +201,7 @@ class GridDataset(Dataset[Data]):
             OperatingPointError: A feature needs an operating point that a grid does not have.
         """
         chosen = FeatureSet.named(features) if isinstance(features, str) else features
-        x, edge_attr = _features(self.power_grids(), chosen)
+        x, edge_attr = _features(list(self.power_grids()), chosen)
         return GridDataset(
             self.grids,
             x,
@@ -191,6 +210,7 @@ class GridDataset(Dataset[Data]):
             features=chosen,
             target=self.target,
             splits=self.splits,
+            transform=self.transform,
         )
 
     def _with(
@@ -205,6 +225,7 @@ class GridDataset(Dataset[Data]):
             features=self.features,
             target=target or self.target,
             splits=self.splits,
+            transform=self.transform,
         )
 
     def __repr__(self) -> str:
@@ -225,6 +246,7 @@ def load_grid_dataset(
     samples: int | None = None,
     coupling: float | None = None,
     cache: Path | str | bool = True,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> GridDataset:
     """Labelled grids, from wherever they are.
 
@@ -248,6 +270,7 @@ def load_grid_dataset(
         coupling: K of every line, in place of ``edge_attr`` of published files.
         cache: Folder in which computed features are kept; True for the user's folder of caches,
             False for none.
+        on_progress: Called with the grids whose features are there, and the number of all.
 
     Raises:
         DatasetError: No labelled grids there, no such labels, labels or features that are no
@@ -271,7 +294,8 @@ def load_grid_dataset(
         grids = source.read()
         if not grids:
             raise DatasetError(f"{str(path)!r} holds no grids yet; simulate some first")
-        parts = (grid_store(grids), *_features((item.grid for item in grids), chosen))
+        columns = _features([item.grid for item in grids], chosen, on_progress)
+        parts = (grid_store(grids), *columns)
         if store is not None and key is not None:
             store.write(key, _arrays_of(parts))
     labelled, x, edge_attr = parts
@@ -295,8 +319,16 @@ def load_grid_dataset(
 Parts = tuple[GraphStore, Tensor, Tensor]
 
 
-def _features(grids: Iterable[PowerGrid], features: FeatureSet) -> tuple[Tensor, Tensor]:
-    rows = [features.compute(grid) for grid in grids]
+def _features(
+    grids: Sequence[PowerGrid],
+    features: FeatureSet,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> tuple[Tensor, Tensor]:
+    rows = []
+    for grid in grids:
+        rows.append(features.compute(grid))
+        if on_progress is not None:
+            on_progress(len(rows), len(grids))
     x, edge_attr = (np.concatenate(column, dtype=np.float32) for column in zip(*rows, strict=True))
     return torch.from_numpy(x), torch.from_numpy(edge_attr)
 

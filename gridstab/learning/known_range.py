@@ -19,6 +19,8 @@ from gridstab.learning.features import FeatureSet
 SIZE = "number of nodes"
 """The quantity that a grid has as a whole."""
 
+FEATURE = "feature "
+
 TOLERANCE = 1e-6
 """Share of a bound, or of 1 where the bound is smaller, by which a value may pass it."""
 
@@ -110,28 +112,24 @@ class Beyond:
 
     @property
     def text(self) -> str:
-        """All of it in one line; empty where no node is beyond it."""
+        """All of it in one line, features together; empty where no node is beyond it."""
         if not self:
             return ""
         parts = []
-        for name, mask in self.is_beyond.items():
-            if not mask.any():
-                continue
-            low, high = self.values[name][mask].min(), self.values[name][mask].max()
-            span = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
-            parts.append(
-                f"{name} {span} ({_trained_on(self.known[name])}){self._where(name, mask)}"
-            )
+        found = {name: mask for name, mask in self.is_beyond.items() if mask.any()}
+        for name, mask in found.items():
+            if name in QUANTITIES:
+                low, high = self.values[name][mask].min(), self.values[name][mask].max()
+                span = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+                where = "" if name == SIZE else _at(mask, self.labels)
+                parts.append(f"{name} {span} ({_trained_on(self.known[name])}){where}")
+        features = [name for name in found if name not in QUANTITIES]
+        if features:
+            mask = np.logical_or.reduce([found[name] for name in features])
+            names = ", ".join(name.removeprefix(FEATURE) for name in features[:EXAMPLES])
+            more = f" and {len(features) - EXAMPLES} more" if len(features) > EXAMPLES else ""
+            parts.append(f"features {names}{more}{_at(mask, self.labels)}")
         return "beyond what the model was trained on: " + "; ".join(parts)
-
-    def _where(self, name: str, mask: Bool[np.ndarray, " nodes"]) -> str:
-        if name == SIZE:
-            return ""
-        if mask.all():
-            return " at every node"
-        some = [self.labels[node] for node in np.flatnonzero(mask)[:EXAMPLES]]
-        more = int(mask.sum()) - len(some)
-        return f" at node {', '.join(some)}" + (f" and {more} more" if more else "")
 
 
 @dataclass(frozen=True)
@@ -216,7 +214,7 @@ def _columns(
     features: FeatureSet, x: Float[np.ndarray, "nodes channels"]
 ) -> dict[str, Float[np.ndarray, " nodes"]]:
     return {
-        f"feature {name}": np.asarray(column, dtype=np.float64)
+        FEATURE + name: np.asarray(column, dtype=np.float64)
         for name, column in zip(features.node_columns, np.asarray(x).T, strict=True)
         if name not in QUANTITIES
     }
@@ -228,6 +226,14 @@ def _is_beyond(
     low, high = interval
     below = values < low - TOLERANCE * max(1.0, abs(low))
     return below | (values > high + TOLERANCE * max(1.0, abs(high)))
+
+
+def _at(mask: Bool[np.ndarray, " nodes"], labels: Sequence[str]) -> str:
+    if mask.all():
+        return " at every node"
+    some = [labels[node] for node in np.flatnonzero(mask)[:EXAMPLES]]
+    more = int(mask.sum()) - len(some)
+    return f" at node {', '.join(some)}" + (f" and {more} more" if more else "")
 
 
 def _trained_on(interval: Interval) -> str:

@@ -7,6 +7,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from gnncore.command_line.heartbeat import doing
+from gnncore.command_line.progress import work_progress
 from gnncore.errors import TrainingError
 from gnncore.figures import save_figure
 from gnncore.models import GraphModel
@@ -122,7 +124,7 @@ def train_model(
     """
     folder = Path(out)
     work = _prepare(
-        model, data, task, features, settings, train_grids, augment, sign_invariant, clip
+        model, data, task, features, settings, train_grids, augment, sign_invariant, clip, progress
     )
     check_folder(folder, work.config, resume=resume)
     network = _network(work.config)
@@ -151,16 +153,28 @@ def train_model(
 
 
 def load_for_learning(
-    path: str | PathLike[str], features: FeatureSet | str, task: Task
+    path: str | PathLike[str], features: FeatureSet | str, task: Task, *, progress: bool = False
 ) -> GridDataset:
     """A data set of which missing and damaged files are the caller's mistake, not the machine's.
+
+    Args:
+        path: What :func:`gridstab.learning.load_grid_dataset` reads.
+        features: The features, or the name of a feature set.
+        task: Whose labels to take.
+        progress: Show on stderr how many grids have their features.
 
     Raises:
         GridstabError: As :func:`gridstab.learning.load_grid_dataset`.
         RunFolderError: Also for a file that is missing or damaged.
     """
     try:
-        return load_grid_dataset(str(path), features=features, target=task.target)
+        with (
+            doing(f"reading {str(path)!r} and computing features"),
+            work_progress("grids with features", quiet=not progress) as on_progress,
+        ):
+            return load_grid_dataset(
+                str(path), features=features, target=task.target, on_progress=on_progress
+            )
     except StorageError as error:
         raise RunFolderError(str(error)) from error
 
@@ -175,6 +189,7 @@ def _prepare(
     augment: bool | None,
     sign_invariant: bool,
     clip: float | None,
+    progress: bool,
 ) -> _Work:
     task = get_task(task_name)
     resolved = resolve_model(model, task, features, settings)
@@ -184,7 +199,7 @@ def _prepare(
         clip = DEFAULT_CLIP if is_default else 0.0
     if not 0 <= clip < MAX_CLIP:
         raise InvalidParameterError(f"clip must be at least 0 and below {MAX_CLIP}, got {clip}")
-    dataset = load_for_learning(data, resolved.features, task)
+    dataset = load_for_learning(data, resolved.features, task, progress=progress)
     splits = {split: dataset.split(split) for split in SPLITS}
     if train_grids is not None:
         if not 1 <= train_grids <= len(splits["train"]):
