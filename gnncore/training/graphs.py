@@ -1,7 +1,7 @@
 """Data sets as PyG users have them: what training takes in place of a store."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
 from torch_geometric.data import Data
@@ -36,7 +36,7 @@ def as_store(graphs: Graphs) -> GraphStore:
                 f"a loader with a {type(graphs.sampler).__name__} draws graphs in its own way, "
                 "which a training would not follow; give its data set"
             )
-        return as_store(graphs.dataset)
+        return as_store(cast(Iterable[Data], graphs.dataset))
     store = getattr(graphs, "store", None)
     if isinstance(store, GraphStore) and getattr(graphs, "transform", None) is None:
         return store
