@@ -51,7 +51,7 @@ class Call:
         return self.result if isinstance(self.result, Tensor) else self.result[0]
 
     def also(self, builder: GraphBuilder, first: Value) -> Result:
-        """``first`` as the first result; of others that something reads, nothing is known."""
+        """``first`` as the first result; nothing is known of others that something reads."""
         if isinstance(self.result, Tensor):
             return first
         others = [Value(one) if isinstance(one, Tensor) else one for one in self.result[1:]]
