@@ -253,6 +253,8 @@ def read_checkpoint(folder: Path, identity: dict[str, str]) -> Checkpoint:
         state = metadata.get("state", "")
         check_seal(path, metadata.get("seal"), _owner(identity), _sealed(tensors, state))
         return Checkpoint(tensors, json.loads(state))
+    except CheckpointError:  # which is a ValueError too, and has said all
+        raise
     except (StorageError, RecursionError, ValueError) as error:
         raise CheckpointError(f"cannot resume: {error}; train anew in another folder") from error
 

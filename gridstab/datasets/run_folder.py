@@ -269,7 +269,8 @@ class RunFolder:
         """The labels of a grid, simulated or imported.
 
         Raises:
-            StorageError: The grid is not there, or its file is not what the run stored.
+            RunFolderError: The grid is not there.
+            StorageError: Its file is not what the run stored.
         """
         self.check_grid(grid_id)
         return read_labels(self.grid_path(grid_id))
@@ -286,8 +287,6 @@ class RunFolder:
             StorageError: Its file is not what the run stored.
         """
         path = self.grid_path(grid_id)
-        if not path.is_file():
-            raise RunFolderError(f"{str(self.path)!r} has no grid {grid_id}")
         self.check_grid(grid_id)
         campaign = self.config.campaign
         return read_result(path, {} if campaign is None else campaign.model_dump())
@@ -298,9 +297,13 @@ class RunFolder:
         Unfinished runs of earlier versions have no checksums; their files are taken as they are.
 
         Raises:
-            StorageError: It is not: missing, damaged, a link, or of another run.
+            RunFolderError: There is none.
+            StorageError: It is not: damaged, a link, or of another run.
         """
         name = f"grids/{self.grid_path(grid_id).name}"
+        if not self.grid_path(grid_id).exists():
+            lost = "; the run was complete, --resume repairs it" if self.is_complete else ""
+            raise RunFolderError(f"{str(self.path)!r} has no grid {grid_id}{lost}")
         if self.is_complete:
             self.manifest.require(name)
         elif self.seals.are_kept:

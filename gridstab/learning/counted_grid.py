@@ -9,7 +9,6 @@ from gridstab.datasets.labelled_grid import LabelledGrid, whole_counts
 from gridstab.datasets.run_folder import RunFolder
 from gridstab.dynamics.counts import FREQUENCY_BIN
 from gridstab.dynamics.result import SURVIVABILITY_BOUND, StabilityResult
-from gridstab.errors import RunFolderError
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +73,4 @@ class CountedGrid(LabelledGrid):
         imported = folder.config.imported
         if imported is None:
             return cls.of(grid_id, folder.result(grid_id))
-        if not folder.grid_path(grid_id).is_file():
-            raise RunFolderError(f"{str(folder.path)!r} has no grid {grid_id}")
         return cls.with_samples(folder.label(grid_id), imported.samples)
