@@ -158,7 +158,7 @@ def colour_ends(
 
 def _content(constant: Tensor) -> str:
     numbers = constant.detach().contiguous().reshape(-1)
-    return blake2b(numbers.view(torch.uint8).numpy(), digest_size=16).hexdigest()
+    return blake2b(numbers.view(torch.uint8).numpy().tobytes(), digest_size=16).hexdigest()
 
 
 def _belongs(

@@ -34,6 +34,7 @@ from gnncore.storage import (
     load_metadata,
     load_tensors,
     make_folder,
+    read_bytes,
     read_json,
     refuse_links,
     save_tensors,
