@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import gridstab
 from gridstab import PowerGrid
 from gridstab.cli import app
-from gridstab.datasets.grid_file import read_labels, read_result, write_result
+from gridstab.datasets.grid_file import encode_result, read_labels, read_result
 from gridstab.dynamics.basin_map import basin_map
 from gridstab.dynamics.engine import ENGINES
 from gridstab.errors import (
@@ -73,7 +73,7 @@ def test_a_single_grid_of_many_long_labels_is_kept(tmp_path: Path) -> None:
     labels = [f"{node} {'ä' * 190}" for node in range(80)]
     grid = PowerGrid.from_arrays(ring.lines, ring.power, labels=labels)
     result = gridstab.simulate(grid, 2, engine=DiscEngine())
-    write_result(tmp_path / "grid.h5", 1, 0, result, np.zeros(80))
+    (tmp_path / "grid.h5").write_bytes(encode_result(1, 0, result, np.zeros(80)))
     assert read_result(tmp_path / "grid.h5").grid.labels == tuple(labels)
 
 
@@ -82,7 +82,7 @@ def test_files_of_grids_without_labels_hold_none(tmp_path: Path) -> None:
         ring = ring_grid(6)
         grid = PowerGrid.from_arrays(ring.lines, ring.power, labels=labels)
         result = gridstab.simulate(grid, 2, engine=DiscEngine())
-        write_result(tmp_path / "grid.h5", 1, 0, result, np.zeros(6))
+        (tmp_path / "grid.h5").write_bytes(encode_result(1, 0, result, np.zeros(6)))
         with h5py.File(tmp_path / "grid.h5") as file:
             assert ("node_labels" in file) == expected
 
