@@ -72,11 +72,11 @@ def test_networks_give_logits(name: str) -> None:
     ("name", "configuration", "message"),
     [
         ("cnn_xs", {}, "unknown architecture 'cnn_xs'; choose one of cnn_s, "),
-        ("mlp", {"width": 0}, "width of mlp must be a whole number from 1 to 65536, got 0"),
+        ("mlp", {"width": 0}, "width of mlp must be at least 1, got 0"),
         (
             "cnn_s",
             {"image_size": 19},
-            "image_size of cnn_s must be a whole number from 20 to 4096, got 19",
+            "image_size of cnn_s must be at least 20, got 19",
         ),
         ("vit", {"patch_size": 5}, "patch_size of vit must be a divisor of the image size 28, got"),
         ("vit", {"heads": 3}, "heads of vit must be a divisor of the width 32, got 3"),
