@@ -37,13 +37,21 @@ def packaged() -> list[str]:
 
 
 def injections(net: Any) -> dict[str, float]:
-    """What the linear power flow feeds in at every node, by the node's label, per unit."""
+    """What the linear power flow feeds in at every node, by the node's label, per unit.
+
+    It solves with shunts at rated voltage, but reports them at the voltages that generators are
+    set to, so that its own results do not sum to zero.
+    """
     bus = net.bus[net.bus["in_service"].astype(bool)]
     node = _nodes(bus, net.switch)
     label = {number: str(index) for index, number in reversed(list(node.items()))}
+    drawn = net.res_bus["p_mw"].fillna(0.0)
+    for shunt, bus in net.shunt["bus"].items():
+        reported = net.res_shunt.at[shunt, "p_mw"]
+        drawn[bus] -= np.nan_to_num(reported - reported / net.res_bus.at[bus, "vm_pu"] ** 2)
     found: dict[str, float] = defaultdict(float)
     for index, number in node.items():
-        found[label[number]] -= float(np.nan_to_num(net.res_bus.at[index, "p_mw"])) / net.sn_mva
+        found[label[number]] -= float(drawn[index]) / net.sn_mva
     return found
 
 
