@@ -67,7 +67,8 @@ def mutate(
         file.write_bytes(content)
         return f"{kind} {where} and {other.relative_to(folder)}"
     elif kind in FOREIGN and donor is not None:
-        others = sorted(f for f in donor.rglob("*") if f.is_file() and f.suffix == file.suffix)
+        theirs = sorted(f for f in donor.rglob("*") if f.is_file())
+        others = [other for other in theirs if other.suffix == file.suffix] or theirs
         if kind == "insert":
             other = choose.choice(others)
             target = folder / other.relative_to(donor)
