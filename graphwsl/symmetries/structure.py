@@ -166,7 +166,8 @@ def shared_entries(
             places[held[is_new]] = inside[is_new]
             holders[held[is_new]] = number
             if isinstance(use, EdgeBlock):
-                yield from _within(use, inside, places[held])
+                own = holders[held] == number  # places elsewhere are counted in other blocks
+                yield from _within(use, inside, torch.where(own, places[held], -1))
 
 
 def _alike(

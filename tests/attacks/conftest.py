@@ -4,6 +4,9 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from campaigns import register_disc
+
+from gridstab.dynamics.engine import ENGINES
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -12,3 +15,11 @@ def _flush_nothing() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield
+
+
+@pytest.fixture(autouse=True, scope="package")
+def _disc() -> Iterator[None]:
+    """The engine of the campaigns under attack, for these tests alone."""
+    register_disc()
+    yield
+    del ENGINES["disc"]

@@ -10,6 +10,7 @@ from run_bytes import promised_bytes
 from typer.testing import CliRunner
 
 import gridstab
+from gnncore.storage import Manifest, write_json
 from gridstab.cli import app
 from gridstab.datasets import RunFolder
 from gridstab.dynamics.engine import ENGINES
@@ -385,7 +386,8 @@ def test_an_assumed_number_of_samples_is_said(tmp_path: Path) -> None:
     config = tmp_path / "assumed" / "config.json"
     values = json.loads(config.read_text())
     del values["imported"]["samples_assumed"]
-    config.write_text(json.dumps(values))
+    write_json(config, values)
+    Manifest.of(tmp_path / "assumed").write()
     assert "assume" not in gridstab_cli("info", "assumed").stdout
 
 

@@ -204,8 +204,8 @@ def test_toml_files_are_read(tmp_path: Path) -> None:
     ("content", "words"),
     [
         (None, ["cannot read", "model.toml", "No such file"]),
-        (b"layer = ", ["model.toml", "no TOML"]),
-        (b"\xff", ["model.toml", "no TOML"]),
+        (b"layer = ", ["model.toml", "no valid TOML"]),
+        (b"\xff", ["model.toml", "no valid TOML"]),
         (b"layers = 3", ["unknown key 'layers'"]),
     ],
 )

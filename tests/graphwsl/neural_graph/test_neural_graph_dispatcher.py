@@ -45,7 +45,7 @@ def called(operator: Any, *, strict: bool = False) -> tuple[GraphBuilder, Tensor
     values = (Value(torch.ones(4), units), Value(torch.ones(4), entries=(entries,)))
     builder.attach("bias", builder.units.new(4, NodeKind.NEURON), values[1])
     call = Call(operator, name_of(operator), values, {}, (torch.ones(4), torch.ones(4)))
-    results = _ruled(builder, call, strict)
+    results = _ruled(builder, call, "", strict)
     assert isinstance(results, tuple)
     for one in results:
         assert torch.isin(one.known_units, builder.units.pinned).all()
@@ -84,7 +84,9 @@ def test_pointwise_operators_work_element_by_element() -> None:
             pairs = zip(plain, moved, strict=True) if isinstance(plain, tuple) else [(plain, moved)]
             for one, other in pairs:
                 if isinstance(one, Tensor):
-                    assert torch.equal(one[:, order].nan_to_num(), other.nan_to_num()), operator
+                    one, other = one[:, order].nan_to_num(), other.nan_to_num()
+                    # Vectors of a processor and the rest of a row may round differently.
+                    assert torch.allclose(one, other, rtol=1e-12, atol=1e-12), operator
             tried.add(name_of(operator))
     assert len(tried) > 100
 

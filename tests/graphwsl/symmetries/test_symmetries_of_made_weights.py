@@ -117,7 +117,8 @@ def test_biases_that_are_functions(bias: Make, parts: list[int]) -> None:
 
 def test_a_normalisation_with_one_plus_its_scale() -> None:
     def wiring(m: nn.Module, x: Tensor) -> Tensor:
-        y = functional.batch_norm(m.first(x), m.mean, m.variance, 1 + m.scale, m.shift)
+        variance = m.variance.exp()  # positive, whatever is drawn
+        y = functional.batch_norm(m.first(x), m.mean, variance, 1 + m.scale, m.shift)
         return m.head(y.relu())
 
     group = group_of(

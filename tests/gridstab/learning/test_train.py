@@ -40,7 +40,7 @@ def test_the_folder_holds_all_that_matters(trained_run: Path) -> None:
     names = {path.name for path in trained_run.iterdir()} - {".lock"}
     assert names == {
         "config.json", "history.jsonl", "learning_curve.png", "manifest.json", "metrics.json",
-        "model", "normalisation.json",
+        "model", "normalisation.json", "range.json",
     }  # fmt: skip
     assert (trained_run / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
     history = [json.loads(row) for row in (trained_run / "history.jsonl").read_text().splitlines()]
@@ -252,7 +252,7 @@ def test_bad_arguments_write_nothing(
         ("features = 1", "features in .* must be a name, got 1"),
         ("hidden = 1", "unknown key 'hidden'"),
         ("training = 1", "training in .* must be a table, got 1"),
-        ("= 1", "no TOML"),
+        ("= 1", "no valid TOML"),
     ],
 )
 def test_files_that_do_not_fit(tmp_path: Path, line: str, message: str) -> None:

@@ -463,7 +463,8 @@ def test_an_imported_run_is_reported(run):
     assert report.drawn.value.tolist() == run.result(1).snbs.tolist()
     np.testing.assert_allclose(report.drawn.interval, run.result(1).interval)
     assert report.drawn.troublemaker is None
-    assert report.configuration["imported"] == {"layout": "v1", "samples": 20, "grids": 3}
+    said = report.configuration["imported"]
+    assert said == {"layout": "v1", "samples": 20, "samples_assumed": False, "grids": 3}
 
 
 def test_what_is_not_there_is_said(run):
