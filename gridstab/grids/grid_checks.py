@@ -14,6 +14,9 @@ from gridstab.errors import InvalidGridError
 LONGEST_LABEL = 200
 """Characters of a node's label, at most."""
 
+LONGEST_NAME = 255
+"""Characters of a grid's name, at most."""
+
 # int() and float() alone would read "1_0", "nan" and Arabic digits as well.
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 """A number as files write it."""
@@ -146,6 +149,22 @@ def checked_labels(labels: Sequence[str], nodes: int) -> tuple[str, ...]:
             )
         seen[str(label)] = node
     return tuple(seen)
+
+
+def checked_name(name: str) -> str:
+    """The name of a grid, which goes into tables, pictures and files.
+
+    Raises:
+        InvalidGridError: No text, not printable, or too long.
+    """
+    if not isinstance(name, str) or not name.isprintable():
+        raise InvalidGridError(f"the name must be printable text, got {shortened(name)}")
+    if len(name) > LONGEST_NAME:
+        raise InvalidGridError(
+            f"the name must have at most {LONGEST_NAME} characters, "
+            f"got {shortened(name)} of {len(name)}"
+        )
+    return name
 
 
 def _one_line(error: Exception) -> str:

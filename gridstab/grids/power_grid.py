@@ -69,7 +69,8 @@ class PowerGrid:
     ) -> "PowerGrid":
         """A grid from anything array-like; scalars hold for every node or line.
 
-        Labels must be unique, printable and of 1 to 200 characters.
+        Labels must be unique, printable and of 1 to 200 characters, the name printable and of at
+        most 255.
 
         Raises:
             InvalidGridError: Wrong shapes, non-finite values, self-loops, repeated lines, unknown
@@ -127,7 +128,7 @@ class PowerGrid:
             damping=dampings,
             coupling=couplings[order],
             coordinates=places,
-            name=name,
+            name=checks.checked_name(name),
             labels=known,
         )
         for array in (grid.lines, grid.power, grid.inertia, grid.damping, grid.coupling):
@@ -255,8 +256,12 @@ class PowerGrid:
         return f"{self.labels[a]}-{self.labels[b]}"
 
     def with_name(self, name: str) -> "PowerGrid":
-        """The same grid under another name."""
-        return replace(self, name=name)
+        """The same grid under another name.
+
+        Raises:
+            InvalidGridError: The name is not printable, or longer than 255 characters.
+        """
+        return replace(self, name=checks.checked_name(name))
 
     def __repr__(self) -> str:
         return f"PowerGrid({self.name!r}, nodes={self.num_nodes}, lines={self.num_lines})"

@@ -50,7 +50,7 @@ def made(folder: Path) -> Made:
         "a.onnx": ("onnx", network.SerializeToString()),
         "a.json": ("grid", (folder / "honest.json").read_bytes()),
         "a.graphml": ("grid", hostile_tables.graphml("-1")),
-        "a.csv": ("grid", b"0,1,9\n1,2,9\n2,3,9\n3,0,9\n"),
+        "a.csv": ("grid", b"source,target,coupling\n0,1,9\n1,2,9\n2,3,9\n3,0,9\n"),
         "a.h5": ("labels", (folder / "honest.h5").read_bytes()),
         "a.toml": ("recipe", mlp),
         "b.toml": ("campaign", b"nodes = 10\nsamples = 5\nengine = 'native'\nhorizon = 10.0\n"),

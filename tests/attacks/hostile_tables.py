@@ -10,6 +10,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from gnncore.storage import Manifest
+
 Attempt = tuple[str, Path]
 DIGITS = b"1" * 5000
 DEEP = b"[" * 10**5
@@ -37,6 +39,9 @@ def texts() -> dict[str, tuple[str, bytes]]:
         "deep.json": ("grid", DEEP),
         "digits.json": ("grid", digits),
         "half.json": ("grid", changed(name="\ud800")),
+        "nul.json": ("grid", changed(name="a\0b")),
+        "escape.json": ("grid", changed(name="\x1b]0;owned\x07")),
+        "long_name.json": ("grid", changed(name="x" * 10**6)),
         "infinite.json": ("grid", changed(coordinates=[[1e308, 0], [-1e308, 1]])),
         "mixed.json": ("grid", changed(power=[[1], 2])),
         "large_node.json": ("grid", changed(lines=[[0, 2**70]])),
@@ -44,6 +49,8 @@ def texts() -> dict[str, tuple[str, bytes]]:
         "repeated.json": ("json_file", b'{"a": 1, "a": 2}'),
         "nan.json": ("json_file", b"[NaN]"),
         "huge_number.json": ("json_file", b"[1e999]"),
+        "unclosed.m": ("grid", b"mpc.bus = [\n" + b"1 2 3 4 5;\n" * 30_000),
+        "nested.m": ("grid", b"mpc.bus = " + b"[" * 10**5),
         "other.m": ("grid", b"function mpc = case\nmpc.version = '2';\n"),
         "entities.graphml": ("grid", b'<!DOCTYPE a [<!ENTITY b "c">]><graphml>&b;</graphml>'),
         "deep.graphml": ("grid", b"<graphml>" + b"<a>" * 10**5),
@@ -52,10 +59,12 @@ def texts() -> dict[str, tuple[str, bytes]]:
         "digits.csv": ("grid", b"0,1\n1," + DIGITS),
         "large.csv": ("grid", b"0,9223372036854775808\n"),
         "negative.csv": ("grid", b"0,-1\n"),
-        "infinite.csv": ("grid", b"0,1,1e999\n1,2,3\n"),
+        "infinite.csv": ("grid", b"source,target,coupling\n0,1,1e999\n"),
         "nul.csv": ("grid", b"0,\x001\n"),
         "bytes.csv": ("grid", b"\xff\xfe0,1\n"),
-        "rows.csv": ("grid", b"0,1\n1,2,3\n"),
+        "rows.csv": ("grid", b"source,target\n0,1\n1,2,3\n"),
+        "long_label.csv": ("grid", b"source,target\na," + b"x" * 10**6),
+        "escape.csv": ("grid", b"source,target\na,\x1b]0;owned\x07\n"),
         "empty.csv": ("grid", b""),
         "history.jsonl": ("history", b'{"epoch": 1}\n' + DEEP),
         "infinite.jsonl": ("history", b'{"epoch": 1e999}\n'),
@@ -334,6 +343,7 @@ def _own(folder: Path, name: str, row: bytes) -> Path:
     (place / "chunks").mkdir(parents=True)
     (place / "zoo.json").write_text('{"kind": "graphwsl.zoo", "format": 1}')
     (place / "index.jsonl").write_bytes(row + b"\n")
+    Manifest.of(place).write()
     return place
 
 
