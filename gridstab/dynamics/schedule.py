@@ -40,8 +40,11 @@ LARGEST_ROTATION_STEP = EARLY_STEP * DOMEGA_RANGE
 MOST_STEPS = 20_000_000
 """Steps a trajectory, some 3,000 times the usual number, beyond which a grid is refused."""
 
-SHORTEST_SINGLE_STEP = 0.005
+SHORTEST_SINGLE_STEP = 0.0005
 """Shorter steps [s] add so little to a phase that single precision would round it away."""
+
+STRONGEST_SINGLE_FRICTION = 40.0
+"""Stronger damping D/m [1/s] lets phases creep so slowly that they stick in single precision."""
 
 SINGLE_ROUNDING = 4e-7
 """Error of one line's energy in single precision, in units of its coupling."""
@@ -121,7 +124,8 @@ def single_precision_suffices(model: SwingModel, stop: StopRule, schedule: Sched
     rounding = SINGLE_ROUNDING * float(np.linalg.norm(model.grid.coupling))
     # A third of what the stop rule leaves below the barrier.
     resolved = not stop.certified or rounding <= model.lowest_barrier / 100
-    return resolved and schedule.step >= SHORTEST_SINGLE_STEP
+    creeps = float(damping_rates(model.grid).max()) > STRONGEST_SINGLE_FRICTION
+    return resolved and not creeps and schedule.step >= SHORTEST_SINGLE_STEP
 
 
 def run_by_speed(

@@ -123,9 +123,9 @@ def make_problem(
     schedule = make_schedule(model, stop, horizon, fastest_offset=fastest_offset)
     if not single_precision_suffices(model, stop, schedule):
         raise InvalidParameterError(
-            f"engine 'cuda' computes in float32, which is too coarse for steps of "
-            f"{schedule.step:.2g} s or couplings that differ as much as in {grid.name!r}; take "
-            "engine 'native'"
+            f"engine 'cuda' computes in float32, which is too coarse for the steps of "
+            f"{schedule.step:.2g} s, the damping or the different couplings of {grid.name!r}; "
+            "take engine 'native'"
         )
     step = schedule.step
     friction = grid.damping / grid.inertia

@@ -32,8 +32,8 @@ class NativeEngine:
     Args:
         precision: Number type of the state. float32 is the default: its rounding changes fewer
             outcomes than the step size does (see ``benchmarks/SIMULATION.md``). Grids that need
-            steps below 5 ms, or whose couplings differ too much for its certificate, are computed
-            in float64 all the same.
+            steps below 0.5 ms, are damped by D/m above 40 1/s, or whose couplings differ too much
+            for its certificate, are computed in float64 all the same.
         early_step: Upper bound of the step size in the first 40 s; twice that later [s].
     """
 

@@ -25,7 +25,10 @@ const LARGEST_ROTATION_STEP = EARLY_STEP * USUAL_OFFSET
 const MOST_STEPS = 20_000_000
 
 """Shorter steps [s] add so little to a phase that single precision would round it away."""
-const SHORTEST_SINGLE_STEP = 0.005
+const SHORTEST_SINGLE_STEP = 0.0005
+
+"""Stronger damping D/m [1/s] lets phases creep so slowly that they stick in single precision."""
+const STRONGEST_SINGLE_FRICTION = 40.0
 
 """Error of one line's energy in single precision, in units of its coupling."""
 const SINGLE_ROUNDING = 4e-7
@@ -95,7 +98,9 @@ end
 function number_type(model::SwingModel, rule::StopRule, schedule::Schedule)
     rounding = SINGLE_ROUNDING * norm(model.grid.coupling)
     resolved = !rule.certified || rounding <= model.lowest_barrier / 100
-    return resolved && schedule.interval / schedule.steps >= SHORTEST_SINGLE_STEP ? Float32 : Float64
+    creeps = maximum(model.grid.damping ./ model.grid.inertia) > STRONGEST_SINGLE_FRICTION
+    fine = resolved && !creeps && schedule.interval / schedule.steps >= SHORTEST_SINGLE_STEP
+    return fine ? Float32 : Float64
 end
 
 function check(schedule::Schedule)
