@@ -20,6 +20,13 @@ def listed(entries: Int[Tensor, "..."]) -> Int[Tensor, " places"]:
     return entries.permute(order).reshape(-1)
 
 
+def held(entries: Int[Tensor, "..."]) -> Int[Tensor, " places"]:
+    """All places in the order in which they lie in memory, repeated ones as often as they are."""
+    order = sorted(range(entries.ndim), key=entries.stride, reverse=True)
+    places = entries.permute(order).reshape(-1)
+    return places if bool((places >= 0).all()) else places[places >= 0]
+
+
 def occurring(size: int, several: Iterable[Int[Tensor, "..."]]) -> Bool[Tensor, " entries"]:
     """Which of ``size`` places occur in any of ``several``; -1 is no place."""
     # Minus one is the last element, which is left away.

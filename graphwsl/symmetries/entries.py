@@ -6,7 +6,7 @@ here: an exchange of nodes that asks different things of one entry is no symmetr
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from graphwsl.neural_graph.entries import held
 from graphwsl.neural_graph.graph import EdgeBlock, NeuralGraph, NodeParameter
 
 
@@ -22,20 +23,26 @@ class SharedEntries:
 
     def __init__(self, graph: NeuralGraph) -> None:
         size = sum(tensor.numel() for tensor in graph.state.values())
-        self._places = torch.zeros(size, dtype=torch.int64)
+        # Three vectors of the size of the state are held: half as wide where that is enough.
+        self._kind = torch.int32 if size < 2**31 else torch.int64
+        self._places = torch.zeros(size, dtype=self._kind)
         for use in graph.uses:
-            entries = use.entries[use.entries >= 0]
-            self._places.index_add_(
-                0, entries, torch.ones(1, dtype=torch.int64).expand(len(entries))
-            )
+            entries = held(use.entries)
+            one = torch.ones(1, dtype=self._kind)
+            self._places.index_add_(0, entries, one.expand(len(entries)))
         self._bundles = _layers(graph, size)
         is_bound = self._places > 1
+        # Of a matrix that two layers share as a whole, the relations between its rows and columns
+        # say all (a language model's tied table, which is too large to be looked at anew).
+        for pair in twins(graph):
+            entries = held(pair.first.entries)
+            is_bound[entries] &= self._places[entries] != 2
         for layer in self._bundles:
             is_bound |= layer.labels >= 0
         self._uses = [
             _Block(use) if isinstance(use, EdgeBlock) else _Values(use)
             for use in graph.uses
-            if bool(is_bound[use.entries[use.entries >= 0]].any())
+            if bool(is_bound[held(use.entries)].any())
         ]
 
     @cached_property
@@ -65,11 +72,12 @@ class SharedEntries:
             return False
         wanted, given = wanted[wanted >= 0], given[wanted >= 0]
         # Each place writes what it asks for; whoever is overruled reads something else.
-        self._image[wanted] = given
-        if not torch.equal(self._image[wanted], given):
+        self._image[wanted] = given.to(self._kind)
+        if not torch.equal(self._image[wanted].long(), given):
             return False
         self._seen[wanted] = 0
-        self._seen.index_add_(0, wanted, torch.ones(1, dtype=torch.int64).expand(len(wanted)))
+        one = torch.ones(1, dtype=self._kind)
+        self._seen.index_add_(0, wanted, one.expand(len(wanted)))
         moved = wanted[wanted != given]
         if not torch.equal(self._seen[moved], self._places[moved]):
             return False
@@ -93,7 +101,7 @@ class _Bundles:
     def are_kept(self, moved: Int[Tensor, " moved"], image: Int[Tensor, " entries"]) -> bool:
         """Whether sets go to sets, entry by entry."""
         moved = moved.unique()
-        pairs = torch.stack([self.labels[moved], self.labels[image[moved]]])
+        pairs = torch.stack([self.labels[moved], self.labels[image[moved].long()]])
         pairs, counts = pairs.unique(dim=1, return_counts=True)
         sources = set()
         for (source, target), count in zip(pairs.T.tolist(), counts.tolist(), strict=True):
@@ -105,6 +113,50 @@ class _Bundles:
                 return False
             sources.add(source)
         return True
+
+
+@dataclass(frozen=True, eq=False)
+class Twins:
+    """Two blocks that hold one matrix, as it is or transposed, between distinct nodes.
+
+    Attributes:
+        first: A block.
+        other: Another one.
+        is_transposed: Whether the targets of the other belong to the sources of the first.
+    """
+
+    first: EdgeBlock
+    other: EdgeBlock
+    is_transposed: bool
+
+    @property
+    def pairs(self) -> Iterator[tuple[Int[Tensor, " nodes"], Int[Tensor, " nodes"]]]:
+        """Nodes at the rows of both, and at the columns."""
+        ends = [self.other.targets[0], self.other.sources[0]]
+        if self.is_transposed:
+            ends.reverse()
+        yield self.first.targets[0], ends[0]
+        yield self.first.sources[0], ends[1]
+
+
+def twins(graph: NeuralGraph) -> Iterator[Twins]:
+    """All pairs of blocks that hold one matrix: tied embeddings, autoencoders."""
+    plain: dict[tuple[int, int], list[EdgeBlock]] = defaultdict(list)
+    for block in graph.blocks:
+        groups, targets, sources, kernel = block.entries.shape
+        ends = (block.targets, block.sources)
+        is_distinct = all(len(some.unique()) == some.numel() for some in ends)
+        if groups == kernel == 1 and is_distinct and bool((block.sources >= 0).all()):
+            plain[int(block.entries[0, 0, 0, 0]), targets * sources].append(block)
+    for first, *others in plain.values():
+        matrix = first.entries[0, :, :, 0]
+        if others and len(held(matrix)) == matrix.numel():
+            for other in others:
+                twin = other.entries[0, :, :, 0]
+                if torch.equal(matrix, twin):
+                    yield Twins(first, other, is_transposed=False)
+                elif torch.equal(matrix, twin.T):
+                    yield Twins(first, other, is_transposed=True)
 
 
 def _layers(graph: NeuralGraph, size: int) -> list[_Bundles]:
@@ -176,19 +228,25 @@ class _Block:
             if len(goes_to) > 1 or (goes_to != {group} and len(rows) < self._entries.shape[1]):
                 return None
             (to,) = goes_to
-            columns = _moved_sources(own, self._sources[to], mapping)
+            columns = _moved_sources(own, self._sources[to], self._entries.shape[2], mapping)
             if columns is None:
                 return None
             if not rows and torch.equal(columns, torch.arange(len(columns))):
                 continue
-            everywhere = {place: (to, place) for place in range(self._entries.shape[1])}
-            image = torch.tensor([place for _, place in (everywhere | rows).values()])
-            touched = torch.zeros(self._entries.shape[1:3], dtype=torch.bool)
-            touched[list(rows)] = True
-            touched[:, columns != torch.arange(len(columns))] = True
-            row, column = torch.nonzero(touched).T
-            wanted.append(self._entries[group, row, column].flatten())
-            given.append(self._entries[to, image[row], columns[column]].flatten())
+            moving = torch.tensor(list(rows), dtype=torch.int64)
+            image = torch.arange(self._entries.shape[1])
+            image[moving] = torch.tensor([place for _, place in rows.values()], dtype=torch.int64)
+            rests = torch.ones(len(image), dtype=torch.bool)
+            rests[moving] = False
+            changed = torch.nonzero(columns != torch.arange(len(columns))).flatten()
+            # Moved rows in all columns, and the others where columns move.
+            for row, column in (
+                (moving, torch.arange(len(columns))),
+                (torch.nonzero(rests).flatten(), changed),
+            ):
+                wanted.append(self._entries[group, row[:, None], column].flatten())
+                there = self._entries[to, image[row][:, None], columns[column]]
+                given.append(there.flatten())
         empty = self._entries.new_zeros(0)
         return torch.cat([empty, *wanted]), torch.cat([empty, *given])
 
@@ -205,11 +263,11 @@ class _Block:
 
 
 def _moved_sources(
-    own: dict[int, list[int]], there: dict[int, list[int]], mapping: Mapping[int, int]
+    own: dict[int, list[int]], there: dict[int, list[int]], width: int, mapping: Mapping[int, int]
 ) -> Int[Tensor, " sources"] | None:
     """The column that each one goes to."""
-    columns = torch.arange(sum(map(len, own.values())))
     nodes = mapping.keys() & own.keys() if own is there else own.keys()
+    columns = torch.arange(width)
     for node in nodes:
         places = there.get(mapping.get(node, node), [])
         if len(places) != len(own[node]):

@@ -15,9 +15,9 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from graphwsl.neural_graph.entries import tensors_at
+from graphwsl.neural_graph.entries import repeated, tensors_at
 from graphwsl.neural_graph.graph import EdgeBlock, NeuralGraph, NodeParameter
-from graphwsl.symmetries.entries import SharedEntries
+from graphwsl.symmetries.entries import SharedEntries, twins
 from graphwsl.symmetries.refinement import refined
 
 
@@ -151,17 +151,26 @@ def shared_entries(
     for use in graph.uses:
         for name in tensors_at(graph.offsets, use.entries):
             uses[name].append(use)
+    known = {frozenset([id(one.first), id(one.other)]): one for one in twins(graph)}
+    repeats = repeated(
+        sum(tensor.numel() for tensor in graph.state.values()), (use.entries for use in graph.uses)
+    )
     for name, several in uses.items():
         start, size = graph.offsets[name], graph.state[name].numel()
+        if len(several) == 1 and not bool(repeats[start : start + size].any()):
+            continue
+        if (pair := known.get(frozenset(map(id, several)))) is not None:
+            yield from (_distinct(*nodes) for nodes in pair.pairs)
+            continue
         # The first use that holds an entry, and where.
         holders, places = torch.full((size,), -1), torch.full((size,), -1)
         for number, use in enumerate(several):
             held = use.entries.flatten() - start
             inside = torch.nonzero((held >= 0) & (held < size)).flatten()
             held = held[inside]
-            for holder in holders[held].unique().tolist():
-                if holder >= 0:
-                    yield from _alike(use, several[holder], start, holders == holder, places)
+            counts = torch.bincount(holders[held] + 1, minlength=1)
+            for holder in torch.nonzero(counts[1:]).flatten().tolist():
+                yield from _alike(use, several[holder], start, holders == holder, places)
             is_new = holders[held] < 0
             places[held[is_new]] = inside[is_new]
             holders[held[is_new]] = number
@@ -228,7 +237,15 @@ def _varying(
             other.sources[group, rest // kernel % sources],
         ]
     for partners in candidates:
-        keep = (nodes >= 0) & (partners >= 0) & (nodes != partners)
-        if len(partners[keep].unique()) > 1:
-            pairs = torch.stack([nodes[keep], partners[keep]]).unique(dim=1)
-            yield pairs[0], pairs[1]
+        first, second = _distinct(nodes, partners)
+        if len(second.unique()) > 1:
+            yield first, second
+
+
+def _distinct(
+    nodes: Int[Tensor, " some"], partners: Int[Tensor, " some"]
+) -> tuple[Int[Tensor, " pairs"], Int[Tensor, " pairs"]]:
+    """Pairs of two nodes, each once."""
+    keep = (nodes >= 0) & (partners >= 0) & (nodes != partners)
+    pairs = torch.stack([nodes[keep], partners[keep]]).unique(dim=1)
+    return pairs[0], pairs[1]
