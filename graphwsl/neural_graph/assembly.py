@@ -7,6 +7,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder, WeightUse
+from graphwsl.neural_graph.differences import colour_by
 from graphwsl.neural_graph.graph import (
     EdgeBlock,
     NeuralGraph,
@@ -82,7 +83,12 @@ def _sources(builder: GraphBuilder, use: WeightUse) -> Int[Tensor, "groups sourc
         return first
     builder.units.call = use.call
     turns = torch.stack([source.flatten() for source in use.sources], dim=1)
-    return builder.units.composite(turns).view(first.shape)
+    composites = builder.units.composite(turns)
+    # Places of a unit by turns with other units tell those apart.
+    places = torch.stack([occurrences(source).flatten() for source in use.sources], dim=1)
+    _, marks = places.unique(dim=0, return_inverse=True)
+    colour_by(builder.units, composites, marks)
+    return composites.view(first.shape)
 
 
 def _numbers(
