@@ -16,7 +16,7 @@ from graphwsl.neural_graph.graph import (
     OpaqueOperator,
 )
 from graphwsl.neural_graph.program import Program
-from graphwsl.neural_graph.units import NodeKind, occurrences
+from graphwsl.neural_graph.units import NOTHING, NodeKind, occurrences
 from graphwsl.neural_graph.values import Value
 
 
@@ -85,8 +85,10 @@ def _sources(builder: GraphBuilder, use: WeightUse) -> Int[Tensor, "groups sourc
     turns = torch.stack([source.flatten() for source in use.sources], dim=1)
     composites = builder.units.composite(turns)
     # Places of a unit by turns with other units tell those apart.
-    places = torch.stack([occurrences(source).flatten() for source in use.sources], dim=1)
-    _, marks = places.unique(dim=0, return_inverse=True)
+    places = [torch.where(some == NOTHING, 0, occurrences(some)) for some in use.sources]
+    _, marks = torch.stack([some.flatten() for some in places], dim=1).unique(
+        dim=0, return_inverse=True
+    )
     colour_by(builder.units, composites, marks)
     return composites.view(first.shape)
 

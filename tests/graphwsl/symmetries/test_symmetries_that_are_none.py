@@ -190,6 +190,25 @@ STAY: dict[str, tuple[Wiring, tuple[Tensor, ...]]] = {
         (X,),
     ),
     "a square of weights": (lambda m, x: m.head((x @ (m.square * m.square)[:3]).relu()), (X,)),
+    "a map and neurons by turns": (
+        lambda m, x: (
+            m.head(m.conv(x).relu()[:, :2, :3].flatten(1)) + m.head(m.first(x[:, :, 0]).relu())
+        ),
+        (SEQUENCE,),
+    ),
+    "a map and its transpose by turns": (
+        lambda m, x: (
+            m.head(m.conv(x).relu()[:, :3, :2].flatten(1))
+            + m.head(m.conv(x).relu()[:, :3, :2].mT.flatten(1))
+        ),
+        (SEQUENCE,),
+    ),
+    "rows over mixed columns": (
+        lambda m, x: m.head(
+            torch.stack([m.conv(x).relu()[:, :2, :3].flatten(1), m.first(x[:, :, 0])], 1)
+        ),
+        (SEQUENCE,),
+    ),
     "places of a maximum": (
         lambda m, x: functional.max_pool1d(m.conv(x).relu(), 2, return_indices=True)[1].double(),
         (SEQUENCE,),
