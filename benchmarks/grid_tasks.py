@@ -22,10 +22,10 @@ from benchmarks.leaderboard.rows import BASELINE_FEATURES, ROWS
 from benchmarks.results import SCRATCH, Report, spread
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.run import run_campaign
+from gridstab.features.feature_set import FeatureSet
 from gridstab.learning.baselines import Baseline
 from gridstab.learning.data import GridDataset, load_grid_dataset
 from gridstab.learning.evaluation import evaluate, tune_threshold
-from gridstab.learning.features import FeatureSet
 from gridstab.learning.tasks import TASKS, Task
 from gridstab.learning.train import train_model
 

@@ -20,15 +20,15 @@ from torch.nn import functional
 from benchmarks.fma_peak import fma_peak
 from benchmarks.results import Report, progress
 from benchmarks.timing import Spread
-from graphwsl.zoo.chunk import Training
 from graphwsl.zoo.data import ImageData
-from graphwsl.zoo.initialisation import initialised
-from graphwsl.zoo.memory import keep_freed_memory
-from graphwsl.zoo.plan import operations, plan
-from graphwsl.zoo.population import MappedPopulation
 from graphwsl.zoo.recipe import Recipe
-from graphwsl.zoo.streams import stream
-from graphwsl.zoo.training import images_of
+from graphwsl.zoo.training.batched_networks import MappedNetworks
+from graphwsl.zoo.training.chunk import Training
+from graphwsl.zoo.training.chunks import operations, plan
+from graphwsl.zoo.training.initialisation import initialised
+from graphwsl.zoo.training.memory import keep_freed_memory
+from graphwsl.zoo.training.streams import stream
+from graphwsl.zoo.training.train import images_of
 
 Configuration = dict[str, Any]
 
@@ -138,7 +138,7 @@ def alone(configuration: Configuration, recipe: Recipe, data: ImageData) -> Iter
 def mapped(configurations: list[Configuration], recipe: Recipe, data: ImageData) -> Iterator[float]:
     """Epochs of our training with the networks mapped by torch.func.vmap instead."""
     training = Training(configurations, data, recipe.batch_size)
-    training.population = MappedPopulation(training.population.module)
+    training.networks = MappedNetworks(training.networks.module)
     return timed_epochs(training.train_epoch)
 
 

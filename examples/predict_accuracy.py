@@ -5,7 +5,8 @@ from tempfile import TemporaryDirectory
 
 import matplotlib.pyplot as plt
 
-from graphwsl.properties import Population, evaluate, make_predictor, split_models
+from graphwsl.populations import Population, split_models
+from graphwsl.properties import evaluate, make_predictor
 from graphwsl.zoo import Recipe, train_zoo
 
 NETWORKS, EPOCHS = 60, 25

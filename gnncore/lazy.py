@@ -4,6 +4,7 @@ torch, SciPy and numba take longer to import than ``gridstab --help`` may take.
 """
 
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -13,7 +14,7 @@ from typing import Any
 
 
 def lazy(
-    package: str, home: Mapping[str, str]
+    package: str, home: Mapping[str, str], moved: Mapping[str, str] | None = None
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """The functions ``__getattr__`` and ``__dir__`` of a package (PEP 562).
 
@@ -23,12 +24,20 @@ def lazy(
 
     Args:
         package: The ``__name__`` of the package.
-        home: Every public name and the module within the package that holds it.
+        home: Every public name and the module that holds it: in full, or from the package on.
+        moved: Names that had their home here, and the module that holds them today, in full; they
+            are found for one version more, with a warning.
     """
+    former = moved or {}
 
     def getattribute(name: str) -> Any:
         if name in home:
-            return getattr(import_module(f"{package}.{home[name]}"), name)
+            return getattr(import_module(_in_full(package, home[name])), name)
+        if name in former:
+            warnings.warn(
+                f"{package}.{name} is now in {former[name]}", DeprecationWarning, stacklevel=2
+            )
+            return getattr(import_module(former[name]), name)
         if name.startswith("_") or find_spec(f"{package}.{name}") is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return import_module(f"{package}.{name}")
@@ -48,3 +57,8 @@ def lazy(
     if any(name == module for name, module in home.items()):
         sys.modules[package].__class__ = NamesBeforeModules
     return getattribute, names
+
+
+def _in_full(package: str, module: str) -> str:
+    root = package.partition(".")[0]
+    return module if module.startswith(f"{root}.") else f"{package}.{module}"

@@ -10,6 +10,8 @@
 from typing import TYPE_CHECKING
 
 from gnncore.lazy import lazy
+from gnncore.moved import moved
+from graphwsl._moved import MODULES, NAMES
 
 if TYPE_CHECKING:
     from graphwsl.neural_graph.graph import NeuralGraph as NeuralGraph
@@ -24,3 +26,4 @@ __all__ = ["NeuralGraph", "__version__", "neural_graph"]
 
 
 __getattr__, __dir__ = lazy(__name__, _HOME)
+moved(MODULES, NAMES)

@@ -10,6 +10,8 @@
 from typing import TYPE_CHECKING
 
 from gnncore.lazy import lazy
+from gnncore.moved import moved
+from gridstab._moved import MODULES, NAMES
 
 if TYPE_CHECKING:
     from gridstab.dynamics.operating_point import operating_point as operating_point
@@ -37,3 +39,4 @@ __all__ = ["__version__", *_HOME]
 
 
 __getattr__, __dir__ = lazy(__name__, _HOME)
+moved(MODULES, NAMES)

@@ -13,7 +13,7 @@ KERNELS = (
     "gridstab.dynamics.native",
     "gridstab.dynamics.reference",
     "gridstab.dynamics.cuda",
-    "gridstab.learning.elimination",
+    "gridstab.features.elimination",
     "graphwsl.zoo.kernels.emit",
     "gridstab.grids.matlab_",
 )

@@ -7,8 +7,8 @@ from typing import Any
 from gnncore.models import ModelSpecification
 from gnncore.training import TrainingSettings
 from gridstab.errors import InvalidParameterError
+from gridstab.features.feature_set import FEATURE_SETS, FeatureSet
 from gridstab.learning.baselines import BASELINES
-from gridstab.learning.features import FEATURE_SETS, FeatureSet
 from gridstab.learning.published import DEFAULT_MODEL, PUBLISHED_MODELS
 from gridstab.learning.train import DEFAULT_CLIP
 

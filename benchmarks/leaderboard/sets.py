@@ -10,9 +10,9 @@ import numpy as np
 from gridstab.datasets.labelled_grid import LabelledGrid
 from gridstab.datasets.layouts import LAYOUTS
 from gridstab.errors import GridstabError
+from gridstab.features.feature_set import PUBLISHED, FeatureSet
 from gridstab.grids.growth import random_grid
 from gridstab.learning.data import GridDataset, load_grid_dataset
-from gridstab.learning.features import PUBLISHED, FeatureSet
 from gridstab.learning.splits import SPLITS
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from graphwsl.properties import Population, Split, split_models
+from graphwsl.populations import Population, Split, split_models
 from graphwsl.zoo import open_zoo
 from graphwsl.zoo.checkpoint import Checkpoint, Scalar
 

@@ -7,10 +7,11 @@ import torch
 
 from benchmarks.results import Report
 from benchmarks.timing import timed
-from graphwsl.properties import Population, make_predictor
-from graphwsl.properties.population import Function
-from graphwsl.properties.splits import Split
-from graphwsl.zoo.architectures import build
+from graphwsl.populations import Population
+from graphwsl.populations.population import Function
+from graphwsl.populations.splits import Split
+from graphwsl.properties import make_predictor
+from graphwsl.zoo.architectures.registry import build
 from graphwsl.zoo.checkpoint import Checkpoint
 
 WIDTHS = (8, 16, 32, 64)

@@ -19,6 +19,7 @@
 (2, torch.Size([24, 1]))
 """
 
+from gnncore.training.graph_store import GraphStore
 from gnncore.training.history import TrainingResult
 from gnncore.training.loader import Loader
 from gnncore.training.loop import fit
@@ -30,7 +31,6 @@ from gnncore.training.objectives import (
 from gnncore.training.prediction import predict
 from gnncore.training.seeding import seeded
 from gnncore.training.settings import TrainingSettings
-from gnncore.training.store import GraphStore
 
 __all__ = [
     "ClassificationObjective",

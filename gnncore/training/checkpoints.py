@@ -33,10 +33,10 @@ from gnncore.storage import (
     save_tensors,
     seal_of,
 )
+from gnncore.training.graph_store import GraphStore
 from gnncore.training.history import Row
 from gnncore.training.logs import write_history
 from gnncore.training.settings import TrainingSettings
-from gnncore.training.store import GraphStore
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
 _SCHEMA = 2

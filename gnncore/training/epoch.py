@@ -15,6 +15,7 @@ from torch_geometric.data import Data
 from gnncore.errors import TrainingError
 from gnncore.training.checkpoints import TrainingState
 from gnncore.training.distributed import Processes, without_sync
+from gnncore.training.graph_store import GraphStore
 from gnncore.training.history import Row
 from gnncore.training.loader import Loader
 from gnncore.training.logs import Log
@@ -22,7 +23,6 @@ from gnncore.training.objectives import Objective
 from gnncore.training.prediction import call, predict_on
 from gnncore.training.seeding import stream, stream_seed
 from gnncore.training.settings import TrainingSettings
-from gnncore.training.store import GraphStore
 
 Augment = Callable[[Data, torch.Generator], Data]
 

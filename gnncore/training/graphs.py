@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
 from torch_geometric.data import Data
 
 from gnncore.errors import TrainingError
-from gnncore.training.store import GraphStore
+from gnncore.training.graph_store import GraphStore
 
 Graphs = GraphStore | Iterable[Data] | DataLoader[Any]
 """A store, a PyG data set or list of graphs, or a loader of either."""

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from gnncore.errors import TrainingError
-from gnncore.training.store import GraphStore
+from gnncore.training.graph_store import GraphStore
 
 
 class Loader:

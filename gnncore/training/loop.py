@@ -14,6 +14,7 @@ from gnncore.storage import exclusive_lock, make_folder
 from gnncore.training.checkpoints import Checkpoints, TrainingState, identity_of
 from gnncore.training.distributed import Processes, processes_on
 from gnncore.training.epoch import Augment, Run, train_epoch, validate
+from gnncore.training.graph_store import GraphStore
 from gnncore.training.graphs import Graphs, as_store
 from gnncore.training.history import Row, TrainingResult, best_epoch
 from gnncore.training.loader import Loader
@@ -21,7 +22,6 @@ from gnncore.training.logs import Log, open_logs
 from gnncore.training.objectives import Objective
 from gnncore.training.optimisers import make_optimiser, make_schedule
 from gnncore.training.settings import TrainingSettings
-from gnncore.training.store import GraphStore
 from gnncore.training.threads import threads_for
 
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from gnncore.errors import TrainingError
+from gnncore.training.graph_store import GraphStore
 from gnncore.training.graphs import Graphs, as_store
 from gnncore.training.loader import Loader
-from gnncore.training.store import GraphStore
 from gnncore.training.threads import threads_for
 
 

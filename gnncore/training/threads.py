@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from gnncore.training.store import GraphStore
+from gnncore.training.graph_store import GraphStore
 
 ENTRIES_FOR_THREADS = 2**20
 """Entries of an activation from which on threads are used: a core takes about a millisecond."""

@@ -9,7 +9,7 @@ from graphwsl.cli import app
 from graphwsl.cli.options import IMPORT, print_left_out
 
 if TYPE_CHECKING:
-    from graphwsl.properties.files import LoadedNetworks
+    from graphwsl.populations.loading import LoadedNetworks
     from graphwsl.properties.predictor import Predictor
 
 
@@ -43,7 +43,7 @@ def predict(
     """
     from gnncore.command_line.importing import import_modules
     from gnncore.command_line.json_output import echo_json
-    from graphwsl.properties.files import Homes, load_networks
+    from graphwsl.populations.loading import Homes, load_networks
     from graphwsl.properties.predictors import load_predictor
 
     import_modules(modules)

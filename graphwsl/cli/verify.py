@@ -34,9 +34,9 @@ def zoo_problems(zoo: Path) -> list[str]:
     Raises:
         ZooError: The folder holds no zoo.
     """
-    from graphwsl.zoo.folder import ZooFolder, was_stored_zoo
-    from graphwsl.zoo.foreign.foreign_zoo import ForeignZoo
-    from graphwsl.zoo.layouts import open_zoo
+    from graphwsl.zoo.layouts.foreign_zoo import ForeignZoo
+    from graphwsl.zoo.layouts.native import ZooFolder, was_stored_zoo
+    from graphwsl.zoo.layouts.registry import open_zoo
 
     if zoo.is_dir() and not was_stored_zoo(zoo) and any(zoo.iterdir()):
         opened = open_zoo(zoo)

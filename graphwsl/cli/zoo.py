@@ -58,7 +58,7 @@ def train(
     from gnncore.command_line.progress import work_progress
     from gnncore.command_line.resuming import command_to_resume
     from graphwsl.zoo.recipe import Recipe
-    from graphwsl.zoo.training import train_zoo
+    from graphwsl.zoo.training.train import train_zoo
 
     import_modules(modules)
     resolved = Recipe.resolve(
@@ -101,7 +101,7 @@ def info(
 ) -> None:
     """Show how many networks and checkpoints a zoo has, how good they are, and what is wrong."""
     from gnncore.command_line.json_output import echo_json
-    from graphwsl.zoo.layouts import open_zoo
+    from graphwsl.zoo.layouts.registry import open_zoo
 
     summary = summarise(open_zoo(zoo), zoo)
     if as_json:

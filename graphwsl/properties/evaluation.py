@@ -6,7 +6,7 @@ from torch import Tensor
 from gnncore import metrics
 from gnncore.errors import GnncoreError
 from graphwsl.errors import PredictorError
-from graphwsl.properties.targets import Target
+from graphwsl.populations.targets import Target
 
 
 def evaluate(

@@ -23,9 +23,9 @@ from gnncore.training import (
     seeded,
 )
 from graphwsl.errors import PredictorError
-from graphwsl.properties.population import Population
+from graphwsl.populations.population import Population
+from graphwsl.populations.targets import Target
 from graphwsl.properties.predictor import Arrays, Predictor
-from graphwsl.properties.targets import Target
 
 TRAINING: dict[str, Any] = {
     "epochs": 60,

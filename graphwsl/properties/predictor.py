@@ -30,10 +30,10 @@ from gnncore.storage import (
 from gnncore.storage.json_files import to_json
 from graphwsl import __version__
 from graphwsl.errors import PredictorError
-from graphwsl.properties.population import Population, as_population
-from graphwsl.properties.splits import Split
-from graphwsl.properties.targets import Target
-from graphwsl.zoo.architectures import FACTORS
+from graphwsl.populations.population import Population, as_population
+from graphwsl.populations.splits import Split
+from graphwsl.populations.targets import Target
+from graphwsl.zoo.architectures.registry import FACTORS
 from graphwsl.zoo.checkpoint import Checkpoint
 from graphwsl.zoo.zoo import Zoo
 

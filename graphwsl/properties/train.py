@@ -30,15 +30,15 @@ from gnncore.storage import (
 from gnncore.storage.json_files import to_json
 from gnncore.training.distributed import find_device
 from graphwsl.errors import PredictorError
+from graphwsl.populations.population import Population
+from graphwsl.populations.splits import BEGINNING, split_models
+from graphwsl.populations.targets import Target
 from graphwsl.properties.evaluation import evaluate
-from graphwsl.properties.population import Population
 from graphwsl.properties.predictor import ARRAYS, CONFIG, REQUEST, Predictor, SavedPredictor
 from graphwsl.properties.predictors import load_predictor, load_saved, make_predictor
-from graphwsl.properties.splits import BEGINNING, split_models
-from graphwsl.properties.targets import Target
 from graphwsl.work_folder import only_writer, strangers
 from graphwsl.zoo.checkpoint import Problem, Scalar
-from graphwsl.zoo.layouts import open_zoo
+from graphwsl.zoo.layouts.registry import open_zoo
 
 METRICS, WORK = "metrics.json", "training"
 _FILES = (REQUEST, CONFIG, ARRAYS, METRICS, MANIFEST_NAME, LOCK_NAME)

@@ -5,27 +5,27 @@ from typing import TYPE_CHECKING
 from gnncore.lazy import lazy
 
 if TYPE_CHECKING:
-    from graphwsl.zoo.architectures import ArchitectureFactors as ArchitectureFactors
-    from graphwsl.zoo.architectures import build as build
-    from graphwsl.zoo.architectures import register_architecture as register_architecture
+    from graphwsl.zoo.architectures.registry import ArchitectureFactors as ArchitectureFactors
+    from graphwsl.zoo.architectures.registry import build as build
+    from graphwsl.zoo.architectures.registry import register_architecture as register_architecture
     from graphwsl.zoo.checkpoint import Checkpoint as Checkpoint
     from graphwsl.zoo.checkpoint import Problem as Problem
-    from graphwsl.zoo.layouts import open_zoo as open_zoo
+    from graphwsl.zoo.layouts.registry import open_zoo as open_zoo
     from graphwsl.zoo.recipe import Recipe as Recipe
-    from graphwsl.zoo.training import train_zoo as train_zoo
+    from graphwsl.zoo.training.train import train_zoo as train_zoo
     from graphwsl.zoo.zoo import Zoo as Zoo
 
 # Imported on first use, as in the package itself.
 _HOME = {
-    "ArchitectureFactors": "architectures",
+    "ArchitectureFactors": "architectures.registry",
     "Checkpoint": "checkpoint",
     "Problem": "checkpoint",
     "Recipe": "recipe",
     "Zoo": "zoo",
-    "build": "architectures",
-    "open_zoo": "layouts",
-    "register_architecture": "architectures",
-    "train_zoo": "training",
+    "build": "architectures.registry",
+    "open_zoo": "layouts.registry",
+    "register_architecture": "architectures.registry",
+    "train_zoo": "training.train",
 }
 
 __all__ = [*_HOME]

@@ -8,8 +8,8 @@ from typing import Any
 from gnncore.storage import CorruptFileError
 from gnncore.storage.json_files import parse_json
 from graphwsl.zoo.checkpoint import Checkpoint, Problem, Scalar
-from graphwsl.zoo.chunk import TrainedChunk
-from graphwsl.zoo.grid import Row
+from graphwsl.zoo.sweep import NetworkConfig
+from graphwsl.zoo.training.chunk import TrainedChunk
 
 IndexRow = dict[str, Any]
 """``model``, ``epoch``, ``configuration``, ``metrics``, ``chunk`` and ``place`` within it, which is
@@ -17,7 +17,7 @@ IndexRow = dict[str, Any]
 
 
 def rows_of_chunk(
-    number: int, rows: Sequence[Row], kept: Sequence[int], trained: TrainedChunk
+    number: int, rows: Sequence[NetworkConfig], kept: Sequence[int], trained: TrainedChunk
 ) -> list[IndexRow]:
     """The rows that belong to a chunk.
 
@@ -47,7 +47,7 @@ def rows_of_chunk(
     return found
 
 
-def of_networks(rows: Sequence[IndexRow], planned: Sequence[Row]) -> bool:
+def of_networks(rows: Sequence[IndexRow], planned: Sequence[NetworkConfig]) -> bool:
     """Whether the rows of a chunk are those of the networks that are to be in it."""
     configurations = {row.model: row.configuration for row in planned}
     return {row["model"] for row in rows} == configurations.keys() and all(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from gnncore.storage import StorageError, read_toml
 from graphwsl.errors import ZooError
-from graphwsl.zoo.architectures import LARGEST, LARGEST_FACTOR
+from graphwsl.zoo.architectures.registry import LARGEST, LARGEST_FACTOR
 from graphwsl.zoo.checkpoint import Scalar
 
 FOLDER = files("graphwsl.zoo") / "recipes"

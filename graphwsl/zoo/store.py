@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from gnncore.storage import CorruptFileError
 from graphwsl.errors import ZooError
-from graphwsl.zoo.architectures import FACTORS, build, shapes_of
+from graphwsl.zoo.architectures.registry import FACTORS, build, shapes_of
 from graphwsl.zoo.checkpoint import Checkpoint, Problem, Scalar
-from graphwsl.zoo.folder import INDEX_NAME, ZooFolder
 from graphwsl.zoo.index import IndexRow, read_row
+from graphwsl.zoo.layouts.native import INDEX_NAME, ZooFolder
 
 
 class StoredZoo:

@@ -11,13 +11,13 @@ from torch import Tensor
 from torch_geometric.data import Data, Dataset
 
 from gnncore.errors import TrainingError
-from gnncore.training.store import GraphStore
+from gnncore.training.graph_store import GraphStore
+from gridstab.datasets.sources import open_source
 from gridstab.errors import DatasetError, InvalidParameterError
+from gridstab.features.feature_set import FeatureSet
 from gridstab.grids.power_grid import PowerGrid
 from gridstab.learning.cache import Cache, default_cache
-from gridstab.learning.features import FeatureSet
 from gridstab.learning.grid_store import grid_store, power_grid
-from gridstab.learning.sources import open_source
 from gridstab.learning.splits import SPLITS, split_ids
 
 TARGETS = ("snbs", "survivability", "max_frequency_deviation", "troublemaker")

@@ -7,10 +7,10 @@ import torch
 from jaxtyping import UInt8
 from torch_geometric.data import Data
 
-from gnncore.training.store import GraphStore, Level
+from gnncore.training.graph_store import GraphStore, Level
+from gridstab.datasets.counted_grid import CountedGrid
 from gridstab.errors import DatasetError
 from gridstab.grids.power_grid import PowerGrid
-from gridstab.learning.counted_grid import CountedGrid
 
 _PARAMETERS = ("power", "inertia", "damping", "coordinates")
 NODE_LABEL = "node_label"

@@ -13,8 +13,8 @@ from math import inf
 import numpy as np
 from jaxtyping import Bool, Float
 
+from gridstab.features.feature_set import FeatureSet
 from gridstab.grids.power_grid import PowerGrid
-from gridstab.learning.features import FeatureSet
 
 SIZE = "number of nodes"
 """The quantity that a grid has as a whole."""

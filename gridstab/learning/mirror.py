@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
+from gridstab.features.feature_set import FeatureSet
 from gridstab.learning.data import GridDataset
-from gridstab.learning.features import FeatureSet
 
 
 def flip_signs(data: Data, generator: torch.Generator, *, features: FeatureSet) -> Data:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gnncore.training import GraphStore
 from gridstab.errors import DatasetError
-from gridstab.learning.features import FeatureSet
+from gridstab.features.feature_set import FeatureSet
 
 Values = tuple[float, ...]
 

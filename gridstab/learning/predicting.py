@@ -15,11 +15,11 @@ from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 
 from gnncore.storage import StorageError, read_json, refuse_links, write_text
+from gridstab.datasets.benchmark import BENCHMARK_SETS
 from gridstab.datasets.grid_source import GridSource
 from gridstab.datasets.run_folder import TIMING
 from gridstab.dynamics.intervals import wilson_interval
 from gridstab.grids.power_grid import PowerGrid
-from gridstab.learning.benchmark import BENCHMARK_SETS
 from gridstab.learning.data import GridDataset
 from gridstab.learning.evaluation import evaluate
 from gridstab.learning.known_range import Beyond

@@ -9,7 +9,7 @@ from gnncore.errors import SpecificationError
 from gnncore.models import ModelSpecification
 from gnncore.storage import StorageError, read_toml
 from gnncore.training import TrainingSettings
-from gridstab.learning.features import FeatureSet
+from gridstab.features.feature_set import FeatureSet
 from gridstab.learning.published import DEFAULT_MODEL, published_model
 from gridstab.learning.tasks import Task
 

@@ -23,9 +23,9 @@ from gnncore.training import TrainingResult, fit, seeded
 from gnncore.training.distributed import processes_on
 from gnncore.training.logs import write_history
 from gridstab.errors import DatasetError, InvalidParameterError, RunFolderError
+from gridstab.features.feature_set import FeatureSet
 from gridstab.learning.data import GridDataset, load_grid_dataset
 from gridstab.learning.evaluation import evaluate, tune_threshold
-from gridstab.learning.features import FeatureSet
 from gridstab.learning.known_range import KnownRange
 from gridstab.learning.mirror import flip_signs
 from gridstab.learning.normalisation import Normalisation

@@ -26,9 +26,9 @@ from gridstab.errors import (
     InvalidParameterError,
     RunFolderError,
 )
+from gridstab.features.feature_set import FeatureSet
 from gridstab.grids.power_grid import PowerGrid
 from gridstab.learning.data import GridDataset
-from gridstab.learning.features import FeatureSet
 from gridstab.learning.known_range import Beyond, KnownRange
 from gridstab.learning.normalisation import Normalisation
 from gridstab.learning.tasks import Task, get_task

@@ -37,7 +37,7 @@ from gnncore.storage import (
 )
 from gnncore.training import TrainingSettings
 from gridstab.errors import RunFolderError
-from gridstab.learning.features import FeatureSet
+from gridstab.features.feature_set import FeatureSet
 from gridstab.learning.known_range import KnownRange
 from gridstab.learning.normalisation import Normalisation
 

@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float
 
 from gnncore.storage import CorruptFileError, read_json_lines
 from gridstab.counted import counted
+from gridstab.datasets.benchmark import BENCHMARK_SETS
 from gridstab.dynamics.intervals import wilson_interval
 from gridstab.errors import DatasetError, InvalidParameterError
-from gridstab.learning.benchmark import BENCHMARK_SETS
 from gridstab.learning.data import GridDataset
 from gridstab.learning.evaluation import evaluate
 from gridstab.learning.train import load_for_learning

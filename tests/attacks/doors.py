@@ -65,9 +65,9 @@ def images(path: Path) -> None:
 
 
 def recipe(path: Path) -> None:
-    from graphwsl.zoo.grid import rows
     from graphwsl.zoo.recipe import Recipe
-    from graphwsl.zoo.training import images_of
+    from graphwsl.zoo.sweep import rows
+    from graphwsl.zoo.training.train import images_of
 
     resolved = Recipe.resolve(path)
     rows(resolved)
@@ -77,7 +77,7 @@ def recipe(path: Path) -> None:
 def zoo(path: Path) -> None:
     """All that a training on the zoo does; what is wrong with single models may be listed."""
     from graphwsl.errors import GraphwslError
-    from graphwsl.zoo.layouts import open_zoo
+    from graphwsl.zoo.layouts.registry import open_zoo
 
     opened = open_zoo(path)
     for checkpoint in opened.checkpoints:
@@ -222,7 +222,12 @@ def _tail(path: Path) -> str:
 READERS = (
     *("h5py", "networkx", "onnx.inliner", "sklearn.datasets", "safetensors.torch", "rich.table"),
     *("graphwsl.cli", "graphwsl.imports.onnx.module", "graphwsl.imports.state"),
-    *("graphwsl.zoo.layouts", "graphwsl.zoo.training", "gridstab.cli", "gridstab.grids.files"),
+    *(
+        "graphwsl.zoo.layouts.registry",
+        "graphwsl.zoo.training.train",
+        "gridstab.cli",
+        "gridstab.grids.files",
+    ),
     *("gridstab.datasets.layouts", "gridstab.datasets.run_folder"),
     "gridstab.learning.training_report",
 )

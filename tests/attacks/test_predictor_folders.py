@@ -21,7 +21,8 @@ from gnncore.storage import StorageError, is_leftover
 from gnncore.training import loop
 from graphwsl.cli import app
 from graphwsl.errors import GraphwslError
-from graphwsl.properties import Population, Predictor, load_predictor, train_predictor
+from graphwsl.populations import Population
+from graphwsl.properties import Predictor, load_predictor, train_predictor
 from graphwsl.properties.train import problems_of
 from graphwsl.zoo import Recipe, open_zoo, train_zoo
 

@@ -24,7 +24,7 @@ from gnncore.storage import (
 from graphwsl.cli import app
 from graphwsl.errors import GraphwslError
 from graphwsl.zoo import Recipe, open_zoo, train_zoo
-from graphwsl.zoo.folder import ZooFolder
+from graphwsl.zoo.layouts.native import ZooFolder
 
 VALUES = {
     "data": {"name": "digits"},

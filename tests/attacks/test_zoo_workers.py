@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from graphwsl.zoo.folder import ZooFolder
+from graphwsl.zoo.layouts.native import ZooFolder
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 

@@ -17,8 +17,8 @@ from benchmarks.leaderboard.sets import GridSets, write_tiny_sets
 from benchmarks.leaderboard.training import PREDICTIONS, plan_epochs
 from gnncore.storage import load_tensors, write_json
 from gridstab.errors import InvalidParameterError
+from gridstab.features.feature_set import FeatureSet
 from gridstab.learning.data import load_grid_dataset
-from gridstab.learning.features import FeatureSet
 from gridstab.learning.published import PUBLISHED_MODELS, PUBLISHED_RESULTS
 
 TRIED = "small_tag,ridge/published_measures"

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from gnncore.layers import make_layer
+from graphwsl.populations.dense_layout import DenseLayout
 from graphwsl.properties.metanetwork.network import Signals
-from graphwsl.properties.metanetwork.plan import Plan
 
 
 class GraphLayers(nn.Module):
@@ -33,15 +33,15 @@ class GraphLayers(nn.Module):
         )
         self.norms = nn.ModuleList(nn.LayerNorm(channels) for _ in range(rounds))
 
-    def forward(self, plan: Plan, x: Tensor, edges: Tensor) -> Signals:
+    def forward(self, layout: DenseLayout, x: Tensor, edges: Tensor) -> Signals:
         """The signals after all layers; an edge's is the mean of both directions."""
-        networks, count = len(x), plan.num_edges
-        both = torch.cat([plan.edge_index, plan.edge_index.flip(0)], dim=1)
-        starts = torch.arange(networks, device=x.device) * plan.num_nodes
+        networks, count = len(x), layout.num_edges
+        both = torch.cat([layout.edge_index, layout.edge_index.flip(0)], dim=1)
+        starts = torch.arange(networks, device=x.device) * layout.num_nodes
         edge_index = (both[:, None] + starts[:, None]).flatten(1)
         signal = edges[:, None] + self.direction[:, None]  # (networks, 2, edges, edge_channels)
         nodes, signal = x.flatten(0, 1), signal.flatten(0, 2)
-        batch = starts.new_tensor(range(networks)).repeat_interleave(plan.num_nodes)
+        batch = starts.new_tensor(range(networks)).repeat_interleave(layout.num_nodes)
         for layer, norm in zip(self.layers, self.norms, strict=True):
             nodes, signal = layer(norm(nodes), edge_index, signal, batch)
         return nodes.view_as(x), signal.view(networks, 2, count, -1).mean(1)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from graphwsl.errors import PredictorError
 from graphwsl.neural_graph.data import NODE_FEATURES
 from graphwsl.neural_graph.units import NodeKind
-from graphwsl.properties.metanetwork.plan import NUM_RELATION_KINDS, PLACES, Block, Plan
+from graphwsl.populations.dense_layout import NUM_RELATION_KINDS, PLACES, Block, DenseLayout
 
 PLACE_CHANNELS = 16
 _CENTRE = torch.tensor([float(name in ("scale", "variance")) for name in NODE_FEATURES])
@@ -62,17 +62,19 @@ class InputEmbedding(nn.Module):
         self.node_scale = nn.Buffer(torch.ones(len(NODE_FEATURES)))
         self.edge_scale = nn.Buffer(torch.ones(len(PLACES)))
 
-    def fit_scales(self, groups: Iterable[tuple[Plan, Float[Tensor, "networks entries"]]]) -> None:
+    def fit_scales(
+        self, groups: Iterable[tuple[DenseLayout, Float[Tensor, "networks entries"]]]
+    ) -> None:
         """Take the scales from networks: the training set."""
         node = torch.zeros(2, len(NODE_FEATURES), dtype=torch.float64)
         edge = torch.zeros(2, len(PLACES), dtype=torch.float64)
-        for plan, states in groups:
-            has = torch.zeros(plan.num_nodes * len(NODE_FEATURES)).index_fill(
-                0, plan.node_places, 1.0
+        for layout, states in groups:
+            has = torch.zeros(layout.num_nodes * len(NODE_FEATURES)).index_fill(
+                0, layout.node_places, 1.0
             )
-            x = (plan.x(states) - _CENTRE).square().mean(0) * has.view(plan.num_nodes, -1)
-            node += len(states) * torch.stack([x.sum(0), has.view(plan.num_nodes, -1).sum(0)])
-            for block in plan.blocks:
+            x = (layout.x(states) - _CENTRE).square().mean(0) * has.view(layout.num_nodes, -1)
+            node += len(states) * torch.stack([x.sum(0), has.view(layout.num_nodes, -1).sum(0)])
+            for block in layout.blocks:
                 values = self._rescaled(block, block.weights(states)).square()
                 edge[:, block.place] += torch.stack(
                     [values.double().sum(), torch.tensor(float(values.numel()))]
@@ -82,7 +84,7 @@ class InputEmbedding(nn.Module):
             buffer.copy_(torch.where(scale > _LEAST, scale, 1.0))
 
     def forward(
-        self, plan: Plan, states: Float[Tensor, "networks entries"]
+        self, layout: DenseLayout, states: Float[Tensor, "networks entries"]
     ) -> tuple[
         Float[Tensor, "networks nodes channels"], Float[Tensor, "networks edges edge_channels"]
     ]:
@@ -91,31 +93,31 @@ class InputEmbedding(nn.Module):
         Raises:
             PredictorError: A larger kernel than the embedding was made for.
         """
-        if plan.largest_kernel > self.kernel:
+        if layout.largest_kernel > self.kernel:
             raise PredictorError(
-                f"the network has kernels of {plan.largest_kernel} positions, the predictor was "
+                f"the network has kernels of {layout.largest_kernel} positions, the predictor was "
                 f"trained on at most {self.kernel}; train it on a zoo with such kernels"
             )
-        centred = plan.x(states) - _CENTRE.to(states.device)
+        centred = layout.x(states) - _CENTRE.to(states.device)
         x = torch.asinh(centred / self.node_scale)
-        depth = plan.depth[:, None].expand(len(states), -1, 1)
-        constant = self.node_kind(plan.node_kind)
-        place = place_encoding(plan.node_index)
-        constant = constant + plan.is_input[:, None] * self.input_place(place)
-        constant = constant + plan.is_output[:, None] * self.output_place(place)
+        depth = layout.depth[:, None].expand(len(states), -1, 1)
+        constant = self.node_kind(layout.node_kind)
+        place = place_encoding(layout.node_index)
+        constant = constant + layout.is_input[:, None] * self.input_place(place)
+        constant = constant + layout.is_output[:, None] * self.output_place(place)
         x = self.embed_nodes(torch.cat([x, depth], dim=2)) + constant
-        edges = [self._embed_block(plan, block, states).flatten(1, 3) for block in plan.blocks]
-        related = self.relation_kind(plan.relations.kind)
+        edges = [self._embed_block(layout, block, states).flatten(1, 3) for block in layout.blocks]
+        related = self.relation_kind(layout.relations.kind)
         return x, torch.cat([*edges, related.expand(len(states), -1, -1)], dim=1)
 
     def _embed_block(
-        self, plan: Plan, block: Block, states: Float[Tensor, "networks entries"]
+        self, layout: DenseLayout, block: Block, states: Float[Tensor, "networks entries"]
     ) -> Float[Tensor, "networks groups targets sources edge_channels"]:
         weights = self._rescaled(block, block.weights(states)) / self.edge_scale[block.place]
         kernel = weights.shape[-1]
         start = self.kernel // 2 - kernel // 2
         hidden = torch.asinh(weights) @ self.embed_kernel.weight[:, start : start + kernel].T
-        depth = plan.depth[block.targets[0, :1]]
+        depth = layout.depth[block.targets[0, :1]]
         constant = self.block_place.weight[block.place] + self.edge_depth(depth)
         if bool(block.tags.any()):
             constant = constant + self.edge_tag(place_encoding(block.tags))[:, None]

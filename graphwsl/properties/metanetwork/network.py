@@ -6,12 +6,12 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from graphwsl.populations.dense_layout import DenseLayout
+from graphwsl.populations.layer_statistics import PER_LAYER
 from graphwsl.properties.metanetwork.inputs import InputEmbedding
-from graphwsl.properties.metanetwork.plan import Plan
 from graphwsl.properties.metanetwork.read_out import LayerReadOut
 from graphwsl.properties.metanetwork.statistics import LayerStatistics
 from graphwsl.properties.network_predictor import by_kind
-from graphwsl.properties.weight_statistics import PER_LAYER
 
 Signals = tuple[
     Float[Tensor, "networks nodes channels"], Float[Tensor, "networks edges edge_channels"]
@@ -22,7 +22,7 @@ Signals = tuple[
 class Body(Protocol):
     """What tells metanetworks apart: how signals move on nodes and edges."""
 
-    def __call__(self, plan: Plan, x: Tensor, edges: Tensor) -> Signals:
+    def __call__(self, layout: DenseLayout, x: Tensor, edges: Tensor) -> Signals:
         """The next signals of networks of one architecture."""
         ...
 
@@ -42,7 +42,7 @@ class Metanetwork(nn.Module):
         statistics: Whether the read-out also gets the statistics of every layer.
 
     Attributes:
-        plans: The architectures that :meth:`forward` knows, by number.
+        layouts: The architectures that :meth:`forward` knows, by number.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Metanetwork(nn.Module):
         statistics: bool,
     ) -> None:
         super().__init__()
-        self.plans: Sequence[Plan] = ()
+        self.layouts: Sequence[DenseLayout] = ()
         self.embedding = InputEmbedding(channels, edge_channels, kernel, fan_in_exponent)
         self.body = body
         self.statistics = LayerStatistics() if statistics else None
@@ -68,7 +68,9 @@ class Metanetwork(nn.Module):
             channels, edge_channels, columns, hidden_channels, out_channels, dropout
         )
 
-    def fit_scales(self, groups: Sequence[tuple[Plan, Float[Tensor, "networks entries"]]]) -> None:
+    def fit_scales(
+        self, groups: Sequence[tuple[DenseLayout, Float[Tensor, "networks entries"]]]
+    ) -> None:
         """Take the scales of all inputs from networks: the training set."""
         self.embedding.fit_scales(groups)
         if self.statistics is not None:
@@ -97,9 +99,9 @@ class Metanetwork(nn.Module):
     def _predict(
         self, kind: int, states: Float[Tensor, "networks entries"]
     ) -> Float[Tensor, "networks out_channels"]:
-        plan = self.plans[kind].to(states.device)
-        x, edges = self.body(plan, *self.embedding(plan, states))
-        statistics = states.new_zeros(len(states), len(plan.layers), 0)
+        layout = self.layouts[kind].to(states.device)
+        x, edges = self.body(layout, *self.embedding(layout, states))
+        statistics = states.new_zeros(len(states), len(layout.layers), 0)
         if self.statistics is not None:
-            statistics = self.statistics(plan, states)
-        return self.read_out(plan, x, edges, statistics)
+            statistics = self.statistics(layout, states)
+        return self.read_out(layout, x, edges, statistics)

@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 
 from torch import nn
 
+from graphwsl.populations.dense_layout import DenseLayout
+from graphwsl.populations.population import Population
 from graphwsl.properties.metanetwork.network import Metanetwork
-from graphwsl.properties.metanetwork.plan import Plan
 from graphwsl.properties.network_predictor import NetworkPredictor
-from graphwsl.properties.population import Population
 
 
 class MetanetworkPredictor(NetworkPredictor):
@@ -20,7 +20,7 @@ class MetanetworkPredictor(NetworkPredictor):
     - ``fan_in_exponent``, see :class:`~graphwsl.properties.metanetwork.inputs.InputEmbedding`,
     - ``dropout`` in the head,
     - ``statistics``: whether the read-out of a layer also holds the statistics of its weights
-      (:mod:`graphwsl.properties.weight_statistics`).
+      (:mod:`graphwsl.populations.layer_statistics`).
     """
 
     invariant: ClassVar[bool] = True
@@ -43,8 +43,8 @@ class MetanetworkPredictor(NetworkPredictor):
 
     def _build(self, train: Population | None, state: dict[str, Any]) -> Metanetwork:
         if train is not None:
-            plans = [Plan.of(architecture) for architecture in train.present]
-            state["kernel"] = max(plan.largest_kernel for plan in plans)
+            layouts = [DenseLayout.of(architecture) for architecture in train.present]
+            state["kernel"] = max(layout.largest_kernel for layout in layouts)
         options = self.options
         network = Metanetwork(
             self._body(),
@@ -60,9 +60,11 @@ class MetanetworkPredictor(NetworkPredictor):
         if train is not None:
             kinds = train.kind.unique().tolist()
             network.fit_scales(
-                [(plan, train.rows(kind)) for plan, kind in zip(plans, kinds, strict=True)]
+                [(layout, train.rows(kind)) for layout, kind in zip(layouts, kinds, strict=True)]
             )
         return network
 
     def _know(self, population: Population) -> None:
-        self.network.plans = [Plan.of(architecture) for architecture in population.architectures]
+        self.network.layouts = [
+            DenseLayout.of(architecture) for architecture in population.architectures
+        ]

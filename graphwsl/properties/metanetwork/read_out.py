@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch_geometric.nn import MLP
 
-from graphwsl.properties.metanetwork.plan import Plan
+from graphwsl.populations.dense_layout import DenseLayout
 
 
 class LayerReadOut(nn.Module):
@@ -47,15 +47,15 @@ class LayerReadOut(nn.Module):
 
     def forward(
         self,
-        plan: Plan,
+        layout: DenseLayout,
         x: Float[Tensor, "networks nodes channels"],
         edges: Float[Tensor, "networks edges edge_channels"],
         statistics: Float[Tensor, "networks layers statistics"],
     ) -> Float[Tensor, "networks out_channels"]:
         """The predictions for networks of one architecture."""
-        layers = len(plan.layers)
-        nodes = _moments(x, plan.node_layer, layers)
-        weights = _moments(edges, plan.edge_layer, layers)
+        layers = len(layout.layers)
+        nodes = _moments(x, layout.node_layer, layers)
+        weights = _moments(edges, layout.edge_layer, layers)
         depth = torch.linspace(0, 1, layers, device=x.device)[:, None].expand(len(x), -1, 1)
         joined = self.join(
             torch.cat([nodes, weights, statistics, depth], dim=2)

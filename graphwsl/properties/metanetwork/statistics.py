@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from graphwsl.properties.metanetwork.plan import PLACES, Block, Plan
-from graphwsl.properties.weight_statistics import PER_LAYER, PER_SET, QUANTILES
+from graphwsl.populations.dense_layout import PLACES, Block, DenseLayout
+from graphwsl.populations.layer_statistics import PER_LAYER, PER_SET, QUANTILES
 
 _LEAST = 1e-12
 
@@ -15,7 +15,7 @@ _LEAST = 1e-12
 class LayerStatistics(nn.Module):
     """Mean, spread and quantiles of the weights that enter a layer, and of its biases.
 
-    What networks of :mod:`graphwsl.properties.weight_statistics` see, made for networks: weights
+    What networks of :mod:`graphwsl.populations.layer_statistics` see, made for networks: weights
     are scaled by the root of the fan-in, spreads are logarithms, the rest is compressed by arsinh,
     and every column is standardised by the training set, apart for layers that read inputs, that
     make outputs, and others.
@@ -26,14 +26,16 @@ class LayerStatistics(nn.Module):
         self.center = nn.Buffer(torch.zeros(len(PLACES), PER_LAYER))
         self.spread = nn.Buffer(torch.ones(len(PLACES), PER_LAYER))
 
-    def fit_scales(self, groups: Iterable[tuple[Plan, Float[Tensor, "networks entries"]]]) -> None:
+    def fit_scales(
+        self, groups: Iterable[tuple[DenseLayout, Float[Tensor, "networks entries"]]]
+    ) -> None:
         """Take the scales from networks: the training set."""
         columns: list[list[Tensor]] = [[] for _ in PLACES]
-        for plan, states in groups:
-            for layer in plan.layers:
+        for layout, states in groups:
+            for layer in layout.layers:
                 if layer.blocks:
-                    place = plan.blocks[layer.blocks[0]].place
-                    columns[place].append(self._of_layer(plan, layer.blocks, states))
+                    place = layout.blocks[layer.blocks[0]].place
+                    columns[place].append(self._of_layer(layout, layer.blocks, states))
         for place, parts in enumerate(columns):
             if parts:
                 values = torch.cat(parts)
@@ -43,24 +45,27 @@ class LayerStatistics(nn.Module):
 
     @torch.no_grad()
     def forward(
-        self, plan: Plan, states: Float[Tensor, "networks entries"]
+        self, layout: DenseLayout, states: Float[Tensor, "networks entries"]
     ) -> Float[Tensor, "networks layers statistics"]:
         """The statistics of every layer; zero where no weights enter."""
-        result = states.new_zeros(len(states), len(plan.layers), PER_LAYER)
-        for number, layer in enumerate(plan.layers):
+        result = states.new_zeros(len(states), len(layout.layers), PER_LAYER)
+        for number, layer in enumerate(layout.layers):
             if layer.blocks:
-                place = plan.blocks[layer.blocks[0]].place
-                values = self._of_layer(plan, layer.blocks, states)
+                place = layout.blocks[layer.blocks[0]].place
+                values = self._of_layer(layout, layer.blocks, states)
                 result[:, number] = (values - self.center[place]) / self.spread[place]
         return result.clamp(-5, 5)
 
     def _of_layer(
-        self, plan: Plan, numbers: tuple[int, ...], states: Float[Tensor, "networks entries"]
+        self,
+        layout: DenseLayout,
+        numbers: tuple[int, ...],
+        states: Float[Tensor, "networks entries"],
     ) -> Float[Tensor, "networks statistics"]:
-        blocks = [plan.blocks[number] for number in numbers]
+        blocks = [layout.blocks[number] for number in numbers]
         weights = torch.cat([_scaled(block, states) for block in blocks], dim=1)
         targets = torch.cat([block.targets.reshape(-1) for block in blocks]).unique()
-        return torch.cat([_summary(weights), _summary(plan.x(states)[:, targets, 0])], dim=1)
+        return torch.cat([_summary(weights), _summary(layout.x(states)[:, targets, 0])], dim=1)
 
 
 def _scaled(block: Block, states: Tensor) -> Float[Tensor, "networks weights"]:

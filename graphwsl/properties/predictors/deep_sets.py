@@ -4,15 +4,15 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from graphwsl.populations.dense_layout import DenseLayout
 from graphwsl.properties.metanetwork.network import Signals
-from graphwsl.properties.metanetwork.plan import Plan
 from graphwsl.properties.metanetwork.predictor import MetanetworkPredictor
 
 
 class DeepSets(nn.Module):
     """No messages: nodes and edges reach the read-out as they are embedded."""
 
-    def forward(self, plan: Plan, x: Tensor, edges: Tensor) -> Signals:
+    def forward(self, layout: DenseLayout, x: Tensor, edges: Tensor) -> Signals:
         """What came in."""
         return x, edges
 

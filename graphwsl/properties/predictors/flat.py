@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch_geometric.nn import MLP
 
 from graphwsl.errors import PredictorError
+from graphwsl.populations.population import Population
 from graphwsl.properties.network_predictor import NetworkPredictor
-from graphwsl.properties.population import Population
 from graphwsl.properties.predictor import Arrays, Predictor
 from graphwsl.properties.predictors.weight_statistics import columns_of, ridge_arrays, ridge_from
 from graphwsl.properties.ridge import Ridge

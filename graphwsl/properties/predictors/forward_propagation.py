@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from graphwsl.errors import PredictorError
+from graphwsl.populations.dense_layout import Block, DenseLayout, Layer
 from graphwsl.properties.metanetwork.network import Signals
-from graphwsl.properties.metanetwork.plan import Block, Layer, Plan
 from graphwsl.properties.metanetwork.predictor import MetanetworkPredictor
 
 
@@ -41,20 +41,20 @@ class Sweep(nn.Module):
 
     def forward(
         self,
-        plan: Plan,
+        layout: DenseLayout,
         x: Float[Tensor, "networks nodes channels"],
         edges: Float[Tensor, "networks edges edge_channels"],
     ) -> Float[Tensor, "networks nodes channels"]:
         """The signal on the nodes after the pass."""
-        blocks, related = plan.split(edges)
-        received = x.new_zeros(len(x), plan.num_nodes, x.shape[2] + self.heads)
-        layers = reversed(plan.layers) if self.backward else iter(plan.layers)
+        blocks, related = layout.split(edges)
+        received = x.new_zeros(len(x), layout.num_nodes, x.shape[2] + self.heads)
+        layers = reversed(layout.layers) if self.backward else iter(layout.layers)
         for layer in layers:
             if not self.backward:
-                received = self._send(plan, layer, x, blocks, related, received)
+                received = self._send(layout, layer, x, blocks, related, received)
             x = self._updated(layer.nodes, x, received)
             if self.backward:
-                received = self._send(plan, layer, x, blocks, related, received)
+                received = self._send(layout, layer, x, blocks, related, received)
         return x
 
     def _updated(self, nodes: Tensor, x: Tensor, received: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class Sweep(nn.Module):
 
     def _send(
         self,
-        plan: Plan,
+        layout: DenseLayout,
         layer: Layer,
         x: Tensor,
         blocks: list[Tensor],
@@ -74,16 +74,16 @@ class Sweep(nn.Module):
     ) -> Tensor:
         """What nodes have received after the edges that end in a layer have been at work."""
         for number in layer.blocks:
-            nodes, message = self._along(plan.blocks[number], blocks[number], x)
+            nodes, message = self._along(layout.blocks[number], blocks[number], x)
             received = received.index_add(1, nodes, message)
         if len(layer.relations):
             ends = [
-                plan.relations.sources[layer.relations],
-                plan.relations.targets[layer.relations],
+                layout.relations.sources[layer.relations],
+                layout.relations.targets[layer.relations],
             ]
-            shares = plan.relations.into
+            shares = layout.relations.into
             if self.backward:
-                ends, shares = ends[::-1], plan.relations.out_of
+                ends, shares = ends[::-1], layout.relations.out_of
             edge = related[:, layer.relations]
             value = self.value(x[:, ends[0]]).unflatten(-1, (self.heads, -1))
             message = torch.cat([(edge[..., None] * value).flatten(-2), edge], dim=-1)
@@ -126,10 +126,10 @@ class ForwardPropagation(nn.Module):
             for backward in (False, True)
         )
 
-    def forward(self, plan: Plan, x: Tensor, edges: Tensor) -> Signals:
+    def forward(self, layout: DenseLayout, x: Tensor, edges: Tensor) -> Signals:
         """The signal on nodes after all sweeps; edges keep theirs."""
         for sweep in self.sweeps:
-            x = sweep(plan, x, edges)
+            x = sweep(layout, x, edges)
         return x, edges
 
 

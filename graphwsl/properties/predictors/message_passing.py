@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch_geometric.nn import MLP
 
+from graphwsl.populations.dense_layout import DenseLayout
 from graphwsl.properties.metanetwork.network import Signals
-from graphwsl.properties.metanetwork.plan import Plan
 from graphwsl.properties.metanetwork.predictor import MetanetworkPredictor
 
 
@@ -43,18 +43,18 @@ class BlockMessages(nn.Module):
 
     def forward(
         self,
-        plan: Plan,
+        layout: DenseLayout,
         x: Float[Tensor, "networks nodes channels"],
         edges: Float[Tensor, "networks edges edge_channels"],
     ) -> Signals:
         """The next signals."""
         normal = self.node_norm(x)
         from_source, from_target = self.from_ends(normal).chunk(2, dim=-1)
-        blocks, related = plan.split(self.from_edge(self.edge_norm(edges)))
-        into = x.new_zeros(len(x), plan.num_nodes, self.width)
+        blocks, related = layout.split(self.from_edge(self.edge_norm(edges)))
+        into = x.new_zeros(len(x), layout.num_nodes, self.width)
         out_of = torch.zeros_like(into)
         messages = []
-        for block, edge in zip(plan.blocks, blocks, strict=True):
+        for block, edge in zip(layout.blocks, blocks, strict=True):
             sources, targets = block.sources, block.targets
             message = edge + from_source[:, sources][:, :, None]
             message = nn.functional.gelu(message + from_target[:, targets][:, :, :, None])
@@ -62,8 +62,8 @@ class BlockMessages(nn.Module):
             back = message.mean(2) * block.share[..., None]
             out_of = out_of.index_add(1, sources.reshape(-1), back.flatten(1, 2))
             messages.append(message.flatten(1, 3))
-        if len(plan.relations.kind):
-            relations = plan.relations
+        if len(layout.relations.kind):
+            relations = layout.relations
             message = related + from_source[:, relations.sources]
             message = nn.functional.gelu(message + from_target[:, relations.targets])
             into = into.index_add(1, relations.targets, message * relations.into[:, None])
@@ -86,10 +86,10 @@ class MessagePassing(nn.Module):
         super().__init__()
         self.rounds = nn.ModuleList(BlockMessages(channels, edge_channels) for _ in range(rounds))
 
-    def forward(self, plan: Plan, x: Tensor, edges: Tensor) -> Signals:
+    def forward(self, layout: DenseLayout, x: Tensor, edges: Tensor) -> Signals:
         """The signals after all rounds."""
         for messages in self.rounds:
-            x, edges = messages(plan, x, edges)
+            x, edges = messages(layout, x, edges)
         return x, edges
 
 

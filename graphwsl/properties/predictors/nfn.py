@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch_geometric.nn import MLP
 
 from graphwsl.errors import PredictorError
+from graphwsl.populations.population import Architecture, Population
 from graphwsl.properties.network_predictor import NetworkPredictor
-from graphwsl.properties.population import Architecture, Population
 from graphwsl.properties.predictors.flat import require_same
 
 

@@ -10,8 +10,8 @@ from torch.func import functional_call, vmap
 from torch_geometric.nn import MLP
 
 from graphwsl.errors import PredictorError
+from graphwsl.populations.population import Function, Population
 from graphwsl.properties.network_predictor import NetworkPredictor, by_kind
-from graphwsl.properties.population import Function, Population
 
 
 class Respondent(nn.Module):

@@ -9,7 +9,7 @@ from scipy.optimize import nnls
 from torch import Tensor
 
 from graphwsl.errors import PredictorError
-from graphwsl.properties.population import Population
+from graphwsl.populations.population import Population
 from graphwsl.properties.predictor import Arrays, Predictor
 from graphwsl.properties.predictors.forward_propagation import ForwardPropagationPredictor
 from graphwsl.properties.predictors.message_passing import MessagePassingPredictor

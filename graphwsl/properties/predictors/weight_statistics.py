@@ -10,10 +10,10 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from torch import Tensor
 
 from graphwsl.errors import PredictorError
-from graphwsl.properties.population import Population
+from graphwsl.populations.layer_statistics import LayerStatistics
+from graphwsl.populations.population import Population
 from graphwsl.properties.predictor import Arrays, Predictor
 from graphwsl.properties.ridge import Ridge, one_hot
-from graphwsl.properties.weight_statistics import WeightStatistics
 
 
 class _OnStatistics(Predictor):
@@ -22,10 +22,10 @@ class _OnStatistics(Predictor):
     invariant: ClassVar[bool] = True
     mixed: ClassVar[bool] = True
 
-    columns: WeightStatistics
+    columns: LayerStatistics
 
     def _restore_columns(self, state: dict[str, Any]) -> None:
-        self.columns = WeightStatistics(int(state["layers"]), bool(state["equal"]))
+        self.columns = LayerStatistics(int(state["layers"]), bool(state["equal"]))
 
     def _columns_state(self) -> dict[str, Any]:
         return {"layers": self.columns.layers, "equal": self.columns.equal}
@@ -54,7 +54,7 @@ class WeightStatisticsRidge(_OnStatistics):
         valid_label: Float[Tensor, " others"],
         progress: bool,
     ) -> None:
-        self.columns = WeightStatistics.for_population(train)
+        self.columns = LayerStatistics.for_population(train)
         y, valid_y = (columns_of(self, label) for label in (train_label, valid_label))
         self.ridge = Ridge.fit(self.columns.of(train), y, self.columns.of(valid), valid_y)
         self.report = {"penalty": self.ridge.penalty}
@@ -95,7 +95,7 @@ class WeightStatisticsBoosting(_OnStatistics):
         valid_label: Float[Tensor, " others"],
         progress: bool,
     ) -> None:
-        self.columns = WeightStatistics.for_population(train)
+        self.columns = LayerStatistics.for_population(train)
         self._x, self._y = self.columns.of(train), train_label.double().numpy()
         valid_x, valid_y = self.columns.of(valid), valid_label.double().numpy()
         best: tuple[float, dict[str, Any]] | None = None

@@ -2,7 +2,7 @@
 
 from gnncore.models import ModelSpecification
 from gnncore.training import TrainingSettings
-from gridstab.learning.features import FeatureSet
+from gridstab.features.feature_set import FeatureSet
 from gridstab.learning.published.model import PublishedModel
 
 _FEATURES = FeatureSet.named("local")

@@ -5,7 +5,7 @@ from typing import Any
 
 from gnncore.models import ModelSpecification
 from gnncore.training import TrainingSettings
-from gridstab.learning.features import FeatureSet
+from gridstab.features.feature_set import FeatureSet
 from gridstab.learning.tasks import TASKS, Task
 
 

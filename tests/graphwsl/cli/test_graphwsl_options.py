@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from graphwsl.cli import app
 from graphwsl.properties.predictors import PREDICTORS
-from graphwsl.zoo.architectures import ARCHITECTURES
+from graphwsl.zoo.architectures.registry import ARCHITECTURES
 
 RECIPE = """
 epochs = 1

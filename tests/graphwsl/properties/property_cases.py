@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from graphwsl.zoo.architectures import build
+from graphwsl.zoo.architectures.registry import build
 from graphwsl.zoo.checkpoint import Checkpoint, Problem
 
 CNN = {"architecture": "cnn_s", "image_size": 28}

@@ -13,15 +13,8 @@ from torch import Tensor
 
 from gnncore.storage import StorageError, read_json, write_json
 from graphwsl.errors import PredictorError
-from graphwsl.properties import (
-    PREDICTORS,
-    Population,
-    Target,
-    evaluate,
-    load_predictor,
-    make_predictor,
-    split_models,
-)
+from graphwsl.populations import Population, Target, split_models
+from graphwsl.properties import PREDICTORS, evaluate, load_predictor, make_predictor
 from graphwsl.properties.predictors.stacked import best_mean
 
 QUICK: dict[str, dict[str, Any]] = {

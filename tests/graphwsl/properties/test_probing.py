@@ -8,7 +8,8 @@ from property_cases import MLP, SMALL_CNN, MemoryZoo
 from torch.func import functional_call
 
 from graphwsl.errors import PredictorError
-from graphwsl.properties import Population, evaluate, make_predictor, split_models
+from graphwsl.populations import Population, split_models
+from graphwsl.properties import evaluate, make_predictor
 from graphwsl.properties.predictors.probing import ProbingPredictor
 
 FUNCTIONS = [

@@ -10,8 +10,9 @@ from scipy.stats import kendalltau
 from sklearn.metrics import r2_score
 
 from graphwsl.errors import PredictorError
-from graphwsl.properties import Target, evaluate, split_models
-from graphwsl.properties.splits import PARTS
+from graphwsl.populations import Target, split_models
+from graphwsl.populations.splits import PARTS
+from graphwsl.properties import evaluate
 from graphwsl.zoo.checkpoint import Checkpoint
 
 

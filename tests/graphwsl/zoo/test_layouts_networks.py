@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from graphwsl.errors import ZooError
 from graphwsl.imports import load_into
 from graphwsl.zoo import build, open_zoo
-from graphwsl.zoo.residual_network import BLOCKS
-from graphwsl.zoo.small_vision_transformer import SmallVisionTransformer
+from graphwsl.zoo.architectures.resnet import BLOCKS
+from graphwsl.zoo.architectures.vit import SmallVisionTransformer
 
 F = nn.functional
 

@@ -18,7 +18,7 @@ from graphwsl.cli import app
 from graphwsl.errors import ZooError
 from graphwsl.imports import load_into
 from graphwsl.zoo import Zoo, open_zoo
-from graphwsl.zoo.foreign.ray_tune import RayTuneZoo
+from graphwsl.zoo.layouts.ray_tune import RayTuneZoo
 
 EXPERIMENT = "tune_zoo_mnist_uniform"
 

@@ -15,7 +15,7 @@ from scipy.signal import correlate2d
 from graphwsl.errors import ZooError
 from graphwsl.imports import load_into
 from graphwsl.zoo import Zoo, open_zoo
-from graphwsl.zoo.foreign.small_cnn import SmallCNNZoo
+from graphwsl.zoo.layouts.small_cnn import SmallCNNZoo
 
 PARAMETERS = 4970
 ROWS = [small_cnn_row(model, step) for model in ("runs/b", "runs/a") for step in (0, 1, 86)]

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from graphwsl.errors import ZooError
-from graphwsl.zoo.architectures import build
+from graphwsl.zoo.architectures.registry import build
 
 
 def size(name: str, **configuration: int | str | float) -> int:

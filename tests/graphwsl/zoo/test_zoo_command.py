@@ -88,7 +88,7 @@ def test_what_was_interrupted_says_how_to_go_on(
     def interrupted(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("graphwsl.zoo.training.train_zoo", interrupted)
+    monkeypatch.setattr("graphwsl.zoo.training.train.train_zoo", interrupted)
     monkeypatch.setattr("sys.argv", ["graphwsl", "zoo", "train", recipe])
     code, _, err = run("train", recipe)
     assert code == 130

@@ -23,9 +23,9 @@ from gnncore.storage import (
 )
 from graphwsl.errors import ZooError
 from graphwsl.zoo import Zoo, open_zoo
-from graphwsl.zoo.folder import ZooFolder
+from graphwsl.zoo.layouts.native import ZooFolder
 from graphwsl.zoo.recipe import Recipe
-from graphwsl.zoo.training import images_of, train_zoo
+from graphwsl.zoo.training.train import images_of, train_zoo
 
 RECIPE = Recipe.of(
     {
@@ -135,7 +135,7 @@ def test_damaged_chunks_are_trained_again(trained: Path, zoo_path: Path) -> None
 def test_chunks_do_not_change_the_weights(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("graphwsl.zoo.plan.LARGEST_CHUNK", 3)
+    monkeypatch.setattr("graphwsl.zoo.training.chunks.LARGEST_CHUNK", 3)
     train_zoo(RECIPE, tmp_path / "zoo")
     one, other = open_zoo(trained), open_zoo(tmp_path / "zoo")
     assert len(list((tmp_path / "zoo" / "chunks").iterdir())) == 4
@@ -259,7 +259,7 @@ def test_what_is_no_zoo_is_said(tmp_path: Path) -> None:
 SCRIPT = """
 import sys
 from graphwsl.zoo.recipe import Recipe
-from graphwsl.zoo.training import train_zoo
+from graphwsl.zoo.training.train import train_zoo
 
 if __name__ == "__main__":
     recipe = Recipe.model_validate_json(sys.argv[1])

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from graphwsl.errors import ZooError
-from graphwsl.zoo.grid import chunks, rows
-from graphwsl.zoo.plan import operations, plan
 from graphwsl.zoo.recipe import Recipe
-from graphwsl.zoo.training import images_of
+from graphwsl.zoo.sweep import chunks, rows
+from graphwsl.zoo.training.chunks import operations, plan
+from graphwsl.zoo.training.train import images_of
 
 SMALL: dict[str, Any] = {"data": {"name": "digits"}, "epochs": 2, "fixed": {"architecture": "mlp"}}
 

@@ -12,11 +12,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from graphwsl.errors import ZooError
-from graphwsl.zoo.architectures import build
+from graphwsl.zoo.architectures.registry import build
 from graphwsl.zoo.kernels.convolution import convolution
 from graphwsl.zoo.kernels.images import take_images
 from graphwsl.zoo.kernels.tanh import tanh
-from graphwsl.zoo.population import Population
+from graphwsl.zoo.training.batched_networks import BatchedNetworks
 
 CASES = [
     ("cnn_s", {"image_size": 20, "activation": "tanh"}),
@@ -52,7 +52,7 @@ def test_hessian_vector_products_of_populations_are_those_of_torch(
 ) -> None:
     torch.manual_seed(0)
     modules = [build(name, {**factors, "out_channels": 3}).eval() for _ in range(2)]
-    population = Population.of(modules[0])
+    population = BatchedNetworks.of(modules[0])
     size = factors["image_size"]
     images, labels = torch.randn(16, 1, size, size), torch.randint(0, 3, (16,))
     stacked = [

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from gridstab import random_grid
+from gridstab.datasets.counted_grid import CountedGrid
 from gridstab.errors import DatasetError, InvalidParameterError
+from gridstab.features.feature_set import FeatureSet
+from gridstab.features.measures import PUBLISHED_MEASURES, node_measures
 from gridstab.learning.baselines import BASELINES, Baseline
-from gridstab.learning.counted_grid import CountedGrid
 from gridstab.learning.data import GridDataset
 from gridstab.learning.evaluation import evaluate
-from gridstab.learning.features import FeatureSet
 from gridstab.learning.grid_store import grid_store
-from gridstab.learning.measures import PUBLISHED_MEASURES, node_measures
 from gridstab.learning.tasks import TASKS
 
 DEGREE = PUBLISHED_MEASURES.index("degree")

@@ -9,9 +9,9 @@ import pytest
 
 from gnncore.storage import CorruptFileError
 from gridstab.datasets import Campaign, RunFolder, export_run, import_labels, run_campaign
+from gridstab.datasets.benchmark import BENCHMARK_SETS, benchmark_path, origin, pack, unpack
+from gridstab.datasets.counted_grid import CountedGrid
 from gridstab.errors import InvalidParameterError, RunFolderError
-from gridstab.learning.benchmark import BENCHMARK_SETS, benchmark_path, origin, pack, unpack
-from gridstab.learning.counted_grid import CountedGrid
 
 CAMPAIGNS = Path(__file__).parents[3] / "simulations" / "campaigns"
 

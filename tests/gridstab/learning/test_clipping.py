@@ -11,7 +11,7 @@ from torch_geometric.data import Data
 import gridstab
 from gnncore.training import GraphStore
 from gridstab.errors import InvalidParameterError
-from gridstab.learning.features import FEATURE_SETS, FeatureSet
+from gridstab.features.feature_set import FEATURE_SETS, FeatureSet
 from gridstab.learning.mirror import flip_signs
 from gridstab.learning.normalisation import Normalisation
 from gridstab.learning.train import DEFAULT_CLIP, train_model

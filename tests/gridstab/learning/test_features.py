@@ -9,9 +9,9 @@ import pytest
 
 from gridstab import PowerGrid, operating_point, random_grid
 from gridstab.errors import DatasetError, InvalidParameterError, NoOperatingPointError
+from gridstab.features.feature_set import FEATURE_SETS
+from gridstab.features.operating_state import operating_state
 from gridstab.learning import EDGE_FEATURES, NODE_FEATURES, FeatureSet, edge_feature, node_feature
-from gridstab.learning.features import FEATURE_SETS
-from gridstab.learning.operating_state import operating_state
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ from torch_geometric.loader import DataLoader
 
 from gnncore.storage import StorageError
 from gridstab.datasets import Campaign, RunFolder, export_run, import_labels, run_campaign
+from gridstab.datasets.benchmark import pack
 from gridstab.errors import DatasetError, GridstabError, InvalidParameterError, RunFolderError
+from gridstab.features.feature import NODE_FEATURES
 from gridstab.learning import (
     FeatureSet,
     GridDataset,
@@ -22,8 +24,6 @@ from gridstab.learning import (
     node_feature,
 )
 from gridstab.learning import data as data_module
-from gridstab.learning.benchmark import pack
-from gridstab.learning.feature import NODE_FEATURES
 
 GRIDS, SAMPLES = 10, 10
 load = functools.partial(load_grid_dataset, cache=False)
@@ -88,7 +88,7 @@ def test_packaged_sets_have_names(
     run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = pack(run.path, tmp_path / "ds20.h5")
-    monkeypatch.setattr("gridstab.learning.sources.benchmark_path", lambda name: file)
+    monkeypatch.setattr("gridstab.datasets.sources.benchmark_path", lambda name: file)
     assert load("ds20").name == "ds20"
 
 

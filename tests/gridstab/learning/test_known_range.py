@@ -16,8 +16,8 @@ import gridstab
 from gnncore.storage import Manifest
 from gridstab.cli import app
 from gridstab.errors import BeyondTrainingWarning, RunFolderError
+from gridstab.features.feature_set import FeatureSet
 from gridstab.learning import TrainedModel, train_model
-from gridstab.learning.features import FeatureSet
 from gridstab.learning.known_range import QUANTITIES, KnownRange
 from gridstab.learning.trained import Ensemble
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from gridstab import PowerGrid, operating_point, random_grid, texas_grid
 from gridstab.errors import DisconnectedGridError, InvalidParameterError
-from gridstab.learning.feature import NODE_FEATURES
-from gridstab.learning.measures import MEASURES, PUBLISHED_MEASURES, node_measures
+from gridstab.features.feature import NODE_FEATURES
+from gridstab.features.measures import MEASURES, PUBLISHED_MEASURES, node_measures
 
 SIZES, SEEDS = st.integers(2, 20), st.integers(0, 10**6)
 

@@ -10,7 +10,7 @@ from gnncore.errors import SpecificationError
 from gnncore.models import GraphModel
 from gridstab import random_grid
 from gridstab.errors import InvalidParameterError
-from gridstab.learning.features import FeatureSet
+from gridstab.features.feature_set import FeatureSet
 from gridstab.learning.published import (
     DEFAULT_MODEL,
     PUBLISHED_MODELS,

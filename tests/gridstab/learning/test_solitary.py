@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from gridstab import PowerGrid, operating_point, random_grid
 from gridstab.dynamics import outcomes
-from gridstab.learning.selected_inverse import SelectedInverse, neighbour_pairs
-from gridstab.learning.solitary import drain, solitary_balance, solitary_state
+from gridstab.features.selected_inverse import SelectedInverse, neighbour_pairs
+from gridstab.features.solitary import drain, solitary_balance, solitary_state
 
 
 @settings(max_examples=25, deadline=None)

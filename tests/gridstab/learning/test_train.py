@@ -14,10 +14,10 @@ from gnncore.errors import GnncoreError, SpecificationError
 from gnncore.storage import Manifest, StorageError
 from gridstab.datasets import Campaign, RunFolder, export_run, run_campaign
 from gridstab.errors import DatasetError, GridstabError, RunFolderError
+from gridstab.features.feature_set import FeatureSet
 from gridstab.learning import train as training
 from gridstab.learning.data import GridDataset, load_grid_dataset
 from gridstab.learning.evaluation import tune_threshold
-from gridstab.learning.features import FeatureSet
 from gridstab.learning.mirror import flip_signs
 from gridstab.learning.published import DEFAULT_MODEL
 from gridstab.learning.resolved_model import resolve_model

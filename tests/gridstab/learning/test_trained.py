@@ -12,9 +12,9 @@ from gnncore.models import GraphModel
 from gnncore.storage import Manifest
 from gridstab import random_grid
 from gridstab.errors import DatasetError, InvalidParameterError, RunFolderError
+from gridstab.features.feature_set import FeatureSet
 from gridstab.grids.power_grid import PowerGrid
 from gridstab.learning.data import GridDataset, load_grid_dataset
-from gridstab.learning.features import FeatureSet
 from gridstab.learning.normalisation import Normalisation
 from gridstab.learning.train import train_model
 from gridstab.learning.trained import Ensemble, TrainedModel

@@ -1,0 +1,47 @@
+"""Modules and names that have moved: the former ones work for one version, with a warning."""
+
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+
+class MovedModules(MetaPathFinder, Loader):
+    """Finds modules under the names that they had.
+
+    Args:
+        modules: The former name of every module and its name of today.
+        names: What has another name within a module of today, by the module and the former name.
+    """
+
+    def __init__(
+        self, modules: Mapping[str, str], names: Mapping[str, Mapping[str, str]] | None = None
+    ) -> None:
+        self.modules = modules
+        self.names = names or {}
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """A module that has moved; asked last, when there is no module of this name."""
+        del path, target
+        return ModuleSpec(fullname, self) if fullname in self.modules else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Fill the former module with what that of today holds."""
+        name = module.__name__
+        today = self.modules[name]
+        warnings.warn(f"{name} is now {today}", DeprecationWarning, stacklevel=2)
+        found = import_module(today)
+        held = {key: value for key, value in vars(found).items() if not key.startswith("__")}
+        for former, now in self.names.get(today, {}).items():
+            held[former] = getattr(found, now)
+        vars(module).update(held)
+
+
+def moved(modules: Mapping[str, str], names: Mapping[str, Mapping[str, str]] | None = None) -> None:
+    """Let modules be imported under the names that they had, see :class:`MovedModules`."""
+    sys.meta_path.append(MovedModules(modules, names))

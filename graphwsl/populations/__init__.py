@@ -1,0 +1,35 @@
+"""What all learners on weights share: populations of networks, their splits, targets and layouts.
+
+>>> from graphwsl.populations import Population, split_models  # doctest: +SKIP
+"""
+
+from typing import TYPE_CHECKING
+
+from gnncore.lazy import lazy
+
+if TYPE_CHECKING:
+    from graphwsl.populations.dense_layout import DenseLayout as DenseLayout
+    from graphwsl.populations.layer_statistics import LayerStatistics as LayerStatistics
+    from graphwsl.populations.population import Architecture as Architecture
+    from graphwsl.populations.population import Function as Function
+    from graphwsl.populations.population import Population as Population
+    from graphwsl.populations.splits import Split as Split
+    from graphwsl.populations.splits import split_models as split_models
+    from graphwsl.populations.targets import Target as Target
+
+# Imported on first use: torch takes seconds to import.
+_HOME = {
+    "Architecture": "population",
+    "DenseLayout": "dense_layout",
+    "Function": "population",
+    "LayerStatistics": "layer_statistics",
+    "Population": "population",
+    "Split": "splits",
+    "Target": "targets",
+    "split_models": "splits",
+}
+
+__all__ = list(_HOME)
+
+
+__getattr__, __dir__ = lazy(__name__, _HOME)

@@ -1,1 +1,0 @@
-"""Readers of the published model zoos, in place: one file a layout."""

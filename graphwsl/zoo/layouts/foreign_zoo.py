@@ -1,0 +1,135 @@
+"""What the readers of published zoos share: a list of checkpoints, and weights one at a time."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from graphwsl.errors import GraphwslError, ZooError
+from graphwsl.zoo.architectures.registry import FACTORS, build, shapes_of
+from graphwsl.zoo.checkpoint import Checkpoint, Problem
+
+METRICS_OF_TRAINING = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+
+
+class ForeignZoo(ABC):
+    """A published zoo; it is listed without its weights, which stay on the disk.
+
+    Whatever is wrong with a model becomes a problem with its place and reason, and the others
+    remain usable. What a look at the list cannot show (values that are not finite, shapes of
+    another architecture, a hostile pickle) is found by :meth:`weights`, or for all at once by
+    :meth:`verify`.
+
+    Args:
+        checkpoints: What was found, in any order.
+        problems: What was found to be unusable.
+    """
+
+    def __init__(self, checkpoints: Iterable[Checkpoint], problems: Iterable[Problem]) -> None:
+        self._problems = dict.fromkeys(problems)  # a set that keeps its order
+        self._shapes: dict[object, dict[str, torch.Size]] = {}
+        self._checkpoints: list[Checkpoint] = []
+        for checkpoint in sorted(checkpoints, key=lambda c: (c.model, c.epoch)):
+            reason = self._unusable(checkpoint)
+            if reason is None:
+                self._checkpoints.append(checkpoint)
+            else:
+                self._add_problem(*reason)
+
+    @property
+    def checkpoints(self) -> Sequence[Checkpoint]:
+        """Every usable checkpoint, ordered by model and epoch."""
+        return self._checkpoints
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """What was left out, with the reason, as far as it is known by now."""
+        return list(self._problems)
+
+    def weights(self, checkpoint: Checkpoint) -> dict[str, Tensor]:
+        """The state of a checkpoint, with the names and shapes of :meth:`module`; only now read.
+
+        Raises:
+            ZooError: No such checkpoint, or its file is damaged, unsafe, of other shapes than its
+                architecture, or holds values that are not finite; added to :attr:`problems`.
+        """
+        place = self._place(checkpoint)
+        try:
+            state = self._read(checkpoint)
+            self._require_fit(checkpoint, state)
+        except GraphwslError as error:
+            self._add_problem(place, str(error))
+            raise ZooError(f"{place!r} is unusable: {error}") from error
+        return state
+
+    def module(self, checkpoint: Checkpoint) -> nn.Module:
+        """The architecture of a checkpoint, in evaluation mode, with weights of no meaning."""
+        return build(str(checkpoint.configuration["architecture"]), checkpoint.configuration).eval()
+
+    def example_inputs(self, checkpoint: Checkpoint) -> Tensor:
+        """An image of zeros that :meth:`module` accepts. Shape ``(1, channels, height, width)``."""
+        factors: Mapping[str, Any] = checkpoint.configuration
+        size = factors["image_size"]
+        return torch.zeros(1, factors["in_channels"], size, size)
+
+    def verify(self) -> Sequence[Problem]:
+        """Read all weights once, and move what is bad from the checkpoints to the problems.
+
+        Returns:
+            All problems.
+        """
+        good = []
+        for checkpoint in self._checkpoints:
+            try:
+                self.weights(checkpoint)
+            except ZooError:
+                continue
+            good.append(checkpoint)
+        self._checkpoints = good
+        return list(self._problems)
+
+    @abstractmethod
+    def _place(self, checkpoint: Checkpoint) -> str:
+        """Where it is, relative to the zoo; a ZooError where it is not."""
+
+    @abstractmethod
+    def _read(self, checkpoint: Checkpoint) -> dict[str, Tensor]:
+        """Its state as it is stored."""
+
+    def _add_problem(self, path: str, reason: str) -> None:
+        self._problems[Problem(path, reason)] = None
+
+    def _unusable(self, checkpoint: Checkpoint) -> tuple[str, str] | None:
+        for name in METRICS_OF_TRAINING:
+            value = checkpoint.metrics.get(name, 0.0)
+            if not math.isfinite(value):
+                return self._place(checkpoint), f"{name} is {value}; its training diverged"
+        try:
+            self._shapes_of(checkpoint.configuration)
+        except ZooError as error:
+            return checkpoint.model, str(error)
+        return None
+
+    def _shapes_of(self, configuration: Mapping[str, Any]) -> dict[str, torch.Size]:
+        key = tuple(configuration.get(name) for name in FACTORS)
+        if key not in self._shapes:
+            self._shapes[key] = shapes_of(configuration)
+        return self._shapes[key]
+
+    def _require_fit(self, checkpoint: Checkpoint, state: Mapping[str, Tensor]) -> None:
+        shapes = self._shapes_of(checkpoint.configuration)
+        architecture = checkpoint.configuration["architecture"]
+        for name in [*shapes, *state]:
+            if name not in state or name not in shapes:
+                lacks = "lacks" if name not in state else "has besides"
+                raise ZooError(f"it {lacks} {name!r} of architecture {architecture}")
+            if state[name].shape != shapes[name]:
+                raise ZooError(
+                    f"{name!r} has shape {list(state[name].shape)}, "
+                    f"architecture {architecture} has {list(shapes[name])}"
+                )
+            if not state[name].isfinite().all():
+                raise ZooError(f"{name!r} holds values that are not finite")

@@ -1,0 +1,383 @@
+"""The folder of a zoo that this program trains: its layout on disk.
+
+    zoo.json         the resolved recipe, what the data was, the version of the code
+    chunks/00000.safetensors
+                     networks that trained together, complete or absent: each parameter of all of
+                     them at all kept epochs, stacked, and their rows of the index as metadata
+    index.jsonl      one row a checkpoint, and one a network that diverged; once all are there
+    manifest.json    checksums of all of the above; its presence says that the zoo is complete
+
+The bytes of these files depend on the recipe and the data alone, on one kind of processor. A chunk
+carries a seal: of which zoo it is, which chunk, and a checksum over all that it holds.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gnncore.storage import (
+    LOCK_NAME,
+    MANIFEST_NAME,
+    Manifest,
+    Owner,
+    StorageError,
+    check_seal,
+    is_leftover,
+    load_metadata,
+    load_tensors,
+    make_folder,
+    read_bytes,
+    read_json,
+    refuse_links,
+    save_tensors,
+    seal_of,
+    write_json,
+    write_text,
+)
+from gnncore.storage.json_files import to_json
+from graphwsl import __version__
+from graphwsl.errors import ZooError
+from graphwsl.work_folder import strangers
+from graphwsl.zoo.index import (
+    IndexRow,
+    in_order,
+    index_text,
+    of_networks,
+    parse_index,
+    parse_rows,
+    rows_of_chunk,
+)
+from graphwsl.zoo.recipe import Recipe
+from graphwsl.zoo.sweep import NetworkConfig
+from graphwsl.zoo.training.chunk import TrainedChunk
+
+CONFIG_NAME, INDEX_NAME, CHUNKS = "zoo.json", "index.jsonl", "chunks"
+KIND = "graphwsl.zoo"
+_FILES = (CONFIG_NAME, INDEX_NAME, MANIFEST_NAME, LOCK_NAME)
+_CHUNK = re.compile(r"(\d{5,})\.safetensors", re.ASCII)
+
+
+def is_stored_zoo(path: Path) -> bool:
+    """Whether the folder holds a zoo of this layout, be it damaged or not."""
+    try:
+        config = read_json(path / CONFIG_NAME)
+    except StorageError:
+        return False
+    return isinstance(config, dict) and config.get("kind") == KIND
+
+
+@dataclass(frozen=True, eq=False)
+class StoredChunk:
+    """What a chunk holds, checked.
+
+    Attributes:
+        rows: Of the index.
+        tensors: Each parameter. Shapes ``(models, kept, ...)``.
+    """
+
+    rows: list[IndexRow]
+    tensors: dict[str, np.ndarray]
+
+
+def was_stored_zoo(path: Path) -> bool:
+    """Whether the folder holds what is left of a zoo of this layout, damaged as it may be."""
+    return (path / CONFIG_NAME).exists() or (path / CHUNKS).is_dir()
+
+
+class ZooFolder:
+    """The files of a zoo, for its training and its reader.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all networks were there and the manifest was written."""
+        return (self.path / MANIFEST_NAME).is_file()
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """What ``zoo.json`` holds.
+
+        Raises:
+            ZooError: It is not there, or of another program or version.
+        """
+        if not self.path.is_dir():
+            raise ZooError(f"{str(self.path)!r} is no folder; give the folder of a zoo")
+        try:
+            config = read_json(self.path / CONFIG_NAME)
+        except StorageError as error:
+            raise ZooError(f"{str(self.path)!r} is no zoo: {error}") from error
+        if not isinstance(config, dict) or (config.get("kind"), config.get("format")) != (KIND, 1):
+            raise ZooError(f"{str(self.path)!r} is no zoo of this version of the program")
+        return config
+
+    @cached_property
+    def identity(self) -> str:
+        """What the zoo is of, recipe, data and version of the code, as a hash."""
+        return hashlib.sha256(json.dumps(self.config, sort_keys=True).encode()).hexdigest()
+
+    @cached_property
+    def manifest(self) -> Manifest | None:
+        """The manifest; None for an unfinished zoo.
+
+        Raises:
+            StorageError: It is damaged.
+        """
+        return Manifest.read(self.path) if self.is_complete else None
+
+    def check(self, recipe: Recipe, data_hash: str, *, resume: bool) -> None:
+        """Whether this recipe may be trained here; writes nothing.
+
+        Raises:
+            ZooError: Something foreign is there, a zoo of another recipe or other data, or this
+                zoo, which is not to be resumed.
+        """
+        if self._is_blank():
+            return
+        there, here = self.config, _config(recipe, data_hash)
+        for name in ("recipe", "data_sha256", "code_version"):
+            if there.get(name) != here[name]:
+                raise ZooError(
+                    f"{str(self.path)!r} holds another zoo: {_difference(name, there, here)}; "
+                    "choose another folder"
+                )
+        if not resume:
+            state = "complete" if self.is_complete else "unfinished"
+            raise ZooError(
+                f"{str(self.path)!r} holds this zoo already ({state}); resume it or choose "
+                "another folder"
+            )
+
+    def create(self, recipe: Recipe, data_hash: str) -> None:
+        """Make the folder of chunks and ``zoo.json``, if they are not there.
+
+        Raises:
+            StorageError: The disk is full, or the place read-only.
+        """
+        make_folder(self.path / CHUNKS)
+        path, config = self.path / CONFIG_NAME, _config(recipe, data_hash)
+        if not path.exists() or read_bytes(path) != to_json(config).encode():
+            write_json(path, config)
+            self.__dict__.pop("config", None)
+
+    def require_no_strangers(self, chunks: int) -> None:
+        """Nothing, if only what this program writes is there.
+
+        Args:
+            chunks: How many the zoo has.
+
+        Raises:
+            ZooError: There are other files, or chunks too many.
+        """
+        found = strangers(self.path, _FILES, [CHUNKS])
+        names = [chunk_name(number) for number in range(chunks)]
+        if (self.path / CHUNKS).is_dir():
+            found += [f"{CHUNKS}/{name}" for name in strangers(self.path / CHUNKS, names)]
+        if found:
+            raise ZooError(
+                f"{str(self.path)!r} holds {found[0]!r}, which does not belong to the zoo; "
+                "move it elsewhere"
+            )
+
+    def chunk_path(self, number: int) -> Path:
+        """The file of a chunk."""
+        return self.path / CHUNKS / chunk_name(number)
+
+    def read_chunk(self, number: int, *, without_seal: bool | None = None) -> StoredChunk:
+        """A chunk, once it is known that it holds what was trained.
+
+        Args:
+            number: Of the chunk.
+            without_seal: Accept one that carries none, as former versions wrote them; None does
+                so if the manifest lists this very file.
+
+        Raises:
+            StorageError: It is missing, damaged, or of another zoo or number.
+        """
+        path = self.chunk_path(number)
+        if without_seal is None:
+            without_seal = self.manifest is not None
+            if self.manifest is not None:
+                self.manifest.require(f"{CHUNKS}/{path.name}")
+        refuse_links(self.path, f"{CHUNKS}/{path.name}")
+        metadata, tensors = load_metadata(path), load_tensors(path, require_finite=True)
+        seal = metadata.get("seal")
+        if seal is not None or not without_seal:
+            check_seal(path, seal, self._owner(number, metadata), tensors)
+        return StoredChunk(parse_rows(metadata, path), tensors)
+
+    def flaws(self, chunks: Sequence[Sequence[NetworkConfig]]) -> dict[str, str]:
+        """What has to be made anew, in the order in which it is made: why, by file.
+
+        Of an unfinished zoo, what is not there yet is no flaw; :meth:`missing` names it too.
+
+        Args:
+            chunks: The networks of each chunk.
+        """
+        found: dict[str, str] = {}
+        listed: set[str] = set()
+        if self.is_complete:
+            try:
+                manifest = Manifest.read(self.path)
+                found = {problem.path: problem.text for problem in manifest.verify()}
+                listed = manifest.entries.keys() - found.keys()
+            except StorageError as error:
+                found[MANIFEST_NAME] = str(error)
+        for number, planned in enumerate(chunks):
+            name = f"{CHUNKS}/{chunk_name(number)}"
+            if self.is_complete or self.chunk_path(number).exists():
+                try:
+                    whole = {CONFIG_NAME, name} <= listed
+                    chunk = self.read_chunk(number, without_seal=whole)
+                    if of_networks(chunk.rows, planned):
+                        found.pop(name, None)
+                    else:
+                        found[name] = f"{name} holds other networks"
+                except StorageError as error:
+                    found.setdefault(name, str(error))
+        return found
+
+    def missing(self, chunks: int, flaws: Mapping[str, str]) -> list[int]:
+        """The chunks that are not there, or not as they should be."""
+        return [
+            number
+            for number in range(chunks)
+            if f"{CHUNKS}/{chunk_name(number)}" in flaws or not self.chunk_path(number).exists()
+        ]
+
+    def write_chunk(
+        self, number: int, rows: Sequence[NetworkConfig], kept: Sequence[int], trained: TrainedChunk
+    ) -> None:
+        """Store trained networks, with the rows of their checkpoints.
+
+        Raises:
+            StorageError: The disk is full, or the folder read-only.
+        """
+        there = torch.arange(len(kept)) < trained.usable[:, None]
+        arrays = {}
+        for name, values in trained.weights.items():
+            mask = there.view(*there.shape, *[1] * (values.ndim - 2))
+            arrays[name] = values.where(mask, 0.0).numpy()
+        metadata = {"rows": json.dumps(rows_of_chunk(number, rows, kept, trained))}
+        metadata["seal"] = seal_of(self._owner(number, metadata), arrays)
+        save_tensors(self.chunk_path(number), arrays, metadata)
+
+    def finish(self, chunks: int) -> None:
+        """Write the index and the manifest, once all chunks are there.
+
+        Raises:
+            StorageError: The disk is full, or the folder read-only.
+        """
+        write_text(self.path / INDEX_NAME, index_text(self._rows_of(range(chunks))))
+        Manifest.of(self.path, (MANIFEST_NAME, LOCK_NAME)).write()
+
+    def entries(self) -> list[IndexRow]:
+        """The rows of all networks that are there, ordered by network and epoch.
+
+        Raises:
+            StorageError: The index, a chunk or the manifest is damaged.
+        """
+        if self.manifest is None:
+            return in_order(self._rows_of(self._numbers()))
+        self.manifest.require(CONFIG_NAME, INDEX_NAME)
+        index = self.path / INDEX_NAME
+        return parse_index(read_bytes(index), index)
+
+    def problems(self) -> list[str]:
+        """Everything that is not as it should be, one line each; reads all files.
+
+        Raises:
+            ZooError: The folder holds no zoo of this program.
+        """
+        problems: list[str] = []
+        try:
+            if self.manifest is not None:
+                problems = [problem.text for problem in self.manifest.verify()]
+            if problems:
+                return problems
+            _ = self.config
+            if self.manifest is None:
+                problems = ["unfinished: continue it with graphwsl zoo train --resume"]
+            for name in strangers(self.path, _FILES, [CHUNKS]):
+                problems.append(f"{name} does not belong to the zoo")
+            numbers = self._numbers()
+            names = [chunk_name(number) for number in numbers]
+            for name in strangers(self.path / CHUNKS, names):
+                problems.append(f"{CHUNKS}/{name} does not belong to the zoo")
+        except StorageError as error:
+            return [*problems, str(error)]
+        for number in numbers:
+            try:
+                self.read_chunk(number)
+            except StorageError as error:
+                problems.append(str(error))
+        return problems
+
+    def _numbers(self) -> list[int]:
+        """The chunks that are there, by their names."""
+        try:
+            names = [path.name for path in (self.path / CHUNKS).iterdir()]
+        except OSError as error:
+            raise StorageError.because("list", self.path / CHUNKS, error) from error
+        numbers = [int(match[1]) for name in names if (match := _CHUNK.fullmatch(name))]
+        return sorted(number for number in set(numbers) if chunk_name(number) in names)
+
+    def _rows_of(self, numbers: Sequence[int]) -> list[IndexRow]:
+        paths = map(self.chunk_path, numbers)
+        return [row for path in paths for row in parse_rows(load_metadata(path), path)]
+
+    def _owner(self, number: int, metadata: Mapping[str, str]) -> Owner:
+        rows = hashlib.sha256(metadata.get("rows", "").encode()).hexdigest()
+        return {"zoo": self.identity, "chunk": number, "rows": rows}
+
+    def _is_blank(self) -> bool:
+        if not self.path.exists():
+            return True
+
+        def ours(entry: Path) -> bool:
+            """Left behind by a run that was killed before its configuration was written."""
+            if entry.name == CHUNKS:
+                return entry.is_dir() and not any(entry.iterdir())
+            return entry.name == LOCK_NAME or is_leftover(entry.name)
+
+        try:
+            return self.path.is_dir() and all(map(ours, self.path.iterdir()))
+        except OSError as error:
+            raise StorageError.because("list", self.path, error) from error
+
+
+def chunk_name(number: int) -> str:
+    """The name of a chunk's file."""
+    return f"{number:05d}.safetensors"
+
+
+def _config(recipe: Recipe, data_hash: str) -> dict[str, Any]:
+    return {
+        "kind": KIND,
+        "format": 1,
+        "code_version": __version__,
+        "recipe": recipe.model_dump(mode="json", exclude_none=True),
+        "data_sha256": data_hash,
+    }
+
+
+def _difference(name: str, there: dict[str, Any], here: dict[str, Any]) -> str:
+    if name == "recipe" and isinstance(there.get(name), dict):
+        mine, theirs = here[name], there[name]
+        keys = sorted(mine.keys() | theirs.keys())
+        name = next(key for key in keys if mine.get(key) != theirs.get(key))
+        there, here = theirs, mine
+    return f"{name} is {there.get(name)!r} there and {here.get(name)!r} here"

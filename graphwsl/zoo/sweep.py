@@ -1,0 +1,102 @@
+"""The rows of a recipe: one configuration a network, and which of them train together."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from graphwsl.errors import ZooError
+from graphwsl.zoo.checkpoint import Scalar
+from graphwsl.zoo.recipe import Recipe
+
+LARGEST = 10**6
+"""Networks of a zoo, at most."""
+
+SHAPING = (
+    "architecture",
+    "width",
+    "depth",
+    "patch_size",
+    "heads",
+    "activation",
+    "optimiser",
+    "data_fraction",
+)
+"""Factors that networks must share to train together; the others may differ among them."""
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """One network to be trained.
+
+    Attributes:
+        model: Its name: its number in the whole grid, so that a sample keeps the numbers.
+        configuration: Its generating factors.
+    """
+
+    model: str
+    configuration: dict[str, Scalar]
+
+    @cached_property
+    def group(self) -> tuple[Scalar, ...]:
+        """What it must have in common with the networks that it trains together with."""
+        drops = bool(self.configuration["dropout"])
+        return (*(self.configuration.get(name) for name in SHAPING), drops)
+
+
+def rows(recipe: Recipe) -> list[NetworkConfig]:
+    """All rows of a recipe; the last factor of the grid changes fastest, and the seed faster still.
+
+    Raises:
+        ZooError: More rows than a zoo may have, or a sample larger than the grid.
+    """
+    grid = dict(recipe.grid)
+    if recipe.seeds is not None:
+        grid["seed"] = tuple(range(1, recipe.seeds + 1))
+    total = math.prod(len(values) for values in grid.values())
+    wanted = total if recipe.sample is None else recipe.sample
+    if wanted > min(total, LARGEST) or total >= 2**63:
+        raise ZooError(
+            f"the zoo cannot have {wanted:,} networks: the grid has {total:,}, "
+            f"a zoo at most {LARGEST:,}"
+        )
+    numbers = np.arange(total) if recipe.sample is None else _sample(recipe, total)
+    digits = max(5, len(str(total - 1)))
+    return [
+        NetworkConfig(f"{number:0{digits}d}", _configuration(recipe, grid, number))
+        for number in numbers.tolist()
+    ]
+
+
+def chunks(
+    all_rows: list[NetworkConfig], sizes: dict[tuple[Scalar, ...], int]
+) -> Iterator[list[NetworkConfig]]:
+    """Rows that train together, group after group in the order in which the groups appear.
+
+    Args:
+        all_rows: Of the recipe.
+        sizes: The largest chunk of each group.
+    """
+    groups: dict[tuple[Scalar, ...], list[NetworkConfig]] = {}
+    for row in all_rows:
+        groups.setdefault(row.group, []).append(row)
+    for key, members in groups.items():
+        for start in range(0, len(members), sizes[key]):
+            yield members[start : start + sizes[key]]
+
+
+def _sample(recipe: Recipe, total: int) -> np.ndarray:
+    generator = np.random.default_rng(recipe.sample_seed)
+    return np.sort(generator.choice(total, recipe.sample, replace=False, shuffle=False))
+
+
+def _configuration(
+    recipe: Recipe, grid: dict[str, tuple[Scalar, ...]], number: int
+) -> dict[str, Scalar]:
+    chosen = {}
+    for name, values in reversed(grid.items()):
+        number, place = divmod(number, len(values))
+        chosen[name] = values[place]
+    return recipe.factors(**chosen).model_dump(exclude_none=True)

@@ -1,0 +1,88 @@
+"""Which networks train together, so that a chunk takes about a minute and fits the caches."""
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from graphwsl.errors import ZooError
+from graphwsl.zoo.architectures.registry import build, shapes_of
+from graphwsl.zoo.checkpoint import Scalar
+from graphwsl.zoo.data import ImageData
+from graphwsl.zoo.recipe import Recipe
+from graphwsl.zoo.sweep import NetworkConfig, chunks, rows
+from graphwsl.zoo.training.initialisation import INITIALISATIONS
+
+LARGEST_CHUNK = 16
+OPERATIONS = 3e12
+"""Floating-point operations of a chunk, about a minute of one core."""
+LARGEST_FILE = 2**31
+"""Bytes of the weights of a chunk, which is read whole."""
+
+
+def plan(recipe: Recipe, data: ImageData) -> list[list[NetworkConfig]]:
+    """The networks of a recipe, in chunks; they depend on the recipe and the data alone.
+
+    The configurations also say what the architecture takes from the data: ``in_channels``,
+    ``image_size`` and ``out_channels``.
+
+    Raises:
+        ZooError: The recipe asks for what cannot be built.
+    """
+    shape: dict[str, Scalar] = {
+        "in_channels": data.in_channels,
+        "image_size": data.image_size,
+        "out_channels": data.classes,
+    }
+    all_rows = [NetworkConfig(row.model, {**row.configuration, **shape}) for row in rows(recipe)]
+    for name in dict.fromkeys(str(row.configuration["initialisation"]) for row in all_rows):
+        if name not in INITIALISATIONS:
+            known = ", ".join(INITIALISATIONS)
+            raise ZooError(f"unknown initialisation {name!r}; choose one of {known}")
+    sizes: dict[tuple[Scalar, ...], int] = {}
+    for row in all_rows:
+        if row.group not in sizes:
+            work = training_operations(row.configuration, recipe, data)
+            fitting = _fitting(row.configuration, recipe)
+            sizes[row.group] = max(1, min(LARGEST_CHUNK, fitting, round(OPERATIONS / work)))
+    return list(chunks(all_rows, sizes))
+
+
+def _fitting(configuration: dict[str, Scalar], recipe: Recipe) -> int:
+    """How many networks with all kept epochs fit a file."""
+    numbers = sum(shape.numel() for shape in shapes_of(configuration).values())
+    fitting = LARGEST_FILE // (4 * numbers * len(recipe.kept))
+    if fitting < 1:
+        raise ZooError(
+            f"{len(recipe.kept):,} epochs of a network of {numbers:,} parameters are more than "
+            f"{LARGEST_FILE:,} bytes; keep fewer"
+        )
+    return fitting
+
+
+def training_operations(configuration: dict[str, Scalar], recipe: Recipe, data: ImageData) -> float:
+    """Floating-point operations of the training of one network, kept epochs evaluated.
+
+    A multiplication with its addition counts as two; only matrix products and convolutions count,
+    forward and backward, the gradient of the images not being needed.
+    """
+    fraction = float(configuration["data_fraction"] or 1)
+    samples = max(1, round(fraction * len(data.train)))
+    forward, both = operations(configuration)
+    evaluated = len(recipe.kept) * (samples + len(data.test))
+    return both * samples * recipe.epochs + forward * evaluated
+
+
+def operations(configuration: dict[str, Scalar]) -> tuple[int, int]:
+    """Floating-point operations of one image: forward, and forward with backward.
+
+    Raises:
+        ZooError: The architecture cannot be built.
+    """
+    with torch.device("meta"):
+        module = build(str(configuration["architecture"]), configuration)
+        channels, size = configuration["in_channels"], configuration["image_size"]
+        x = torch.empty(1, int(channels or 1), int(size or 1), int(size or 1))
+    with FlopCounterMode(display=False) as forward:
+        y = module(x)
+    with FlopCounterMode(display=False) as backward:
+        y.sum().backward()
+    return forward.get_total_flops(), forward.get_total_flops() + backward.get_total_flops()

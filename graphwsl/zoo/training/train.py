@@ -1,0 +1,246 @@
+"""Train a zoo: cut it into chunks, train them in worker processes, store each once it is there.
+
+What was stored is never trained again, however the process ended. Only unfinished chunks, a
+minute's work each, are lost with it. What was stored and is no longer as it was is trained again.
+"""
+
+import multiprocessing
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gnncore.errors import TrainingError
+from gnncore.storage import remove_leftovers
+from graphwsl.errors import ZooError
+from graphwsl.work_folder import only_writer
+from graphwsl.zoo.architectures.registry import ARCHITECTURES
+from graphwsl.zoo.data import ImageData, load_images
+from graphwsl.zoo.layouts.native import ZooFolder
+from graphwsl.zoo.recipe import Recipe
+from graphwsl.zoo.store import StoredZoo
+from graphwsl.zoo.sweep import NetworkConfig
+from graphwsl.zoo.training.chunk import train_chunk
+from graphwsl.zoo.training.chunks import plan
+from graphwsl.zoo.training.worker import start_worker, train_in_worker
+
+OnProgress = Callable[[int, int], None]
+"""Called with the epochs of networks that are done, and those of the whole zoo."""
+
+SECONDS_PER_LOOK = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedZoo:
+    """What :func:`train_zoo` did.
+
+    Attributes:
+        zoo: The zoo.
+        epochs: Epochs of networks trained by this call.
+        seconds: Wall time of this call [s].
+        repaired: What was there but not as it was written, and therefore made again: a line each.
+    """
+
+    zoo: StoredZoo
+    epochs: int
+    seconds: float
+    repaired: list[str] = field(default_factory=list)
+
+
+def train_zoo(
+    recipe: Recipe | str | Path,
+    out: str | Path,
+    *,
+    workers: int = 1,
+    resume: bool = False,
+    on_progress: OnProgress | None = None,
+) -> TrainedZoo:
+    """Train the networks of a recipe into a folder, or continue an interrupted training.
+
+    The files depend on the recipe and its data alone: not on workers or interruptions. Several
+    workers are processes of one thread each, which import the program that started them; a script
+    calls this under ``if __name__ == "__main__":``.
+
+    Args:
+        recipe: The recipe, its name, or its TOML file.
+        out: The folder of the zoo.
+        workers: Processes; with 1, this one trains.
+        resume: Continue the training that is there; without one, a new one starts all the same.
+            All files are checked, and those that are damaged or lost are made again.
+        on_progress: Called several times a second.
+
+    Raises:
+        ZooError: The recipe cannot be trained, or the folder holds something else; nothing was
+            written.
+        FolderInUseError: Another process works in the folder.
+        StorageError: The disk is full or read-only.
+        TrainingError: A worker process died.
+        KeyboardInterrupt: Ctrl-C was pressed; the chunks that were there are kept.
+    """
+    recipe = recipe if isinstance(recipe, Recipe) else Recipe.resolve(recipe)
+    if workers < 1:
+        raise ZooError(f"workers must be at least 1, got {workers}")
+    started = time.perf_counter()
+    data = images_of(recipe)
+    chunks = plan(recipe, data)
+    path, data_hash = Path(out), data.content_hash
+    ZooFolder(path).check(recipe, data_hash, resume=resume)
+    trained = 0
+    with only_writer(path):
+        # What was there before may be another's by now.
+        folder = ZooFolder(path)
+        folder.check(recipe, data_hash, resume=resume)
+        folder.require_no_strangers(len(chunks))
+        folder.create(recipe, data_hash)
+        remove_leftovers(path)
+        flaws = folder.flaws(chunks)
+        if flaws or not folder.is_complete:
+            missing = folder.missing(len(chunks), flaws)
+            total = recipe.epochs * sum(map(len, chunks))
+            trained = recipe.epochs * sum(len(chunks[number]) for number in missing)
+            report = on_progress or (lambda done, total: None)
+
+            def show(done: int) -> None:
+                report(total - trained + done, total)
+
+            if workers == 1 or len(missing) <= 1:
+                _train_here(recipe, data, chunks, folder, missing, show)
+            else:
+                _train_apart(recipe, chunks, folder, missing, min(workers, len(missing)), show)
+            folder.finish(len(chunks))
+    seconds = time.perf_counter() - started
+    return TrainedZoo(StoredZoo(ZooFolder(path)), trained, seconds, list(flaws.values()))
+
+
+def images_of(recipe: Recipe) -> ImageData:
+    """The data of a recipe.
+
+    Raises:
+        ZooError: As :func:`graphwsl.zoo.data.load_images`.
+    """
+    data = recipe.data
+    return load_images(data.name, image_size=data.image_size, in_channels=data.in_channels)
+
+
+def _train_here(
+    recipe: Recipe,
+    data: ImageData,
+    chunks: list[list[NetworkConfig]],
+    folder: ZooFolder,
+    missing: list[int],
+    show: Callable[[int], None],
+) -> None:
+    done = 0
+    with _one_thread():
+        for number in missing:
+
+            def count(models: int = len(chunks[number])) -> None:
+                nonlocal done
+                done += models
+                show(done)
+
+            train_one(recipe, data, chunks[number], folder, number, count)
+
+
+def train_one(
+    recipe: Recipe,
+    data: ImageData,
+    rows: list[NetworkConfig],
+    folder: ZooFolder,
+    number: int,
+    on_epoch: Callable[[], None],
+) -> None:
+    """Train the networks of a chunk and store them.
+
+    Args:
+        recipe: Of the zoo.
+        data: Its images.
+        rows: The networks.
+        folder: The zoo.
+        number: Of the chunk.
+        on_epoch: Called after every epoch; what it raises ends the training.
+    """
+    trained = train_chunk(
+        [row.configuration for row in rows],
+        data,
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        kept=recipe.kept,
+        on_epoch=on_epoch,
+    )
+    folder.write_chunk(number, rows, recipe.kept, trained)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    # Threads of torch would contend: the parallelism is in the networks.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _train_apart(
+    recipe: Recipe,
+    chunks: list[list[NetworkConfig]],
+    folder: ZooFolder,
+    missing: list[int],
+    workers: int,
+    show: Callable[[int], None],
+) -> None:
+    context = multiprocessing.get_context("spawn")
+    # Plain memory without locks: a worker that is killed could not release them. Every chunk has a
+    # counter of its own.
+    done, stop = context.RawArray("q", len(chunks)), context.RawValue("b")
+    modules = {_module_of(row.configuration) for rows in chunks for row in rows}
+    arguments = (recipe, folder.path, done, stop, sorted(modules))
+    pool = ProcessPoolExecutor(workers, context, start_worker, arguments)
+    with pool:
+        with _interrupts_ignored():
+            running: set[Future[None]] = {
+                pool.submit(train_in_worker, number, chunks[number]) for number in missing
+            }
+        try:
+            while running:
+                finished, running = wait(running, SECONDS_PER_LOOK, FIRST_COMPLETED)
+                for future in finished:
+                    future.result()
+                show(sum(done))
+        except BrokenProcessPool as error:
+            raise TrainingError(
+                "a worker process died, perhaps for lack of memory; try again with fewer workers, "
+                "and resume what is there"
+            ) from error
+        except BaseException:
+            stop.value = 1
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    # Workers that are started here inherit it: Ctrl-C reaches the whole group of processes, and
+    # the parent alone decides what it means.
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
+
+
+def _module_of(configuration: Mapping[str, Any]) -> str:
+    """The module that registers the architecture; a worker has to import it too."""
+    return ARCHITECTURES[configuration["architecture"]].__module__

@@ -1,0 +1,201 @@
+"""Where labelled grids come from: packaged sets, run folders, and published archives in place."""
+
+import hashlib
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from gnncore.storage import sha256
+from gridstab.datasets.benchmark import BENCHMARK_SETS, benchmark_path, origin, unpack
+from gridstab.datasets.counted_grid import CountedGrid
+from gridstab.datasets.labelled_grid import LabelledGrid
+from gridstab.datasets.layouts import find_layout
+from gridstab.datasets.layouts.split import SPLITS, SplitLayout
+from gridstab.datasets.run_folder import RunFolder
+from gridstab.datasets.transfer import PUBLISHED_SAMPLES
+from gridstab.errors import DatasetError, InvalidGridError, InvalidParameterError, RunFolderError
+from gridstab.grids.power_grid import PUBLISHED_COUPLING, PowerGrid
+
+
+@dataclass(frozen=True)
+class Source:
+    """A set of labelled grids that can be read.
+
+    Attributes:
+        name: What tables call it.
+        files: All files that the set consists of, relative to ``root``, sorted.
+        root: The folder of the files.
+        read: Reads all grids, by ascending number.
+        total: Grids of the whole set where this may be an unfinished part of it.
+        splits: The grids of each split where the files say so; empty where their numbers do.
+        settings: Choices of the reader that the result depends on.
+    """
+
+    name: str
+    root: Path
+    files: list[str]
+    read: Callable[[], list[CountedGrid]]
+    total: int | None = None
+    splits: dict[str, list[int]] | None = None
+    settings: str = ""
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of the names and contents of all files and of the settings; reads them all."""
+        digest = hashlib.sha256(self.settings.encode())
+        for name in self.files:
+            digest.update(f"{name} {sha256(self.root / name)}\n".encode())
+        return digest.hexdigest()
+
+
+def open_source(
+    path: str | Path, *, samples: int | None = None, coupling: float | None = None
+) -> Source:
+    """What there is at a path; see :func:`gridstab.learning.load_grid_dataset`.
+
+    Raises:
+        DatasetError: Nothing that could be read is there.
+        InvalidParameterError: ``samples`` or ``coupling`` for a set that knows its own.
+        RunFolderError: A run folder of another version.
+        StorageError: A file cannot be read, or is damaged.
+    """
+    place = Path(path)
+    if str(path) in BENCHMARK_SETS and not place.exists():
+        place = benchmark_path(str(path))
+    packed, run = place.is_file(), (place / "config.json").is_file()
+    if (packed or run) and (samples is not None or coupling is not None):
+        raise InvalidParameterError(
+            f"samples and coupling are for published files; {str(path)!r} knows its own"
+        )
+    if packed:
+        return _packed(place)
+    if run:
+        return _run_folder(place)
+    if not place.is_dir():
+        raise DatasetError(
+            f"{str(path)!r} is no folder; give a run folder, a folder of published files, or one "
+            f"of {', '.join(BENCHMARK_SETS)}"
+        )
+    return _published(_data_folder(place), samples, coupling)
+
+
+def _packed(path: Path) -> Source:
+    if path.suffix == ".zip":
+        raise DatasetError(f"{str(path)!r} is an archive; unpack it and give the folder")
+    campaign = origin(path).campaign
+    return Source(
+        path.stem,
+        path.parent,
+        [path.name],
+        lambda: unpack(path),
+        total=None if campaign is None else campaign.grids,
+    )
+
+
+def _run_folder(path: Path) -> Source:
+    folder = RunFolder.open(path)
+    ids = folder.grid_ids
+    files = [str(folder.grid_path(grid_id).relative_to(path)) for grid_id in ids]
+    return Source(
+        path.resolve().name,
+        path,
+        ["config.json", *files],
+        lambda: [CountedGrid.read(folder, grid_id) for grid_id in ids],
+        total=max([folder.num_grids, *ids]),
+    )
+
+
+def _published(folder: Path, samples: int | None, coupling: float | None) -> Source:
+    layout = find_layout(folder)
+    by_folder = layout.splits(folder) if isinstance(layout, SplitLayout) else {}
+    splits = {split: by_folder.get(split, []) for split in SPLITS}
+
+    def read() -> list[CountedGrid]:
+        try:
+            grids = _with_counts(list(layout.read(folder)), samples)
+        except InvalidGridError as error:
+            raise DatasetError(f"{str(folder)!r} holds a grid that is none: {error}") from error
+        return _with_coupling(grids, coupling, folder)
+
+    return Source(
+        folder.resolve().name,
+        folder,
+        sorted(str(file.relative_to(folder)) for file in folder.rglob("*.h5")),
+        read,
+        splits=splits if any(splits.values()) else None,
+        settings=f"samples {samples} coupling {coupling}",
+    )
+
+
+def _data_folder(folder: Path) -> Path:
+    """The folder of published files: this one, or the only one below it."""
+    if _holds_published_files(folder):
+        return folder
+    below = sorted(path for path in folder.iterdir() if path.is_dir())
+    data = [path for path in below if _holds_published_files(path)]
+    if len(data) > 1:
+        raise DatasetError(
+            f"{str(folder)!r} holds several sets; give the folder of one of them: "
+            f"{', '.join(path.name for path in data)}"
+        )
+    if data:
+        return data[0]
+    if len(below) == 1:
+        return _data_folder(below[0])
+    raise DatasetError(
+        f"{str(folder)!r} holds no labelled grids: no config.json of a run, no input_data.h5 and "
+        "no grid_data_00001.h5 or the like"
+    )
+
+
+def _holds_published_files(folder: Path) -> bool:
+    places = [folder, *(folder / split for split in SPLITS)]
+    return any((place / "input_data.h5").is_file() for place in places) or any(
+        folder.glob("grid_data_*.h5")
+    )
+
+
+def _with_counts(grids: list[LabelledGrid], samples: int | None) -> list[CountedGrid]:
+    """Published files do not say how many trajectories stand behind a label; the papers do."""
+    try:
+        return [CountedGrid.with_samples(item, samples or PUBLISHED_SAMPLES) for item in grids]
+    except RunFolderError:
+        if samples is not None:
+            raise
+        return [CountedGrid(**vars(item)) for item in grids]
+
+
+def _with_coupling(
+    grids: list[CountedGrid], coupling: float | None, folder: Path
+) -> list[CountedGrid]:
+    if coupling is not None:
+        return [replace(item, grid=_recoupled(item.grid, coupling)) for item in grids]
+    found = _only_coupling(item.grid.coupling for item in grids)
+    if found is not None and found != PUBLISHED_COUPLING:
+        warnings.warn(
+            f"every line of {str(folder)!r} is coupled by {found:g}, but the published sets were "
+            f"simulated with {PUBLISHED_COUPLING:g}; say which with coupling=",
+            stacklevel=5,
+        )
+    return grids
+
+
+def _only_coupling(couplings: Iterable[np.ndarray]) -> float | None:
+    values = np.unique(np.concatenate([np.zeros(0), *couplings]))
+    return float(values[0]) if len(values) == 1 else None
+
+
+def _recoupled(grid: PowerGrid, coupling: float) -> PowerGrid:
+    return PowerGrid.from_arrays(
+        grid.lines,
+        grid.power,
+        inertia=grid.inertia,
+        damping=grid.damping,
+        coupling=coupling,
+        coordinates=grid.coordinates,
+        name=grid.name,
+        labels=grid.labels,
+    )
