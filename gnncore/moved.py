@@ -28,7 +28,10 @@ class MovedModules(MetaPathFinder, Loader):
     ) -> ModuleSpec | None:
         """A module that has moved; asked last, when there is no module of this name."""
         del path, target
-        return ModuleSpec(fullname, self) if fullname in self.modules else None
+        if fullname not in self.modules:
+            return None
+        holds_others = any(name.startswith(f"{fullname}.") for name in self.modules)
+        return ModuleSpec(fullname, self, is_package=holds_others)
 
     def exec_module(self, module: ModuleType) -> None:
         """Fill the former module with what that of today holds."""

@@ -21,6 +21,7 @@ MODULES = {
     "graphwsl.zoo.residual_network": "graphwsl.zoo.architectures.resnet",
     "graphwsl.zoo.grid": "graphwsl.zoo.sweep",
     "graphwsl.zoo.folder": "graphwsl.zoo.layouts.native",
+    "graphwsl.zoo.foreign": "graphwsl.zoo.layouts",
     "graphwsl.zoo.foreign.factors": "graphwsl.zoo.layouts.factors",
     "graphwsl.zoo.foreign.foreign_zoo": "graphwsl.zoo.layouts.foreign_zoo",
     "graphwsl.zoo.foreign.keras_columns": "graphwsl.zoo.layouts.keras_columns",

@@ -38,7 +38,7 @@ def test_names_that_changed_with_the_module(
 ) -> None:
     was = next(key for key, value in FORMER.items() if value == module)
     monkeypatch.delitem(sys.modules, was, raising=False)
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match=f"is now {module}"):
         assert getattr(import_module(was), former) is getattr(import_module(module), now)
 
 
