@@ -17,6 +17,8 @@ from graphwsl.properties.predictors.weight_statistics import (
     WeightStatisticsBoosting,
     columns_of,
 )
+from graphwsl.properties.splits import Split
+from graphwsl.properties.targets import Target
 
 MEMBERS: dict[str, type[Predictor]] = {
     member.name: member
@@ -78,6 +80,11 @@ class StackedPredictor(Predictor):
     def members(self) -> list[Predictor]:
         """All members, with their copies one after the other."""
         return [member for group in self.groups for member in group]
+
+    def check(self, population: Population, split: Split, target: Target) -> None:
+        """See :meth:`Predictor.check`; of all members."""
+        for member in self.members:
+            member.check(population, split, target)
 
     @property
     def num_parameters(self) -> int:
