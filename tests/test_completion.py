@@ -70,6 +70,7 @@ def completed(line: str) -> list[str]:
         ("gridstab simulate --setting ", ["homogeneous", "case"]),
         ("gridstab simulate --setting c", ["case"]),
         ("gridstab basin-map --node 3 --engine native", ["native", "native64"]),
+        ("gridstab predict run --setting h", ["homogeneous"]),
         ("gridstab train --model tag", ["tagnet01", "tagnet13", "tag_7x25x4", "tag_9x10x4"]),
         ("gridstab train --task ", ["snbs", "survivability", "troublemaker"]),
         ("graphwsl zoo ", ["train", "info", "verify"]),
