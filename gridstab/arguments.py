@@ -1,7 +1,7 @@
 """Checks of what callers give: the wrong kind of value is refused like one outside its range."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,20 @@ def positive(name: str, value: Any) -> None:
     """Refuse a value that is not a positive, finite number."""
     if not (_is_number(value) and 0 < value < np.inf):
         raise InvalidParameterError(f"{name} must be positive and finite, got {shortened(value)}")
+
+
+def ascending(name: str, value: Any) -> tuple[float, float]:
+    """A pair of finite numbers, the smaller first.
+
+    Raises:
+        InvalidParameterError: It is none.
+    """
+    is_pair = isinstance(value, Sequence | np.ndarray) and np.shape(value) == (2,)
+    if not (is_pair and all(map(_is_number, value)) and -np.inf < value[0] < value[1] < np.inf):
+        raise InvalidParameterError(
+            f"{name} must be two finite numbers, the smaller first, got {shortened(value)}"
+        )
+    return float(value[0]), float(value[1])
 
 
 def one_of(name: str, value: Any, choices: Collection[str]) -> None:

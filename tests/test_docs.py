@@ -134,6 +134,13 @@ def test_the_command_line_page_lists_exactly_the_options(name: str) -> None:
     assert sorted(rows) == sorted(options_of(COMMANDS[name]))
 
 
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_command_line_page_begins_with_the_options_of_the_programs(program: str) -> None:
+    text = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(--[\w-]+)", text.partition("\n## ")[0], re.M)
+    assert sorted(rows) == sorted(options_of(typer.main.get_command(PROGRAMS[program])))
+
+
 def test_the_readme_names_the_two_commands() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     commands = [

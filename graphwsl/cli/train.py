@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from gnncore.command_line.completion import one_of
 from graphwsl.cli import app
+from graphwsl.cli.choices import DEVICES, PREDICTORS, TARGETS
 from graphwsl.cli.options import IMPORT, LARGEST_SEED, print_left_out, print_repaired
 
 if TYPE_CHECKING:
@@ -18,12 +20,14 @@ def train(
     target: str = typer.Option(
         "test_accuracy",
         help="test_accuracy, generalisation_gap, another metric, epoch, or a generating factor.",
+        autocompletion=one_of(*TARGETS),
     ),
     predictor: str = typer.Option(
         "forward_propagation",
         help="forward_propagation, message_passing, relational_transformer, dirac_bianconi, "
         "deep_sets, nfn, weight_statistics_boosting, weight_statistics_ridge, flat_mlp, "
         "flat_ridge, probing or stacked.",
+        autocompletion=one_of(*PREDICTORS),
     ),
     epochs: int | None = typer.Option(
         None,
@@ -41,7 +45,10 @@ def train(
         show_default=False,
     ),
     device: str | None = typer.Option(
-        None, help="auto, cpu, cuda or cuda:1, … [default: cpu]", show_default=False
+        None,
+        help="auto, cpu, cuda or cuda:1, … [default: cpu]",
+        show_default=False,
+        autocompletion=one_of(*DEVICES),
     ),
     out: Path | None = typer.Option(
         None, help="Folder of the predictor. [default: predictors/<zoo>-<target>-<predictor>]"

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from gnncore.command_line.completion import one_of
 from graphwsl.cli import app
+from graphwsl.cli.choices import DATA, RECIPES
 from graphwsl.cli.options import IMPORT, LISTED, print_repaired
 from graphwsl.cli.verify import report_problems, zoo_problems
 
@@ -22,9 +24,13 @@ app.add_typer(zoo_app, name="zoo")
 
 @zoo_app.command()
 def train(
-    recipe: str = typer.Argument(help="Recipe by name, or a TOML file."),
+    recipe: str = typer.Argument(
+        help="Recipe by name, or a TOML file.", autocompletion=one_of(*RECIPES)
+    ),
     data: str | None = typer.Option(
-        None, help="digits, mnist_5000 or an .npz file. [default: the recipe's own]"
+        None,
+        help="digits, mnist_5000 or an .npz file. [default: the recipe's own]",
+        autocompletion=one_of(*DATA),
     ),
     epochs: int | None = typer.Option(
         None, help="Passes over the training images. [default: the recipe's own]"

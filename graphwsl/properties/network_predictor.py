@@ -24,6 +24,7 @@ from gnncore.training import (
 )
 from graphwsl.errors import PredictorError
 from graphwsl.populations.population import Population
+from graphwsl.populations.splits import Split
 from graphwsl.populations.targets import Target
 from graphwsl.properties.predictor import Arrays, Predictor
 
@@ -96,6 +97,18 @@ class NetworkPredictor(Predictor):
     def _kind(self, population: Population) -> Int[Tensor, " networks"]:
         """What the module is told about each network."""
         return population.kind
+
+    def check(self, population: Population, split: Split, target: Target) -> None:
+        """See :meth:`Predictor.check`; R² on the validation part chooses the epoch of a number."""
+        super().check(population, split, target)
+        places = split.numbers("valid", population.checkpoints)
+        labels = target.values([population.checkpoints[place] for place in places])
+        if not target.is_categorical and len(labels) and bool((labels == labels[0]).all()):
+            raise PredictorError(
+                f"{target.name!r} is {labels[0].item():g} in all {len(labels)} checkpoints of the "
+                f"validation part, by which predictor {self.name!r} chooses its epoch; choose "
+                "another seed of the split or another target"
+            )
 
     @property
     def _outputs(self) -> int:

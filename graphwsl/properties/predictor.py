@@ -93,6 +93,21 @@ class Predictor(ABC):
         """Number of fitted numbers; 0 where that is not meaningful."""
         return 0
 
+    def check(self, population: Population, split: Split, target: Target) -> None:
+        """Refuse what cannot be fitted, as :meth:`fit` does before it begins.
+
+        Args:
+            population: All networks.
+            split: Which networks are of which part.
+            target: What to predict.
+
+        Raises:
+            PredictorError: The target, the split or the networks do not suit.
+        """
+        del split, target
+        if not self.mixed:
+            population.require_one(self.name)
+
     def fit(
         self,
         zoo: Zoo | Population,
@@ -123,12 +138,11 @@ class Predictor(ABC):
         population = zoo if isinstance(zoo, Population) else Population.load_usable(zoo)[0]
         if isinstance(target, str):
             target = Target.of(target, population.checkpoints)
+        self.check(population, split, target)
         train, valid = (
             population.select(split.numbers(part, population.checkpoints))
             for part in ("train", "valid")
         )
-        if not self.mixed:
-            population.require_one(self.name)
         self.target, self.split, self.seed = target, split, seed
         self.networks = _networks(train.checkpoints)
         self.work = None if work is None else Path(work)

@@ -135,6 +135,7 @@ def train_predictor(
     request["zoo_sha256"] = population.content_hash
     split = split_models(population.checkpoints, split_seed, together=together, held_out=held_out)
     wanted = Target.of(target, population.checkpoints)
+    model.check(population, split, wanted)
     with only_writer(folder):
         # What was there before may be another's by now.
         before = _claim(folder, request, resume)

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import typer
 
+from gnncore.command_line.completion import one_of
 from gridstab.cli import app
+from gridstab.cli.choices import ENGINES, STOP_RULES
+from gridstab.cli.options import COUPLING, DAMPING, INERTIA, LARGEST_COMPONENT, SETTING
 
 
 @app.command(name="basin-map")
@@ -15,28 +18,20 @@ def basin_map(
     out: Path = typer.Option(..., help="PNG or SVG file to write."),
     nodes: int | None = typer.Option(None, help="Nodes of a random grid. [default: 100]"),
     case: str | None = typer.Option(None, help="texas, a MATPOWER case, or a file instead."),
-    setting: str | None = typer.Option(
-        None,
-        help="Of a MATPOWER case: homogeneous, or case for its own powers and couplings. "
-        "[default: homogeneous]",
-    ),
-    coupling: float | None = typer.Option(
-        None, help="K of every line. [default: 9, or the file's]"
-    ),
-    damping: float | None = typer.Option(
-        None, help="D of every node. [default: 0.1, or the file's]"
-    ),
-    inertia: float | None = typer.Option(None, help="m of every node. [default: 1, or the file's]"),
-    largest_component: bool = typer.Option(
-        False,
-        "--largest-component",
-        help="Of a MATPOWER case that falls apart, keep only the largest component.",
-    ),
+    setting: str | None = SETTING,
+    coupling: float | None = COUPLING,
+    damping: float | None = DAMPING,
+    inertia: float | None = INERTIA,
+    largest_component: bool = LARGEST_COMPONENT,
     seed: int = typer.Option(0, help="Seed of the random grid or powers."),
     grid: int = typer.Option(1, help="Number of the grid in the campaign of that seed."),
     resolution: int = typer.Option(100, help="Cells along each axis."),
-    engine: str = typer.Option("auto", help="Engine; see gridstab engines."),
-    stop: str = typer.Option("fast", help="fast, certified, published or horizon."),
+    engine: str = typer.Option(
+        "auto", help="Engine; see gridstab engines.", autocompletion=one_of(*ENGINES)
+    ),
+    stop: str = typer.Option(
+        "fast", help="fast, certified, published or horizon.", autocompletion=one_of(*STOP_RULES)
+    ),
     horizon: float = typer.Option(500.0, help="Longest simulated time in seconds."),
 ) -> None:
     """Draw from which phases and frequencies of one node the grid returns."""

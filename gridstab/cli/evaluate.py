@@ -4,7 +4,9 @@ from pathlib import Path
 
 import typer
 
+from gnncore.command_line.completion import one_of
 from gridstab.cli import app
+from gridstab.cli.choices import SPLITS, TRAINING_SETS
 from gridstab.cli.options import IMPORT
 
 
@@ -13,8 +15,14 @@ def evaluate(
     runs: list[Path] = typer.Argument(
         help="Training folders; the predictions of several are averaged."
     ),
-    data: str = typer.Option(..., help="As for gridstab train, or texas."),
-    split: str = typer.Option("test", help="train, valid, test, or all of them."),
+    data: str = typer.Option(
+        ...,
+        help="As for gridstab train, or texas.",
+        autocompletion=one_of(*TRAINING_SETS, "texas"),
+    ),
+    split: str = typer.Option(
+        "test", help="train, valid, test, or all of them.", autocompletion=one_of(*SPLITS)
+    ),
     sign_invariant: bool | None = typer.Option(
         None,
         "--sign-invariant/--no-sign-invariant",

@@ -4,6 +4,9 @@ from typing import Any
 
 import typer
 
+from gnncore.command_line.completion import one_of
+from gridstab.cli.choices import SETTINGS
+
 IMPORT: Any = typer.Option(
     [],
     "--import",
@@ -12,3 +15,23 @@ IMPORT: Any = typer.Option(
     show_default=False,
 )
 """The option by which a command learns of a user's own layers, features and models."""
+
+SETTING: Any = typer.Option(
+    None,
+    help="Of a MATPOWER case: homogeneous, or case for its own powers and couplings. "
+    "[default: homogeneous]",
+    autocompletion=one_of(*SETTINGS),
+)
+"""The option that says what is taken of a case."""
+
+COUPLING: Any = typer.Option(None, help="K of every line. [default: 9, or the file's]")
+DAMPING: Any = typer.Option(None, help="D of every node. [default: 0.1, or the file's]")
+INERTIA: Any = typer.Option(None, help="m of every node. [default: 1, or the file's]")
+"""Options that replace the parameters of a grid."""
+
+LARGEST_COMPONENT: Any = typer.Option(
+    False,
+    "--largest-component",
+    help="Of a MATPOWER case that falls apart, keep only the largest component.",
+)
+"""The option that makes a connected grid of a case that is none."""

@@ -5,7 +5,14 @@ from pathlib import Path
 import typer
 
 from gridstab.cli import app
-from gridstab.cli.options import IMPORT
+from gridstab.cli.options import (
+    COUPLING,
+    DAMPING,
+    IMPORT,
+    INERTIA,
+    LARGEST_COMPONENT,
+    SETTING,
+)
 
 
 @app.command()
@@ -17,6 +24,11 @@ def predict(
         ...,
         help="texas, a MATPOWER case by name or file, a grid file, or a folder of labelled grids.",
     ),
+    setting: str | None = SETTING,
+    coupling: float | None = COUPLING,
+    damping: float | None = DAMPING,
+    inertia: float | None = INERTIA,
+    largest_component: bool = LARGEST_COMPONENT,
     seed: int = typer.Option(0, help="Seed of the random powers of a case."),
     out: Path | None = typer.Option(None, help="CSV file for all nodes, the weakest first."),
     picture: Path | None = typer.Option(None, help="PNG, SVG or PDF file of the first grid."),
@@ -39,7 +51,17 @@ def predict(
 
     import_modules(modules)
     model = Ensemble.load(*runs)
-    found = predict_grids(model, load_grids(case, model.task, seed=seed), sign_invariant)
+    loaded = load_grids(
+        case,
+        model.task,
+        seed=seed,
+        setting=setting,
+        coupling=coupling,
+        damping=damping,
+        inertia=inertia,
+        largest_component=largest_component or None,
+    )
+    found = predict_grids(model, loaded, sign_invariant)
     if picture is not None:  # first, since it refuses names of other kinds of files
         save_figure(found.plot(), picture)
     if out is not None:

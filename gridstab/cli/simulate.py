@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from gnncore.command_line.completion import one_of
 from gridstab.cli import app
+from gridstab.cli.choices import ENGINES, EXECUTORS, SAMPLERS, STOP_RULES
+from gridstab.cli.options import COUPLING, DAMPING, INERTIA, LARGEST_COMPONENT, SETTING
 
 if TYPE_CHECKING:
     from gridstab.datasets.run import Run
@@ -28,27 +31,11 @@ def simulate(
         help="Instead of random grids: texas, a MATPOWER case by name or file, or a grid file.",
         rich_help_panel=WHAT,
     ),
-    setting: str | None = typer.Option(
-        None,
-        help="Of a MATPOWER case: homogeneous, or case for its own powers and couplings. "
-        "[default: homogeneous]",
-        rich_help_panel=WHAT,
-    ),
-    coupling: float | None = typer.Option(
-        None, help="K of every line. [default: 9, or the file's]", rich_help_panel=WHAT
-    ),
-    damping: float | None = typer.Option(
-        None, help="D of every node. [default: 0.1, or the file's]", rich_help_panel=WHAT
-    ),
-    inertia: float | None = typer.Option(
-        None, help="m of every node. [default: 1, or the file's]", rich_help_panel=WHAT
-    ),
-    largest_component: bool = typer.Option(
-        False,
-        "--largest-component",
-        help="Of a MATPOWER case that falls apart, keep only the largest component.",
-        rich_help_panel=WHAT,
-    ),
+    setting: str | None = SETTING,
+    coupling: float | None = COUPLING,
+    damping: float | None = DAMPING,
+    inertia: float | None = INERTIA,
+    largest_component: bool = LARGEST_COMPONENT,
     samples: int | None = typer.Option(
         None, help="Perturbations a node. [default: 1000]", rich_help_panel=WHAT
     ),
@@ -62,15 +49,22 @@ def simulate(
         rich_help_panel=WHAT,
     ),
     engine: str | None = typer.Option(
-        None, help="Engine; see gridstab engines. [default: auto]", rich_help_panel=HOW
+        None,
+        help="Engine; see gridstab engines. [default: auto]",
+        rich_help_panel=HOW,
+        autocompletion=one_of(*ENGINES),
     ),
     stop: str | None = typer.Option(
         None,
         help="When trajectories end: fast, certified, published or horizon. [default: fast]",
         rich_help_panel=HOW,
+        autocompletion=one_of(*STOP_RULES),
     ),
     sampler: str | None = typer.Option(
-        None, help="mc, or sobol for narrower intervals. [default: mc]", rich_help_panel=HOW
+        None,
+        help="mc, or sobol for narrower intervals. [default: mc]",
+        rich_help_panel=HOW,
+        autocompletion=one_of(*SAMPLERS),
     ),
     scrambles: int | None = typer.Option(
         None, help="Independent Sobol sequences. [default: 8]", rich_help_panel=HOW
@@ -93,7 +87,10 @@ def simulate(
         None, help="Units of work at a time. [default: all processors]", rich_help_panel=WHERE
     ),
     executor: str = typer.Option(
-        "local", help="local (this machine) or ray (a cluster).", rich_help_panel=WHERE
+        "local",
+        help="local (this machine) or ray (a cluster).",
+        rich_help_panel=WHERE,
+        autocompletion=one_of(*EXECUTORS),
     ),
     out: Path | None = typer.Option(
         None, help="Run folder. [default: runs/<what is simulated>]", rich_help_panel=WHERE

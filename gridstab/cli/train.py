@@ -4,7 +4,9 @@ from pathlib import Path
 
 import typer
 
+from gnncore.command_line.completion import one_of
 from gridstab.cli import app
+from gridstab.cli.choices import DEVICES, FEATURES, MODELS, TASKS, TRAINING_SETS
 from gridstab.cli.options import IMPORT
 
 WHAT = "What is learnt"
@@ -18,19 +20,25 @@ def train(
         ...,
         help="Run folder, folder of published files, or ds20 or ds100.",
         rich_help_panel=WHAT,
+        autocompletion=one_of(*TRAINING_SETS),
     ),
     model: str = typer.Option(
-        "default", help="Published model by name, or a TOML file.", rich_help_panel=WHAT
+        "default",
+        help="Published model by name, or a TOML file.",
+        rich_help_panel=WHAT,
+        autocompletion=one_of(*MODELS),
     ),
     task: str = typer.Option(
         "snbs",
         help="snbs, survivability, troublemaker or max_frequency_deviation.",
         rich_help_panel=WHAT,
+        autocompletion=one_of(*TASKS),
     ),
     features: str | None = typer.Option(
         None,
         help="What the model sees: published, operating_point, … [default: the model's own]",
         rich_help_panel=WHAT,
+        autocompletion=one_of(*FEATURES),
     ),
     train_grids: int | None = typer.Option(
         None, help="Learn from the first so many training grids only.", rich_help_panel=WHAT
@@ -72,7 +80,12 @@ def train(
         "[default: 0.01 for the default model, else 0]",
         rich_help_panel=HOW,
     ),
-    device: str = typer.Option("auto", help="auto, cpu, cuda or cuda:1, …", rich_help_panel=WHERE),
+    device: str = typer.Option(
+        "auto",
+        help="auto, cpu, cuda or cuda:1, …",
+        rich_help_panel=WHERE,
+        autocompletion=one_of(*DEVICES),
+    ),
     out: Path | None = typer.Option(
         None, help="Training folder. [default: runs/<model>-<data>-<task>]", rich_help_panel=WHERE
     ),

@@ -4,14 +4,18 @@ from pathlib import Path
 
 import typer
 
+from gnncore.command_line.completion import one_of
 from gridstab.cli import app
+from gridstab.cli.choices import LAYOUTS
 
 
 @app.command()
 def export(
     run: Path = typer.Argument(help="Run folder, complete."),
     out: Path = typer.Option(..., help="New folder for the files."),
-    layout: str = typer.Option("v2", help="v0 (2021), v1 (2022) or v2 (2023)."),
+    layout: str = typer.Option(
+        "v2", help="v0 (2021), v1 (2022) or v2 (2023).", autocompletion=one_of(*LAYOUTS)
+    ),
 ) -> None:
     """Write a run in the layout of the published datasets."""
     from gridstab.datasets.transfer import export_run
@@ -23,7 +27,9 @@ def export(
 def import_(
     directory: Path = typer.Argument(help="Folder of published files."),
     out: Path = typer.Option(..., help="New run folder."),
-    layout: str | None = typer.Option(None, help="v0, v1 or v2. [default: recognised]"),
+    layout: str | None = typer.Option(
+        None, help="v0, v1 or v2. [default: recognised]", autocompletion=one_of(*LAYOUTS)
+    ),
     samples: int | None = typer.Option(
         None,
         help="Trajectories a node behind each label. [default: 10000 are assumed]",

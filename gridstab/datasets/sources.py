@@ -177,7 +177,7 @@ def _with_coupling(
     if found is not None and found != PUBLISHED_COUPLING:
         warnings.warn(
             f"every line of {str(folder)!r} is coupled by {found:g}, but the published sets were "
-            f"simulated with {PUBLISHED_COUPLING:g}; say which with coupling=",
+            f"simulated with {PUBLISHED_COUPLING:g}; load_grid_dataset takes another as coupling",
             stacklevel=5,
         )
     return grids

@@ -85,7 +85,9 @@ class Settings:
         points, rest = divmod(int(self.samples), int(self.scrambles))
         if rest or points.bit_count() != 1:
             below = self.scrambles << max(points.bit_length() - 1, 0)
-            nearest = f"{below} or {2 * below}" if points else f"{below}"
+            nearest = (
+                f"{below} or {2 * below}" if points and 2 * below <= MOST_SAMPLES else f"{below}"
+            )
             raise InvalidParameterError(
                 f"samples of the sobol sampler must be {self.scrambles} scrambles times a power of "
                 f"two, got {self.samples}; use {nearest}"

@@ -16,9 +16,10 @@ from matplotlib.figure import Figure
 
 from gnncore.storage import StorageError, read_json, refuse_links, write_text
 from gridstab.datasets.benchmark import BENCHMARK_SETS
-from gridstab.datasets.grid_source import GridSource
+from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.run_folder import TIMING
 from gridstab.dynamics.intervals import wilson_interval
+from gridstab.errors import InvalidParameterError
 from gridstab.grids.power_grid import PowerGrid
 from gridstab.learning.data import GridDataset
 from gridstab.learning.evaluation import evaluate
@@ -140,7 +141,7 @@ _QUANTITIES = {
 }
 
 
-def load_grids(case: str, task: Task, *, seed: int = 0) -> LoadedGrids:
+def load_grids(case: str, task: Task, *, seed: int = 0, **parameters: Any) -> LoadedGrids:
     """The grids of a run folder, of published files, of a packaged set, or a single case.
 
     Args:
@@ -148,16 +149,25 @@ def load_grids(case: str, task: Task, *, seed: int = 0) -> LoadedGrids:
             a MATPOWER case, or a grid file.
         task: Whose labels to look for.
         seed: Of the random powers of a case that has none.
+        **parameters: Of a single case, ``setting``, ``coupling``, ``damping``, ``inertia`` or
+            ``largest_component`` of :class:`gridstab.datasets.Campaign`; None leaves its own.
 
     Raises:
-        GridstabError: Nothing readable there, or labels that are no numbers.
+        GridstabError: Nothing readable there, labels that are no numbers, or parameters for grids
+            with labels, which were simulated with their own.
         StorageError: A file cannot be read.
     """
     place = Path(case)
     packaged = case in BENCHMARK_SETS and case != "texas"
     if not (place.is_dir() or place.suffix == ".h5" or (packaged and not place.exists())):
-        grid = GridSource.of(nodes=None, case=case, seed=seed).grid(1)
+        grid = Campaign.resolve(case=case, seed=seed, **parameters).source.grid(1)
         return LoadedGrids([grid], [1])
+    for name, value in parameters.items():
+        if value is not None:
+            raise InvalidParameterError(
+                f"{name} {value!r} is for a single case, but the grids of {case!r} have labels, "
+                "which were simulated with their own; leave it out"
+            )
     dataset = _labelled(case, task)
     return LoadedGrids(
         list(dataset.power_grids()),

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from gridstab.arguments import at_least, instance
+from gridstab.arguments import ascending, at_least, instance
 from gridstab.counted import counted
 from gridstab.dynamics.basin_map import BasinMap
 from gridstab.dynamics.engine import Status
@@ -50,11 +50,16 @@ def plot_grid(
         ax: Axes to draw into; a new figure unless given.
         limits: Ends of the colour scale, to compare pictures; from the tenth below the weakest
             node to 1 unless given.
+
+    Raises:
+        InvalidParameterError: ``result`` is none, or ``limits`` are not two ascending numbers.
     """
     instance("result", result, StabilityResult, "take one of gridstab.simulate")
     grid, snbs = result.grid, result.snbs
     ring = result.troublemaker & (result.troublemaker.mean() <= 0.5)
-    low, high = limits or (min(np.floor(10 * snbs.min()) / 10, 0.9), 1.0)
+    if limits is None:
+        limits = (min(np.floor(10 * snbs.min()) / 10, 0.9), 1.0)
+    low, high = ascending("limits", limits)
     ax = draw_grid(
         grid, snbs, ax, limits=(low, high), label="single-node basin stability", ring=ring
     )

@@ -165,7 +165,7 @@ def _group(file: h5py.File, name: str) -> None:
 
 
 def _texts(file: h5py.File, name: str) -> None:
-    file.create_dataset(name, data=["x" * 10**5] * 900, dtype=h5py.string_dtype())
+    file.create_dataset(name, data=["x" * 10**4] * 900, dtype=h5py.string_dtype())
 
 
 CHANGES: dict[str, dict[str, Any]] = {
@@ -198,8 +198,7 @@ def label_files(folder: Path) -> list[Attempt]:
         attempts.append(("labels", path))
         if "grid_id" in changes:
             continue
-        # Further columns of features are none of its grids' business.
-        for kind in ("per_grid",) if name == "square" else ("per_grid", "split"):
+        for kind in ("per_grid", "split"):
             place = folder / f"{kind}_{name}"
             place.mkdir()
             if kind == "per_grid":

@@ -146,6 +146,21 @@ def test_cases_of_all_kinds(tmp_path: Path) -> None:
     assert len(means) == 2
 
 
+def test_a_real_case_is_predicted_as_it_would_be_simulated(tmp_path: Path) -> None:
+    options = ["--setting", "case", "--inertia", "2", "--damping", "0.3"]
+    predicted = json.loads(cli("predict", "run", "--case", "case14", *options, "--json").stdout)
+    case = gridstab.load_case("case14", setting="case", inertia=2.0, damping=0.3)
+    save_grid(case, "case.json")
+    assert predicted["mean_prediction"] == pytest.approx(
+        TrainedModel.load("run").predict(case).mean().item(), rel=1e-6
+    )
+    coupled = ["predict", "run", "--case", "case.json", "--json"]
+    again = json.loads(cli(*coupled).stdout)
+    assert again["results"] == predicted["results"]
+    stronger = json.loads(cli(*coupled, "--coupling", "90").stdout)
+    assert stronger["results"] != predicted["results"]
+
+
 def write_inputs(folder: Path) -> None:
     (folder / "cut.toml").write_text("layer = = 1")
     (folder / "key.toml").write_text('layer = "tag"\nhidden_channels = [4]\nwidth = 3\n')
@@ -208,6 +223,11 @@ BAD = {
     "another model's weights": ("predict run_other --case data", "run_other"),
     "unknown case": ("predict run --case case99999", "case99999"),
     "missing file": ("predict run --case none.json", "none.json"),
+    "setting": ("predict run --case case14 --setting own", "own"),
+    "setting of a file": ("predict run --case texas --setting case", "no MATPOWER case"),
+    "negative inertia": ("predict run --case case14 --inertia -1", "-1"),
+    "inertia of labelled grids": ("predict run --case data --inertia 2", "inertia 2.0"),
+    "component of labelled grids": ("predict run --case data --largest-component", "largest"),
     "foreign grids": ("predict run --case foreign", "foreign"),
     "truncated grids": ("predict run --case torn", "snbs_00002.h5"),
     "kind of picture": ("predict run --case data --out t.csv --picture p.bmp", "p.bmp"),

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from graphwsl.errors import PredictorError
 from graphwsl.populations.population import Population
+from graphwsl.populations.splits import Split
+from graphwsl.populations.targets import Target
 from graphwsl.properties.predictor import Arrays, Predictor
 from graphwsl.properties.predictors.forward_propagation import ForwardPropagationPredictor
 from graphwsl.properties.predictors.message_passing import MessagePassingPredictor
@@ -78,6 +80,11 @@ class StackedPredictor(Predictor):
     def members(self) -> list[Predictor]:
         """All members, with their copies one after the other."""
         return [member for group in self.groups for member in group]
+
+    def check(self, population: Population, split: Split, target: Target) -> None:
+        """See :meth:`Predictor.check`; of all members."""
+        for member in self.members:
+            member.check(population, split, target)
 
     @property
     def num_parameters(self) -> int:

@@ -135,13 +135,25 @@ def _read(place: Path) -> list[LabelledGrid]:
             grid=published_grid(
                 edge_index,
                 edge_attr,
-                features.reshape(len(features), -1)[:, 0],
+                _power(path, key, features),
                 name=f"grid-{key}",
             ),
             **{field: values[key] for field, values in labels.items()},
         )
         for key, (edge_index, edge_attr, features) in inputs.items()
     ]
+
+
+def _power(path: Path, key: str, features: np.ndarray) -> np.ndarray:
+    columns = features.shape[1:]
+    if columns not in ((), (1,)):
+        raise CorruptFileError.because(
+            "read",
+            path,
+            f"node_features of grid {key} has shape {features.shape}, of which the published files "
+            "have one column, the power; keep that column alone",
+        )
+    return features.ravel()
 
 
 def _labels(path: Path, keys: list[str]) -> dict[str, np.ndarray]:

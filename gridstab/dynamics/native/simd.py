@@ -17,9 +17,6 @@ must be aligned to the vector, see :func:`aligned_rows`.
 
 import operator
 from collections.abc import Callable
-from functools import cache
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -53,18 +50,7 @@ class LanesType(types.Type):
 
     def __init__(self, dtype: types.Float, count: int) -> None:
         self.dtype, self.count = dtype, count
-        super().__init__(name=f"Lanes({dtype}, {count}, {_fingerprint()})")
-
-
-@cache
-def _fingerprint() -> str:
-    """Changes with any source of this package.
-
-    numba's disk cache looks at the file of the function that it compiles, not at the files of the
-    functions inlined there; as part of a type's name, this makes it look at them all.
-    """
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    return sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
+        super().__init__(name=f"Lanes({dtype}, {count})")
 
 
 class Vector(types.Type):

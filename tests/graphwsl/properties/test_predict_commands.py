@@ -11,9 +11,10 @@ from gnncore.storage import Manifest
 from gnncore.training import loop
 from gnncore.training.epoch import validate
 from graphwsl.cli import app
-from graphwsl.properties import load_predictor
+from graphwsl.properties import load_predictor, split_models
 from graphwsl.properties.predictors.stacked import StackedPredictor
 from graphwsl.zoo import Recipe, train_zoo
+from graphwsl.zoo.layouts import open_zoo
 
 RECIPE = {
     "data": {"name": "digits"},
@@ -97,6 +98,31 @@ def test_factors_are_named(zoo: Path, here: Path) -> None:
     assert code == 0
     assert "learning_rate, predicted" in out
     assert "trained on 28 checkpoints of 14 networks" in out
+
+
+@pytest.mark.parametrize("predictor", ["deep_sets", "stacked"])
+def test_a_validation_that_cannot_choose_is_refused_before_the_training(
+    zoo: Path, here: Path, predictor: str
+) -> None:
+    checkpoints = open_zoo(zoo).checkpoints
+
+    def rates(seed: int) -> set[object]:
+        split = split_models(checkpoints, seed, together=())
+        return {
+            checkpoints[n].configuration["learning_rate"]
+            for n in split.numbers("valid", checkpoints)
+        }
+
+    seed = next(seed for seed in range(1000) if len(rates(seed)) == 1)
+    options = ["--target", "learning_rate", "--together", "", "--split-seed", str(seed)]
+    code, out, err = run("train", str(zoo), "--predictor", predictor, *options)
+    assert (code, out) == (2, "")
+    assert err.startswith("graphwsl: 'learning_rate' is 0.0")
+    assert "in all 6 checkpoints of the validation part" in err
+    assert err.count("\n") == 1
+    assert list(here.iterdir()) == []
+    # What chooses by errors does not mind.
+    assert run("train", str(zoo), "--predictor", "flat_ridge", *options, "--quiet")[0] == 0
 
 
 @pytest.mark.parametrize("predictor", ["deep_sets", "stacked"])

@@ -63,6 +63,24 @@ def run(campaign: Campaign, tmp_path: Path) -> RunFolder:
     return run_campaign(more, tmp_path / "run").folder
 
 
+def test_further_columns_of_features_are_refused(tmp_path: Path) -> None:
+    """Which of them is the power, nothing in the file says."""
+    published_split(tmp_path / "ds20", {"train": [1, 2]})
+    with h5py.File(tmp_path / "ds20" / "train" / "input_data.h5", "r+") as file:
+        for k, columns in ((1, 1), (2, 3)):
+            del file[f"grids/{k}/node_features"]
+            file[f"grids/{k}/node_features"] = np.tile(POWER[:, None], (1, columns))
+    reading = LAYOUTS["v2"].read(tmp_path / "ds20")
+    with pytest.raises(
+        CorruptFileError, match=r"grid 2 has shape \(4, 3\).* one column, the power"
+    ):
+        list(reading)
+    with h5py.File(tmp_path / "ds20" / "train" / "input_data.h5", "r+") as file:
+        del file["grids/2"]
+    (labelled,) = LAYOUTS["v2"].read(tmp_path / "ds20")
+    np.testing.assert_array_equal(labelled.grid.power, POWER)
+
+
 @pytest.mark.parametrize("layout", ["v0", "v1"])
 def test_per_grid_files_are_as_published(run: RunFolder, tmp_path: Path, layout: str) -> None:
     out = export_run(run.path, tmp_path / "dataset006", layout)

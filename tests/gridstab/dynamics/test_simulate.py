@@ -142,6 +142,17 @@ def test_shares_approach_the_exact_ones_and_intervals_cover_them(sampler):
     assert (np.abs(np.mean(error, axis=0)) < 3.5 * spread + 1e-12).all()
 
 
+@pytest.mark.parametrize("scrambles", [2, 3, 8, 1024])
+@pytest.mark.parametrize("samples", [1, 7, 1000, 4097, 10**9])
+def test_the_numbers_of_samples_that_a_message_names_can_be_taken(samples, scrambles):
+    with pytest.raises(InvalidParameterError, match="sobol sampler must be") as refused:
+        Settings(samples=samples, sampler="sobol", scrambles=scrambles)
+    named = str(refused.value).partition("; use ")[2].split(" or ")
+    assert named
+    for number in map(int, named):
+        Settings(samples=number, sampler="sobol", scrambles=scrambles)
+
+
 def test_sobol_has_a_fifth_of_the_variance_or_less():
     variance = {}
     for sampler in ("mc", "sobol"):

@@ -4,12 +4,12 @@ import sys
 from base64 import b64decode, b64encode
 from dataclasses import replace
 from hashlib import sha256
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 from disc_engine import DiscEngine, ring_grid
+from html_page import HOSTILE, Page
 from plotly import graph_objects
 from plotly.offline import get_plotlyjs
 from typer.testing import CliRunner
@@ -20,7 +20,7 @@ from gridstab.counted import counted
 from gridstab.datasets import Campaign, RunFolder, run_campaign
 from gridstab.dynamics.engine import ENGINES
 from gridstab.errors import InvalidParameterError, RunFolderError
-from gridstab.grids.power_grid import PowerGrid
+from gridstab.grids import PowerGrid
 from gridstab.report.content import Report, ReportedGrid
 from gridstab.report.figure_parts import BIG
 from gridstab.report.figures import (
@@ -35,8 +35,6 @@ from gridstab.report.map_figures import grid_figures
 from gridstab.report.runs import report_of_run
 from gridstab.report.sections import WEAKEST, sections_of
 from gridstab.report.still import INK, still_png
-
-HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&$<b>"
 
 
 def reported(nodes=6, grid_id=1, *, predicted=True, name="ring"):
@@ -76,31 +74,6 @@ def report():
 @pytest.fixture(scope="module")
 def text(report):
     return render_html(report)
-
-
-class Page(HTMLParser):
-    """What a browser would make of a page: its elements, and the texts within."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.elements, self.scripts, self.texts, self.open = [], [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-        self.open.append(tag)
-        if tag == "script":
-            self.scripts.append("")
-
-    def handle_endtag(self, tag):
-        while self.open and self.open.pop() != tag:
-            pass
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] == "script":
-            self.scripts[-1] += data
-        else:
-            self.texts.append(data)
 
 
 def test_the_page_asks_for_nothing_outside(text):
@@ -172,7 +145,7 @@ def test_texts_of_files_are_shown_and_not_obeyed():
         subtitle=HOSTILE,
         quantity=HOSTILE,
         grids=[reported(name=HOSTILE)],
-        facts=[(HOSTILE, HOSTILE)],
+        facts=[(HOSTILE, HOSTILE), ("\u2028", "\u2028\u2029")],
         metrics={HOSTILE: 0.5},
         history=[{"epoch": 1, HOSTILE: 0.5, f"validation_{HOSTILE}": 1.0}],
         configuration={HOSTILE: {HOSTILE: [HOSTILE]}},

@@ -1,0 +1,38 @@
+"""Names that shells complete; written out, for the registries that hold them import too much."""
+
+RECIPES = (
+    "cnn_l",
+    "digits_hyperparameters",
+    "digits_mixed",
+    "digits_seed",
+    "digits_width",
+    "mixed",
+    "mnist_hyperparameters",
+    "mnist_seed",
+    "unterthiner",
+    "vit",
+)
+DATA = ("digits", "mnist_5000")
+TARGETS = (
+    "train_loss",
+    "train_accuracy",
+    "test_loss",
+    "test_accuracy",
+    "generalisation_gap",
+    "epoch",
+)
+PREDICTORS = (
+    "forward_propagation",
+    "message_passing",
+    "relational_transformer",
+    "dirac_bianconi",
+    "deep_sets",
+    "nfn",
+    "probing",
+    "weight_statistics_boosting",
+    "weight_statistics_ridge",
+    "flat_mlp",
+    "flat_ridge",
+    "stacked",
+)
+DEVICES = ("auto", "cpu", "cuda")
