@@ -129,6 +129,9 @@ def _case(network: Any, snapshot: Any, *, need_values: bool) -> Case:
         base_power=BASE_POWER,
         coordinates=places if np.isfinite(places).all() and places.any() else None,
         slack=balance,
+        shift=np.deg2rad(
+            np.concatenate([np.zeros(len(line)), transformer["phase_shift"].fillna(0.0)])
+        ),
     )
 
 
