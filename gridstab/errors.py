@@ -60,5 +60,9 @@ class BeyondTrainingWarning(UserWarning):
     """Predictions for grids that are beyond what the model was trained on."""
 
 
+class LeftOutWarning(UserWarning):
+    """Something of a case that the swing equation has no place for is left out of its grid."""
+
+
 class MissingExtraError(GridstabError):
     """What was asked for needs an optional package that is not installed."""

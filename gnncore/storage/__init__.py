@@ -29,7 +29,7 @@ from gnncore.storage.errors import (
 )
 from gnncore.storage.hdf5 import create_dataset, encode_hdf5, read_hdf5, write_hdf5
 from gnncore.storage.json_files import read_json, read_json_lines, write_json
-from gnncore.storage.links import refuse_links
+from gnncore.storage.links import leading_to, refuse_links
 from gnncore.storage.lock import LOCK_NAME, exclusive_lock
 from gnncore.storage.manifest import MANIFEST_NAME, Manifest, ManifestEntry, Problem
 from gnncore.storage.reading import read_bytes, sha256
@@ -53,6 +53,7 @@ __all__ = [
     "encode_hdf5",
     "exclusive_lock",
     "is_leftover",
+    "leading_to",
     "load_metadata",
     "load_tensors",
     "make_folder",

@@ -9,6 +9,7 @@ import errno
 import os
 import re
 import secrets
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,19 +26,22 @@ def write_with(path: str | os.PathLike[str], write: Callable[[Path], None]) -> N
 
         write_with("snbs.svg", figure.savefig)
 
-    A symbolic link at ``path`` is replaced, not followed. The folder must exist.
+    A symbolic link at ``path`` is replaced, not followed; see :func:`leading_to` for one that the
+    user named. Devices, pipes and sockets are never replaced. The folder must exist.
 
     Args:
         path: The file to create or replace.
         write: Writes the whole file at the path that it is given.
 
     Raises:
-        StorageError: The disk is full, the folder is missing or read-only, and the like; the
-            former file is intact. Other errors of ``write`` pass, with the file equally intact.
+        StorageError: The disk is full, the folder is missing or read-only, no file stands at the
+            path but a device, and the like; what was there is intact. Other errors of ``write``
+            pass, with it equally intact.
     """
     target = Path(path)
     if not target.name:
         raise StorageError.because("write", path, "it names no file")
+    _refuse_devices(target)
     part = target.with_name(f".{target.stem}.{secrets.token_hex(8)}.part{target.suffix}")
     try:
         try:
@@ -108,6 +112,20 @@ def remove_leftovers(folder: str | os.PathLike[str]) -> list[Path]:
     except OSError as error:
         raise StorageError.because("remove leftovers in", folder, error) from error
     return sorted(removed)
+
+
+def _refuse_devices(target: Path) -> None:
+    # Whoever may would take a device away from all programs; what a shell has opened would miss
+    # what replaces it.
+    try:
+        mode = target.lstat().st_mode
+    except OSError:
+        mode = stat.S_IFREG
+    is_ours = stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)
+    if not is_ours or target.parts[:2] == (os.sep, "proc"):
+        raise StorageError.because(
+            "write", target, "it is a device or a pipe, which no file replaces; name a file"
+        )
 
 
 def _raise(error: OSError) -> None:

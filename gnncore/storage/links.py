@@ -1,4 +1,7 @@
-"""Symbolic links within a folder of ours, which nobody here makes and which could lead anywhere."""
+"""Symbolic links: followed where the user names one, refused within a folder of ours.
+
+Nobody here makes links within a folder, and they could lead anywhere.
+"""
 
 import os
 from pathlib import Path, PurePath
@@ -26,3 +29,12 @@ def refuse_links(folder: str | os.PathLike[str], *names: str) -> None:
                 raise CorruptFileError.because(
                     "use", path, "it is a symbolic link; put what it leads to in its place"
                 )
+
+
+def leading_to(path: str | os.PathLike[str]) -> Path:
+    """The file that a path given by the user leads to, through links, for it to be replaced.
+
+    Args:
+        path: Of a file to be written, as the user named it.
+    """
+    return Path(os.path.realpath(path))

@@ -49,9 +49,10 @@ def graph(
     found = {} if skip_symmetries else _symmetries(made, seed)
     if picture is not None:
         from gnncore.figures import save_figure
+        from gnncore.storage import leading_to
         from graphwsl.neural_graph.picture import draw
 
-        save_figure(draw(made), picture)
+        save_figure(draw(made), leading_to(picture))
     if as_json:
         echo_json({**_counts(made, coverage), **found})
     else:

@@ -137,7 +137,9 @@ class GraphBuilder:
         first = entries[0, 0].flatten()
         key = (int(first[0]), int(entries[-1, -1, -1, -1]), entries.shape[1])
         for use in self._uses.setdefault(key, []):
-            if use.entries.shape == entries.shape and torch.equal(use.entries, entries):
+            # With other parameters beside it, the same one makes other units.
+            is_same = use.entries.shape == entries.shape and torch.equal(use.entries, entries)
+            if is_same and torch.equal(use.targets, targets):
                 use.sources.append(sources)
                 use.is_linear &= is_linear
                 return

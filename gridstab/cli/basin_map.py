@@ -36,6 +36,7 @@ def basin_map(
 ) -> None:
     """Draw from which phases and frequencies of one node the grid returns."""
     from gnncore.figures import save_figure
+    from gnncore.storage import leading_to
     from gridstab.datasets.campaign import Campaign
     from gridstab.dynamics.basin_map import basin_map as simulate_map
     from gridstab.errors import InvalidParameterError
@@ -65,5 +66,5 @@ def basin_map(
         stop=stop,
         horizon=horizon,
     )
-    save_figure(plot_basin_map(result), out)
+    save_figure(plot_basin_map(result), leading_to(out))
     typer.echo(f"{out}: {result.share:.1%} of the perturbations return")

@@ -23,11 +23,11 @@ def engines(as_json: bool = typer.Option(False, "--json", help="Print one JSON o
             )
         )
         return
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from gnncore.command_line.output import console
 
-    table = Table("engine", "usable", "version", "why not")
+    table = Table("engine", "usable", "version", Column("why not", overflow="fold"))
     for name, state in states.items():
         table.add_row(name, "yes" if state.usable else "no", state.version, state.why)
     console().print(table)

@@ -44,8 +44,11 @@ def predict(
     import json
 
     from gnncore.command_line.importing import import_modules
+    from gnncore.command_line.output import say
     from gnncore.figures import save_figure
+    from gnncore.storage import leading_to
     from gridstab.cli.prediction_summary import print_predictions, summarise_predictions
+    from gridstab.cli.summary import remark_on_powers
     from gridstab.learning.predicting import load_grids, predict_grids
     from gridstab.learning.trained import Ensemble
 
@@ -63,7 +66,7 @@ def predict(
     )
     found = predict_grids(model, loaded, sign_invariant)
     if picture is not None:  # first, since it refuses names of other kinds of files
-        save_figure(found.plot(), picture)
+        save_figure(found.plot(), leading_to(picture))
     if out is not None:
         found.write_csv(out)
     summary = summarise_predictions(found)
@@ -71,3 +74,6 @@ def predict(
         typer.echo(json.dumps(summary))
     else:
         print_predictions(summary)
+        single = loaded.dataset is None
+        if single and (remark := remark_on_powers({"case": case, "setting": setting})):
+            say(f"powers: {remark}")

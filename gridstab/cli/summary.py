@@ -1,6 +1,6 @@
 """What a run found: as one dictionary, as a table, and node by node as JSON or CSV."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,7 +127,7 @@ def write_csv(folder: "RunFolder", path: Path) -> int:
     import csv
     import io
 
-    from gnncore.storage import write_text
+    from gnncore.storage import leading_to, write_text
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -139,7 +139,7 @@ def write_csv(folder: "RunFolder", path: Path) -> int:
         rows += len(columns["node"])
         for row in zip(*columns.values(), strict=True):
             writer.writerow([grid["grid"], *row])
-    write_text(path, text.getvalue())
+    write_text(leading_to(path), text.getvalue())
     return rows
 
 
@@ -182,7 +182,30 @@ def print_summary(summary: dict[str, Any]) -> None:
             f"assume {config['imported']['samples']:,} trajectories a node; import with --samples "
             "where you know their number",
         )
+    if (remark := remark_on_powers(config.get("campaign"))) is not None:
+        facts.add_row("powers", remark)
     if summary.get("seconds"):
         rate = summary["trajectories"] / summary["seconds"]
         facts.add_row("rate", f"{rate:,.0f} trajectories/s")
     console.print(facts)
+
+
+def remark_on_powers(campaign: Mapping[str, Any] | None) -> str | None:
+    """What to say of powers that are not those of the user's own grid; None where they are.
+
+    Args:
+        campaign: The configuration, as JSON has it; None for imported labels.
+    """
+    case = None if campaign is None else campaign.get("case")
+    if campaign is None or case is None or campaign.get("setting") == "case":
+        return None
+    suffix = Path(case).suffix.lower()
+    if suffix in (".csv", ".txt"):
+        return "+1 or -1 at random, as a list of lines has none; give them as JSON or GraphML"
+    if case == "texas":
+        return "+1 or -1 at random, as in the published studies"
+    if suffix in ("", ".m"):
+        return (
+            "+1 or -1 at random, as in the published studies; --setting case takes the case's own"
+        )
+    return None

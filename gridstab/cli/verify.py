@@ -35,4 +35,4 @@ def verify(
         say(problem)
     if problems:
         raise typer.Exit(1)
-    typer.echo(f"{run}: {kind} are as they should be")
+    say(f"{run}: {kind} are as they should be")

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
-from gridstab.arguments import at_least, at_most, positive
+from gridstab.arguments import at_least, at_most, positive, shortened
 from gridstab.dynamics.engine import Engine, Perturbations, Trajectories, make_engine, stop_rule
 from gridstab.dynamics.sampling import within_a_turn
 from gridstab.dynamics.settings import LONGEST_HORIZON
@@ -92,7 +92,10 @@ def _broadcast(
     offsets = []
     for name, values in (("dtheta", dtheta), ("domega", domega)):
         try:
-            offset = np.asarray(values, dtype=np.float64)
+            given = np.asanyarray(values)
+            if given.dtype.kind not in "biuf" or isinstance(given, np.ma.MaskedArray):
+                raise TypeError(f"got {shortened(values)}")
+            offset = given.astype(np.float64)
         except (TypeError, ValueError) as error:
             raise InvalidParameterError(f"{name} must be numbers: {error}") from error
         for bad in offset[~np.isfinite(offset)][:1]:

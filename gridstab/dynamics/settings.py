@@ -1,6 +1,8 @@
 """What a simulation of a grid depends on, checked once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+
+import numpy as np
 
 from gridstab.arguments import at_least as at_least
 from gridstab.arguments import at_most, one_of
@@ -61,6 +63,11 @@ class Settings:
     domega_range: float = DOMEGA_RANGE
 
     def __post_init__(self) -> None:
+        # Engines compile for types, and files hold Python's.
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, np.generic):
+                object.__setattr__(self, each.name, value.item())
         at_least("samples", self.samples, 1)
         at_most("samples", self.samples, MOST_SAMPLES)
         at_least("seed", self.seed, 0)

@@ -158,6 +158,7 @@ def simulate_nodes(
     if not (on_progress is None or callable(on_progress)):
         raise InvalidParameterError(f"on_progress must be a function, got {on_progress!r}")
     at_least("first_sample", first_sample, 0)
+    threads = int(threads)
     batch = max(BATCH, BATCH_PER_THREAD * threads) if batch is None else batch
     at_least("batch", batch, 1)
     stages = settings.stages

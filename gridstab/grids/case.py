@@ -1,5 +1,6 @@
 """A power-flow case, whatever file or library it comes from, and the grids made of it."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -7,9 +8,9 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse.csgraph import breadth_first_order, connected_components
 
-from gridstab.errors import CaseError, InvalidParameterError
+from gridstab.errors import CaseError, InvalidParameterError, LeftOutWarning
 from gridstab.grids.power_flow import require_connected
 from gridstab.grids.power_grid import (
     PUBLISHED_COUPLING,
@@ -40,7 +41,8 @@ class Case:
         base_power: Base of the per-unit system [MVA].
         coordinates: Positions of the buses, or None.
         slack: Weights of the buses that take up the mismatch of the case, or None if its
-            generators do in proportion to their output. Shape ``(buses,)``.
+            reference buses do alike. Shape ``(buses,)``.
+        shift: Angles of phase shifters [rad], shape ``(branches,)``, or None without any.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Case:
     base_power: float
     coordinates: Float[np.ndarray, "buses 2"] | None = None
     slack: Float[np.ndarray, " buses"] | None = None
+    shift: Float[np.ndarray, " branches"] | None = None
 
     @property
     def num_buses(self) -> int:
@@ -77,7 +80,32 @@ class Case:
             reactance=self.reactance[inside],
             coordinates=None if self.coordinates is None else self.coordinates[kept],
             slack=None if self.slack is None else self.slack[kept],
+            shift=None if self.shift is None else self.shift[inside],
         )
+
+    @property
+    def num_shifted_loops(self) -> int:
+        """Branches, of a spanning forest left over, around whose loop the angles do not cancel.
+
+        Elsewhere phases can be counted so that no angle is left, and flows are as without them.
+        """
+        if self.shift is None or not self.shift.any():
+            return 0
+        start, end = self.branches.T
+        links = coo_array((np.ones(len(start)), (start, end)), shape=(self.num_buses,) * 2)
+        label = connected_components(links, directed=False)[1]
+        phase = np.zeros(self.num_buses)
+        angle = {}
+        for a, b, shift in zip(start.tolist(), end.tolist(), self.shift.tolist(), strict=True):
+            angle.setdefault((a, b), shift)
+            angle.setdefault((b, a), -shift)
+        for root in np.unique(label, return_index=True)[1].tolist():
+            order, before = breadth_first_order(links, root, directed=False)
+            for node in order[1:].tolist():
+                phase[node] = phase[before[node]] - angle[before[node], node]
+        # By whole turns no flow changes.
+        rest = (phase[start] - phase[end] - self.shift + np.pi) % (2 * np.pi) - np.pi
+        return int((np.abs(rest) > 1e-9).sum())
 
     def lines(self) -> tuple[Int[np.ndarray, "lines 2"], Int[np.ndarray, " branches"]]:
         """Parallel branches merged into sorted lines, and the line of every branch."""
@@ -121,6 +149,13 @@ def grid_of(
 
     if setting == "homogeneous":
         return with_random_power(case.num_buses, seed, build)
+    if case.num_shifted_loops:
+        warnings.warn(
+            f"the angles of {np.count_nonzero(case.shift)} phase shifter(s) of {case.name!r} are "
+            "left out, so that flows within loops differ from those of the case",
+            LeftOutWarning,
+            stacklevel=3,
+        )
     grid = build(_balanced(case), _line_coupling(case, lines, line_of_branch))
     require_connected(grid)
     return grid
@@ -129,7 +164,12 @@ def grid_of(
 def _in_service(case: Case, *, largest_component: bool) -> Case:
     """Without branches from a bus to itself and buses without branch, or only the largest part."""
     between = case.branches[:, 0] != case.branches[:, 1]
-    case = replace(case, branches=case.branches[between], reactance=case.reactance[between])
+    case = replace(
+        case,
+        branches=case.branches[between],
+        reactance=case.reactance[between],
+        shift=None if case.shift is None else case.shift[between],
+    )
     if not len(case.branches):
         raise CaseError(f"{case.name!r} has no branch in service between two buses")
     if not largest_component:
@@ -161,12 +201,13 @@ def _line_coupling(
 def _balanced(case: Case) -> Float[np.ndarray, " buses"]:
     """Generation − load [p.u.] and the share of the mismatch, see :attr:`Case.slack`.
 
-    Where the preferred buses are not part of the grid, the next kind takes its place: generators
-    with an output, then reference buses.
+    Where the preferred buses are not part of the grid, the next kind takes its place: reference
+    buses, as in MATPOWER's own power flow, then generators in proportion to their output.
     """
     power = case.generation - case.demand
     output = np.where(case.has_generator, np.maximum(case.generation, 0), 0)
-    shares = (np.zeros(len(power)) if case.slack is None else case.slack, output, case.is_reference)
+    reference = case.is_reference.astype(float)
+    shares = (np.zeros(len(power)) if case.slack is None else case.slack, reference, output)
     share = next((share for share in shares if share.any()), None)
     if share is None:
         raise CaseError(

@@ -1,6 +1,7 @@
 """Grids of networkx graphs."""
 
-from collections.abc import Hashable
+import numbers
+from collections.abc import Collection, Hashable
 from typing import TYPE_CHECKING, Any
 
 from gridstab.arguments import shortened
@@ -17,22 +18,32 @@ if TYPE_CHECKING:
     import networkx as nx
 
 
-def from_networkx(graph: "nx.Graph") -> PowerGrid:
+KNOWN = {
+    "node": frozenset(["power", "inertia", "damping", "x", "y", "label"]),
+    "edge": frozenset(["coupling"]),
+}
+"""Attributes of nodes and edges that mean something here."""
+
+
+def from_networkx(graph: "nx.Graph", *, ignore: Collection[str] = ()) -> PowerGrid:
     """The grid of a networkx graph; the inverse of :meth:`PowerGrid.to_networkx`.
 
     Nodes keep the order of the graph and need ``power``; ``inertia``, ``damping`` and, on edges,
     ``coupling`` default to the published values. If every node has ``x`` and ``y``, they become
     coordinates. The couplings of parallel edges of a multigraph are added. Numbers may be written
-    as texts, as file formats do.
+    as texts, as file formats do. A number under any other name is refused, for it may be a power or
+    a coupling by another name; texts and the like are left out.
 
     The labels are the attribute ``label`` where every node has one of its own, otherwise the nodes
     themselves.
 
     Args:
         graph: An undirected graph.
+        ignore: Names of attributes to leave out although they are numbers.
 
     Raises:
-        InvalidGridError: The graph is directed, a node has no ``power``, or a value is invalid.
+        InvalidGridError: The graph is directed, a node has no ``power``, a number has another
+            name, or a value is invalid.
     """
     if not callable(getattr(graph, "is_directed", None)):
         raise InvalidGridError(f"graph must be a networkx graph, got {shortened(graph)}")
@@ -42,6 +53,7 @@ def from_networkx(graph: "nx.Graph") -> PowerGrid:
         if not graph.is_multigraph():  # there, both directions of a line would become two lines
             advice = "convert it with to_undirected()"
         raise InvalidGridError(f"{name!r} is a directed graph; {advice}")
+    refuse_other_numbers(graph, ignore)
     for node, data in graph.nodes(data=True):
         if "power" not in data:
             raise InvalidGridError(f"node {node!r} of {name!r} has no attribute 'power'")
@@ -69,6 +81,22 @@ def from_networkx(graph: "nx.Graph") -> PowerGrid:
         name=name,
         labels=_labels(graph),
     )
+
+
+def refuse_other_numbers(graph: "nx.Graph", ignore: Collection[str] = ()) -> None:
+    """Nothing, if all numbers of a graph have a name in :data:`KNOWN` or one to be left out.
+
+    Raises:
+        InvalidGridError: One has not.
+    """
+    for kind, items in (("node", graph.nodes(data=True)), ("edge", graph.edges(data=True))):
+        for *_, data in items:
+            for name in data.keys() - KNOWN[kind] - set(ignore):
+                if isinstance(data[name], numbers.Real) and not isinstance(data[name], bool):
+                    raise InvalidGridError(
+                        f"{kind}s have a number {name!r}, which may mean anything; those known are "
+                        f"{', '.join(sorted(KNOWN[kind]))}: rename it, or remove it"
+                    )
 
 
 def _labels(graph: "nx.Graph") -> list[str]:

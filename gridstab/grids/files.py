@@ -5,13 +5,15 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 
-from gnncore.storage import StorageError, read_bytes, read_json, write_json
-from gridstab.arguments import as_path, instance
+from gnncore.storage import StorageError, leading_to, read_bytes, read_json, write_json
+from gridstab.arguments import as_path, instance, shortened
 from gridstab.errors import CaseError, GridstabError, InvalidGridError
-from gridstab.grids.converters import from_networkx
+from gridstab.grids.converters import from_networkx, refuse_other_numbers
+from gridstab.grids.grid_checks import NUMBER
 from gridstab.grids.line_list import read_line_list
 from gridstab.grids.matpower import load_case
 from gridstab.grids.power_grid import PowerGrid
@@ -44,7 +46,7 @@ def save_grid(grid: PowerGrid, path: str | os.PathLike[str]) -> None:
     if grid.has_own_labels:
         content["labels"] = list(grid.labels)
     try:
-        write_json(path, content)
+        write_json(leading_to(path), content)
     except StorageError as error:
         raise CaseError(str(error)) from error
 
@@ -143,7 +145,10 @@ def _read_graphml(path: Path, seed: int | Sequence[int], given: _Given) -> Power
     if re.search(rb"<!\s*(DOCTYPE|ENTITY)", text.replace(b"\0", b""), re.I):
         raise CaseError(f"{str(path)!r} declares XML entities, which a grid file does not need")
     try:
+        _refuse_what_is_lost(path, text)
         graph = nx.parse_graphml(text.decode())
+    except CaseError:
+        raise
     except Exception as error:
         raise CaseError(f"{str(path)!r} is not readable GraphML ({_one_line(error)})") from error
     if graph.is_directed():
@@ -152,6 +157,7 @@ def _read_graphml(path: Path, seed: int | Sequence[int], given: _Given) -> Power
             "and every line as one edge"
         )
     graph.graph["name"] = path.stem
+    refuse_other_numbers(graph)
     for name, value in given.items():
         if name == "coupling":
             graph = nx.Graph(graph)  # parallel edges are one line
@@ -167,6 +173,35 @@ def _read_graphml(path: Path, seed: int | Sequence[int], given: _Given) -> Power
 
         return with_random_power(len(nodes), seed, build)
     return from_networkx(graph)
+
+
+def _refuse_what_is_lost(path: Path, text: bytes) -> None:
+    """Refuse what the reader of GraphML passes over: further graphs, nodes twice, odd numbers."""
+    root = ElementTree.fromstring(text)
+    graphs = _elements(root, "graph")
+    if len(graphs) > 1:
+        raise CaseError(
+            f"{str(path)!r} holds {len(graphs)} graphs, one within another or beside it"
+        )
+    known: set[str | None] = set()
+    for node in _elements(root, "node"):
+        if node.get("id") in known:
+            raise CaseError(f"{str(path)!r} has the node {shortened(node.get('id'))} twice")
+        known.add(node.get("id"))
+    is_number = {
+        key.get("id")
+        for key in _elements(root, "key")
+        if key.get("attr.type") in ("int", "long", "float", "double")
+    }
+    for data in _elements(root, "data"):
+        value = (data.text or "").strip()
+        if data.get("key") in is_number and not NUMBER.fullmatch(value):
+            raise CaseError(f"{str(path)!r} has {shortened(value)} where a number belongs")
+
+
+def _elements(root: ElementTree.Element, tag: str) -> list[ElementTree.Element]:
+    """All elements of a kind, with or without the namespace."""
+    return [one for one in root.iter() if str(one.tag).rpartition("}")[2] == tag]
 
 
 def _one_line(error: Exception) -> str:

@@ -128,7 +128,11 @@ def checked_labels(labels: Sequence[str], nodes: int) -> tuple[str, ...]:
         InvalidGridError: Not one text a node, or one that is empty, not printable, too long or
             there twice.
     """
-    if isinstance(labels, str) or not isinstance(labels, Sequence | np.ndarray):
+    if (
+        isinstance(labels, str)
+        or not isinstance(labels, Sequence | np.ndarray)
+        or not np.ndim(labels)
+    ):
         raise InvalidGridError(f"labels must be a list of one text a node, got {shortened(labels)}")
     if len(labels) != nodes:
         raise InvalidGridError(f"labels needs one text a node ({nodes}), got {len(labels)}")
@@ -136,7 +140,7 @@ def checked_labels(labels: Sequence[str], nodes: int) -> tuple[str, ...]:
     for node, label in enumerate(labels):
         if not (isinstance(label, str) and label.strip() and label.isprintable()):
             raise InvalidGridError(
-                f"labels must be printable and not empty, got {shortened(label)} at {node}"
+                f"labels must be texts, printable and not empty, got {shortened(label)} at {node}"
             )
         if len(label) > LONGEST_LABEL:
             raise InvalidGridError(

@@ -16,6 +16,7 @@ from gridstab.grids.random_power import with_random_power
 ENDS = (("source", "target"), ("from", "to"), ("from_bus", "to_bus"), ("bus0", "bus1"))
 """Names that the columns of the two nodes may have."""
 
+_BETWEEN = re.compile(r"\s*[,;]\s*|\s+")
 _WHOLE = re.compile(r"\d{1,18}", re.ASCII)
 
 Rows = list[tuple[int, list[str]]]
@@ -94,9 +95,9 @@ def _table(path: Path, text: str) -> tuple[list[str] | None, Rows]:
     if not rows:
         return None, []
     first = _without_comment(rows[0][1])
-    if all(NUMBER.fullmatch(field) for field in re.split(r"[,;\s]+", first)):
+    if all(NUMBER.fullmatch(field) for field in _BETWEEN.split(first)):
         plain = [(number, _without_comment(line)) for number, line in rows]
-        return None, [(number, re.split(r"[,;\s]+", line)) for number, line in plain]
+        return None, [(number, _BETWEEN.split(line)) for number, line in plain]
     separator = next((mark for mark in ",;\t" if mark in first), " ")
     table = [(number, _fields(path, number, line, separator)) for number, line in rows]
     return [name.lower() for name in table[0][1]], table[1:]

@@ -67,9 +67,10 @@ def load_case(
       summed over parallel branches, with the voltages and tap ratios of the file, and P =
       generation − load. Shunts are loads of G_s V², and DC lines (``mpc.dcline``) in service take
       their power at one end and deliver it, less their losses, at the other. Losses of branches
-      are neglected, so the mismatch is shared by the generators in proportion to their output, or
-      taken by the reference buses if there is none. Resistances are ignored, as are angles of
-      phase shifters, which leave the powers as they are but not the flows inside loops.
+      are neglected, so the mismatch is taken by the reference buses, as in MATPOWER's own DC power
+      flow, or shared by the generators in proportion to their output if there are none.
+      Resistances are ignored, as are angles of phase shifters, which leave the powers as they are
+      but not the flows inside loops; a :class:`gridstab.errors.LeftOutWarning` says so.
 
     >>> load_case("case118").num_lines
     179
@@ -197,6 +198,7 @@ class _Reading:
             branches=np.stack(ends, axis=1),
             reactance=self.values("branch", "BR_X")[running] * np.where(tap == 0, 1.0, tap),
             base_power=self.base_power(),
+            shift=np.deg2rad(self.values("branch", "SHIFT")[running]),
         )
         return case.keep(self.numbers("bus", "BUS_TYPE") != _ISOLATED)
 

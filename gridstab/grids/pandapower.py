@@ -142,7 +142,17 @@ def _case(net: Any) -> Case:
         base_power=base,
         coordinates=None if places is None else places[first],
         slack=slack,
+        shift=_shift(line, trafo, impedance),
     )
+
+
+def _shift(*tables: "pd.DataFrame") -> Float[np.ndarray, " branches"]:
+    """Angles of transformers [rad], zero of other branches."""
+    columns = [
+        table["shift_degree"].fillna(0.0) if "shift_degree" in table else np.zeros(len(table))
+        for table in tables
+    ]
+    return np.deg2rad(np.concatenate(columns).astype(np.float64))
 
 
 def _require_rules(net: Any, name: str) -> None:

@@ -250,7 +250,7 @@ def require_connected(grid: PowerGrid) -> None:
         raise DisconnectedGridError(
             f"{grid.name!r} falls into {components} components, the smallest of "
             f"{_nodes(grid, smallest)}; join them, or keep only the largest "
-            "(largest_component)"
+            "(largest_component, of MATPOWER, pandapower and PyPSA cases)"
         )
 
 

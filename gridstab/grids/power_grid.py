@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
-from gridstab.arguments import shortened
+from gridstab.arguments import shortened, whole
 from gridstab.errors import InvalidGridError, InvalidParameterError
 from gridstab.grids import grid_checks as checks
 
@@ -251,7 +251,12 @@ class PowerGrid:
             ) from None
 
     def line_name(self, line: int) -> str:
-        """The labels of both ends of a line, as ``7-12``."""
+        """The labels of both ends of a line, as ``7-12``.
+
+        Raises:
+            InvalidParameterError: No line has that number.
+        """
+        whole("line", line, 0, self.num_lines - 1)
         a, b = self.lines[line]
         return f"{self.labels[a]}-{self.labels[b]}"
 

@@ -129,7 +129,15 @@ def _case(network: Any, snapshot: Any, *, need_values: bool) -> Case:
         base_power=BASE_POWER,
         coordinates=places if np.isfinite(places).all() and places.any() else None,
         slack=balance,
+        shift=np.deg2rad(np.append(np.zeros(len(line)), _phase_shift(transformer))),
     )
+
+
+def _phase_shift(transformer: Any) -> Float[np.ndarray, " transformers"]:
+    """Angles [degrees], of which most networks have none."""
+    if "phase_shift" not in transformer:
+        return np.zeros(len(transformer))
+    return transformer["phase_shift"].fillna(0.0).to_numpy(dtype=np.float64)
 
 
 @dataclass(frozen=True)

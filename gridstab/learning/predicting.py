@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 
-from gnncore.storage import StorageError, read_json, refuse_links, write_text
+from gnncore.storage import StorageError, leading_to, read_json, refuse_links, write_text
 from gridstab.datasets.benchmark import BENCHMARK_SETS
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.run_folder import TIMING
@@ -110,7 +110,7 @@ class Predictions:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(rows[0])
         writer.writerows([_cell(value) for value in row.values()] for row in rows)
-        write_text(path, text.getvalue())
+        write_text(leading_to(path), text.getvalue())
 
     def plot(self) -> Figure:
         """The first grid, coloured by its predictions."""

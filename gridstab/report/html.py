@@ -16,7 +16,7 @@ from importlib.resources import files
 from typing import Any
 
 from gnncore.extras import install_command
-from gnncore.storage import write_text
+from gnncore.storage import leading_to, write_text
 from gridstab.errors import MissingExtraError
 from gridstab.report.content import Report
 from gridstab.report.sections import Picture, Section, sections_of
@@ -34,7 +34,7 @@ def save_report(report: Report, path: str | os.PathLike[str]) -> None:
         MissingExtraError: plotly or jinja2 is not installed.
         StorageError: The file cannot be written.
     """
-    write_text(path, render_html(report))
+    write_text(leading_to(path), render_html(report))
 
 
 def render_html(report: Report) -> str:

@@ -149,3 +149,12 @@ def test_a_removed_installation_leaves_nothing_behind(tmp_path: Path) -> None:
             bytecode.unlink()
         folder.rmdir()  # fails where anything else is left
     shutil.rmtree(site)
+
+
+def test_nothing_is_kept_beside_the_source() -> None:
+    root = Path(__file__).parents[2]
+    sources = [
+        path for name in ("gnncore", "graphwsl", "gridstab") for path in (root / name).rglob("*.py")
+    ]
+    keeping = {path.name for path in sources if "cache=True" in path.read_text(encoding="utf-8")}
+    assert keeping == {"compiled.py"}

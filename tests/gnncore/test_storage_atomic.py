@@ -150,6 +150,28 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
 
 
 @posix
+def test_a_link_that_the_user_names_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_bytes(b"old")
+    (tmp_path / "a").symlink_to("elsewhere")
+    storage.write_bytes(storage.leading_to(tmp_path / "a"), b"new")
+    assert (tmp_path / "elsewhere").read_bytes() == b"new"
+    assert (tmp_path / "a").is_symlink()
+
+
+@posix
+def test_devices_and_pipes_are_never_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading, writing = os.pipe()
+    for path in (pipe, Path(f"/proc/self/fd/{writing}")):
+        with pytest.raises(storage.StorageError, match="it is a device or a pipe"):
+            storage.write_bytes(storage.leading_to(path), b"new")
+    assert pipe.is_fifo()
+    os.close(reading)
+    os.close(writing)
+
+
+@posix
 def test_a_full_disk_leaves_the_old_files(tmp_path: Path) -> None:
     for name in ("bytes", "json", "hdf5", "tensors", "with"):
         (tmp_path / name).write_bytes(b"old")

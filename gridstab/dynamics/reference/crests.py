@@ -1,15 +1,15 @@
 """Largest frequencies between the accepted steps, which may be far apart."""
 
 import numpy as np
-from numba import njit
 
+from gnncore.compiled import compiled
 from gridstab.dynamics.reference.runge_kutta import Workspace
 
 PIECES = 8
 """A step is looked at in so many pieces; a parabola finds the crest between three looks."""
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def highest_crest(workspace: Workspace, step: float, largest: float) -> float:
     """The largest |ω_i| within the last accepted step, or ``largest`` where none exceeds it.
 

@@ -209,6 +209,22 @@ STAY: dict[str, tuple[Wiring, tuple[Tensor, ...]]] = {
         ),
         (SEQUENCE,),
     ),
+    "one direction beside two norms": (
+        lambda m, x: torch.cat(
+            [
+                m.head((x @ torch._weight_norm(m.square[:3], m.vector[:3, None], 0)).relu()),
+                x @ torch._weight_norm(m.square[:3], m.vector[3:, None], 0),
+            ],
+            1,
+        ),
+        (X,),
+    ),
+    "a matrix alone and in a sum": (
+        lambda m, x: torch.cat(
+            [m.head((x @ m.square[:3]).relu()), x @ (m.square[:3] + m.square[3:])], 1
+        ),
+        (X,),
+    ),
     "places of a maximum": (
         lambda m, x: functional.max_pool1d(m.conv(x).relu(), 2, return_indices=True)[1].double(),
         (SEQUENCE,),

@@ -61,7 +61,7 @@ def runs(model: Program) -> bool:
     """Whether a network has weights, and takes all inputs of a shape."""
     try:
         return bool(model.state_dict()) and all(results(model, seed) for seed in range(3))
-    except RuntimeError:
+    except (IndexError, RuntimeError):
         return False
 
 

@@ -58,6 +58,19 @@ def test_networkx_graphs_that_are_no_grids() -> None:
         from_networkx(nx.Graph())
 
 
+def test_numbers_by_another_name_are_refused_unless_ignored() -> None:
+    graph = lattice(2, 2).to_networkx()
+    nx.set_node_attributes(graph, "bus", "kind")  # no number
+    assert from_networkx(graph) == lattice(2, 2)
+    nx.set_edge_attributes(graph, 3.0, "weight")
+    with pytest.raises(InvalidGridError, match=r"edges have a number 'weight'.* are coupling: ren"):
+        from_networkx(graph)
+    nx.set_node_attributes(graph, np.float32(0.4), "D")
+    with pytest.raises(InvalidGridError, match="nodes have a number 'D'"):
+        from_networkx(graph, ignore=["weight"])
+    assert from_networkx(graph, ignore=["weight", "D"]) == lattice(2, 2)
+
+
 def test_nodes_of_networkx_become_labels() -> None:
     graph = nx.Graph()
     graph.add_nodes_from([("Süd", {"power": 1}), (7, {"power": 0}), ((0, 1), {"power": -1})])

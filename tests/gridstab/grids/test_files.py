@@ -114,6 +114,31 @@ def test_graphml_without_powers_draws_them(tmp_path: Path) -> None:
     assert (grid.coupling == 9).all()
 
 
+@pytest.mark.parametrize(
+    ("text", "replacement", "reason"),
+    [
+        ('<node id="b">', '<node id="a">', "has the node 'a' twice"),
+        ("</graph>", '<node id="z"><graph edgedefault="undirected"/></node></graph>', "2 graphs"),
+        ("</graph>", '</graph><graph edgedefault="undirected"/>', "holds 2 graphs"),
+        (">1.0<", ">1_0<", "has '1_0' where a number belongs"),
+        (">1.0<", ">nan<", "has 'nan' where a number belongs"),
+        ('attr.name="power"', 'attr.name="P"', "nodes have a number 'P', which may mean anyth"),
+    ],
+)
+def test_what_graphml_says_is_not_passed_over(
+    tmp_path: Path, text: str, replacement: str, reason: str
+) -> None:
+    graph = nx.path_graph(["a", "b"])
+    nx.set_node_attributes(graph, {"a": 1.0, "b": -1.0}, "power")
+    nx.write_graphml(graph, tmp_path / "grid.graphml")
+    content = (tmp_path / "grid.graphml").read_text(encoding="utf-8")
+    assert load_grid(tmp_path / "grid.graphml").power.tolist() == [1, -1]
+    assert text in content
+    (tmp_path / "grid.graphml").write_text(content.replace(text, replacement, 1), "utf-8")
+    with pytest.raises(CaseError, match=reason):
+        load_grid(tmp_path / "grid.graphml")
+
+
 def test_graphml_with_some_powers_is_refused(tmp_path: Path) -> None:
     graph = nx.cycle_graph(4)
     graph.nodes[0]["power"] = 1.0
@@ -254,7 +279,7 @@ def test_what_pandas_writes_is_read_as_it_was(tmp_path: Path, how: dict[str, obj
         ("source,target\n1,nan\n", r"row 2 of .* has the node 'nan'"),
         ("source,target\n\n1,\n", r"row 3 of .* has the node ''"),
         ("source,target\nBus #1,Bus 2\n", r"row 2 of .* has a # within"),
-        ("source,target\na\x00,b\n", "labels must be printable|is no row"),
+        ("source,target\na\x00,b\n", "labels must be texts, printable|is no row"),
         ('source,target\n"a\nb",c\n', "row 2 of .* is no row of a table"),
         ("0,99999999999999999999\n", "row 1 of .* has the node '99999999999999999999'"),
         ("source,target,coupling\n0,1,x\n", "row 2 of .* has the coupling 'x', no number"),

@@ -15,6 +15,7 @@ from gridstab.errors import (
     CaseError,
     DisconnectedGridError,
     GridstabError,
+    LeftOutWarning,
     NoOperatingPointError,
 )
 from gridstab.grids.matpower import case_names, find_case, read_case
@@ -71,11 +72,31 @@ def test_the_case_setting_by_hand(tmp_path: Path) -> None:
     # Nodes 0, 1, 2 are buses 20, 10, 30.
     assert grid.lines.tolist() == [[0, 1], [0, 2]]
     np.testing.assert_allclose(grid.coupling, [0.5 * (1 / 0.1 + 1 / 0.4), 0.5 / (0.2 * 0.5)])
-    # 30 MW too much are taken from the generators at 120 and 60 MW in that proportion.
-    np.testing.assert_allclose(grid.power, [-1.0, (120 - 20 - 50) / 100, (60 - 10) / 100])
+    # The reference bus, 10, takes the 30 MW that are too much.
+    np.testing.assert_allclose(grid.power, [-1.0, (120 - 30 - 50) / 100, 60 / 100])
     assert (grid.damping == 0.3).all()
     assert (grid.inertia == 2.0).all()
     operating_point(grid)
+
+
+def test_without_a_reference_bus_generators_balance_by_their_output(tmp_path: Path) -> None:
+    grid = load_case(write(tmp_path, SMALL.replace("10 3  50", "10 2  50")), setting="case")
+    np.testing.assert_allclose(grid.power, [-1.0, (120 - 20 - 50) / 100, (60 - 10) / 100])
+
+
+def test_angles_that_matter_are_said_to_be_left_out(tmp_path: Path) -> None:
+    def text(first: float, second: float) -> str:
+        return SMALL.replace(
+            "10 20 0 0.1 0 0 0 0 0   0 1", f"10 20 0 0.1 0 0 0 0 0 {first} 1"
+        ).replace("20 10 0 0.4 0 0 0 0 0   0 1", f"20 10 0 0.4 0 0 0 0 0 {second} 1")
+
+    plain = load_case(write(tmp_path, SMALL), setting="case")
+    # Two branches side by side, in opposite directions: their angles cancel, or turn in the loop.
+    assert load_case(write(tmp_path, text(30, -30)), setting="case") == plain
+    assert load_case(write(tmp_path, text(330, 30)), setting="case") == plain
+    with pytest.warns(LeftOutWarning, match=r"angles of 2 phase shifter\(s\) of 'small' are left"):
+        assert load_case(write(tmp_path, text(30, 30)), setting="case") == plain
+    load_case(write(tmp_path, text(30, 30)))  # topology alone
 
 
 def test_without_output_the_reference_bus_balances(tmp_path: Path) -> None:
@@ -189,9 +210,11 @@ def test_powers_and_flows_are_those_of_a_dc_power_flow(name: str) -> None:
     for label, generation in gen[:, :2]:
         output[number[label]] += generation
     power += output
-    power -= power.sum() * output.clip(0) / output.clip(0).sum()
+    power[bus[:, 1] == 3] -= power.sum()  # of the one reference bus
     power /= float(frames.baseMVA)
-    grid = load_case(name, setting="case")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LeftOutWarning)  # angles, also left out here
+        grid = load_case(name, setting="case")
     assert grid.labels == tuple(f"{label:.0f}" for label in bus[:, BUS_I])
     np.testing.assert_allclose(grid.power, power, atol=1e-12)
     assert abs(grid.power.sum()) < 1e-10
