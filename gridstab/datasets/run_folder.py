@@ -20,9 +20,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 import gridstab
+from gnncore.configuration import Configuration
 from gnncore.storage import (
     LOCK_NAME,
     MANIFEST_NAME,
@@ -37,7 +36,7 @@ from gnncore.storage import (
     write_json,
 )
 from gridstab.arguments import as_path
-from gridstab.datasets.campaign import Campaign, one_line
+from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.grid_file import read_labels, read_result
 from gridstab.datasets.grid_source import GridSource
 from gridstab.datasets.labelled_grid import LabelledGrid
@@ -55,7 +54,7 @@ _CONFIG = "config.json"
 _GRID_NAME = re.compile(r"grids/([0-9]{5,12})\.h5", re.ASCII)
 
 
-class Imported(BaseModel):
+class Imported(Configuration):
     """Where imported labels come from.
 
     Attributes:
@@ -66,7 +65,7 @@ class Imported(BaseModel):
             the published data; None in folders of versions that did not record it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    error_class = RunFolderError
 
     layout: str
     samples: int
@@ -74,7 +73,7 @@ class Imported(BaseModel):
     samples_assumed: bool | None = None
 
 
-class RunConfig(BaseModel):
+class RunConfig(Configuration):
     """What ``config.json`` holds: a campaign or the origin of imported labels.
 
     Attributes:
@@ -85,7 +84,7 @@ class RunConfig(BaseModel):
         imported: Where the labels come from, if they were not simulated.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    error_class = RunFolderError
 
     format: Literal[1] = 1
     code_version: str = gridstab.__version__
@@ -136,13 +135,15 @@ class RunFolder:
             refuse_links(path, _CONFIG, MANIFEST_NAME, "grids", "parts", "seals")
             if not (path / _CONFIG).is_file():
                 raise RunFolderError(f"{str(path)!r} is no run folder: it has no {_CONFIG}")
-            return cls(path, RunConfig.model_validate(read_json(path / _CONFIG)))
-        except ValidationError as error:
-            raise RunFolderError(
-                f"{str(path)!r} is no run folder of this version: in config.json, {one_line(error)}"
-            ) from error
+            values = read_json(path / _CONFIG)
         except StorageError as error:
             raise RunFolderError(f"{str(path)!r} is no run folder: {error}") from error
+        try:
+            return cls(path, RunConfig.parse(values))
+        except RunFolderError as error:
+            raise RunFolderError(
+                f"{str(path)!r} is no run folder of this version: in config.json, {error}"
+            ) from error
 
     @classmethod
     def check(cls, path: str | Path, config: RunConfig, *, resume: bool) -> None:

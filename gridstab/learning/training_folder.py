@@ -20,10 +20,10 @@ import warnings
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 import gridstab
-from gnncore.errors import GnncoreError
+from gnncore.configuration import Configuration
 from gnncore.models import ModelSpecification
 from gnncore.storage import (
     LOCK_NAME,
@@ -59,11 +59,7 @@ _FREE = {
 }
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-
-class DataOrigin(_Frozen):
+class DataOrigin(Configuration):
     """The data of a training.
 
     Attributes:
@@ -72,12 +68,14 @@ class DataOrigin(_Frozen):
         content: SHA-256 of features and labels by split.
     """
 
+    error_class = RunFolderError
+
     name: str
     grids: dict[str, int]
     content: dict[str, str]
 
 
-class TrainingConfig(_Frozen):
+class TrainingConfig(Configuration):
     """What ``config.json`` holds.
 
     Attributes:
@@ -94,6 +92,8 @@ class TrainingConfig(_Frozen):
         clip: Share of the training values in either tail beyond which features are cut off.
         data: On what.
     """
+
+    error_class = RunFolderError
 
     kind: Literal["gridstab.training"] = "gridstab.training"
     format: Literal[1] = 1
@@ -133,12 +133,13 @@ def read_config(path: str | Path) -> TrainingConfig:
         values = read_json(path / CONFIG)
         if not isinstance(values, dict) or values.get("kind") != "gridstab.training":
             raise RunFolderError(f"{str(path)!r} is no training folder; gridstab train makes one")
-        return TrainingConfig.model_validate(values)
     except StorageError as error:
         raise RunFolderError(f"{str(path)!r} is no training folder: {error}") from error
-    except (ValidationError, GnncoreError) as error:
+    try:
+        return TrainingConfig.parse(values)
+    except RunFolderError as error:
         raise RunFolderError(
-            f"{str(path)!r} is no training folder of this version: {_first_line(error)}"
+            f"{str(path)!r} is no training folder of this version: in {CONFIG}, {error}"
         ) from error
 
 
@@ -282,11 +283,3 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def _interest(name: str) -> tuple[bool, str]:
     """What the user chose comes before what follows from it."""
     return name.startswith(("specification.", "data.content")), name
-
-
-def _first_line(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    problem = error.errors()[0]
-    where = ".".join(map(str, problem["loc"]))
-    return f"in {CONFIG}, {where}: {problem['msg']}"
