@@ -32,7 +32,7 @@ def unknown(
         more: What follows the list.
     """
     names = list(known)
-    shown = repr(within + name[:_LONGEST] if isinstance(name, str) else name)
+    shown = repr(within + name[:_LONGEST]) if isinstance(name, str) else repr(name)[:_LONGEST]
     meant = nearest(name, names) if isinstance(name, str) else None
     if meant is None:
         return f"unknown {what} {shown}; {listing} {', '.join(names) or 'none'}{more}"
