@@ -13,7 +13,6 @@ checksum first; symbolic links within the folder are not followed.
 
 import hashlib
 import re
-import shutil
 import warnings
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -28,9 +27,11 @@ from gnncore.storage import (
     CorruptFileError,
     Manifest,
     StorageError,
+    WorkFolder,
+    WorkKind,
+    first_difference,
     is_leftover,
     make_folder,
-    read_json,
     refuse_links,
     write_bytes,
     write_json,
@@ -52,6 +53,17 @@ NOT_PROMISED = (MANIFEST_NAME, LOCK_NAME, TIMING, "*.png", "*.svg", "*.html")
 
 _CONFIG = "config.json"
 _GRID_NAME = re.compile(r"grids/([0-9]{5,12})\.h5", re.ASCII)
+
+KIND = WorkKind(
+    what="run",
+    title="run folder",
+    configuration=_CONFIG,
+    error_class=RunFolderError,
+    beginnings=("grids", "seals"),
+    elsewhere="choose another folder with --out",
+    go_on="add --resume to continue it",
+)
+"""How the folders of runs are claimed, resumed and refused."""
 
 
 class Imported(Configuration):
@@ -106,11 +118,7 @@ class RunConfig(Configuration):
 
     def difference(self, other: "RunConfig") -> str | None:
         """The first setting in which another configuration differs, in words."""
-        mine, theirs = _flat(self), _flat(other)
-        for name in sorted(mine.keys() | theirs.keys()):
-            if mine.get(name) != theirs.get(name):
-                return f"{name} is {mine.get(name)!r} there and {theirs.get(name)!r} here"
-        return None
+        return first_difference(_flat(self), _flat(other))
 
 
 class RunFolder:
@@ -119,6 +127,7 @@ class RunFolder:
     def __init__(self, path: Path, config: RunConfig) -> None:
         self.path = path
         self.config = config
+        self.work = WorkFolder(path, KIND)
         self.seals = Seals(path, config.content_hash)
 
     @classmethod
@@ -128,22 +137,9 @@ class RunFolder:
         Raises:
             RunFolderError: There is none, or it was not made by this program.
         """
-        path = as_path("path", path)
-        if not path.is_dir():
-            raise RunFolderError(f"{str(path)!r} is no folder; give the folder of a run")
-        try:
-            refuse_links(path, _CONFIG, MANIFEST_NAME, "grids", "parts", "seals")
-            if not (path / _CONFIG).is_file():
-                raise RunFolderError(f"{str(path)!r} is no run folder: it has no {_CONFIG}")
-            values = read_json(path / _CONFIG)
-        except StorageError as error:
-            raise RunFolderError(f"{str(path)!r} is no run folder: {error}") from error
-        try:
-            return cls(path, RunConfig.parse(values))
-        except RunFolderError as error:
-            raise RunFolderError(
-                f"{str(path)!r} is no run folder of this version: in config.json, {error}"
-            ) from error
+        work = WorkFolder(as_path("path", path), KIND)
+        links = (MANIFEST_NAME, "grids", "parts", "seals")
+        return cls(work.path, work.configuration(RunConfig.parse, *links))
 
     @classmethod
     def check(cls, path: str | Path, config: RunConfig, *, resume: bool) -> None:
@@ -155,20 +151,8 @@ class RunFolder:
             RunFolderError: Something foreign is there, a run with another configuration, or one
                 with this configuration that is not to be resumed.
         """
-        path = Path(path)
-        if _is_blank(path):
-            return
-        there = cls.open(path)
-        difference = there.config.difference(config)
-        if difference is not None:
-            raise RunFolderError(
-                f"{str(path)!r} holds another run: {difference}; choose another folder with --out"
-            )
-        if not resume:
-            state = "complete" if there.is_complete else "unfinished"
-            raise RunFolderError(
-                f"{str(path)!r} holds this run already ({state}); add --resume to continue it"
-            )
+        work = WorkFolder(Path(path), KIND)
+        work.look(lambda: cls.open(path).config.difference(config), resume=resume)
 
     @classmethod
     def create(cls, path: str | Path, config: RunConfig) -> "RunFolder":
@@ -198,7 +182,7 @@ class RunFolder:
     @property
     def is_complete(self) -> bool:
         """Whether all grids are there and the manifest was written."""
-        return (self.path / MANIFEST_NAME).is_file()
+        return self.work.is_complete
 
     @property
     def num_grids(self) -> int:
@@ -350,12 +334,8 @@ class RunFolder:
         Raises:
             StorageError: The folder is read-only.
         """
-        try:
-            if self.parts.exists():
-                shutil.rmtree(self.parts)
-        except OSError as error:
-            raise StorageError.because("remove", self.parts, error) from error
-        self.seals.remove()
+        self.work.remove("parts")
+        self.work.remove("seals")
 
 
 def _ids(names: Iterable[str]) -> dict[int, str]:
@@ -366,19 +346,6 @@ def _ids(names: Iterable[str]) -> dict[int, str]:
         if match and name == f"grids/{int(match[1]):05d}.h5":
             found[int(match[1])] = name
     return found
-
-
-def _is_blank(path: Path) -> bool:
-    if not path.exists():
-        return True
-
-    def ours(entry: Path) -> bool:
-        """Left behind by a run that was killed before its configuration was written."""
-        if entry.name in ("grids", "seals") and not entry.is_symlink():
-            return entry.is_dir() and not any(entry.iterdir())
-        return entry.name == LOCK_NAME or is_leftover(entry.name)
-
-    return path.is_dir() and all(map(ours, path.iterdir()))
 
 
 def _flat(config: RunConfig) -> dict[str, object]:

@@ -31,9 +31,10 @@ from gnncore.storage import (
     Manifest,
     RecomputedWarning,
     StorageError,
-    is_leftover,
+    WorkFolder,
+    WorkKind,
+    first_difference,
     read_json,
-    refuse_links,
 )
 from gnncore.training import TrainingSettings
 from gridstab.errors import RunFolderError
@@ -46,6 +47,18 @@ RANGE = "range.json"
 HISTORY, CURVE, MODEL, CHECKPOINT = "history.jsonl", "learning_curve.png", "model", "checkpoint"
 USED = (CONFIG, NORMALISATION, METRICS, f"{MODEL}/config.json", f"{MODEL}/model.safetensors")
 """What a trained model is made of."""
+
+KIND = WorkKind(
+    what="training",
+    title="training folder",
+    configuration=CONFIG,
+    error_class=RunFolderError,
+    tag="gridstab.training",
+    made_by="gridstab train",
+    elsewhere="choose another folder with --out",
+    go_on="add --resume to continue it",
+)
+"""How the folders of trainings are claimed, resumed and refused."""
 
 _ALL = (*USED, RANGE, f"{MODEL}/README.md", HISTORY, CURVE)
 
@@ -111,10 +124,8 @@ class TrainingConfig(Configuration):
     def difference(self, other: "TrainingConfig") -> str | None:
         """The first value in which another configuration differs, in words."""
         mine, theirs = (_flat(config.model_dump(mode="json")) for config in (self, other))
-        for name in sorted((mine.keys() | theirs.keys()) - _FREE, key=_interest):
-            if mine.get(name) != theirs.get(name):
-                return f"{name} is {mine.get(name)!r} there and {theirs.get(name)!r} here"
-        return None
+        names = sorted((mine.keys() | theirs.keys()) - _FREE, key=_interest)
+        return first_difference(mine, theirs, names)
 
 
 def read_config(path: str | Path) -> TrainingConfig:
@@ -123,24 +134,8 @@ def read_config(path: str | Path) -> TrainingConfig:
     Raises:
         RunFolderError: There is no training folder at ``path``, or its configuration is damaged.
     """
-    path = Path(path)
-    if not path.is_dir():
-        raise RunFolderError(f"{str(path)!r} is no folder; give the folder of a training")
-    try:
-        refuse_links(path, MANIFEST_NAME, CHECKPOINT, f"{CHECKPOINT}/checkpoint.safetensors", *_ALL)
-        if not (path / CONFIG).is_file():
-            raise RunFolderError(f"{str(path)!r} is no training folder: it has no {CONFIG}")
-        values = read_json(path / CONFIG)
-        if not isinstance(values, dict) or values.get("kind") != "gridstab.training":
-            raise RunFolderError(f"{str(path)!r} is no training folder; gridstab train makes one")
-    except StorageError as error:
-        raise RunFolderError(f"{str(path)!r} is no training folder: {error}") from error
-    try:
-        return TrainingConfig.parse(values)
-    except RunFolderError as error:
-        raise RunFolderError(
-            f"{str(path)!r} is no training folder of this version: in {CONFIG}, {error}"
-        ) from error
+    links = (MANIFEST_NAME, CHECKPOINT, f"{CHECKPOINT}/checkpoint.safetensors", *_ALL)
+    return WorkFolder(Path(path), KIND).configuration(TrainingConfig.parse, *links)
 
 
 def read_normalisation(path: Path) -> Normalisation:
@@ -178,7 +173,7 @@ def read_range(path: Path) -> KnownRange | None:
 
 def is_complete(path: Path) -> bool:
     """Whether the training came to its end."""
-    return (path / MANIFEST_NAME).is_file()
+    return WorkFolder(path, KIND).is_complete
 
 
 def check_folder(path: Path, config: TrainingConfig, *, resume: bool) -> None:
@@ -190,18 +185,7 @@ def check_folder(path: Path, config: TrainingConfig, *, resume: bool) -> None:
         RunFolderError: Something foreign is there, a training with another configuration, or one
             with this configuration that is not to be resumed.
     """
-    if not path.exists() or (path.is_dir() and all(map(_is_blank, path.iterdir()))):
-        return
-    difference = read_config(path).difference(config)
-    if difference is not None:
-        raise RunFolderError(
-            f"{str(path)!r} holds another training: {difference}; choose another folder with --out"
-        )
-    if not resume:
-        state = "complete" if is_complete(path) else "unfinished"
-        raise RunFolderError(
-            f"{str(path)!r} holds this training already ({state}); add --resume to continue it"
-        )
+    WorkFolder(path, KIND).look(lambda: read_config(path).difference(config), resume=resume)
 
 
 def require_whole(path: Path, *names: str) -> None:
@@ -228,26 +212,19 @@ def reopen_if_damaged(path: Path) -> bool:
         RunFolderError: The configuration is not the one of the manifest.
         StorageError: The folder cannot be read or written.
     """
-    try:
-        problems = [p for p in Manifest.read(path).verify() if p.kind != "unexpected"]
-        texts = [problem.text for problem in problems]
-    except StorageError as error:
-        problems, texts = [], [str(error)]
+    work = WorkFolder(path, KIND)
+    problems = [problem for problem in work.damage() if problem.kind != "unexpected"]
     if any(problem.path == CONFIG for problem in problems):
         raise RunFolderError(
             f"{str(path)!r} mixes two trainings or is damaged: {CONFIG} is not the one of its "
             "manifest; restore it, or train in another folder"
         )
-    if not texts:
+    if not problems:
         _remove_checkpoint(path)
         return False
-    try:
-        (path / MANIFEST_NAME).unlink()
-    except OSError as error:
-        raise StorageError.because("reopen", path, error) from error
-    warnings.warn(
-        f"{str(path)!r} is trained again: {'; '.join(texts)}", RecomputedWarning, stacklevel=3
-    )
+    work.reopen()
+    texts = "; ".join(problem.text for problem in problems)
+    warnings.warn(f"{str(path)!r} is trained again: {texts}", RecomputedWarning, stacklevel=3)
     return True
 
 
@@ -264,11 +241,6 @@ def finish(path: Path) -> None:
 
 def _remove_checkpoint(path: Path) -> None:
     shutil.rmtree(path / CHECKPOINT, ignore_errors=True)
-
-
-def _is_blank(entry: Path) -> bool:
-    """Left behind by a training that was killed before its configuration was written."""
-    return entry.name == LOCK_NAME or is_leftover(entry.name)
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
