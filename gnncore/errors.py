@@ -14,4 +14,11 @@ class TrainingError(GnncoreError):
 
 
 class CheckpointError(GnncoreError):
-    """A checkpoint that is damaged, foreign, or of another model."""
+    """A checkpoint, the state of a training, that is damaged, foreign, or of another training."""
+
+
+class SavedModelError(CheckpointError):
+    """A model on disk that is damaged, foreign, or another than what was asked for.
+
+    It was raised as a :class:`CheckpointError`, from which it derives for one version more.
+    """

@@ -1,6 +1,7 @@
 """Where modules and names of graphwsl were in version 0.1, see :mod:`gnncore.moved`."""
 
 MODULES = {
+    "graphwsl.work_folder": "gnncore.storage.work_folder",
     "graphwsl.properties.population": "graphwsl.populations.population",
     "graphwsl.properties.splits": "graphwsl.populations.splits",
     "graphwsl.properties.targets": "graphwsl.populations.targets",

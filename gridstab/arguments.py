@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gnncore.names import unknown
 from gridstab.errors import InvalidParameterError
 
 MOST_NODES = 10**7
@@ -74,9 +75,7 @@ def ascending(name: str, value: Any) -> tuple[float, float]:
 def one_of(name: str, value: Any, choices: Collection[str]) -> None:
     """Refuse a value that is none of some texts."""
     if not (isinstance(value, str) and value in choices):
-        raise InvalidParameterError(
-            f"unknown {name} {shortened(value)}; choose one of {', '.join(choices)}"
-        )
+        raise InvalidParameterError(unknown(name, value, choices))
 
 
 def instance(name: str, value: Any, kind: type, advice: str) -> None:

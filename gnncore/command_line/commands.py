@@ -4,7 +4,7 @@ import errno
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from itertools import pairwise
@@ -31,16 +31,15 @@ class Commands(TyperGroup):
     written. 1: the machine failed (disk full, file damaged), or a training diverged. 130:
     interrupted.
 
-    A program derives from it and sets both attributes.
+    :func:`gnncore.command_line.program.make_program` derives from it and sets both attributes.
 
     Attributes:
         program: The name that errors begin with.
-        user_error: Imports the base of the errors that the program's users cause; only called
-            after an error, because a run without one needs no import.
+        user_error: Base of the errors that the program's users cause.
     """
 
     program: str
-    user_error: Callable[[], type[Exception]]
+    user_error: type[Exception]
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
         """Run, and exit with the code."""
@@ -67,7 +66,7 @@ class Commands(TyperGroup):
                 code = self._fail(str(error), 2)
             elif isinstance(error, StorageError | TrainingError):
                 code = self._fail(str(error), 1)
-            elif isinstance(error, (GnncoreError, type(self).user_error())):
+            elif isinstance(error, (GnncoreError, self.user_error)):
                 code = self._fail(str(error), 2)
             elif isinstance(error, OSError) and error.strerror:
                 if _is_of_output(error):

@@ -13,7 +13,12 @@ def echo_json(value: Any) -> None:
     Args:
         value: Mappings, sequences, text, numbers, None.
     """
-    typer.echo(json.dumps(_finite(value), allow_nan=False))
+    typer.echo(to_json(value))
+
+
+def to_json(value: Any) -> str:
+    """The text that :func:`echo_json` prints."""
+    return json.dumps(_finite(value), allow_nan=False)
 
 
 def _finite(value: Any) -> Any:

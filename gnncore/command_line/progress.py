@@ -1,9 +1,10 @@
-"""A progress bar on stderr for people, a plain line now and then for log files."""
+"""How far work has come, on stderr: a bar for people, a plain line now and then for log files."""
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import typer
 
@@ -12,9 +13,25 @@ from gnncore.command_line.heartbeat import spoke
 SECONDS_PER_LINE = 10.0
 
 
+class ShowProgress(Protocol):
+    """Is told how far the work has come."""
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Show it.
+
+        Args:
+            done: Units that are done.
+            total: All units.
+            note: What else there is to say, as ``epoch 3, r2 0.71``; stays until another is given.
+        """
+        ...
+
+
 @contextmanager
-def work_progress(unit: str, *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+def work_progress(unit: str, *, quiet: bool) -> Iterator[ShowProgress | None]:
     """Gives what is to be called with the units that are done and the total of them.
+
+    What is done at the first call was there before; it does not count for the rate.
 
     Args:
         unit: What is counted, in the plural.
@@ -26,8 +43,8 @@ def work_progress(unit: str, *, quiet: bool) -> Iterator[Callable[[int, int], No
     from rich.console import Console
 
     console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _plain_lines(unit)
+    if not (console.is_terminal or console.is_jupyter):
+        yield _Lines(unit)
         return
     from rich.progress import (
         BarColumn,
@@ -40,17 +57,20 @@ def work_progress(unit: str, *, quiet: bool) -> Iterator[Callable[[int, int], No
     columns = (
         BarColumn(),
         TaskProgressColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True, refresh_per_second=4) as progress:
-        task = progress.add_task(unit, total=None, rate="")
+        task = progress.add_task(unit, total=None, rate="", note="")
         meter = _Meter()
 
-        def show(stored: int, total: int) -> None:
+        def show(done: int, total: int, note: str = "") -> None:
             spoke()
-            rate = meter.rate(stored)
-            progress.update(task, completed=stored, total=total, rate=f"{rate:,.0f} {unit}/s")
+            rate = f"{meter.rate(done):,.0f} {unit}/s"
+            progress.update(task, completed=done, total=total, rate=rate)
+            if note:
+                progress.update(task, note=note)
 
         yield show
 
@@ -62,24 +82,25 @@ class _Meter:
         self.start = time.monotonic()
         self.first: int | None = None
 
-    def rate(self, stored: int) -> float:
+    def rate(self, done: int) -> float:
         if self.first is None:
-            self.first = stored
-        return (stored - self.first) / max(time.monotonic() - self.start, 1e-9)
+            self.first = done
+        return (done - self.first) / max(time.monotonic() - self.start, 1e-9)
 
 
-def _plain_lines(unit: str) -> Callable[[int, int], None]:
-    meter = _Meter()
-    latest = time.monotonic()
+class _Lines:
+    def __init__(self, unit: str) -> None:
+        self.unit, self.note = unit, ""
+        self.meter = _Meter()
+        self.latest = time.monotonic()
 
-    def show(stored: int, total: int) -> None:
-        nonlocal latest
-        rate = meter.rate(stored)
-        if time.monotonic() - latest < SECONDS_PER_LINE:
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        rate = self.meter.rate(done)
+        self.note = note or self.note
+        if time.monotonic() - self.latest < SECONDS_PER_LINE:
             return
-        latest = time.monotonic()
+        self.latest = time.monotonic()
         spoke()
-        left = f", {(total - stored) / rate:,.0f} s left" if rate > 0 else ""
-        typer.echo(f"{stored:,} of {total:,} {unit}, {rate:,.0f} per second{left}", file=sys.stderr)
-
-    return show
+        where = self.note or f"{done:,} of {total:,} {self.unit}"
+        left = f", {(total - done) / rate:,.0f} s left" if rate > 0 else ""
+        typer.echo(f"{where}, {rate:,.0f} {self.unit} per second{left}", file=sys.stderr)

@@ -3,12 +3,12 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeVar
 
 from gnncore.errors import SpecificationError
 from gnncore.layers.layer import GraphLayer
 from gnncore.layers.templates import keep_templates_in_memory
+from gnncore.registry import Registry
 
 Build = TypeVar("Build", bound=Callable[..., GraphLayer])
 
@@ -36,7 +36,13 @@ class LayerFactory:
         return layer
 
 
-LAYERS: dict[str, LayerFactory] = {}
+LAYERS: Registry[LayerFactory] = Registry(
+    "layer",
+    SpecificationError,
+    listing="the layers are",
+    more=", and those that a module of your own registers once it is imported "
+    "(--import in commands)",
+)
 """All layers by name; importing :mod:`gnncore.layers` fills it."""
 
 
@@ -54,12 +60,9 @@ def register_layer(
     """
 
     def register(build: Build) -> Build:
-        known = LAYERS.get(name)
-        # The same definition may come again, as when a notebook cell is run twice.
-        if known is not None and _place(known.build) != _place(build):
-            raise SpecificationError(f"layer {name!r} is already {_place(known.build)}")
         names = tuple(inspect.signature(build).parameters) if options is None else options
-        LAYERS[name] = LayerFactory(build, tuple(n for n in names if n not in _CHANNELS))
+        factory = LayerFactory(build, tuple(n for n in names if n not in _CHANNELS))
+        LAYERS.add(name, factory, defined=build)
         return build
 
     return register
@@ -82,12 +85,7 @@ def make_layer(
         SpecificationError: An unknown layer, an option that it does not have, or values that do
             not fit the layer or each other.
     """
-    if name not in LAYERS:
-        raise SpecificationError(
-            f"unknown layer {name!r}; the layers are {', '.join(sorted(LAYERS))}, and those that a "
-            "module of your own registers once it is imported (--import in commands)"
-        )
-    factory = LAYERS[name]
+    factory = LAYERS.find(name)
     edge_channels = with_edge_dim(edge_channels, options.pop("edge_dim", None))
     for option in options:
         if option not in factory.options:
@@ -135,8 +133,3 @@ def with_edge_dim(edge_channels: int, edge_dim: int | None) -> int:
             f"edge_dim {edge_dim} and edge_channels {edge_channels} mean the same; give one"
         )
     return edge_dim
-
-
-def _place(build: Callable[..., GraphLayer]) -> str:
-    build = build.func if isinstance(build, partial) else build
-    return f"{build.__module__}.{build.__qualname__}"

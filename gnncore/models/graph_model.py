@@ -9,19 +9,19 @@ from huggingface_hub import PyTorchModelHubMixin
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from gnncore.errors import CheckpointError, SpecificationError
+from gnncore.errors import SavedModelError, SpecificationError
 from gnncore.models.block import Block
-from gnncore.models.checkpoint import (
-    MODEL_CARD,
-    WEIGHTS_NAME,
-    find_checkpoint,
-    read_checkpoint,
-    require_same,
-    require_sealed,
-    write_checkpoint,
-)
 from gnncore.models.encode import encode
 from gnncore.models.parts import make_head, make_pooling, reset_all
+from gnncore.models.saved_model import (
+    MODEL_CARD,
+    WEIGHTS_NAME,
+    find_model,
+    read_model,
+    require_same,
+    require_sealed,
+    write_model,
+)
 from gnncore.models.specification import ModelSpecification
 from gnncore.storage import make_folder, write_text
 
@@ -187,12 +187,12 @@ class GraphModel(
             The address of the commit, if there is one.
 
         Raises:
-            CheckpointError: Weights of a type that NumPy lacks, such as bfloat16.
+            SavedModelError: Weights of a type that NumPy lacks, such as bfloat16.
             StorageError: The disk is full, the folder read-only, and the like.
         """
         folder = Path(save_directory)
         make_folder(folder)
-        write_checkpoint(folder, self.specification, self.state_dict())
+        write_model(folder, self.specification, self.state_dict())
         if not (folder / "README.md").exists():
             write_text(
                 folder / "README.md", str(self.generate_model_card(**model_card_kwargs or {}))
@@ -222,15 +222,15 @@ class GraphModel(
                 ``token``, ``cache_dir`` or ``local_files_only``.
 
         Raises:
-            CheckpointError: Nothing there, a damaged file, a changed number, or weights of another
+            SavedModelError: Nothing there, a damaged file, a changed number, or weights of another
                 model.
         """
-        folder = find_checkpoint(pretrained_model_name_or_path, **hub_options)
-        specification, state = read_checkpoint(folder)
+        folder = find_model(pretrained_model_name_or_path, **hub_options)
+        specification, state = read_model(folder)
         try:
             model = cls(specification)
         except SpecificationError as error:
-            raise CheckpointError(f"{str(folder)!r} specifies no model: {error}") from error
+            raise SavedModelError(f"{str(folder)!r} specifies no model: {error}") from error
         require_same(model.state_dict(), state, folder / WEIGHTS_NAME)
         require_sealed(folder, specification, state)
         model.load_state_dict(state, assign=True)  # which keeps double precision

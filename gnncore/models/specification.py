@@ -1,16 +1,12 @@
 """What a model is made of: a frozen specification, from code, JSON or a TOML file."""
 
 from dataclasses import dataclass
-from os import PathLike
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import Field, JsonValue, model_validator
 
-from gnncore.errors import SpecificationError
+from gnncore.configuration import Configuration
 from gnncore.layers.registry import with_edge_dim
-from gnncore.models.toml import to_toml
-from gnncore.models.validation import one_line
-from gnncore.storage import StorageError, read_toml
 
 Activation = Literal[
     "identity", "relu", "leaky_relu", "prelu", "elu", "selu",
@@ -28,11 +24,7 @@ Options = dict[str, JsonValue]
 Value = TypeVar("Value")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Head(_Strict):
+class Head(Configuration):
     """A multilayer perceptron from the last channels to ``out_channels``; linear by default.
 
     Attributes:
@@ -46,7 +38,7 @@ class Head(_Strict):
     dropout: Probability = 0.0
 
 
-class RandomWalkEncoding(_Strict):
+class RandomWalkEncoding(Configuration):
     """Probabilities that a random walk is back at its node after 1 to ``steps`` steps.
 
     Attributes:
@@ -62,7 +54,7 @@ class RandomWalkEncoding(_Strict):
         return self.steps
 
 
-class LaplacianEncoding(_Strict):
+class LaplacianEncoding(Configuration):
     """The slowest ``channels`` oscillations of every connected component.
 
     Attributes:
@@ -94,7 +86,7 @@ class BlockSpecification:
     edge_dropout: float
 
 
-class ModelSpecification(_Strict):
+class ModelSpecification(Configuration):
     """Everything that defines a graph neural network, short of its weights.
 
     The model reads, from its input to its output::
@@ -135,15 +127,17 @@ class ModelSpecification(_Strict):
             not fit each other. Layers check their options when the model is built.
     """
 
+    file_title = "model file"
+
     in_channels: Channels
     edge_channels: Annotated[int, Field(ge=0, le=2**16)] = 0
     out_channels: Channels = 1
     layer: Annotated[str, Field(min_length=1)]
-    layer_options: Options | tuple[Options, ...] = {}
+    layer_options: Options | tuple[Options, ...] = Field(default_factory=dict)
     hidden_channels: Channels | tuple[Channels, ...]
     num_layers: Annotated[int, Field(ge=1, le=4096)]
     normalisation: Normalisation | tuple[Normalisation, ...] | None = None
-    normalisation_options: Options = {}
+    normalisation_options: Options = Field(default_factory=dict)
     activation: Activation | tuple[Activation, ...] = "relu"
     dropout: Probability | tuple[Probability, ...] = 0.0
     edge_dropout: Probability | tuple[Probability, ...] = 0.0
@@ -155,14 +149,6 @@ class ModelSpecification(_Strict):
     head: Head | Literal["identity"] = Head()
     output: Literal["identity", "sigmoid"] = "identity"
     pooling: Literal["mean", "sum", "max"] | None = None
-
-    if not TYPE_CHECKING:  # which keeps the signature that pydantic gives to type checkers
-
-        def __init__(self, **values: Any) -> None:
-            try:
-                super().__init__(**values)
-            except ValidationError as error:
-                raise SpecificationError(one_line(error, type(self), _PARTS)) from error
 
     @model_validator(mode="before")
     @classmethod
@@ -215,27 +201,6 @@ class ModelSpecification(_Strict):
                 f"{self.out_channels}"
             )
         return self
-
-    @classmethod
-    def from_toml(cls, path: str | PathLike[str]) -> "ModelSpecification":
-        """The specification in a TOML file, whose keys are the attributes.
-
-        Raises:
-            SpecificationError: The file cannot be read, is no TOML, or specifies no model.
-        """
-        try:
-            values = read_toml(path)
-        except StorageError as error:
-            raise SpecificationError(f"model file: {error}") from error
-        return cls(**values)
-
-    def to_toml(self) -> str:
-        """The text of a file that :meth:`from_toml` reads.
-
-        Raises:
-            SpecificationError: A layer option is None, which TOML cannot say.
-        """
-        return to_toml(self.model_dump(mode="json"))
 
     @property
     def feature_channels(self) -> int:
@@ -294,4 +259,3 @@ class ModelSpecification(_Strict):
 _PER_LAYER = (
     "hidden_channels", "layer_options", "normalisation", "activation", "dropout", "edge_dropout",
 )  # fmt: skip
-_PARTS = {"Head": Head, "random_walk": RandomWalkEncoding, "laplacian": LaplacianEncoding}

@@ -36,6 +36,7 @@ from gnncore.storage.reading import read_bytes, sha256
 from gnncore.storage.seal import Owner, check_seal, seal_of
 from gnncore.storage.tensors import load_metadata, load_tensors, save_tensors
 from gnncore.storage.toml_files import read_toml
+from gnncore.storage.work_folder import WorkFolder, WorkKind, first_difference
 
 __all__ = [
     "LOCK_NAME",
@@ -48,10 +49,13 @@ __all__ = [
     "Problem",
     "RecomputedWarning",
     "StorageError",
+    "WorkFolder",
+    "WorkKind",
     "check_seal",
     "create_dataset",
     "encode_hdf5",
     "exclusive_lock",
+    "first_difference",
     "is_leftover",
     "leading_to",
     "load_metadata",

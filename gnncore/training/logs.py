@@ -2,14 +2,12 @@
 
 import json
 import math
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from gnncore.command_line.heartbeat import spoke
+from gnncore.command_line.progress import ShowProgress, work_progress
 from gnncore.errors import TrainingError
 from gnncore.extras import install_command
 from gnncore.storage import write_text
@@ -17,7 +15,6 @@ from gnncore.training.history import TIMES, Row, validation_metrics
 from gnncore.training.settings import TrainingSettings
 
 HISTORY_NAME = "history.jsonl"
-_SECONDS_PER_LINE = 10.0
 
 
 class Log(Protocol):
@@ -58,9 +55,10 @@ def open_logs(
         logs: list[Log] = []
         if settings.tensorboard:
             logs.append(stack.enter_context(_tensorboard(folder, epochs_done)))
-        if progress:
-            meter = _Meter(select_by, graphs * settings.epochs, graphs * epochs_done)
-            logs.append(stack.enter_context(_progress(meter)))
+        show = stack.enter_context(work_progress("graphs", quiet=not progress))
+        if show is not None:
+            total, done = graphs * settings.epochs, graphs * epochs_done
+            logs.append(_Progress(show, select_by, total, done))
         yield logs
 
 
@@ -114,86 +112,18 @@ def _tensorboard(folder: Path | None, epochs_done: int) -> Iterator[Log]:
         log.writer.close()
 
 
-class _Meter:
-    """Counts graphs, measures their rate and words the state of a training."""
+class _Progress:
+    """Counts graphs, and words the state of a training."""
 
-    def __init__(self, select_by: str, total: int, done: int) -> None:
-        self.select_by, self.total, self.done, self.before = select_by, total, done, done
-        self.start = time.monotonic()
-        self.metric = ""
-
-    def add(self, count: int) -> None:
-        self.done += count
-
-    @property
-    def rate(self) -> float:
-        return (self.done - self.before) / max(time.monotonic() - self.start, 1e-9)
-
-    def read(self, row: Row) -> None:
-        value = validation_metrics(row)[self.select_by]
-        self.metric = f"epoch {row['epoch']:.0f}, {self.select_by} {value:.4g}"
-
-
-class _Lines:
-    def __init__(self, meter: _Meter) -> None:
-        self.meter = meter
-        self.latest = time.monotonic()
+    def __init__(self, show: ShowProgress, select_by: str, total: int, done: int) -> None:
+        self.show, self.select_by, self.total, self.done = show, select_by, total, done
+        self.show(done, total)
 
     def graphs(self, count: int) -> None:
-        self.meter.add(count)
-        self._show()  # an epoch may take long
+        self.done += count
+        self.show(self.done, self.total)  # an epoch may take long
 
     def epoch(self, row: Row) -> None:
-        self.meter.read(row)
-        self._show()
-
-    def _show(self) -> None:
-        if time.monotonic() - self.latest < _SECONDS_PER_LINE:
-            return
-        self.latest = time.monotonic()
-        spoke()
-        left = (self.meter.total - self.meter.done) / self.meter.rate
-        where = self.meter.metric or f"{self.meter.done:,} of {self.meter.total:,} graphs"
-        print(
-            f"{where}, {self.meter.rate:,.0f} graphs per second, {left:,.0f} s left",
-            file=sys.stderr,
-        )
-
-
-@contextmanager
-def _progress(meter: _Meter) -> Iterator[Log]:
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not (console.is_terminal or console.is_jupyter):
-        yield _Lines(meter)
-        return
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[metric]}"),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, refresh_per_second=4) as bar:
-        task = bar.add_task("train", total=meter.total, completed=meter.done, metric="", rate="")
-
-        class Bar:
-            def graphs(self, count: int) -> None:
-                spoke()
-                meter.add(count)
-                bar.update(task, completed=meter.done, rate=f"{meter.rate:,.0f} graphs/s")
-
-            def epoch(self, row: Row) -> None:
-                meter.read(row)
-                bar.update(task, metric=meter.metric)
-
-        yield Bar()
+        value = validation_metrics(row)[self.select_by]
+        note = f"epoch {row['epoch']:.0f}, {self.select_by} {value:.4g}"
+        self.show(self.done, self.total, note)

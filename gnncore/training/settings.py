@@ -1,19 +1,17 @@
 """How a model is trained: a frozen set of options, from the command line or a TOML file."""
 
-from os import PathLike
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from gnncore.errors import SpecificationError
-from gnncore.storage import StorageError, read_toml
+from gnncore.configuration import Configuration
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
 
 
-class TrainingSettings(BaseModel):
+class TrainingSettings(Configuration):
     """Everything but model, data and objective that the trained weights depend on.
 
     Attributes:
@@ -54,7 +52,7 @@ class TrainingSettings(BaseModel):
         SpecificationError: An unknown key, or a value outside its range.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    title = "training settings"
 
     epochs: Count = 100
     batch_size: Count = 32
@@ -83,14 +81,6 @@ class TrainingSettings(BaseModel):
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 10.0
     tensorboard: bool = False
 
-    if not TYPE_CHECKING:  # which keeps the signature that pydantic gives to type checkers
-
-        def __init__(self, **values: Any) -> None:
-            try:
-                super().__init__(**values)
-            except ValidationError as error:
-                raise SpecificationError(_one_line(error)) from error
-
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> "TrainingSettings":
         if self.nesterov and (self.optimiser != "sgd" or self.momentum == 0):
@@ -99,28 +89,3 @@ class TrainingSettings(BaseModel):
                 f"with momentum {self.momentum:g}"
             )
         return self
-
-    @classmethod
-    def from_toml(cls, path: str | PathLike[str], **options: Any) -> "TrainingSettings":
-        """The settings in a TOML file, with every option that is not None in its place.
-
-        Raises:
-            SpecificationError: The file cannot be read or is no TOML, an unknown key, or a value
-                outside its range.
-        """
-        try:
-            values = read_toml(path)
-        except StorageError as error:
-            raise SpecificationError(f"settings file: {error}") from error
-        return cls(**values | {name: value for name, value in options.items() if value is not None})
-
-
-def _one_line(error: ValidationError) -> str:
-    """The first problem of a pydantic error, with the value that caused it."""
-    problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    if problem["type"] == "extra_forbidden":
-        known = ", ".join(TrainingSettings.model_fields)
-        return f"unknown key {where!r}; the keys of training settings are {known}"
-    return f"{where} must be {message}, got {problem['input']!r}" if where else message

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from gnncore.command_line.options import json_option
 from graphwsl.cli import app
 from graphwsl.cli.options import LARGEST_SEED
 
@@ -33,7 +34,7 @@ def graph(
         0, min=0, max=LARGEST_SEED, help="Of the symmetry that is drawn for the check."
     ),
     picture: Path | None = typer.Option(None, help="PNG, SVG or PDF file of the graph."),
-    as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
+    as_json: bool = json_option(),
 ) -> None:
     """Turn a network into a graph of neurons and weights, and say what became of every parameter.
 

@@ -5,13 +5,9 @@ from typing import Any
 
 import typer
 
-IMPORT: Any = typer.Option(
-    [],
-    "--import",
-    help="Import this module first, of the working folder too, which registers architectures or "
-    "predictors; may be given several times.",
-    show_default=False,
-)
+from gnncore.command_line.options import import_option
+
+IMPORT: Any = import_option("architectures or predictors")
 """The option by which a command learns of a user's own architectures and predictors."""
 
 LARGEST_SEED = 2**32 - 1

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from gnncore.command_line.options import json_option
 from graphwsl.cli import app
 from graphwsl.cli.options import IMPORT, print_left_out
 
@@ -34,7 +35,7 @@ def predict(
     ),
     limit: int = typer.Option(20, min=0, help="Rows of the table, the highest predictions first."),
     modules: list[str] = IMPORT,
-    as_json: bool = typer.Option(False, "--json", help="Print one JSON object, with all rows."),
+    as_json: bool = json_option("one JSON object, with all rows"),
 ) -> None:
     """Predict for every network, and compare where the truth is known.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gnncore.command_line.completion import one_of
+from gnncore.command_line.options import ALONE, json_option, quiet_option
 from graphwsl.cli import app
 from graphwsl.cli.choices import DEVICES, PREDICTORS, TARGETS
 from graphwsl.cli.options import IMPORT, LARGEST_SEED, print_left_out, print_repaired
@@ -57,8 +58,8 @@ def train(
         False, "--resume", help="Continue the training in that folder, or repair what it made."
     ),
     modules: list[str] = IMPORT,
-    as_json: bool = typer.Option(False, "--json", help="Print one JSON object and nothing else."),
-    quiet: bool = typer.Option(False, "--quiet", help="No progress, no table."),
+    as_json: bool = json_option(ALONE),
+    quiet: bool = quiet_option(),
 ) -> None:
     """Fit a predictor to a zoo and evaluate it once on the networks that it never saw.
 
@@ -67,7 +68,7 @@ def train(
     """
     from gnncore.command_line.importing import import_modules
     from gnncore.command_line.json_output import echo_json
-    from gnncore.command_line.resuming import command_to_resume
+    from gnncore.command_line.resuming import resumable
     from graphwsl.properties.train import train_predictor
 
     import_modules(modules)
@@ -76,7 +77,7 @@ def train(
     options: dict[str, Any] = {"epochs": epochs, "device": device}
     if together is not None:
         options["together"] = [name.strip() for name in together.split(",") if name.strip()]
-    try:
+    with resumable("graphwsl"):
         trained = train_predictor(
             zoo,
             out,
@@ -88,9 +89,6 @@ def train(
             progress=not (quiet or as_json),
             **{option: value for option, value in options.items() if value is not None},
         )
-    except KeyboardInterrupt:
-        typer.echo(f"interrupted; continue with: {command_to_resume('graphwsl')}", err=True)
-        raise typer.Exit(130) from None
     summary = summarise(trained, out)
     if as_json:
         echo_json(summary)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gnncore.command_line.completion import one_of
+from gnncore.command_line.options import ALONE, json_option, quiet_option
 from graphwsl.cli import app
 from graphwsl.cli.choices import DATA, RECIPES
 from graphwsl.cli.options import IMPORT, LISTED, print_repaired
@@ -50,8 +51,8 @@ def train(
         False, "--resume", help="Continue the zoo in that folder, or repair what it lost."
     ),
     modules: list[str] = IMPORT,
-    as_json: bool = typer.Option(False, "--json", help="Print one JSON object and nothing else."),
-    quiet: bool = typer.Option(False, "--quiet", help="No progress, no table."),
+    as_json: bool = json_option(ALONE),
+    quiet: bool = quiet_option(),
 ) -> None:
     """Train the networks of a recipe and keep their checkpoints.
 
@@ -62,7 +63,7 @@ def train(
     from gnncore.command_line.importing import import_modules
     from gnncore.command_line.json_output import echo_json
     from gnncore.command_line.progress import work_progress
-    from gnncore.command_line.resuming import command_to_resume
+    from gnncore.command_line.resuming import resumable
     from graphwsl.zoo.recipe import Recipe
     from graphwsl.zoo.training.train import train_zoo
 
@@ -74,18 +75,17 @@ def train(
         changed = {**resolved.data.model_dump(), "name": data}
         resolved = Recipe.of({**resolved.model_dump(), "data": changed})
     out = Path("zoos", Path(recipe).stem) if out is None else out
-    try:
-        with work_progress("epochs", quiet=quiet or as_json) as on_progress:
-            trained = train_zoo(
-                resolved,
-                out,
-                workers=workers or os.cpu_count() or 1,
-                resume=resume,
-                on_progress=on_progress,
-            )
-    except KeyboardInterrupt:
-        typer.echo(f"interrupted; continue with: {command_to_resume('graphwsl')}", err=True)
-        raise typer.Exit(130) from None
+    with (
+        resumable("graphwsl"),
+        work_progress("epochs", quiet=quiet or as_json) as on_progress,
+    ):
+        trained = train_zoo(
+            resolved,
+            out,
+            workers=workers or os.cpu_count() or 1,
+            resume=resume,
+            on_progress=on_progress,
+        )
     summary = {
         **summarise(trained.zoo, out),
         "epochs_trained": trained.epochs,
@@ -103,7 +103,7 @@ def train(
 @zoo_app.command()
 def info(
     zoo: Path = typer.Argument(help="Folder of a zoo, of any layout."),
-    as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
+    as_json: bool = json_option(),
 ) -> None:
     """Show how many networks and checkpoints a zoo has, how good they are, and what is wrong."""
     from gnncore.command_line.json_output import echo_json

@@ -9,7 +9,6 @@ manifest.json           checksums; its presence says that the folder is complete
 """
 
 import hashlib
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,9 +21,10 @@ from gnncore.storage import (
     MANIFEST_NAME,
     Manifest,
     StorageError,
-    is_leftover,
+    WorkFolder,
+    WorkKind,
+    first_difference,
     read_json,
-    remove_leftovers,
     write_json,
 )
 from gnncore.storage.json_files import to_json
@@ -36,11 +36,19 @@ from graphwsl.populations.targets import Target
 from graphwsl.properties.evaluation import evaluate
 from graphwsl.properties.predictor import ARRAYS, CONFIG, REQUEST, Predictor, SavedPredictor
 from graphwsl.properties.predictors import load_predictor, load_saved, make_predictor
-from graphwsl.work_folder import only_writer, strangers
 from graphwsl.zoo.checkpoint import Problem, Scalar
 from graphwsl.zoo.layouts.registry import open_zoo
 
 METRICS, WORK = "metrics.json", "training"
+TRAINING = WorkKind(
+    what="training",
+    title="training folder",
+    configuration=REQUEST,
+    error_class=PredictorError,
+    made_by="graphwsl train",
+)
+"""How the folders of predictors are claimed, resumed and refused."""
+
 _FILES = (REQUEST, CONFIG, ARRAYS, METRICS, MANIFEST_NAME, LOCK_NAME)
 
 
@@ -104,6 +112,7 @@ def train_predictor(
         KeyboardInterrupt: Ctrl-C was pressed; ``resume`` goes on from the last whole epoch.
     """
     folder = Path(out)
+    work = WorkFolder(folder, TRAINING)
     model = make_predictor(predictor, **options)
     try:
         find_device(str(model.options.get("device", "cpu")))
@@ -122,7 +131,7 @@ def train_predictor(
         "together": list(together),
         "held_out": {name: list(values) for name, values in (held_out or {}).items()},
     }
-    _claim(folder, request, resume)
+    _look(work, request, resume)
     found = open_zoo(zoo)
     kept = [
         checkpoint
@@ -136,12 +145,9 @@ def train_predictor(
     split = split_models(population.checkpoints, split_seed, together=together, held_out=held_out)
     wanted = Target.of(target, population.checkpoints)
     model.check(population, split, wanted)
-    with only_writer(folder):
-        # What was there before may be another's by now.
-        before = _claim(folder, request, resume)
-        remove_leftovers(folder)
-        flaws = _flaws(folder)
-        if (folder / MANIFEST_NAME).exists() and not flaws:
+    with work.claim(lambda: _look(work, request, resume)) as before:
+        flaws = _flaws(work)
+        if work.is_complete and not flaws:
             metrics = read_json(folder / METRICS)
             return TrainedPredictor(load_predictor(folder), metrics, left_out)
         write_json(folder / REQUEST, request if before is None else before)
@@ -156,7 +162,7 @@ def train_predictor(
             model = fitted
         metrics = _judged(model, population)
         write_json(folder / METRICS, metrics)
-        _remove_work(folder / WORK)
+        work.remove(WORK)
         Manifest.of(folder, (MANIFEST_NAME, LOCK_NAME)).write()
     return TrainedPredictor(model, metrics, left_out, flaws)
 
@@ -181,9 +187,10 @@ def problems_of(folder: Path) -> list[str]:
     Raises:
         PredictorError: The folder holds no predictor.
     """
-    if not (folder / MANIFEST_NAME).exists() and (folder / REQUEST).exists():
+    work = WorkFolder(folder, TRAINING)
+    if not work.is_complete and (folder / REQUEST).exists():
         return ["unfinished: continue it with graphwsl train --resume"]
-    problems = _flaws(folder)
+    problems = _flaws(work)
     if not problems:
         try:
             load_predictor(folder)
@@ -224,62 +231,36 @@ def _fitted(folder: Path, request: str) -> Predictor | None:
         return None
 
 
-def _flaws(folder: Path) -> list[str]:
+def _flaws(work: WorkFolder) -> list[str]:
     """What is no longer as the manifest says; nothing where there is none."""
-    if not (folder / MANIFEST_NAME).exists():
-        return []
-    try:
-        manifest = Manifest.read(folder)
-        lost = {REQUEST, CONFIG, ARRAYS, METRICS} - manifest.entries.keys()
-        return [problem.text for problem in manifest.verify()] + [
-            f"the manifest does not list {name}" for name in sorted(lost)
-        ]
-    except StorageError as error:
-        return [str(error)]
+    problems = [problem.text for problem in work.damage()]
+    if problems or not work.is_complete:
+        return problems
+    lost = {REQUEST, CONFIG, ARRAYS, METRICS} - Manifest.read(work.path).entries.keys()
+    return [f"the manifest does not list {name}" for name in sorted(lost)]
 
 
-def _remove_work(folder: Path) -> None:
-    try:
-        if folder.exists():
-            shutil.rmtree(folder)
-    except OSError as error:
-        raise StorageError.because("remove", folder, error) from error
-
-
-def _claim(folder: Path, request: dict[str, Any], resume: bool) -> dict[str, Any] | None:
+def _look(work: WorkFolder, request: dict[str, Any], resume: bool) -> dict[str, Any] | None:
     """What was asked for in the folder before, if that was the same; None if the folder is free."""
-    try:
-        there = list(folder.iterdir()) if folder.is_dir() else []
-    except OSError as error:
-        raise StorageError.because("list", folder, error) from error
-    if all(map(_is_blank, there)) and (folder.is_dir() or not folder.exists()):
-        return None
-    if not resume:
-        raise PredictorError(f"{str(folder)!r} is not empty; choose another folder or resume")
-    if not (folder / REQUEST).is_file():
-        raise PredictorError(f"{str(folder)!r} holds no training to resume; choose another folder")
-    before = read_json(folder / REQUEST)
-    if not isinstance(before, dict):
-        raise PredictorError(f"{str(folder / REQUEST)!r} is no request of a training")
-    for name, value in request.items():
+    before: dict[str, Any] = {}
+
+    def difference() -> str | None:
+        before.update(work.configuration(_parse))
         # A zoo is known by what it holds; by its path only where no more was written down.
-        if name == ("zoo" if "zoo_sha256" in before else "zoo_sha256"):
-            continue
-        if before.get(name) != value:
-            how = f"with {name} {before.get(name)!r}, not {value!r}"
-            if name == "zoo_sha256":
-                how = f"on other networks than {request['zoo']!r} holds now"
-            raise PredictorError(
-                f"{str(folder)!r} was trained {how}; ask for the same or choose another folder"
-            )
-    others = strangers(folder, _FILES, [WORK])
-    if others:
-        raise PredictorError(
-            f"{str(folder)!r} holds {others[0]!r}, which does not belong to the training; "
-            "move it elsewhere"
-        )
+        unknown = "zoo" if "zoo_sha256" in before else "zoo_sha256"
+        asked = {name: value for name, value in request.items() if name != unknown}
+        if "zoo_sha256" in asked and before["zoo_sha256"] != asked["zoo_sha256"]:
+            others = first_difference(before, asked, [n for n in asked if n != "zoo_sha256"])
+            return others or f"it was trained on other networks than {request['zoo']!r} holds now"
+        return first_difference(before, asked, asked)
+
+    if not work.look(difference, resume=resume):
+        return None
+    work.require_no_strangers(_FILES, {WORK: None})
     return before
 
 
-def _is_blank(entry: Path) -> bool:
-    return entry.name == LOCK_NAME or is_leftover(entry.name)
+def _parse(values: Any) -> dict[str, Any]:
+    if not isinstance(values, dict):
+        raise PredictorError(f"it must be what was asked for, got {type(values).__name__}")
+    return values

@@ -6,9 +6,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from gnncore.storage import StorageError, read_toml
+from gnncore.configuration import Configuration, given
+from gnncore.names import unknown
 from graphwsl.errors import ZooError
 from graphwsl.zoo.architectures.registry import LARGEST, LARGEST_FACTOR
 from graphwsl.zoo.checkpoint import Scalar
@@ -23,11 +24,7 @@ Depth = Annotated[int, Field(ge=1, le=LARGEST["depth"])]
 Pixels = Annotated[int, Field(ge=1, le=LARGEST["image_size"])]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Data(_Frozen):
+class Data(Configuration):
     """The images.
 
     Attributes:
@@ -36,12 +33,14 @@ class Data(_Frozen):
         in_channels: Channels that images of one channel are repeated to.
     """
 
+    error_class = ZooError
+
     name: str
     image_size: Pixels | None = None
     in_channels: Pixels | None = None
 
 
-class Factors(_Frozen):
+class Factors(Configuration):
     """The generating factors of one network, all that its training depends on but the data.
 
     Attributes:
@@ -60,6 +59,9 @@ class Factors(_Frozen):
         heads: Of transformers.
     """
 
+    error_class = ZooError
+    key_word = "factor"
+
     architecture: str
     seed: Seed = 0
     activation: str = "tanh"
@@ -75,7 +77,7 @@ class Factors(_Frozen):
     heads: Depth | None = None
 
 
-class Recipe(_Frozen):
+class Recipe(Configuration):
     """A population: every combination of the ``grid``, or a sample of them, with ``fixed`` factors.
 
     Attributes:
@@ -91,6 +93,9 @@ class Recipe(_Frozen):
         grid: Lists of generating factors.
     """
 
+    error_class = ZooError
+    file_title = "recipe"
+
     data: Data
     epochs: Count
     batch_size: Count = 32
@@ -98,8 +103,8 @@ class Recipe(_Frozen):
     seeds: Count | None = None
     sample: Count | None = None
     sample_seed: Seed = 0
-    fixed: dict[str, Scalar] = {}
-    grid: dict[str, tuple[Scalar, ...]] = {}
+    fixed: dict[str, Scalar] = Field(default_factory=dict)
+    grid: dict[str, tuple[Scalar, ...]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _consistent(self) -> "Recipe":
@@ -142,9 +147,7 @@ class Recipe(_Frozen):
             ZooError: No such recipe, a file that cannot be read, an unknown key, or a value
                 outside its range.
         """
-        values = _read(str(source))
-        values |= {name: value for name, value in options.items() if value is not None}
-        return cls.of(values)
+        return cls.of(cls._read(str(source)) | given(options))
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Recipe":
@@ -153,10 +156,7 @@ class Recipe(_Frozen):
         Raises:
             ZooError: An unknown key, or a value outside its range.
         """
-        try:
-            recipe = cls.model_validate(values)
-        except ValidationError as error:
-            raise ZooError(one_line(error, cls)) from error
+        recipe = cls.parse(values)
         for name, options in recipe.grid.items():
             for value in options:
                 recipe.factors(**{name: value})
@@ -170,35 +170,12 @@ class Recipe(_Frozen):
             ZooError: An unknown factor, or a value outside its range.
         """
         first = {name: values[0] for name, values in self.grid.items()}
-        try:
-            return Factors.model_validate({**self.fixed, **first, **chosen})
-        except ValidationError as error:
-            raise ZooError(one_line(error, Factors)) from error
+        return Factors.parse({**self.fixed, **first, **chosen})
 
-
-def one_line(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first problem of an error, with the value that caused it."""
-    problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        known = Data if where.startswith("data.") else model
-        what = "factor" if model is Factors else "key"
-        return f"unknown {what} {where!r}; the {what}s are {', '.join(known.model_fields)}"
-    if problem["type"] == "missing":
-        return f"{where} is missing; set it"
-    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    given = repr(problem["input"])
-    given = given if len(given) <= 100 else f"{given[:97]}…"
-    return f"{where} must be {message}, got {given}" if where else message
-
-
-def _read(source: str) -> dict[str, Any]:
-    if not source.endswith(".toml"):
-        if source not in Recipe.names():
-            known = ", ".join(Recipe.names())
-            raise ZooError(f"unknown recipe {source!r}; choose one of {known} or give a .toml file")
+    @classmethod
+    def _read(cls, source: str) -> dict[str, Any]:
+        if source.endswith(".toml"):
+            return cls.read_toml(source)
+        if source not in cls.names():
+            raise ZooError(unknown("recipe", source, cls.names(), more=" or give a .toml file"))
         return tomllib.loads((FOLDER / f"{source}.toml").read_text(encoding="utf-8"))
-    try:
-        return read_toml(source)
-    except StorageError as error:
-        raise ZooError(f"recipe: {error}") from error

@@ -1,26 +1,22 @@
 """``gridstab engines``: what can simulate on this machine."""
 
-import typer
-
+from gnncore.command_line.options import json_option
 from gridstab.cli import app
 
 
 @app.command()
-def engines(as_json: bool = typer.Option(False, "--json", help="Print one JSON object.")) -> None:
+def engines(as_json: bool = json_option()) -> None:
     """List the simulation engines, whether they run here, and why not."""
-    import json
-
+    from gnncore.command_line.json_output import echo_json
     from gridstab.dynamics.engine import ENGINES
 
     states = {name: make().availability() for name, make in ENGINES.items()}
     if as_json:
-        typer.echo(
-            json.dumps(
-                {
-                    name: {"usable": state.usable, "why": state.why, "version": state.version}
-                    for name, state in states.items()
-                }
-            )
+        echo_json(
+            {
+                name: {"usable": state.usable, "why": state.why, "version": state.version}
+                for name, state in states.items()
+            }
         )
         return
     from rich.table import Column, Table

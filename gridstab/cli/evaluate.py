@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from gnncore.command_line.completion import one_of
+from gnncore.command_line.options import json_option
 from gridstab.cli import app
 from gridstab.cli.choices import SPLITS, TRAINING_SETS
 from gridstab.cli.options import IMPORT
@@ -28,13 +29,12 @@ def evaluate(
         "--sign-invariant/--no-sign-invariant",
         help="Predict the mean for a grid and its mirror. [default: as trained]",
     ),
-    as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
+    as_json: bool = json_option(),
     modules: list[str] = IMPORT,
 ) -> None:
     """Evaluate trained models, also on grids of another size than they were trained on."""
-    import json
-
     from gnncore.command_line.importing import import_modules
+    from gnncore.command_line.json_output import echo_json
     from gridstab.cli.learning_summary import print_metrics
     from gridstab.cli.prediction_summary import summarise_beyond
     from gridstab.counted import counted
@@ -64,7 +64,7 @@ def evaluate(
         "beyond": summarise_beyond(beyond),
     }
     if as_json:
-        typer.echo(json.dumps(summary))
+        echo_json(summary)
         return
     print_metrics(
         f"{model.task.title}: {counted(len(dataset), 'grid')} of {dataset.name} ({split})",

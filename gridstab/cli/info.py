@@ -4,6 +4,7 @@ from pathlib import Path
 
 import typer
 
+from gnncore.command_line.options import json_option
 from gridstab.cli import app
 
 
@@ -13,9 +14,7 @@ def info(
     csv: Path | None = typer.Option(
         None, "--csv", help="CSV file to write, with the labels of all nodes and their names."
     ),
-    as_json: bool = typer.Option(
-        False, "--json", help="Print one JSON object, with the labels of all nodes."
-    ),
+    as_json: bool = json_option("one JSON object, with the labels of all nodes"),
 ) -> None:
     """Show the configuration and the labels of a run."""
     from gnncore.command_line.output import say

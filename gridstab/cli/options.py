@@ -5,15 +5,10 @@ from typing import Any
 import typer
 
 from gnncore.command_line.completion import one_of
+from gnncore.command_line.options import import_option
 from gridstab.cli.choices import SETTINGS
 
-IMPORT: Any = typer.Option(
-    [],
-    "--import",
-    help="Import this module first, of the working folder too, which registers layers, features "
-    "or models; may be given several times.",
-    show_default=False,
-)
+IMPORT: Any = import_option("layers, features or models")
 """The option by which a command learns of a user's own layers, features and models."""
 
 SETTING: Any = typer.Option(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import typer
 
+from gnncore.command_line.options import json_option
 from gridstab.cli import app
 from gridstab.cli.options import (
     COUPLING,
@@ -37,13 +38,12 @@ def predict(
         "--sign-invariant/--no-sign-invariant",
         help="Predict the mean for a grid and its mirror. [default: as trained]",
     ),
-    as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
+    as_json: bool = json_option(),
     modules: list[str] = IMPORT,
 ) -> None:
     """Predict the stability of every node of a grid, and compare with its labels if it has any."""
-    import json
-
     from gnncore.command_line.importing import import_modules
+    from gnncore.command_line.json_output import echo_json
     from gnncore.command_line.output import say
     from gnncore.figures import save_figure
     from gnncore.storage import leading_to
@@ -71,7 +71,7 @@ def predict(
         found.write_csv(out)
     summary = summarise_predictions(found)
     if as_json:
-        typer.echo(json.dumps(summary))
+        echo_json(summary)
     else:
         print_predictions(summary)
         single = loaded.dataset is None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gnncore.command_line.completion import one_of
+from gnncore.command_line.options import ALONE, json_option, quiet_option
 from gridstab.cli import app
 from gridstab.cli.choices import ENGINES, EXECUTORS, SAMPLERS, STOP_RULES
 from gridstab.cli.options import COUPLING, DAMPING, INERTIA, LARGEST_COMPONENT, SETTING
@@ -98,12 +99,8 @@ def simulate(
     resume: bool = typer.Option(
         False, "--resume", help="Continue the run in that folder.", rich_help_panel=WHERE
     ),
-    as_json: bool = typer.Option(
-        False, "--json", help="Print one JSON object and nothing else.", rich_help_panel=WHERE
-    ),
-    quiet: bool = typer.Option(
-        False, "--quiet", help="No progress, no table.", rich_help_panel=WHERE
-    ),
+    as_json: bool = json_option(ALONE, WHERE),
+    quiet: bool = quiet_option(WHERE),
     no_picture: bool = typer.Option(
         False, "--no-picture", help="Draw no pictures.", rich_help_panel=WHERE
     ),
@@ -114,7 +111,7 @@ def simulate(
     executor or the interruptions of the run.
     """
     from gnncore.command_line.progress import work_progress
-    from gnncore.command_line.resuming import command_to_resume
+    from gnncore.command_line.resuming import resumable
     from gridstab.cli.pictures import draw_pictures
     from gridstab.datasets.campaign import Campaign
     from gridstab.datasets.run import run_campaign
@@ -141,19 +138,15 @@ def simulate(
         domega_range=domega_range,
     )
     out = Path("runs", config.name) if out is None else out
-    try:
-        with work_progress("trajectories", quiet=quiet) as on_progress:
-            run = run_campaign(
-                config,
-                out,
-                workers=workers,
-                executor=executor,
-                resume=resume,
-                on_progress=on_progress,
-            )
-    except KeyboardInterrupt:
-        typer.echo(f"interrupted; continue with: {command_to_resume('gridstab')}", err=True)
-        raise typer.Exit(130) from None
+    with resumable("gridstab"), work_progress("trajectories", quiet=quiet) as on_progress:
+        run = run_campaign(
+            config,
+            out,
+            workers=workers,
+            executor=executor,
+            resume=resume,
+            on_progress=on_progress,
+        )
     if run.failures:
         unit, error = run.failures[0]
         typer.echo(

@@ -94,25 +94,14 @@ def print_json(summary: dict[str, Any], folder: "RunFolder") -> None:
 
     Grids are written one by one, for those of a large run do not fit into memory together.
     """
-    import json
-
     import typer
 
-    typer.echo(f'{json.dumps(summary)[:-1]}, "results": [', nl=False)
+    from gnncore.command_line.json_output import to_json
+
+    typer.echo(f'{to_json(summary)[:-1]}, "results": [', nl=False)
     for number, grid in enumerate(results(folder)):
-        typer.echo(f"{', ' if number else ''}{json.dumps(_finite(grid))}", nl=False)
+        typer.echo(f"{', ' if number else ''}{to_json(grid)}", nl=False)
     typer.echo("]}")
-
-
-def _finite(grid: dict[str, Any]) -> dict[str, Any]:
-    """JSON knows no infinity: frequencies that left every bound become null."""
-    from math import isfinite
-
-    deviation = grid.get("max_frequency_deviation")
-    if deviation is None or all(map(isfinite, deviation)):
-        return grid
-    bounded = [value if isfinite(value) else None for value in deviation]
-    return {**grid, "max_frequency_deviation": bounded}
 
 
 def write_csv(folder: "RunFolder", path: Path) -> int:

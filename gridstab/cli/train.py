@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from gnncore.command_line.completion import one_of
+from gnncore.command_line.options import ALONE, json_option, quiet_option
 from gridstab.cli import app
 from gridstab.cli.choices import DEVICES, FEATURES, MODELS, TASKS, TRAINING_SETS
 from gridstab.cli.options import IMPORT
@@ -92,12 +93,8 @@ def train(
     resume: bool = typer.Option(
         False, "--resume", help="Continue the training in that folder.", rich_help_panel=WHERE
     ),
-    as_json: bool = typer.Option(
-        False, "--json", help="Print one JSON object and nothing else.", rich_help_panel=WHERE
-    ),
-    quiet: bool = typer.Option(
-        False, "--quiet", help="No progress, no table.", rich_help_panel=WHERE
-    ),
+    as_json: bool = json_option(ALONE, WHERE),
+    quiet: bool = quiet_option(WHERE),
     modules: list[str] = IMPORT,
 ) -> None:
     """Train a model on labelled grids and evaluate it once on the test split.
@@ -105,16 +102,15 @@ def train(
     It learns from the training split and is selected on the validation split. On a CPU the result
     depends on the options under "what" and "how" alone, not on interruptions.
     """
-    import json
-
     from gnncore.command_line.importing import import_modules
-    from gnncore.command_line.resuming import command_to_resume
+    from gnncore.command_line.json_output import echo_json
+    from gnncore.command_line.resuming import resumable
     from gridstab.cli.learning_summary import print_training, summarise_training
     from gridstab.learning.train import train_model
 
     import_modules(modules)
     folder = Path("runs", f"{Path(model).stem}-{Path(data).stem}-{task}") if out is None else out
-    try:
+    with resumable("gridstab"):
         trained = train_model(
             model,
             data,
@@ -134,11 +130,8 @@ def train(
             seed=seed,
             device=device,
         )
-    except KeyboardInterrupt:
-        typer.echo(f"interrupted; continue with: {command_to_resume('gridstab')}", err=True)
-        raise typer.Exit(130) from None
     summary = summarise_training(folder, trained)
     if as_json:
-        typer.echo(json.dumps(summary))
+        echo_json(summary)
     elif not quiet:
         print_training(summary)

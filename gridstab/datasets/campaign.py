@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from gnncore.storage import StorageError, read_toml
+from gnncore.configuration import Configuration, given
 from gridstab.arguments import as_path
 from gridstab.datasets.grid_source import GridSource
 from gridstab.dynamics.sampling import DOMEGA_RANGE, DTHETA_RANGE
@@ -19,7 +19,7 @@ DEFAULT_NODES = 100
 Count = Annotated[int, Field(ge=1, le=10**9)]
 
 
-class Campaign(BaseModel):
+class Campaign(Configuration):
     """Everything that the results depend on; workers, executor and folder are not part of it.
 
     Attributes:
@@ -45,7 +45,10 @@ class Campaign(BaseModel):
         domega_range: Largest frequency offset of a perturbation [rad/s].
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    error_class = InvalidParameterError
+    file_error_class = CaseError
+    title = "a campaign"
+    file_title = "campaign file"
 
     nodes: Annotated[int, Field(ge=2, le=10**7, multiple_of=2)] | None = None
     grids: Count = 1
@@ -89,12 +92,8 @@ class Campaign(BaseModel):
             CaseError: The file cannot be read or is no TOML.
             InvalidParameterError: An unknown key, or a value outside its range.
         """
-        values = {} if file is None else _read_toml(as_path("file", file))
-        values |= {name: value for name, value in options.items() if value is not None}
-        try:
-            campaign = cls(**values)
-        except ValidationError as error:
-            raise InvalidParameterError(one_line(error)) from error
+        values = {} if file is None else cls.read_toml(as_path("file", file))
+        campaign = cls.parse(values | given(options))
         _ = campaign.settings  # which has its own rules, as for Sobol samples
         return campaign
 
@@ -155,24 +154,3 @@ class Campaign(BaseModel):
             inertia=self.inertia,
             largest_component=bool(self.largest_component),
         )
-
-
-def one_line(error: ValidationError) -> str:
-    """The first problem of a pydantic error, with the value that caused it."""
-    problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"] if not str(part).startswith("function-"))
-    message = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        known = ", ".join(Campaign.model_fields)
-        return f"unknown key {where!r}; the keys of a campaign are {known}"
-    if not where:
-        return message
-    message = message.removeprefix("Input should be ")
-    return f"{where} must be {message}, got {problem['input']!r}"
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return read_toml(path)
-    except StorageError as error:
-        raise CaseError(f"campaign file: {error}") from error

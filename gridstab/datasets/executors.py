@@ -13,9 +13,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import islice
 from threading import Event, current_thread, main_thread
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from gnncore.extras import install_command
+from gnncore.registry import Registry
 from gridstab.errors import EngineUnavailableError, InvalidParameterError
 
 Unit = TypeVar("Unit")
@@ -29,6 +30,7 @@ class Cancelled(Exception):  # noqa: N818 - an outcome, not an error
     """The unit had not started when the executor was asked to stop."""
 
 
+@runtime_checkable
 class Executor(Protocol):
     """Runs a function on units in parallel."""
 
@@ -204,10 +206,14 @@ def _call(function: Callable[[Unit], Result], unit: Unit) -> Result:
     return function(unit)
 
 
-EXECUTORS: dict[str, Callable[[int | None], Executor]] = {
-    "local": lambda workers: LocalExecutor(workers or os.cpu_count() or 1),
-    "ray": RayExecutor,
-}
+EXECUTORS: Registry[Callable[[int | None], Executor]] = Registry(
+    "executor",
+    InvalidParameterError,
+    {
+        "local": lambda workers: LocalExecutor(workers or os.cpu_count() or 1),
+        "ray": RayExecutor,
+    },
+)
 """One line an executor: its name and how to make it for a number of workers (None: all)."""
 
 
@@ -218,10 +224,7 @@ def make_executor(name: str, workers: int | None = None) -> Executor:
         InvalidParameterError: No such executor, or a number of workers below one.
         EngineUnavailableError: Its package is not installed.
     """
-    if name not in EXECUTORS:
-        raise InvalidParameterError(
-            f"unknown executor {name!r}; choose one of {', '.join(EXECUTORS)}"
-        )
+    make = EXECUTORS.find(name)
     if workers is not None and workers < 1:
         raise InvalidParameterError(f"workers must be at least 1, got {workers}")
-    return EXECUTORS[name](workers)
+    return make(workers)

@@ -9,7 +9,6 @@ import warnings
 from dataclasses import dataclass, field
 
 from gnncore.storage import (
-    MANIFEST_NAME,
     Manifest,
     Owner,
     RecomputedWarning,
@@ -112,10 +111,7 @@ def reopen_if_damaged(folder: RunFolder) -> bool:
         if manifest is not None and grid_id not in lost:
             name = f"grids/{folder.grid_path(grid_id).name}"
             folder.seals.write(grid_id, manifest.entries[name].sha256)
-    try:
-        (folder.path / MANIFEST_NAME).unlink(missing_ok=True)
-    except OSError as error:
-        raise StorageError.because("reopen", folder.path, error) from error
+    folder.work.reopen()
     folder.forget_manifest()
     # Damaged grids are named when the run looks at what it can build upon.
     missing = [text for k, text in lost.items() if not folder.grid_path(k).exists()]

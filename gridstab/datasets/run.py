@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gnncore.storage import exclusive_lock, make_folder, remove_leftovers
+from gnncore.storage import WorkFolder, make_folder
 from gridstab.arguments import as_path, instance
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.executors import Executor, make_executor, stopping_on_interrupt
@@ -28,7 +28,7 @@ from gridstab.datasets.resuming import (
     stored_work,
     warn_of,
 )
-from gridstab.datasets.run_folder import RunConfig, RunFolder
+from gridstab.datasets.run_folder import KIND, RunConfig, RunFolder
 from gridstab.datasets.timing import record_timing
 from gridstab.datasets.work_units import WorkUnit, unit_seconds, units_of_grid
 from gridstab.dynamics.engine import make_engine
@@ -108,10 +108,7 @@ def run_campaign(
     source.model(1)  # a case without operating point must fail before anything is written
     if isinstance(executor, str):
         executor = make_executor(executor, workers)
-    make_folder(path)
-    with exclusive_lock(path):
-        RunFolder.check(path, config, resume=resume)
-        remove_leftovers(path)
+    with WorkFolder(path, KIND).claim(lambda: RunFolder.check(path, config, resume=resume)):
         folder = RunFolder.create(path, config)
         driver = _Driver(folder, campaign, source, seconds_per_unit, on_progress)
         if not folder.is_complete or reopen_if_damaged(folder):

@@ -13,31 +13,31 @@ checksum first; symbolic links within the folder are not followed.
 
 import hashlib
 import re
-import shutil
 import warnings
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 import gridstab
+from gnncore.configuration import Configuration
 from gnncore.storage import (
     LOCK_NAME,
     MANIFEST_NAME,
     CorruptFileError,
     Manifest,
     StorageError,
+    WorkFolder,
+    WorkKind,
+    first_difference,
     is_leftover,
     make_folder,
-    read_json,
     refuse_links,
     write_bytes,
     write_json,
 )
 from gridstab.arguments import as_path
-from gridstab.datasets.campaign import Campaign, one_line
+from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.grid_file import read_labels, read_result
 from gridstab.datasets.grid_source import GridSource
 from gridstab.datasets.labelled_grid import LabelledGrid
@@ -54,8 +54,19 @@ NOT_PROMISED = (MANIFEST_NAME, LOCK_NAME, TIMING, "*.png", "*.svg", "*.html")
 _CONFIG = "config.json"
 _GRID_NAME = re.compile(r"grids/([0-9]{5,12})\.h5", re.ASCII)
 
+KIND = WorkKind(
+    what="run",
+    title="run folder",
+    configuration=_CONFIG,
+    error_class=RunFolderError,
+    beginnings=("grids", "seals"),
+    elsewhere="choose another folder with --out",
+    go_on="add --resume to continue it",
+)
+"""How the folders of runs are claimed, resumed and refused."""
 
-class Imported(BaseModel):
+
+class Imported(Configuration):
     """Where imported labels come from.
 
     Attributes:
@@ -66,7 +77,7 @@ class Imported(BaseModel):
             the published data; None in folders of versions that did not record it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    error_class = RunFolderError
 
     layout: str
     samples: int
@@ -74,7 +85,7 @@ class Imported(BaseModel):
     samples_assumed: bool | None = None
 
 
-class RunConfig(BaseModel):
+class RunConfig(Configuration):
     """What ``config.json`` holds: a campaign or the origin of imported labels.
 
     Attributes:
@@ -85,7 +96,7 @@ class RunConfig(BaseModel):
         imported: Where the labels come from, if they were not simulated.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    error_class = RunFolderError
 
     format: Literal[1] = 1
     code_version: str = gridstab.__version__
@@ -107,11 +118,7 @@ class RunConfig(BaseModel):
 
     def difference(self, other: "RunConfig") -> str | None:
         """The first setting in which another configuration differs, in words."""
-        mine, theirs = _flat(self), _flat(other)
-        for name in sorted(mine.keys() | theirs.keys()):
-            if mine.get(name) != theirs.get(name):
-                return f"{name} is {mine.get(name)!r} there and {theirs.get(name)!r} here"
-        return None
+        return first_difference(_flat(self), _flat(other))
 
 
 class RunFolder:
@@ -120,6 +127,7 @@ class RunFolder:
     def __init__(self, path: Path, config: RunConfig) -> None:
         self.path = path
         self.config = config
+        self.work = WorkFolder(path, KIND)
         self.seals = Seals(path, config.content_hash)
 
     @classmethod
@@ -129,20 +137,9 @@ class RunFolder:
         Raises:
             RunFolderError: There is none, or it was not made by this program.
         """
-        path = as_path("path", path)
-        if not path.is_dir():
-            raise RunFolderError(f"{str(path)!r} is no folder; give the folder of a run")
-        try:
-            refuse_links(path, _CONFIG, MANIFEST_NAME, "grids", "parts", "seals")
-            if not (path / _CONFIG).is_file():
-                raise RunFolderError(f"{str(path)!r} is no run folder: it has no {_CONFIG}")
-            return cls(path, RunConfig.model_validate(read_json(path / _CONFIG)))
-        except ValidationError as error:
-            raise RunFolderError(
-                f"{str(path)!r} is no run folder of this version: in config.json, {one_line(error)}"
-            ) from error
-        except StorageError as error:
-            raise RunFolderError(f"{str(path)!r} is no run folder: {error}") from error
+        work = WorkFolder(as_path("path", path), KIND)
+        links = (MANIFEST_NAME, "grids", "parts", "seals")
+        return cls(work.path, work.configuration(RunConfig.parse, *links))
 
     @classmethod
     def check(cls, path: str | Path, config: RunConfig, *, resume: bool) -> None:
@@ -154,20 +151,8 @@ class RunFolder:
             RunFolderError: Something foreign is there, a run with another configuration, or one
                 with this configuration that is not to be resumed.
         """
-        path = Path(path)
-        if _is_blank(path):
-            return
-        there = cls.open(path)
-        difference = there.config.difference(config)
-        if difference is not None:
-            raise RunFolderError(
-                f"{str(path)!r} holds another run: {difference}; choose another folder with --out"
-            )
-        if not resume:
-            state = "complete" if there.is_complete else "unfinished"
-            raise RunFolderError(
-                f"{str(path)!r} holds this run already ({state}); add --resume to continue it"
-            )
+        work = WorkFolder(Path(path), KIND)
+        work.look(lambda: cls.open(path).config.difference(config), resume=resume)
 
     @classmethod
     def create(cls, path: str | Path, config: RunConfig) -> "RunFolder":
@@ -197,7 +182,7 @@ class RunFolder:
     @property
     def is_complete(self) -> bool:
         """Whether all grids are there and the manifest was written."""
-        return (self.path / MANIFEST_NAME).is_file()
+        return self.work.is_complete
 
     @property
     def num_grids(self) -> int:
@@ -349,12 +334,8 @@ class RunFolder:
         Raises:
             StorageError: The folder is read-only.
         """
-        try:
-            if self.parts.exists():
-                shutil.rmtree(self.parts)
-        except OSError as error:
-            raise StorageError.because("remove", self.parts, error) from error
-        self.seals.remove()
+        self.work.remove("parts")
+        self.work.remove("seals")
 
 
 def _ids(names: Iterable[str]) -> dict[int, str]:
@@ -365,19 +346,6 @@ def _ids(names: Iterable[str]) -> dict[int, str]:
         if match and name == f"grids/{int(match[1]):05d}.h5":
             found[int(match[1])] = name
     return found
-
-
-def _is_blank(path: Path) -> bool:
-    if not path.exists():
-        return True
-
-    def ours(entry: Path) -> bool:
-        """Left behind by a run that was killed before its configuration was written."""
-        if entry.name in ("grids", "seals") and not entry.is_symlink():
-            return entry.is_dir() and not any(entry.iterdir())
-        return entry.name == LOCK_NAME or is_leftover(entry.name)
-
-    return path.is_dir() and all(map(ours, path.iterdir()))
 
 
 def _flat(config: RunConfig) -> dict[str, object]:

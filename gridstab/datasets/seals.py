@@ -6,12 +6,10 @@ A seal is written before its grid, so that a grid without one was not stored by 
 manifest is there, which takes over the sums, the seals go.
 """
 
-import shutil
 from pathlib import Path
 
 from gnncore.storage import (
     CorruptFileError,
-    StorageError,
     make_folder,
     read_json,
     refuse_links,
@@ -92,18 +90,6 @@ class Seals:
         refuse_links(self.run, f"grids/{path.name}")
         if sha256(path) != self.read(grid_id):
             raise CorruptFileError.because("use", path, "it has changed: its SHA-256 differs")
-
-    def remove(self) -> None:
-        """Remove all seals.
-
-        Raises:
-            StorageError: The folder is read-only.
-        """
-        try:
-            if self.path.exists():
-                shutil.rmtree(self.path)
-        except OSError as error:
-            raise StorageError.because("remove", self.path, error) from error
 
     def _path(self, grid_id: int) -> Path:
         return self.path / f"{grid_id:05d}.json"

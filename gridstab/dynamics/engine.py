@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int
 
+from gnncore.registry import Registry
 from gridstab.dynamics.swing import SwingModel
 from gridstab.errors import EngineUnavailableError, InvalidParameterError
 
@@ -76,15 +77,20 @@ class StopRule:
         return 0.2 if self.published else 1.0
 
 
-STOP_RULES = {
-    rule.name: rule
-    for rule in (
-        StopRule("horizon"),
-        StopRule("published", published=True),
-        StopRule("certified", certified=True),
-        StopRule("fast", certified=True, settled=True),
-    )
-}
+STOP_RULES: Registry[StopRule] = Registry(
+    "stop rule",
+    InvalidParameterError,
+    {
+        rule.name: rule
+        for rule in (
+            StopRule("horizon"),
+            StopRule("published", published=True),
+            StopRule("certified", certified=True),
+            StopRule("fast", certified=True, settled=True),
+        )
+    },
+)
+"""All stop rules by name."""
 
 
 def stop_rule(stop: str | StopRule) -> StopRule:
@@ -93,13 +99,7 @@ def stop_rule(stop: str | StopRule) -> StopRule:
     Raises:
         InvalidParameterError: No such rule.
     """
-    if isinstance(stop, StopRule):
-        return stop
-    if not isinstance(stop, str) or stop not in STOP_RULES:
-        raise InvalidParameterError(
-            f"unknown stop rule {stop!r}; choose one of {', '.join(STOP_RULES)}"
-        )
-    return STOP_RULES[stop]
+    return stop if isinstance(stop, StopRule) else STOP_RULES.find(stop)
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,16 +240,21 @@ def _julia_dop853() -> Engine:
     return JuliaEngine("dop853", tolerance=1e-9)
 
 
-ENGINES: dict[str, Callable[[], Engine]] = {
-    "native": _native,
-    "native64": _native64,
-    "dop853": _dop853,
-    "tsit5": _tsit5,
-    "cuda": _cuda,
-    "julia": _julia,
-    "julia-tsit5": _julia_tsit5,
-    "julia-dop853": _julia_dop853,
-}
+ENGINES: Registry[Callable[[], Engine]] = Registry(
+    "engine",
+    EngineUnavailableError,
+    {
+        "native": _native,
+        "native64": _native64,
+        "dop853": _dop853,
+        "tsit5": _tsit5,
+        "cuda": _cuda,
+        "julia": _julia,
+        "julia-tsit5": _julia_tsit5,
+        "julia-dop853": _julia_dop853,
+    },
+    listing="choose one of auto,",
+)
 """One line an engine: its name and how to make it (imports are deferred, they are slow)."""
 
 
@@ -268,11 +273,7 @@ def make_engine(engine: str | Engine) -> Engine:
         return engine
     if engine == "auto":
         return make_engine("native")
-    if engine not in ENGINES:
-        raise EngineUnavailableError(
-            f"unknown engine {engine!r}; choose one of auto, {', '.join(ENGINES)}"
-        )
-    made = ENGINES[engine]()
+    made = ENGINES.find(engine)()
     state = made.availability()
     if not state.usable:
         raise EngineUnavailableError(f"engine {engine!r} cannot run here: {state.why}")

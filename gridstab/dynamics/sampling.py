@@ -12,8 +12,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import qmc
 
-from gridstab.arguments import at_least, at_most, one_of, positive
+from gnncore.registry import Registry
+from gridstab.arguments import at_least, at_most, positive
 from gridstab.dynamics.engine import Perturbations
+from gridstab.errors import InvalidParameterError
 
 DTHETA_RANGE = float(np.pi)
 DOMEGA_RANGE = 15.0
@@ -49,7 +51,7 @@ def perturbations(
     Raises:
         InvalidParameterError: No such sampler, or a number outside its range.
     """
-    one_of("sampler", sampler, SAMPLERS)
+    unit_points = SAMPLERS.find(sampler)
     for name, number in (
         ("seed", seed),
         ("grid_id", grid_id),
@@ -62,7 +64,7 @@ def perturbations(
     at_least("scrambles", scrambles, 1)
     positive("dtheta_range", dtheta_range)
     positive("domega_range", domega_range)
-    unit = SAMPLERS[sampler]((seed, grid_id, node), start, count, scrambles)
+    unit = unit_points((seed, grid_id, node), start, count, scrambles)
     dtheta, domega = (2 * unit - 1).T * [[dtheta_range], [domega_range]]
     return Perturbations(np.full(count, node), dtheta, domega)
 
@@ -104,8 +106,7 @@ def _sequence(key: Key, scramble: int, first: int, count: int) -> Float[np.ndarr
     return np.concatenate([sequence.random(1), sequence.random(count - 1)])[:count]
 
 
-SAMPLERS: dict[str, Callable[[Key, int, int, int], np.ndarray]] = {
-    "mc": _independent,
-    "sobol": _sobol,
-}
+SAMPLERS: Registry[Callable[[Key, int, int, int], np.ndarray]] = Registry(
+    "sampler", InvalidParameterError, {"mc": _independent, "sobol": _sobol}
+)
 """One line a sampler: points in the unit square by key, first sample and count."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from gridstab.arguments import at_least as at_least
-from gridstab.arguments import at_most, one_of
+from gridstab.arguments import at_most
 from gridstab.arguments import positive as positive
 from gridstab.dynamics.engine import stop_rule
 from gridstab.dynamics.sampling import DOMEGA_RANGE, DTHETA_RANGE, SAMPLERS, SCRAMBLES
@@ -83,7 +83,7 @@ class Settings:
             positive("precision", self.precision)
             if self.precision >= 0.5:
                 raise InvalidParameterError(f"precision must be below 0.5, got {self.precision}")
-        one_of("sampler", self.sampler, SAMPLERS)
+        SAMPLERS.find(self.sampler)
         if self.sampler == "sobol":
             at_least("scrambles", self.scrambles, 2)
             self._check_balance()

@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from gnncore.registry import Registry
 from gridstab.errors import DatasetError, InvalidParameterError
 from gridstab.grids.power_grid import PowerGrid
 
@@ -79,10 +80,10 @@ class Feature:
         return both.reshape(2 * rows, len(self.columns))
 
 
-NODE_FEATURES: dict[str, Feature] = {}
+NODE_FEATURES: Registry[Feature] = Registry("node feature", InvalidParameterError)
 """Every known feature of nodes."""
 
-EDGE_FEATURES: dict[str, Feature] = {}
+EDGE_FEATURES: Registry[Feature] = Registry("edge feature", InvalidParameterError)
 """Every known feature of lines."""
 
 
@@ -95,19 +96,21 @@ def node_feature(
     """Register a function that gives one row a node.
 
     Args:
-        name: Of the feature; that of the function unless given. A known name is replaced.
+        name: Of the feature; that of the function unless given.
         columns: Names of its columns; one column of the feature's name unless given.
         parity: +1 for columns that keep their sign under (P, θ, ω) → (−P, −θ, −ω), −1 for those
             that change it; one number for all columns, or one a column.
 
     Raises:
-        InvalidParameterError: Signs other than +1 and −1, or not one a column.
+        InvalidParameterError: Signs other than +1 and −1, or not one a column; another feature has
+            this name.
     """
 
     def register(function: FeatureFunction) -> FeatureFunction:
         title = name or function.__name__
         titles = columns or (title,)
-        NODE_FEATURES[title] = Feature(title, function, titles, _signs("parity", parity, titles))
+        feature = Feature(title, function, titles, _signs("parity", parity, titles))
+        NODE_FEATURES.add(title, feature, defined=function)
         return function
 
     return register
@@ -123,26 +126,28 @@ def edge_feature(
     """Register a function that gives one row a line (a, b) of ``grid.lines``, seen from a to b.
 
     Args:
-        name: Of the feature; that of the function unless given. A known name is replaced.
+        name: Of the feature; that of the function unless given.
         columns: Names of its columns; one column of the feature's name unless given.
         parity: As for :func:`node_feature`.
         direction: +1 for columns that are the same from b to a, −1 for those that change their
             sign; one number for all columns, or one a column.
 
     Raises:
-        InvalidParameterError: Signs other than +1 and −1, or not one a column.
+        InvalidParameterError: Signs other than +1 and −1, or not one a column; another feature has
+            this name.
     """
 
     def register(function: FeatureFunction) -> FeatureFunction:
         title = name or function.__name__
         titles = columns or (title,)
-        EDGE_FEATURES[title] = Feature(
+        feature = Feature(
             title,
             function,
             titles,
             _signs("parity", parity, titles),
             _signs("direction", direction, titles),
         )
+        EDGE_FEATURES.add(title, feature, defined=function)
         return function
 
     return register

@@ -27,6 +27,7 @@ import gridstab
 import gridstab.features.electrical
 import gridstab.features.measures
 import gridstab.features.solitary
+from gnncore.registry import Registry
 from gridstab.errors import InvalidParameterError
 from gridstab.features.feature import EDGE_FEATURES as EDGE_FEATURES
 from gridstab.features.feature import NODE_FEATURES as NODE_FEATURES
@@ -61,10 +62,7 @@ class FeatureSet:
             ("edge", self.edge, EDGE_FEATURES),
         ):
             for name in names:
-                if name not in known:
-                    raise InvalidParameterError(
-                        f"unknown {level} feature {name!r}; choose from {', '.join(known)}"
-                    )
+                known.find(name)
                 if names.count(name) > 1:
                     raise InvalidParameterError(f"{level} feature {name!r} is given twice")
 
@@ -75,11 +73,7 @@ class FeatureSet:
         Raises:
             InvalidParameterError: There is no set of that name.
         """
-        if name not in FEATURE_SETS:
-            raise InvalidParameterError(
-                f"unknown feature set {name!r}; choose one of {', '.join(FEATURE_SETS)}"
-            )
-        return FEATURE_SETS[name]
+        return FEATURE_SETS.find(name)
 
     def without(self, *names: str) -> "FeatureSet":
         """The set without some features.
@@ -196,12 +190,16 @@ SOLITARY = FeatureSet(
 
 LOCAL = SOLITARY.without("phase", "susceptibility", "throughput", "largest_load")
 
-FEATURE_SETS: dict[str, FeatureSet] = {
-    "published": PUBLISHED,
-    "operating_point": OPERATING_POINT,
-    "solitary": SOLITARY,
-    "local": LOCAL,
-    "published_measures": FeatureSet(node=("published_measures",), edge=()),
-    "network_measures": FeatureSet(node=("network_measures",), edge=()),
-}
+FEATURE_SETS: Registry[FeatureSet] = Registry(
+    "feature set",
+    InvalidParameterError,
+    {
+        "published": PUBLISHED,
+        "operating_point": OPERATING_POINT,
+        "solitary": SOLITARY,
+        "local": LOCAL,
+        "published_measures": FeatureSet(node=("published_measures",), edge=()),
+        "network_measures": FeatureSet(node=("network_measures",), edge=()),
+    },
+)
 """Feature sets by name."""

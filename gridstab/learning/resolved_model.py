@@ -5,9 +5,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from gnncore.configuration import given
 from gnncore.errors import SpecificationError
 from gnncore.models import ModelSpecification
-from gnncore.storage import StorageError, read_toml
 from gnncore.training import TrainingSettings
 from gridstab.features.feature_set import FeatureSet
 from gridstab.learning.published import DEFAULT_MODEL, published_model
@@ -46,16 +46,16 @@ def resolve_model(
         InvalidParameterError: No model or feature set has this name.
         SpecificationError: The file or a setting is wrong, or does not fit features and task.
     """
-    given = {name: value for name, value in (settings or {}).items() if value is not None}
+    own_settings = given(settings or {})
     if isinstance(model, ModelSpecification):
         seen = _features(features or "published")
-        resolved = ResolvedModel("specification", model, seen, TrainingSettings(**given))
+        resolved = ResolvedModel("specification", model, seen, TrainingSettings(**own_settings))
     elif Path(model).suffix.lower() == ".toml":
-        resolved = _from_file(Path(model), task, features, given)
+        resolved = _from_file(Path(model), task, features, own_settings)
     else:
         known = DEFAULT_MODEL if model == "default" else published_model(str(model))
         seen = _features(features or known.features)
-        own = TrainingSettings(**known.settings.model_dump() | given)
+        own = TrainingSettings(**known.settings.model_dump() | own_settings)
         resolved = ResolvedModel(str(model), known.specification_for(task, seen), seen, own)
     _check_fit(resolved, task)
     return resolved
@@ -64,7 +64,7 @@ def resolve_model(
 def _from_file(
     path: Path, task: Task, features: FeatureSet | str | None, given: dict[str, Any]
 ) -> ResolvedModel:
-    values = _read_toml(path)
+    values = ModelSpecification.read_toml(path)
     own, named = values.pop("training", {}), values.pop("features", "published")
     for key, value, kind in (("training", own, dict), ("features", named, str)):
         if not isinstance(value, kind):
@@ -97,10 +97,3 @@ def _check_fit(resolved: ResolvedModel, task: Task) -> None:
                 f"{what} of the model is {has!r}, but these features and task {task.name!r} need "
                 f"{needed!r}; leave it out of the file or choose other features"
             )
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return read_toml(path)
-    except StorageError as error:
-        raise SpecificationError(f"model file: {error}") from error

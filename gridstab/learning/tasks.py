@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from gnncore.registry import Registry
 from gnncore.training import GraphStore
 from gnncore.training.objectives import ClassificationObjective, Objective, RegressionObjective
 from gridstab.dynamics.result import SURVIVABILITY_BOUND
@@ -101,21 +102,25 @@ class Task:
         return ClassificationObjective(pos_weight=positive_weight(train), beta=BETA)
 
 
-TASKS: dict[str, Task] = {
-    task.name: task
-    for task in (
-        Task("snbs", "snbs", "share", None, "single-node basin stability"),
-        Task("survivability", "survivability", "share", None, "survivability"),
-        Task("troublemaker", "troublemaker", "class", 0.0, "troublemakers, by classification"),
-        Task(
-            "max_frequency_deviation",
-            "max_frequency_deviation",
-            "amount",
-            SURVIVABILITY_BOUND,
-            "troublemakers, by the largest frequency deviation",
-        ),
-    )
-}
+TASKS: Registry[Task] = Registry(
+    "task",
+    InvalidParameterError,
+    {
+        task.name: task
+        for task in (
+            Task("snbs", "snbs", "share", None, "single-node basin stability"),
+            Task("survivability", "survivability", "share", None, "survivability"),
+            Task("troublemaker", "troublemaker", "class", 0.0, "troublemakers, by classification"),
+            Task(
+                "max_frequency_deviation",
+                "max_frequency_deviation",
+                "amount",
+                SURVIVABILITY_BOUND,
+                "troublemakers, by the largest frequency deviation",
+            ),
+        )
+    },
+)
 """The tasks of the published studies by name.
 
 Perturbations of up to 15 rad/s drive almost every node beyond 15 rad/s once enough of them are
@@ -130,9 +135,7 @@ def get_task(name: str) -> Task:
     Raises:
         InvalidParameterError: There is none.
     """
-    if name not in TASKS:
-        raise InvalidParameterError(f"unknown task {name!r}; choose one of {', '.join(TASKS)}")
-    return TASKS[name]
+    return TASKS.find(name)
 
 
 def positive_weight(train: LabelledGraphs) -> float:

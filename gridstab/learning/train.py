@@ -12,13 +12,7 @@ from gnncore.command_line.progress import work_progress
 from gnncore.errors import TrainingError
 from gnncore.figures import save_figure
 from gnncore.models import GraphModel
-from gnncore.storage import (
-    StorageError,
-    exclusive_lock,
-    make_folder,
-    remove_leftovers,
-    write_json,
-)
+from gnncore.storage import StorageError, WorkFolder, write_json
 from gnncore.training import TrainingResult, fit, seeded
 from gnncore.training.distributed import processes_on
 from gnncore.training.logs import write_history
@@ -37,6 +31,7 @@ from gridstab.learning.training_folder import (
     CHECKPOINT,
     CONFIG,
     CURVE,
+    KIND,
     METRICS,
     MODEL,
     NORMALISATION,
@@ -128,10 +123,7 @@ def train_model(
     )
     check_folder(folder, work.config, resume=resume)
     network = _network(work.config)
-    make_folder(folder)
-    with exclusive_lock(folder):
-        check_folder(folder, work.config, resume=resume)
-        remove_leftovers(folder)
+    with WorkFolder(folder, KIND).claim(lambda: check_folder(folder, work.config, resume=resume)):
         if is_complete(folder) and not reopen_if_damaged(folder):
             return TrainedModel.load(folder)
         if not (folder / CONFIG).exists():

@@ -77,7 +77,7 @@ class TrainedModel:
 
         Raises:
             RunFolderError: No training folder, an unfinished one, or a damaged file in it.
-            CheckpointError: The weights are damaged or of another model.
+            SavedModelError: The weights are damaged or of another model.
         """
         folder = Path(path)
         config = read_config(folder)
@@ -201,7 +201,7 @@ class Ensemble:
         Raises:
             InvalidParameterError: No folders, or different tasks.
             RunFolderError: As :meth:`TrainedModel.load`.
-            CheckpointError: As :meth:`TrainedModel.load`.
+            SavedModelError: As :meth:`TrainedModel.load`.
         """
         return cls(tuple(TrainedModel.load(path, device=device) for path in paths))
 

@@ -20,10 +20,10 @@ import warnings
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 import gridstab
-from gnncore.errors import GnncoreError
+from gnncore.configuration import Configuration
 from gnncore.models import ModelSpecification
 from gnncore.storage import (
     LOCK_NAME,
@@ -31,9 +31,10 @@ from gnncore.storage import (
     Manifest,
     RecomputedWarning,
     StorageError,
-    is_leftover,
+    WorkFolder,
+    WorkKind,
+    first_difference,
     read_json,
-    refuse_links,
 )
 from gnncore.training import TrainingSettings
 from gridstab.errors import RunFolderError
@@ -47,6 +48,18 @@ HISTORY, CURVE, MODEL, CHECKPOINT = "history.jsonl", "learning_curve.png", "mode
 USED = (CONFIG, NORMALISATION, METRICS, f"{MODEL}/config.json", f"{MODEL}/model.safetensors")
 """What a trained model is made of."""
 
+KIND = WorkKind(
+    what="training",
+    title="training folder",
+    configuration=CONFIG,
+    error_class=RunFolderError,
+    tag="gridstab.training",
+    made_by="gridstab train",
+    elsewhere="choose another folder with --out",
+    go_on="add --resume to continue it",
+)
+"""How the folders of trainings are claimed, resumed and refused."""
+
 _ALL = (*USED, RANGE, f"{MODEL}/README.md", HISTORY, CURVE)
 
 # What changes no result, or only its rounding: a training may go on with other values.
@@ -59,11 +72,7 @@ _FREE = {
 }
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-
-class DataOrigin(_Frozen):
+class DataOrigin(Configuration):
     """The data of a training.
 
     Attributes:
@@ -72,12 +81,14 @@ class DataOrigin(_Frozen):
         content: SHA-256 of features and labels by split.
     """
 
+    error_class = RunFolderError
+
     name: str
     grids: dict[str, int]
     content: dict[str, str]
 
 
-class TrainingConfig(_Frozen):
+class TrainingConfig(Configuration):
     """What ``config.json`` holds.
 
     Attributes:
@@ -95,6 +106,8 @@ class TrainingConfig(_Frozen):
         data: On what.
     """
 
+    error_class = RunFolderError
+
     kind: Literal["gridstab.training"] = "gridstab.training"
     format: Literal[1] = 1
     code_version: str = gridstab.__version__
@@ -111,10 +124,8 @@ class TrainingConfig(_Frozen):
     def difference(self, other: "TrainingConfig") -> str | None:
         """The first value in which another configuration differs, in words."""
         mine, theirs = (_flat(config.model_dump(mode="json")) for config in (self, other))
-        for name in sorted((mine.keys() | theirs.keys()) - _FREE, key=_interest):
-            if mine.get(name) != theirs.get(name):
-                return f"{name} is {mine.get(name)!r} there and {theirs.get(name)!r} here"
-        return None
+        names = sorted((mine.keys() | theirs.keys()) - _FREE, key=_interest)
+        return first_difference(mine, theirs, names)
 
 
 def read_config(path: str | Path) -> TrainingConfig:
@@ -123,23 +134,8 @@ def read_config(path: str | Path) -> TrainingConfig:
     Raises:
         RunFolderError: There is no training folder at ``path``, or its configuration is damaged.
     """
-    path = Path(path)
-    if not path.is_dir():
-        raise RunFolderError(f"{str(path)!r} is no folder; give the folder of a training")
-    try:
-        refuse_links(path, MANIFEST_NAME, CHECKPOINT, f"{CHECKPOINT}/checkpoint.safetensors", *_ALL)
-        if not (path / CONFIG).is_file():
-            raise RunFolderError(f"{str(path)!r} is no training folder: it has no {CONFIG}")
-        values = read_json(path / CONFIG)
-        if not isinstance(values, dict) or values.get("kind") != "gridstab.training":
-            raise RunFolderError(f"{str(path)!r} is no training folder; gridstab train makes one")
-        return TrainingConfig.model_validate(values)
-    except StorageError as error:
-        raise RunFolderError(f"{str(path)!r} is no training folder: {error}") from error
-    except (ValidationError, GnncoreError) as error:
-        raise RunFolderError(
-            f"{str(path)!r} is no training folder of this version: {_first_line(error)}"
-        ) from error
+    links = (MANIFEST_NAME, CHECKPOINT, f"{CHECKPOINT}/checkpoint.safetensors", *_ALL)
+    return WorkFolder(Path(path), KIND).configuration(TrainingConfig.parse, *links)
 
 
 def read_normalisation(path: Path) -> Normalisation:
@@ -177,7 +173,7 @@ def read_range(path: Path) -> KnownRange | None:
 
 def is_complete(path: Path) -> bool:
     """Whether the training came to its end."""
-    return (path / MANIFEST_NAME).is_file()
+    return WorkFolder(path, KIND).is_complete
 
 
 def check_folder(path: Path, config: TrainingConfig, *, resume: bool) -> None:
@@ -189,18 +185,7 @@ def check_folder(path: Path, config: TrainingConfig, *, resume: bool) -> None:
         RunFolderError: Something foreign is there, a training with another configuration, or one
             with this configuration that is not to be resumed.
     """
-    if not path.exists() or (path.is_dir() and all(map(_is_blank, path.iterdir()))):
-        return
-    difference = read_config(path).difference(config)
-    if difference is not None:
-        raise RunFolderError(
-            f"{str(path)!r} holds another training: {difference}; choose another folder with --out"
-        )
-    if not resume:
-        state = "complete" if is_complete(path) else "unfinished"
-        raise RunFolderError(
-            f"{str(path)!r} holds this training already ({state}); add --resume to continue it"
-        )
+    WorkFolder(path, KIND).look(lambda: read_config(path).difference(config), resume=resume)
 
 
 def require_whole(path: Path, *names: str) -> None:
@@ -227,26 +212,19 @@ def reopen_if_damaged(path: Path) -> bool:
         RunFolderError: The configuration is not the one of the manifest.
         StorageError: The folder cannot be read or written.
     """
-    try:
-        problems = [p for p in Manifest.read(path).verify() if p.kind != "unexpected"]
-        texts = [problem.text for problem in problems]
-    except StorageError as error:
-        problems, texts = [], [str(error)]
+    work = WorkFolder(path, KIND)
+    problems = [problem for problem in work.damage() if problem.kind != "unexpected"]
     if any(problem.path == CONFIG for problem in problems):
         raise RunFolderError(
             f"{str(path)!r} mixes two trainings or is damaged: {CONFIG} is not the one of its "
             "manifest; restore it, or train in another folder"
         )
-    if not texts:
+    if not problems:
         _remove_checkpoint(path)
         return False
-    try:
-        (path / MANIFEST_NAME).unlink()
-    except OSError as error:
-        raise StorageError.because("reopen", path, error) from error
-    warnings.warn(
-        f"{str(path)!r} is trained again: {'; '.join(texts)}", RecomputedWarning, stacklevel=3
-    )
+    work.reopen()
+    texts = "; ".join(problem.text for problem in problems)
+    warnings.warn(f"{str(path)!r} is trained again: {texts}", RecomputedWarning, stacklevel=3)
     return True
 
 
@@ -265,11 +243,6 @@ def _remove_checkpoint(path: Path) -> None:
     shutil.rmtree(path / CHECKPOINT, ignore_errors=True)
 
 
-def _is_blank(entry: Path) -> bool:
-    """Left behind by a training that was killed before its configuration was written."""
-    return entry.name == LOCK_NAME or is_leftover(entry.name)
-
-
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in values.items():
@@ -282,11 +255,3 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def _interest(name: str) -> tuple[bool, str]:
     """What the user chose comes before what follows from it."""
     return name.startswith(("specification.", "data.content")), name
-
-
-def _first_line(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    problem = error.errors()[0]
-    where = ".".join(map(str, problem["loc"]))
-    return f"in {CONFIG}, {where}: {problem['msg']}"

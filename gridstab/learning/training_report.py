@@ -41,7 +41,7 @@ def report_of_training(
         RunFolderError: No finished training at ``path``, or damaged data.
         InvalidParameterError: ``data`` is needed, or the test split has no grid ``grid_id``.
         DatasetError: The data have no test split, or not the labels of the model's task.
-        CheckpointError: The weights are damaged.
+        SavedModelError: The weights are damaged.
     """
     folder = Path(path)
     model = TrainedModel.load(folder)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from gnncore.errors import CheckpointError
+from gnncore.errors import CheckpointError, SavedModelError
 from gnncore.models import GraphModel
-from gnncore.models.checkpoint import seals_of
+from gnncore.models.saved_model import seals_of
 from gnncore.storage import MANIFEST_NAME, Manifest, StorageError
 from gnncore.training.checkpoints import check_checkpoint
 from gridstab.learning.training_folder import CHECKPOINT
@@ -28,7 +28,7 @@ def verify_model(path: Path) -> list[str]:
     """Every problem of the folder of a bare model, one line each; none where all is well."""
     try:
         GraphModel.from_pretrained(path)
-    except CheckpointError as error:
+    except SavedModelError as error:
         return [str(error)]
     if seals_of(path):
         return []

@@ -362,7 +362,7 @@ def test_a_missing_model_is_not_looked_for_on_the_hub(
     def ask(*_: object, **__: object) -> None:
         pytest.fail("asked the Hub")
 
-    monkeypatch.setattr("gnncore.models.checkpoint.snapshot_download", ask)
+    monkeypatch.setattr("gnncore.models.saved_model.snapshot_download", ask)
     shutil.rmtree(done / "model")
     with pytest.raises(RunFolderError, match="model"):
         TrainedModel.load(done)

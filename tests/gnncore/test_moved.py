@@ -6,10 +6,11 @@ from importlib import import_module
 import pytest
 
 import graphwsl.properties
+from gnncore import _moved as core
 from graphwsl import _moved as weights
 from gridstab import _moved as grids
 
-FORMER = {**weights.MODULES, **grids.MODULES}
+FORMER = {**core.MODULES, **weights.MODULES, **grids.MODULES}
 
 
 @pytest.mark.parametrize("former", FORMER)
@@ -28,7 +29,7 @@ def test_a_module_is_found_where_it_was(former: str, monkeypatch: pytest.MonkeyP
     ("module", "former", "now"),
     [
         (module, former, now)
-        for names in (weights.NAMES, grids.NAMES)
+        for names in (core.NAMES, weights.NAMES, grids.NAMES)
         for module, pairs in names.items()
         for former, now in pairs.items()
     ],

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from gnncore.registry import Registry
 from graphwsl.errors import PredictorError
 from graphwsl.properties.predictor import Predictor, SavedPredictor
 from graphwsl.properties.predictors.deep_sets import DeepSetsPredictor
@@ -19,23 +20,28 @@ from graphwsl.properties.predictors.weight_statistics import (
     WeightStatisticsRidge,
 )
 
-PREDICTORS: dict[str, type[Predictor]] = {
-    predictor.name: predictor
-    for predictor in (
-        WeightStatisticsRidge,
-        WeightStatisticsBoosting,
-        FlatRidge,
-        FlatMLP,
-        DeepSetsPredictor,
-        NFNPredictor,
-        MessagePassingPredictor,
-        ForwardPropagationPredictor,
-        RelationalTransformerPredictor,
-        DiracBianconiPredictor,
-        ProbingPredictor,
-        StackedPredictor,
-    )
-}
+PREDICTORS: Registry[type[Predictor]] = Registry(
+    "predictor",
+    PredictorError,
+    {
+        predictor.name: predictor
+        for predictor in (
+            WeightStatisticsRidge,
+            WeightStatisticsBoosting,
+            FlatRidge,
+            FlatMLP,
+            DeepSetsPredictor,
+            NFNPredictor,
+            MessagePassingPredictor,
+            ForwardPropagationPredictor,
+            RelationalTransformerPredictor,
+            DiracBianconiPredictor,
+            ProbingPredictor,
+            StackedPredictor,
+        )
+    },
+    more=", or import the module that registers it",
+)
 """All predictors by name; add others by :func:`register_predictor`."""
 
 
@@ -47,16 +53,7 @@ def register_predictor(predictor: type[Predictor]) -> type[Predictor]:
     Raises:
         PredictorError: The name is taken.
     """
-    former = PREDICTORS.get(predictor.name)
-    if former is not None and (former.__module__, former.__qualname__) != (
-        predictor.__module__,
-        predictor.__qualname__,
-    ):
-        raise PredictorError(
-            f"there is a predictor {predictor.name!r} already; choose another name"
-        )
-    PREDICTORS[predictor.name] = predictor
-    return predictor
+    return PREDICTORS.register(predictor.name)(predictor)
 
 
 def make_predictor(name: str, **options: Any) -> Predictor:
@@ -69,13 +66,7 @@ def make_predictor(name: str, **options: Any) -> Predictor:
     Raises:
         PredictorError: An unknown name or option.
     """
-    if name not in PREDICTORS:
-        known = ", ".join(PREDICTORS)
-        raise PredictorError(
-            f"unknown predictor {name!r}; choose one of {known}, or import the module that "
-            "registers it"
-        )
-    return PREDICTORS[name](**options)
+    return PREDICTORS.find(name)(**options)
 
 
 def load_predictor(folder: str | Path) -> Predictor:

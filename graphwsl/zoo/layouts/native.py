@@ -29,8 +29,10 @@ from gnncore.storage import (
     Manifest,
     Owner,
     StorageError,
+    WorkFolder,
+    WorkKind,
     check_seal,
-    is_leftover,
+    first_difference,
     load_metadata,
     load_tensors,
     make_folder,
@@ -43,9 +45,9 @@ from gnncore.storage import (
     write_text,
 )
 from gnncore.storage.json_files import to_json
+from gnncore.storage.work_folder import strangers
 from graphwsl import __version__
 from graphwsl.errors import ZooError
-from graphwsl.work_folder import strangers
 from graphwsl.zoo.index import (
     IndexRow,
     in_order,
@@ -62,6 +64,17 @@ from graphwsl.zoo.training.chunk import TrainedChunk
 CONFIG_NAME, INDEX_NAME, CHUNKS = "zoo.json", "index.jsonl", "chunks"
 KIND = "graphwsl.zoo"
 _FILES = (CONFIG_NAME, INDEX_NAME, MANIFEST_NAME, LOCK_NAME)
+WORK = WorkKind(
+    what="zoo",
+    title="zoo",
+    configuration=CONFIG_NAME,
+    error_class=ZooError,
+    beginnings=(CHUNKS,),
+    tag=KIND,
+    made_by="graphwsl zoo train",
+)
+"""How the folders of zoos are claimed, resumed and refused."""
+
 _CHUNK = re.compile(r"(\d{5,})\.safetensors", re.ASCII)
 
 
@@ -101,11 +114,12 @@ class ZooFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.work = WorkFolder(path, WORK)
 
     @property
     def is_complete(self) -> bool:
         """Whether all networks were there and the manifest was written."""
-        return (self.path / MANIFEST_NAME).is_file()
+        return self.work.is_complete
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -114,15 +128,7 @@ class ZooFolder:
         Raises:
             ZooError: It is not there, or of another program or version.
         """
-        if not self.path.is_dir():
-            raise ZooError(f"{str(self.path)!r} is no folder; give the folder of a zoo")
-        try:
-            config = read_json(self.path / CONFIG_NAME)
-        except StorageError as error:
-            raise ZooError(f"{str(self.path)!r} is no zoo: {error}") from error
-        if not isinstance(config, dict) or (config.get("kind"), config.get("format")) != (KIND, 1):
-            raise ZooError(f"{str(self.path)!r} is no zoo of this version of the program")
-        return config
+        return self.work.configuration(_parse)
 
     @cached_property
     def identity(self) -> str:
@@ -145,21 +151,8 @@ class ZooFolder:
             ZooError: Something foreign is there, a zoo of another recipe or other data, or this
                 zoo, which is not to be resumed.
         """
-        if self._is_blank():
-            return
-        there, here = self.config, _config(recipe, data_hash)
-        for name in ("recipe", "data_sha256", "code_version"):
-            if there.get(name) != here[name]:
-                raise ZooError(
-                    f"{str(self.path)!r} holds another zoo: {_difference(name, there, here)}; "
-                    "choose another folder"
-                )
-        if not resume:
-            state = "complete" if self.is_complete else "unfinished"
-            raise ZooError(
-                f"{str(self.path)!r} holds this zoo already ({state}); resume it or choose "
-                "another folder"
-            )
+        here = _config(recipe, data_hash)
+        self.work.look(lambda: _difference(self.config, here), resume=resume)
 
     def create(self, recipe: Recipe, data_hash: str) -> None:
         """Make the folder of chunks and ``zoo.json``, if they are not there.
@@ -182,15 +175,8 @@ class ZooFolder:
         Raises:
             ZooError: There are other files, or chunks too many.
         """
-        found = strangers(self.path, _FILES, [CHUNKS])
         names = [chunk_name(number) for number in range(chunks)]
-        if (self.path / CHUNKS).is_dir():
-            found += [f"{CHUNKS}/{name}" for name in strangers(self.path / CHUNKS, names)]
-        if found:
-            raise ZooError(
-                f"{str(self.path)!r} holds {found[0]!r}, which does not belong to the zoo; "
-                "move it elsewhere"
-            )
+        self.work.require_no_strangers(_FILES, {CHUNKS: names})
 
     def chunk_path(self, number: int) -> Path:
         """The file of a chunk."""
@@ -343,21 +329,6 @@ class ZooFolder:
         rows = hashlib.sha256(metadata.get("rows", "").encode()).hexdigest()
         return {"zoo": self.identity, "chunk": number, "rows": rows}
 
-    def _is_blank(self) -> bool:
-        if not self.path.exists():
-            return True
-
-        def ours(entry: Path) -> bool:
-            """Left behind by a run that was killed before its configuration was written."""
-            if entry.name == CHUNKS:
-                return entry.is_dir() and not any(entry.iterdir())
-            return entry.name == LOCK_NAME or is_leftover(entry.name)
-
-        try:
-            return self.path.is_dir() and all(map(ours, self.path.iterdir()))
-        except OSError as error:
-            raise StorageError.because("list", self.path, error) from error
-
 
 def chunk_name(number: int) -> str:
     """The name of a chunk's file."""
@@ -374,10 +345,14 @@ def _config(recipe: Recipe, data_hash: str) -> dict[str, Any]:
     }
 
 
-def _difference(name: str, there: dict[str, Any], here: dict[str, Any]) -> str:
-    if name == "recipe" and isinstance(there.get(name), dict):
-        mine, theirs = here[name], there[name]
-        keys = sorted(mine.keys() | theirs.keys())
-        name = next(key for key in keys if mine.get(key) != theirs.get(key))
-        there, here = theirs, mine
-    return f"{name} is {there.get(name)!r} there and {here.get(name)!r} here"
+def _parse(values: dict[str, Any]) -> dict[str, Any]:
+    if values.get("format") != 1:
+        raise ZooError(f"format must be 1, got {values.get('format')!r}")
+    return values
+
+
+def _difference(there: dict[str, Any], here: dict[str, Any]) -> str | None:
+    recipe = there.get("recipe")
+    if isinstance(recipe, dict) and recipe != here["recipe"]:
+        return first_difference(recipe, here["recipe"])
+    return first_difference(there, here, ("recipe", "data_sha256", "code_version"))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from gnncore.registry import Registry
 from graphwsl.errors import ZooError
 from graphwsl.zoo.layouts.native import is_stored_zoo
 from graphwsl.zoo.layouts.ray_tune import RayTuneZoo, is_ray_tune_zoo
@@ -20,11 +21,18 @@ class Layout(NamedTuple):
     open: Callable[[Path], Zoo]
 
 
-LAYOUTS: list[Layout] = [
-    Layout("graphwsl", is_stored_zoo, StoredZoo.open),
-    Layout("Small CNN Zoo", is_small_cnn_zoo, SmallCNNZoo.open),
-    Layout("Ray Tune", is_ray_tune_zoo, RayTuneZoo.open),
-]
+LAYOUTS: Registry[Layout] = Registry(
+    "layout",
+    ZooError,
+    {
+        layout.name: layout
+        for layout in (
+            Layout("graphwsl", is_stored_zoo, StoredZoo.open),
+            Layout("Small CNN Zoo", is_small_cnn_zoo, SmallCNNZoo.open),
+            Layout("Ray Tune", is_ray_tune_zoo, RayTuneZoo.open),
+        )
+    },
+)
 """One line a layout; the first that recognises a folder opens it."""
 
 
@@ -41,8 +49,8 @@ def open_zoo(path: str | Path) -> Zoo:
     path = Path(path)
     if not path.is_dir():
         raise ZooError(f"{str(path)!r} is no folder; give the folder of a zoo")
-    for layout in LAYOUTS:
+    for layout in LAYOUTS.values():
         if layout.recognises(path):
             return layout.open(path)
-    known = ", ".join(layout.name for layout in LAYOUTS)
+    known = ", ".join(LAYOUTS)
     raise ZooError(f"{str(path)!r} is no zoo of a known layout ({known})")

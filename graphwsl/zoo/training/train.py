@@ -19,12 +19,11 @@ from typing import Any
 import torch
 
 from gnncore.errors import TrainingError
-from gnncore.storage import remove_leftovers
+from gnncore.storage import WorkFolder
 from graphwsl.errors import ZooError
-from graphwsl.work_folder import only_writer
 from graphwsl.zoo.architectures.registry import ARCHITECTURES
 from graphwsl.zoo.data import ImageData, load_images
-from graphwsl.zoo.layouts.native import ZooFolder
+from graphwsl.zoo.layouts.native import WORK, ZooFolder
 from graphwsl.zoo.recipe import Recipe
 from graphwsl.zoo.store import StoredZoo
 from graphwsl.zoo.sweep import NetworkConfig
@@ -94,13 +93,15 @@ def train_zoo(
     path, data_hash = Path(out), data.content_hash
     ZooFolder(path).check(recipe, data_hash, resume=resume)
     trained = 0
-    with only_writer(path):
-        # What was there before may be another's by now.
+
+    def look() -> ZooFolder:
         folder = ZooFolder(path)
         folder.check(recipe, data_hash, resume=resume)
         folder.require_no_strangers(len(chunks))
+        return folder
+
+    with WorkFolder(path, WORK).claim(look) as folder:
         folder.create(recipe, data_hash)
-        remove_leftovers(path)
         flaws = folder.flaws(chunks)
         if flaws or not folder.is_complete:
             missing = folder.missing(len(chunks), flaws)

@@ -5,15 +5,16 @@ A layout is one module and one line in :data:`LAYOUTS`.
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from gridstab.arguments import one_of
+from gnncore.registry import Registry
 from gridstab.datasets.labelled_grid import LabelledGrid
 from gridstab.datasets.layouts.per_grid import PerGridLayout
 from gridstab.datasets.layouts.split import SplitLayout
-from gridstab.errors import RunFolderError
+from gridstab.errors import InvalidParameterError, RunFolderError
 
 
+@runtime_checkable
 class Layout(Protocol):
     """Reads and writes one published arrangement of files."""
 
@@ -35,9 +36,14 @@ class Layout(Protocol):
         ...
 
 
-LAYOUTS: dict[str, Layout] = {
-    layout.name: layout for layout in (SplitLayout("v2"), PerGridLayout("v1"), PerGridLayout("v0"))
-}
+LAYOUTS: Registry[Layout] = Registry(
+    "layout",
+    InvalidParameterError,
+    {
+        layout.name: layout
+        for layout in (SplitLayout("v2"), PerGridLayout("v1"), PerGridLayout("v0"))
+    },
+)
 """v0 (zenodo.5148085) and v1 (zenodo.6572973) arrange their files alike; v2 is zenodo.8204334."""
 
 
@@ -47,8 +53,7 @@ def get_layout(name: str) -> Layout:
     Raises:
         InvalidParameterError: No such layout.
     """
-    one_of("layout", name, sorted(LAYOUTS))
-    return LAYOUTS[name]
+    return LAYOUTS.find(name)
 
 
 def find_layout(folder: Path) -> Layout:

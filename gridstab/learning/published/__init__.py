@@ -12,6 +12,7 @@ first study picked the best epoch on the test set; here selection is always on v
 13
 """
 
+from gnncore.registry import Registry
 from gridstab.errors import InvalidParameterError
 from gridstab.learning.published import reproduction, study_2021, study_2022, study_2024
 from gridstab.learning.published.default import DEFAULT_MODEL
@@ -32,11 +33,15 @@ def _key(name: str) -> str:
     return name.lower().replace("-", "_").replace(" ", "_")
 
 
-PUBLISHED_MODELS: dict[str, PublishedModel] = {
-    _key(model.name): model
-    for study in (study_2021, study_2022, reproduction, study_2024)
-    for model in study.models()
-}
+PUBLISHED_MODELS: Registry[PublishedModel] = Registry(
+    "model",
+    InvalidParameterError,
+    {
+        _key(model.name): model
+        for study in (study_2021, study_2022, reproduction, study_2024)
+        for model in study.models()
+    },
+)
 """All published models; the keys are their names in lower case with underscores."""
 
 
@@ -46,8 +51,5 @@ def published_model(name: str) -> PublishedModel:
     Raises:
         InvalidParameterError: There is none.
     """
-    if _key(name) not in PUBLISHED_MODELS:
-        raise InvalidParameterError(
-            f"unknown model {name!r}; choose one of {', '.join(PUBLISHED_MODELS)}"
-        )
-    return PUBLISHED_MODELS[_key(name)]
+    key = _key(name)
+    return PUBLISHED_MODELS.find(key if key in PUBLISHED_MODELS else name)

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from gnncore.configuration import to_toml
 from gnncore.errors import SpecificationError
 from gnncore.models import GraphModel, Head, ModelSpecification
-from gnncore.models.toml import to_toml
 
 BASE: dict[str, Any] = {
     "in_channels": 1,
@@ -34,7 +34,7 @@ def specification(**changes: Any) -> ModelSpecification:
         ({"skip": "dense"}, ["'residual', 'input' or 'concatenate'", "got 'dense'"]),
         ({"pooling": "median"}, ["'mean', 'sum' or 'max'", "got 'median'"]),
         ({"hidden": 8}, ["unknown key 'hidden'", "hidden_channels", "pooling"]),
-        ({"head": {"depth": 3}}, ["unknown key 'depth'", "hidden, activation, dropout"]),
+        ({"head": {"depth": 3}}, ["unknown key 'head.depth'", "hidden, activation, dropout"]),
         ({"head": {"hidden": [4, 0]}}, ["head.hidden[1] must be", "got 0"]),
         ({"encoding": {"kind": "walk"}}, ["encoding", "'random_walk', 'laplacian'", "'walk'"]),
         ({"encoding": {"kind": "random_walk"}}, ["encoding.steps is missing"]),

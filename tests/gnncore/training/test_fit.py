@@ -208,7 +208,7 @@ def test_predictions_leave_the_model_as_it_was() -> None:
 
 
 def test_logs_for_people_and_programs(tmp_path, capsys, monkeypatch) -> None:
-    monkeypatch.setattr("gnncore.training.logs._SECONDS_PER_LINE", 0.0)
+    monkeypatch.setattr("gnncore.command_line.progress.SECONDS_PER_LINE", 0.0)
     result = fit(small_model(), TRAIN, VALIDATION, settings(), OBJECTIVE, tmp_path)
     lines = (tmp_path / "history.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line) for line in lines] == result.history

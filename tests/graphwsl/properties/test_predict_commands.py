@@ -161,9 +161,9 @@ def test_an_interrupted_training_goes_on(
     assert err.startswith("interrupted; continue with: graphwsl ")
     assert next(Path("stopped", "training").rglob("history.jsonl"), None) is not None
     code, _, err = run(*arguments, "--out", "stopped")
-    assert (code, "is not empty" in err) == (2, True)
+    assert (code, "holds this training already (unfinished); resume it" in err) == (2, True)
     code, _, err = run(*arguments, "--seed", "5", "--out", "stopped", "--resume")
-    assert (code, "was trained with seed 0, not 5" in err) == (2, True)
+    assert (code, "holds another training: seed is 0 there and 5 here" in err) == (2, True)
     for _ in range(2):  # the second time there is nothing left to do
         assert run(*arguments, "--out", "stopped", "--resume") == (0, "", "")
         weights = [
@@ -183,8 +183,11 @@ def test_an_interrupted_training_goes_on(
         (("train", "{zoo}", "--target", "width"), "'width' is 4 in all checkpoints"),
         (("train", "{zoo}", "--predictor", "oracle"), "unknown predictor 'oracle'"),
         (("train", "{zoo}", "--predictor", "flat_ridge", "--epochs", "2"), "no option 'epochs'"),
-        (("train", "{zoo}", "--out", "{zoo}"), "is not empty; choose another folder"),
-        (("train", "{zoo}", "--out", "{zoo}", "--resume"), "holds no training to resume"),
+        (("train", "{zoo}", "--out", "{zoo}"), "is no training folder: it has no training.json"),
+        (
+            ("train", "{zoo}", "--out", "{zoo}", "--resume"),
+            "is no training folder: it has no training.json",
+        ),
         (("predict", "nowhere", "{zoo}"), "'nowhere' holds no predictor"),
     ],
 )

@@ -107,7 +107,7 @@ def test_kept_epochs() -> None:
     ("changes", "message"),
     [
         ({"epochs": 0}, "epochs must be greater than or equal to 1, got 0"),
-        ({"epoch": 3}, "unknown key 'epoch'; the keys are data, epochs, "),
+        ({"epoch": 3}, r"unknown key 'epoch', did you mean 'epochs'\? The keys are data, epochs, "),
         ({"data": {"name": "digits", "size": 3}}, r"unknown key 'data.size'; the keys are name, "),
         ({"fixed": {}}, "architecture is missing; set it"),
         ({"keep": [3]}, r"keep must name epochs from 0 to 2, got \[3\]"),

@@ -217,8 +217,10 @@ def test_what_features_are_refused(grid: PowerGrid) -> None:
         FeatureSet(node=("short",)).compute(grid)
     with pytest.raises(DatasetError, match=r"'nan' .* is nan at node 0"):
         FeatureSet(node=("nan",)).compute(grid)
-    with pytest.raises(InvalidParameterError, match="unknown node feature 'powr'; choose from pow"):
+    with pytest.raises(InvalidParameterError, match=r"'powr', did you mean 'power'\? Choose one"):
         FeatureSet(node=("powr",))
+    with pytest.raises(InvalidParameterError, match="node feature 'power' is already gridstab"):
+        node_feature("power")(lambda grid: 2 * grid.power)
     with pytest.raises(InvalidParameterError, match="'power' is given twice"):
         FeatureSet(node=("power", "power"))
     with pytest.raises(InvalidParameterError, match="at least one"):

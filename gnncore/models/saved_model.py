@@ -1,6 +1,7 @@
 """A model on disk: ``config.json`` and ``model.safetensors``, each written whole or not at all.
 
-Both carry the same seal, a checksum over the specification and every bit of the weights, so that
+These are weights to use, without the state of their training, which is a checkpoint. Both files
+carry the same seal, a checksum over the specification and every bit of the weights, so that
 damaged weights, and those of another model, are told from the right ones. Folders of earlier
 versions have no seal and are read without.
 """
@@ -18,7 +19,7 @@ from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 from torch import Tensor
 
-from gnncore.errors import CheckpointError, SpecificationError
+from gnncore.errors import SavedModelError, SpecificationError
 from gnncore.models.specification import ModelSpecification
 from gnncore.storage import (
     CorruptFileError,
@@ -50,41 +51,41 @@ model = GraphModel.from_pretrained("folder or name on the Hub")
 """
 
 
-def find_checkpoint(name: str | PathLike[str], **hub_options: Any) -> Path:
+def find_model(name: str | PathLike[str], **hub_options: Any) -> Path:
     """The folder of this name, or the one into which the Hugging Face Hub's is downloaded.
 
     Raises:
-        CheckpointError: There is neither; a ``Path`` is never looked for on the Hub.
+        SavedModelError: There is neither; a ``Path`` is never looked for on the Hub.
     """
     folder = Path(name)
     if folder.is_dir():
         return folder
     if not isinstance(name, str) or folder.is_absolute() or folder.exists():
-        raise CheckpointError(f"{str(name)!r} is no folder; give the folder of a model")
+        raise SavedModelError(f"{str(name)!r} is no folder; give the folder of a model")
     files = [CONFIG_NAME, WEIGHTS_NAME]
     try:
         return Path(snapshot_download(str(name), allow_patterns=files, **hub_options))
     except (HfHubHTTPError, OSError, ValueError) as error:
         cause = " ".join(str(error).split())
-        raise CheckpointError(
+        raise SavedModelError(
             f"{str(name)!r} is neither a folder nor a model on the Hugging Face Hub: {cause}"
         ) from error
 
 
-def write_checkpoint(
+def write_model(
     folder: Path, specification: ModelSpecification, state: Mapping[str, Tensor]
 ) -> None:
     """Write both files; the weights carry the specification too, so that they cannot be mixed.
 
     Raises:
-        CheckpointError: Numbers of a type that NumPy lacks, such as bfloat16.
+        SavedModelError: Numbers of a type that NumPy lacks, such as bfloat16.
         StorageError: The disk is full, the folder read-only, and the like.
     """
     values = specification.model_dump(mode="json")
     try:
         arrays = {name: tensor.detach().cpu().numpy() for name, tensor in state.items()}
     except TypeError as error:
-        raise CheckpointError(
+        raise SavedModelError(
             f"cannot save a model to {str(folder)!r}: {error}; call model.float() first"
         ) from error
     seal = seal_of(_owner(specification), arrays)
@@ -94,16 +95,16 @@ def write_checkpoint(
     write_json(folder / CONFIG_NAME, {"specification": values, "seal": seal})
 
 
-def read_checkpoint(folder: Path) -> tuple[ModelSpecification, dict[str, Tensor]]:
+def read_model(folder: Path) -> tuple[ModelSpecification, dict[str, Tensor]]:
     """The specification and the weights in a folder.
 
     Raises:
-        CheckpointError: A file is missing, damaged or not finite, the configuration specifies no
+        SavedModelError: A file is missing, damaged or not finite, the configuration specifies no
             model, or the two files are of different models.
     """
     config, weights = folder / CONFIG_NAME, folder / WEIGHTS_NAME
     if not weights.exists() and (folder / constants.PYTORCH_WEIGHTS_NAME).exists():
-        raise CheckpointError(
+        raise SavedModelError(
             f"{str(folder)!r} has {constants.PYTORCH_WEIGHTS_NAME} but no {WEIGHTS_NAME}; pickles "
             "can run code and are not read, save the weights as safetensors"
         )
@@ -112,7 +113,7 @@ def read_checkpoint(folder: Path) -> tuple[ModelSpecification, dict[str, Tensor]
         arrays = load_tensors(weights, require_finite=True)
         metadata = load_metadata(weights)
     except StorageError as error:
-        raise CheckpointError(str(error)) from error
+        raise SavedModelError(str(error)) from error
     specification = _specification(values, config)
     if "specification" in metadata:
         _require_one_model(specification, metadata["specification"], folder)
@@ -136,7 +137,7 @@ def require_sealed(
     """Nothing, if specification and weights are those that the folder's seal was made for.
 
     Raises:
-        CheckpointError: A number has changed, or the files are of different models.
+        SavedModelError: A number has changed, or the files are of different models.
     """
     arrays = {name: tensor.numpy() for name, tensor in state.items()}
     try:
@@ -148,7 +149,7 @@ def require_sealed(
         for seal in seals:
             check_seal(folder / WEIGHTS_NAME, seal, _owner(specification), arrays)
     except StorageError as error:
-        raise CheckpointError(str(error)) from error
+        raise SavedModelError(str(error)) from error
 
 
 def _owner(specification: ModelSpecification) -> Owner:
@@ -160,16 +161,16 @@ def require_same(needed: Mapping[str, Tensor], given: Mapping[str, Tensor], path
     """Nothing, if the weights in the file are those that the model needs.
 
     Raises:
-        CheckpointError: A name is missing or unknown, or a shape or kind of number differs.
+        SavedModelError: A name is missing or unknown, or a shape or kind of number differs.
     """
     for name in sorted({*needed, *given}):
         if name not in given:
-            raise CheckpointError(f"{str(path)!r} is of another model: it lacks {name!r}")
+            raise SavedModelError(f"{str(path)!r} is of another model: it lacks {name!r}")
         if name not in needed:
-            raise CheckpointError(f"{str(path)!r} is of another model: it has {name!r} as well")
+            raise SavedModelError(f"{str(path)!r} is of another model: it has {name!r} as well")
         a, b = (_kind(state[name]) for state in (needed, given))
         if a != b:
-            raise CheckpointError(
+            raise SavedModelError(
                 f"{str(path)!r} is of another model: {name!r} must be {a}, but is {b}"
             )
 
@@ -181,22 +182,22 @@ def _kind(tensor: Tensor) -> str:
 
 def _specification(values: Any, path: Path) -> ModelSpecification:
     if not isinstance(values, dict) or not isinstance(values.get("specification"), dict):
-        raise CheckpointError(f"{str(path)!r} has no 'specification' of a model")
+        raise SavedModelError(f"{str(path)!r} has no 'specification' of a model")
     try:
         return ModelSpecification(**values["specification"])
     except SpecificationError as error:
-        raise CheckpointError(f"{str(path)!r} specifies no model: {error}") from error
+        raise SavedModelError(f"{str(path)!r} specifies no model: {error}") from error
 
 
 def _require_one_model(specification: ModelSpecification, written: str, folder: Path) -> None:
     try:
         other = _specification({"specification": json.loads(written)}, folder / WEIGHTS_NAME)
-    except (RecursionError, ValueError) as error:  # which CheckpointError is too
-        raise CheckpointError(f"{str(folder / WEIGHTS_NAME)!r} specifies no model") from error
+    except (RecursionError, ValueError) as error:  # which SavedModelError is too
+        raise SavedModelError(f"{str(folder / WEIGHTS_NAME)!r} specifies no model") from error
     for name in ModelSpecification.model_fields:
         ours, theirs = getattr(specification, name), getattr(other, name)
         if ours != theirs:
-            raise CheckpointError(
+            raise SavedModelError(
                 f"{str(folder)!r} mixes two models: {name} is {ours!r} in {CONFIG_NAME}, "
                 f"but {theirs!r} in {WEIGHTS_NAME}"
             )

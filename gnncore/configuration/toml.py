@@ -4,14 +4,12 @@ import json
 import re
 from typing import Any
 
-from gnncore.errors import SpecificationError
-
 
 def to_toml(values: dict[str, Any]) -> str:
     """Lines ``key = value``; keys whose value is None are left out.
 
     Raises:
-        SpecificationError: A value that TOML does not know, such as None within a list or table.
+        TypeError: A value that TOML does not know, such as None within a list or table.
     """
     return "".join(
         f"{_key(key)} = {_value(value, key)}\n"
@@ -34,7 +32,7 @@ def _value(value: Any, where: str) -> str:
         return _text(value)
     if isinstance(value, bool | int | float):
         return json.dumps(value)
-    raise SpecificationError(f"TOML has no {type(value).__name__}, got {value!r} for {where}")
+    raise TypeError(f"TOML has no {type(value).__name__}, got {value!r} for {where}")
 
 
 def _text(text: str) -> str:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from huggingface_hub import PyTorchModelHubMixin
 
-from gnncore.errors import CheckpointError
+from gnncore.errors import SavedModelError
 from gnncore.models import GraphModel, ModelSpecification
 from gnncore.storage import StorageError, load_tensors, save_tensors
 from gnncore.testing import random_graph
@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def refusal(folder: str | Path, **options: Any) -> str:
-    with pytest.raises(CheckpointError) as caught:
+    with pytest.raises(SavedModelError) as caught:
         GraphModel.from_pretrained(folder, **options)
     message = str(caught.value)
     assert "\n" not in message
@@ -225,7 +225,7 @@ def test_layers_that_are_not_registered_are_named(folder: Path) -> None:
 
 
 def test_numbers_that_numpy_lacks_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"BFloat16.*call model.float\(\) first"):
+    with pytest.raises(SavedModelError, match=r"BFloat16.*call model.float\(\) first"):
         model().bfloat16().save_pretrained(tmp_path)
 
 

@@ -1,0 +1,47 @@
+"""A program of several commands, made in one call."""
+
+import typer
+
+from gnncore.command_line.commands import Commands
+
+
+def make_program(name: str, help: str, *, user_error: type[Exception], version: str) -> typer.Typer:
+    """A program without commands yet; decorate functions with its ``command()`` to add them.
+
+    It has ``--version``, shows its help where no command is given, and turns every foreseen error
+    into one line and an exit code, as :class:`~gnncore.command_line.commands.Commands` says.
+
+    Args:
+        name: What users type, and what errors begin with.
+        help: One sentence at the top of the help.
+        user_error: Base of the errors that the program's users cause.
+        version: What ``--version`` prints after the name.
+    """
+
+    class Program(Commands):
+        pass
+
+    Program.program, Program.user_error = name, user_error
+    app = typer.Typer(
+        cls=Program,
+        name=name,
+        help=help,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+
+    def print_version(asked: bool) -> None:
+        if asked:
+            typer.echo(f"{name} {version}")
+            raise typer.Exit
+
+    @app.callback()
+    def options(
+        version: bool = typer.Option(
+            False, "--version", callback=print_version, is_eager=True, help="Print the version."
+        ),
+    ) -> None:
+        del version
+
+    return app

@@ -1,0 +1,58 @@
+"""Lines of progress: what is done, how fast, and how long it will take."""
+
+import pytest
+
+from gnncore.command_line import progress
+from gnncore.command_line.progress import work_progress
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_the_rate_counts_from_what_was_there(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with work_progress("grids", quiet=False) as show:
+        assert show is not None
+        show(400, 1000)
+        clock[0] += 20
+        show(600, 1000)
+        clock[0] += 9
+        show(650, 1000)  # too soon
+    said = capsys.readouterr().err
+    assert said == "600 of 1,000 grids, 10 grids per second, 40 s left\n"
+
+
+def test_a_note_stays_until_there_is_another(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with work_progress("graphs", quiet=False) as show:
+        assert show is not None
+        show(0, 40)
+        show(10, 40, "epoch 1, r2 0.5")
+        clock[0] += 10
+        show(20, 40)
+    assert capsys.readouterr().err == "epoch 1, r2 0.5, 2 graphs per second, 10 s left\n"
+
+
+def test_quiet_gives_nothing_to_call() -> None:
+    with work_progress("grids", quiet=True) as show:
+        assert show is None
+
+
+def test_a_terminal_sees_a_bar(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    with work_progress("grids", quiet=False) as show:
+        assert show is not None
+        show(0, 4)
+        show(2, 4, "note [of] mine")
+    said = capsys.readouterr().err
+    assert "50%" in said
+    assert "grids/s" in said
