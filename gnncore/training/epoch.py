@@ -15,7 +15,7 @@ from gnncore.errors import TrainingError
 from gnncore.training.checkpoints import TrainingState
 from gnncore.training.dataset import Batch, Dataset
 from gnncore.training.distributed import Processes, without_sync
-from gnncore.training.forward import Forward, in_single_precision
+from gnncore.training.forward import Forward, as_prediction
 from gnncore.training.history import Row
 from gnncore.training.loader import Loader
 from gnncore.training.logs import Log
@@ -163,7 +163,7 @@ def _step(run: Run, parts: list[tuple[Batch, Tensor]]) -> tuple[float, float]:
     for number, (data, part_size) in enumerate(parts, 1):
         with nullcontext() if number == len(parts) else without_sync(run.trained):
             with run.autocast():
-                prediction = in_single_precision(run.forward(run.trained, data))
+                prediction = as_prediction(run.forward(run.trained, data))
             share = part_size / size.clamp(min=torch.finfo(size.dtype).tiny)
             part_loss = run.objective.loss(prediction, data) * share
             # Processes average their gradients, which are shares of the batch's.

@@ -18,7 +18,7 @@ A training resumes only with the same, told by its qualified name.
 """
 
 
-def call_model(model: Callable[..., Any], batch: Batch) -> Float[Tensor, "rows *columns"]:
+def call_model(model: Callable[..., Any], batch: Batch) -> Any:
     """The default: a graph's tensors for graphs, ``x`` alone for rows of numbers.
 
     On graphs the model is called as ``model(x, edge_index, edge_attr, batch)``, and with
@@ -40,7 +40,7 @@ def call_model(model: Callable[..., Any], batch: Batch) -> Float[Tensor, "rows *
     return model(x)
 
 
-def _call_on_graph(model: Callable[..., Any], batch: Batch) -> Tensor:
+def _call_on_graph(model: Callable[..., Any], batch: Batch) -> Any:
     more = {
         name: batch[name] for name in ("encoding", "graph_attr", "edge_weight") if name in batch
     }
@@ -57,9 +57,19 @@ def _call_on_graph(model: Callable[..., Any], batch: Batch) -> Tensor:
     return prediction[0] if isinstance(prediction, tuple) else prediction
 
 
-def in_single_precision(prediction: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """The same in single precision at least, for losses of mixed precision."""
-    return prediction.to(torch.promote_types(prediction.dtype, torch.float32))
+def as_prediction(output: Any) -> Float[Tensor, "rows *columns"]:
+    """What a forward pass gave, in single precision at least, for losses of mixed precision.
+
+    Raises:
+        TrainingError: It is not one tensor of numbers.
+    """
+    if not isinstance(output, Tensor) or not output.is_floating_point():
+        what = output.dtype if isinstance(output, Tensor) else f"a {type(output).__name__}"
+        raise TrainingError(
+            f"a forward pass must give one tensor of real numbers, got {what}; give forward, a "
+            "function of the model and the batch"
+        )
+    return output.to(torch.promote_types(output.dtype, torch.float32))
 
 
 def name_of(forward: Callable[..., Any]) -> str:

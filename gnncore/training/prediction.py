@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from gnncore.errors import TrainingError
 from gnncore.training.adapters import Trainable, as_dataset
 from gnncore.training.dataset import Dataset
-from gnncore.training.forward import Forward, call_model, in_single_precision
+from gnncore.training.forward import Forward, as_prediction, call_model
 from gnncore.training.loader import Loader
 from gnncore.training.threads import threads_for
 
@@ -55,7 +55,7 @@ def predict_on(
     try:
         with torch.no_grad():
             parts = [
-                in_single_precision(forward(model, batch.to(device)))
+                as_prediction(forward(model, batch.to(device)))
                 for batch in Loader(dataset, batch_size)
             ]
     finally:

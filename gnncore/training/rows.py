@@ -45,8 +45,8 @@ class RaggedRows:
         Raises:
             TrainingError: No rows, or rows that differ in type or in another dimension.
         """
-        kinds = {(row.dtype, row.ndim and row.shape[1:]) for row in rows}
-        if len(kinds) != 1 or not rows[0].ndim:
+        kinds = {(row.dtype, row.shape[1:]) for row in rows}
+        if len(kinds) != 1 or any(not row.ndim for row in rows):
             shapes = sorted({f"{row.dtype} of shape {tuple(row.shape)}" for row in rows})
             raise TrainingError(
                 "ragged rows are tensors that differ in their length alone, got "
@@ -90,7 +90,8 @@ class RaggedRows:
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> "RaggedRows":
         """The rows on another device."""
-        return RaggedRows(self.values.to(device, non_blocking=non_blocking), self.lengths)
+        values = self.values.to(device, non_blocking=non_blocking)
+        return self if values is self.values else RaggedRows(values, self.lengths)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ def engines(as_json: bool = typer.Option(False, "--json", help="Print one JSON o
     """List the simulation engines, whether they run here, and why not."""
     import json
 
-    from gridstab.dynamics.engine import ENGINES
+    from gridstab.dynamics.engines import ENGINES
 
     states = {name: make().availability() for name, make in ENGINES.items()}
     if as_json:

@@ -219,6 +219,8 @@ def test_a_model_of_ragged_rows_learns_and_resumes_only_in_its_way(tmp_path: Pat
         predict(model, store)
     with pytest.raises(TrainingError, match="has no x; give forward"):
         predict(model, TensorStore(z=torch.zeros(2, 3)))
+    with pytest.raises(TrainingError, match="one tensor of real numbers, got a tuple"):
+        predict(nn.LSTM(2, 1), TensorStore(x=torch.zeros(2, 2)))
 
 
 def test_groups_are_of_any_column_with_one_number_an_item() -> None:
