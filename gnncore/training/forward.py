@@ -27,7 +27,8 @@ def call_model(model: Callable[..., Any], batch: Batch) -> Any:
     Of a layer's result, which holds nodes and edges, the nodes are taken.
 
     Raises:
-        TrainingError: ``x`` is no plain tensor, so that it must be said how a model reads it.
+        TrainingError: ``x`` is no plain tensor, so that it must be said how a model reads it, or
+            the model reads graphs and these are none.
     """
     if "edge_index" in batch:
         return _call_on_graph(model, batch)
@@ -36,6 +37,11 @@ def call_model(model: Callable[..., Any], batch: Batch) -> Any:
         given = "no x" if x is None else f"{type(x).__name__} as x"
         raise TrainingError(
             f"a batch has {given}; give forward, a function of the model and the batch"
+        )
+    if "edge_index" in (_named_arguments(model) or ()):
+        raise TrainingError(
+            "the model reads graphs (it takes edge_index), and the data are rows of numbers; give "
+            "a GraphStore, or forward, a function of the model and the batch"
         )
     return model(x)
 
@@ -61,12 +67,11 @@ def as_prediction(output: Any) -> Float[Tensor, "rows *columns"]:
     """What a forward pass gave, in single precision at least, for losses of mixed precision.
 
     Raises:
-        TrainingError: It is not one tensor of numbers.
+        TrainingError: It is not one tensor.
     """
-    if not isinstance(output, Tensor) or not output.is_floating_point():
-        what = output.dtype if isinstance(output, Tensor) else f"a {type(output).__name__}"
+    if not isinstance(output, Tensor):
         raise TrainingError(
-            f"a forward pass must give one tensor of real numbers, got {what}; give forward, a "
+            f"a forward pass must give one tensor, got a {type(output).__name__}; give forward, a "
             "function of the model and the batch"
         )
     return output.to(torch.promote_types(output.dtype, torch.float32))

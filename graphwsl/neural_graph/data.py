@@ -158,14 +158,14 @@ def layout_of(
     if not parts:
         nothing = torch.zeros(0, dtype=torch.int64)
         parts.append([nothing.view(1, 0).expand(2, 0), nothing, nothing, torch.zeros(0)])
-    index, kinds, tags, fan_in = zip(*parts, strict=True)
+    index, edge_kinds, tags, fan_in = zip(*parts, strict=True)
     places, values, shares = _node_values(node_parameters)
     layer = calls.unique(return_inverse=True)[1]
     return GraphLayout(
         num_nodes=len(kinds),
         edge_index=torch.cat(index, dim=1),
         kernels=tuple(kernels),
-        edge_kind=torch.cat(kinds),
+        edge_kind=torch.cat(edge_kinds),
         edge_tag=torch.cat(tags),
         fan_in=torch.cat(fan_in),
         node_kind=kinds,

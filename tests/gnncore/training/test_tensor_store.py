@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from training_cases import settings, weights
+from training_cases import settings, small_model, weights
 
 from gnncore.errors import CheckpointError, TrainingError
 from gnncore.storage import load_tensors, save_tensors
@@ -219,8 +219,10 @@ def test_a_model_of_ragged_rows_learns_and_resumes_only_in_its_way(tmp_path: Pat
         predict(model, store)
     with pytest.raises(TrainingError, match="has no x; give forward"):
         predict(model, TensorStore(z=torch.zeros(2, 3)))
-    with pytest.raises(TrainingError, match="one tensor of real numbers, got a tuple"):
+    with pytest.raises(TrainingError, match="must give one tensor, got a tuple"):
         predict(nn.LSTM(2, 1), TensorStore(x=torch.zeros(2, 2)))
+    with pytest.raises(TrainingError, match=r"reads graphs .* and the data are rows of"):
+        predict(small_model(), rows(3))
 
 
 def test_groups_are_of_any_column_with_one_number_an_item() -> None:
