@@ -2,11 +2,12 @@
 
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
 
 class MovedModules(MetaPathFinder, Loader):
@@ -48,3 +49,20 @@ class MovedModules(MetaPathFinder, Loader):
 def moved(modules: Mapping[str, str], names: Mapping[str, Mapping[str, str]] | None = None) -> None:
     """Let modules be imported under the names that they had, see :class:`MovedModules`."""
     sys.meta_path.append(MovedModules(modules, names))
+
+
+def moved_names(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
+    """The function ``__getattr__`` (PEP 562) of a module some of whose names are in others now.
+
+    Args:
+        module: The ``__name__`` of the module.
+        names: The names that it had, and the module that holds each today.
+    """
+
+    def getattribute(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        warnings.warn(f"{module}.{name} is now in {names[name]}", DeprecationWarning, stacklevel=2)
+        return getattr(import_module(names[name]), name)
+
+    return getattribute

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from graphwsl.cli import app as graphwsl
 from gridstab.cli import app as gridstab
-from gridstab.dynamics.engine import ENGINES
+from gridstab.dynamics.engines import ENGINES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from graphwsl.properties.network_predictor import NetworkPredictor
@@ -54,18 +54,12 @@ class PublishedNFN(OnChain):
         )
 
     def forward(
-        self,
-        x: Float[Tensor, "entries 1"],
-        edge_index: Int[Tensor, "2 edges"],
-        edge_attr: Tensor | None,
-        batch: Int[Tensor, " entries"],
-        graph_attr: Int[Tensor, " networks"],
+        self, states: Float[Tensor, "networks entries"]
     ) -> Float[Tensor, "networks out_channels"]:
         """Predictions for a batch of flattened states."""
         from nfn.common import WeightSpaceFeatures
 
         assert self.chain is not None
-        states = x.view(len(graph_attr), -1)
         weights = [
             states[:, entries.reshape(-1)].reshape(-1, 1, *shape) / self.weight_scale[number]
             for number, (entries, shape) in enumerate(

@@ -1,4 +1,4 @@
-"""Training graph models: a store of graphs, settings, an objective, and one loop.
+"""Training: a data set of graphs or of rows of numbers, settings, an objective, and one loop.
 
 >>> import torch
 >>> from torch_geometric.data import Data
@@ -19,6 +19,9 @@
 (2, torch.Size([24, 1]))
 """
 
+from gnncore.training.adapters import as_dataset
+from gnncore.training.dataset import Batch, Dataset
+from gnncore.training.forward import Forward, call_model
 from gnncore.training.graph_store import GraphStore
 from gnncore.training.history import TrainingResult
 from gnncore.training.loader import Loader
@@ -29,17 +32,28 @@ from gnncore.training.objectives import (
     RegressionObjective,
 )
 from gnncore.training.prediction import predict
+from gnncore.training.rows import LazyRows, RaggedRows
 from gnncore.training.seeding import seeded
 from gnncore.training.settings import TrainingSettings
+from gnncore.training.tensor_store import TensorBatch, TensorStore
 
 __all__ = [
+    "Batch",
     "ClassificationObjective",
+    "Dataset",
+    "Forward",
     "GraphStore",
+    "LazyRows",
     "Loader",
     "Objective",
+    "RaggedRows",
     "RegressionObjective",
+    "TensorBatch",
+    "TensorStore",
     "TrainingResult",
     "TrainingSettings",
+    "as_dataset",
+    "call_model",
     "fit",
     "predict",
     "seeded",

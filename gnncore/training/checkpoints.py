@@ -33,7 +33,8 @@ from gnncore.storage import (
     save_tensors,
     seal_of,
 )
-from gnncore.training.graph_store import GraphStore
+from gnncore.training.dataset import Dataset
+from gnncore.training.forward import Forward, call_model, name_of
 from gnncore.training.history import Row
 from gnncore.training.logs import write_history
 from gnncore.training.settings import TrainingSettings
@@ -199,10 +200,11 @@ class Checkpoints:
 
 def identity_of(
     model: nn.Module,
-    train: GraphStore,
-    validation: GraphStore,
+    train: Dataset,
+    validation: Dataset,
     settings: TrainingSettings,
     objective: object,
+    forward: Forward,
     augment: Callable[..., object] | None,
 ) -> dict[str, str]:
     """What a training is, as text; runs that agree in it can continue each other.
@@ -215,6 +217,8 @@ def identity_of(
         free.add("epochs")
     kept = settings.model_dump(exclude=free)
     shapes = [f"{n}: {tuple(t.shape)}, {t.dtype}" for n, t in model.state_dict().items()]
+    # Unsaid, it is what it was before it could be said, and such trainings go on.
+    passed = {} if forward is call_model else {"forward pass": name_of(forward)}
     return {
         "model": "\n".join([str(model), *shapes]),
         "training data": train.content_hash,
@@ -222,6 +226,7 @@ def identity_of(
         "settings": "\n".join(f"{name} = {value!r}" for name, value in kept.items()),
         "objective": repr(objective),
         "augmentation": "none" if augment is None else getattr(augment, "__qualname__", "some"),
+        **passed,
     }
 
 
@@ -279,8 +284,10 @@ def check_checkpoint(folder: Path) -> None:
 def _require_same_training(
     folder: Path, metadata: dict[str, str], identity: dict[str, str]
 ) -> None:
-    for name, text in identity.items():
-        found = metadata.get(f"identity/{name}", "")
+    start = "identity/"
+    stored = [name.removeprefix(start) for name in metadata if name.startswith(start)]
+    for name in dict.fromkeys([*identity, *stored]):
+        text, found = identity.get(name, "the default"), metadata.get(start + name, "the default")
         if found != text:
             change = _first_difference(found, text)
             raise CheckpointError(

@@ -59,14 +59,14 @@ class Processes:
         """The contiguous part of ``things`` that falls to this process."""
         return things.tensor_split(self.count)[self.rank]
 
-    def gather(self, rows: Shaped[Tensor, "rows columns"]) -> Shaped[Tensor, "all_rows columns"]:
+    def gather(self, rows: Shaped[Tensor, "rows *columns"]) -> Shaped[Tensor, "all_rows *columns"]:
         """The rows of all processes, in order of their rank."""
         if self.count == 1:
             return rows
         lengths = rows.new_zeros(self.count, dtype=torch.int64)
         lengths[self.rank] = len(rows)
         ends = self.sum(lengths).cumsum(0).tolist()
-        together = rows.new_zeros(ends[-1], rows.size(1))
+        together = rows.new_zeros(ends[-1], *rows.shape[1:])
         together[ends[self.rank] - len(rows) : ends[self.rank]] = rows
         return self.sum(together)
 

@@ -1,4 +1,4 @@
-"""What happens within an epoch: one pass over the training graphs, and the validation after it."""
+"""What happens within an epoch: one pass over the training data, and the validation after it."""
 
 import math
 import time
@@ -10,21 +10,21 @@ from functools import cached_property
 import torch
 from jaxtyping import Int
 from torch import Tensor, nn
-from torch_geometric.data import Data
 
 from gnncore.errors import TrainingError
 from gnncore.training.checkpoints import TrainingState
+from gnncore.training.dataset import Batch, Dataset
 from gnncore.training.distributed import Processes, without_sync
-from gnncore.training.graph_store import GraphStore
+from gnncore.training.forward import Forward, as_prediction
 from gnncore.training.history import Row
 from gnncore.training.loader import Loader
 from gnncore.training.logs import Log
 from gnncore.training.objectives import Objective
-from gnncore.training.prediction import call, predict_on
+from gnncore.training.prediction import predict_on
 from gnncore.training.seeding import stream, stream_seed
 from gnncore.training.settings import TrainingSettings
 
-Augment = Callable[[Data, torch.Generator], Data]
+Augment = Callable[[Batch, torch.Generator], Batch]
 
 
 @dataclass(frozen=True)
@@ -33,44 +33,51 @@ class Run:
 
     Attributes:
         state: What they change.
-        forward: The model as it is trained: compiled, shared among processes.
+        trained: The model as it is trained: compiled, shared among processes.
         judge: The model as it is validated: compiled, or averaged.
-        train: Training graphs, on the device if they are kept there.
-        validation: This process's part of the validation graphs, likewise.
-        targets: All validation graphs, on the CPU.
+        train: Training data, on the device if they are kept there.
+        validation: This process's part of the validation data, likewise.
+        targets: All validation data, on the CPU, for their labels.
         settings: How to train.
         objective: What to train for.
+        forward: The prediction of a model for a batch.
         augment: Changes training batches.
         processes: Those that train together.
     """
 
     state: TrainingState
-    forward: nn.Module
+    trained: nn.Module
     judge: nn.Module
-    train: GraphStore
-    validation: GraphStore
-    targets: Data
+    train: Dataset
+    validation: Dataset
+    targets: Batch
     settings: TrainingSettings
     objective: Objective
+    forward: Forward
     augment: Augment | None
     processes: Processes
 
     @cached_property
-    def groups(self) -> Int[Tensor, " graphs"] | None:
-        """What training graphs are grouped by.
+    def groups(self) -> Int[Tensor, " items"] | None:
+        """What training items are grouped by.
 
         Raises:
-            TrainingError: The graphs have no such tensor.
+            TrainingError: The items have no such number.
         """
         name = self.settings.group_by
         if name is None:
             return None
-        if self.train.levels.get(name) != "graph":
-            known = [key for key, level in self.train.levels.items() if level == "graph"]
+        whole = self.train.whole()
+        names = list(whole.keys())
+        numbers = {key: whole[key] for key in names if self._one_an_item(whole[key])}
+        if name not in numbers:
             raise TrainingError(
-                f"group_by {name!r} is no tensor of graphs; they have {', '.join(known)}"
+                f"group_by {name!r} is no tensor of items; they have {', '.join(numbers) or 'none'}"
             )
-        return self.train.tensors[name].cpu().reshape(len(self.train), -1)[:, 0].long()
+        return numbers[name].cpu().reshape(len(self.train), -1)[:, 0].long()
+
+    def _one_an_item(self, value: object) -> bool:
+        return isinstance(value, Tensor) and value.ndim > 0 and len(value) == len(self.train)
 
     def autocast(self) -> torch.autocast:
         """The context of mixed precision."""
@@ -83,7 +90,7 @@ class Run:
 
 
 def train_epoch(run: Run, epoch: int, logs: list[Log]) -> Row:
-    """One pass over the training graphs; its row without the validation.
+    """One pass over the training data; its row without the validation.
 
     Raises:
         TrainingError: The loss is not finite.
@@ -94,7 +101,7 @@ def train_epoch(run: Run, epoch: int, logs: list[Log]) -> Row:
     order = stream(settings.seed, epoch, "order")
     learning_rate = run.state.optimiser.param_groups[0]["lr"]
     sums, loading = torch.zeros(2, dtype=torch.float64), 0.0
-    run.forward.train()
+    run.trained.train()
     start = time.perf_counter()
     loader = Loader(
         run.train,
@@ -104,9 +111,9 @@ def train_epoch(run: Run, epoch: int, logs: list[Log]) -> Row:
         groups=run.groups,
         group_size=settings.group_size,
     )
-    for step, graphs in enumerate(loader.graphs(), 1):
+    for step, items in enumerate(loader.items(), 1):
         begun = time.perf_counter()
-        parts = _parts(run, graphs, noise)
+        parts = _parts(run, items, noise)
         loading += time.perf_counter() - begun
         loss, size = _step(run, parts)
         if not math.isfinite(loss):
@@ -116,7 +123,7 @@ def train_epoch(run: Run, epoch: int, logs: list[Log]) -> Row:
             )
         sums += torch.tensor([loss * size, size], dtype=torch.float64)
         for log in logs:
-            log.graphs(len(graphs))
+            log.graphs(len(items))
     total, labels = sums.tolist()
     return {
         "learning_rate": learning_rate,
@@ -127,18 +134,18 @@ def train_epoch(run: Run, epoch: int, logs: list[Log]) -> Row:
 
 
 def _parts(
-    run: Run, graphs: Int[Tensor, " graphs"], noise: torch.Generator
-) -> list[tuple[Data, Tensor]]:
+    run: Run, items: Int[Tensor, " items"], noise: torch.Generator
+) -> list[tuple[Batch, Tensor]]:
     """What this process sees of a batch, part by part, with the size of each."""
     processes = run.processes
-    own = graphs.tensor_split(processes.count * run.settings.accumulate)[
+    own = items.tensor_split(processes.count * run.settings.accumulate)[
         processes.rank :: processes.count
     ]
     chunks = [chunk for chunk in own if len(chunk)]
-    # All processes must take part in every step, so one without graphs passes one in vain.
+    # All processes must take part in every step, so one without items passes one in vain.
     idle = not chunks
     parts = []
-    for chunk in chunks or [graphs[:1]]:
+    for chunk in chunks or [items[:1]]:
         data = run.train.batch(chunk).to(processes.device, non_blocking=True)
         if run.augment is not None:
             data = run.augment(data, noise)
@@ -147,16 +154,16 @@ def _parts(
     return parts
 
 
-def _step(run: Run, parts: list[tuple[Data, Tensor]]) -> tuple[float, float]:
+def _step(run: Run, parts: list[tuple[Batch, Tensor]]) -> tuple[float, float]:
     """One step of the optimiser; the loss of the whole batch and its size."""
     settings, state = run.settings, run.state
     size = run.processes.sum(torch.stack([size for _, size in parts]).sum())
     loss = torch.zeros_like(size)
     state.optimiser.zero_grad()
     for number, (data, part_size) in enumerate(parts, 1):
-        with nullcontext() if number == len(parts) else without_sync(run.forward):
+        with nullcontext() if number == len(parts) else without_sync(run.trained):
             with run.autocast():
-                prediction = call(run.forward, data)
+                prediction = as_prediction(run.forward(run.trained, data))
             share = part_size / size.clamp(min=torch.finfo(size.dtype).tiny)
             part_loss = run.objective.loss(prediction, data) * share
             # Processes average their gradients, which are shares of the batch's.
@@ -184,7 +191,9 @@ def validate(run: Run, epoch: int) -> Row:
     start = time.perf_counter()
     settings, objective = run.settings, run.objective
     with run.autocast():
-        own = predict_on(run.processes.device, run.judge, run.validation, settings.batch_size)
+        own = predict_on(
+            run.processes.device, run.judge, run.validation, settings.batch_size, run.forward
+        )
     prediction = run.processes.gather(own).cpu()
     metrics = {"loss": objective.loss(prediction, run.targets).item()}
     metrics |= objective.metrics(prediction, run.targets)

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data
 
 from gnncore.errors import TrainingError
+from gnncore.training.dataset import Dataset, item_numbers
 
 Level = Literal["node", "edge", "graph"]
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -23,7 +24,7 @@ _POINTERS: dict[Level, str] = {"node": "pointer.node", "edge": "pointer.edge"}
 
 
 @dataclass(frozen=True, eq=False)
-class GraphStore:
+class GraphStore(Dataset):
     """Graphs laid end to end: collated once, batched by index, without Python per graph.
 
     Every tensor belongs to the nodes, the edges or the graphs. Tensors whose name contains
@@ -126,6 +127,11 @@ class GraphStore:
     def num_nodes(self) -> int:
         """Nodes of all graphs together."""
         return int(self.pointers["node"][-1])
+
+    @property
+    def num_rows(self) -> int:
+        """Nodes of all graphs together, on which layers work."""
+        return self.num_nodes
 
     @property
     def device(self) -> torch.device:
@@ -231,11 +237,7 @@ class GraphStore:
         return f"GraphStore(graphs={len(self)}, {shapes})"
 
     def _numbers(self, graphs: Sequence[int] | Tensor) -> Int[Tensor, " graphs"]:
-        numbers = torch.as_tensor(graphs, dtype=torch.int64).cpu()
-        bad = numbers[(numbers < 0) | (numbers >= len(self))]
-        if len(bad):
-            raise TrainingError(f"graph {int(bad[0])} is not in a store of {len(self)} graphs")
-        return numbers
+        return item_numbers(graphs, len(self), f"a store of {len(self)} graphs")
 
     def _take(self, graphs: Int[Tensor, " graphs"]) -> "GraphStore":
         rows, pointers = {}, {}

@@ -11,11 +11,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gnncore.errors import TrainingError
 from gnncore.storage import exclusive_lock, make_folder
+from gnncore.training.adapters import Trainable, as_dataset
 from gnncore.training.checkpoints import Checkpoints, TrainingState, identity_of
+from gnncore.training.dataset import Dataset
 from gnncore.training.distributed import Processes, processes_on
 from gnncore.training.epoch import Augment, Run, train_epoch, validate
-from gnncore.training.graph_store import GraphStore
-from gnncore.training.graphs import Graphs, as_store
+from gnncore.training.forward import Forward, call_model
 from gnncore.training.history import Row, TrainingResult, best_epoch
 from gnncore.training.loader import Loader
 from gnncore.training.logs import Log, open_logs
@@ -27,12 +28,13 @@ from gnncore.training.threads import threads_for
 
 def fit(
     model: nn.Module,
-    train: Graphs,
-    validation: Graphs,
+    train: Trainable,
+    validation: Trainable,
     settings: TrainingSettings,
     objective: Objective,
     out: str | Path | None = None,
     *,
+    forward: Forward = call_model,
     resume: bool = False,
     augment: Augment | None = None,
     progress: bool = True,
@@ -44,15 +46,18 @@ def fit(
     among the processes, with the gradient of one process.
 
     Args:
-        model: Called as :func:`gnncore.training.prediction.call` says, so that layers and models
-            of this package and of PyG fit; moved to the device. Its present weights are where the
-            training starts (:func:`gnncore.training.seeded`).
-        train: Graphs to train on: a store, a data set or list of PyG graphs, or a loader of one,
-            of which the data set alone is taken.
-        validation: Graphs that choose the best epoch and end the training early.
+        model: Any module; moved to the device. Its present weights are where the training starts
+            (:func:`gnncore.training.seeded`).
+        train: What to train on: a data set of this package, of PyG or of torch, a list of items,
+            or a loader of one, of which the data set alone is taken
+            (:func:`gnncore.training.as_dataset`).
+        validation: What chooses the best epoch and ends the training early.
         settings: How to train.
         objective: What to train for.
         out: Folder for the checkpoint and ``history.jsonl``; None keeps nothing.
+        forward: The prediction of the model for a batch (default:
+            :func:`gnncore.training.call_model`, as layers and models of this package and of PyG
+            are called). Call the model that is given, once: it may be wrapped or compiled.
         resume: Go on where the run in ``out`` stopped, or start where there is none.
         augment: Changes training batches; draw from the generator (of the CPU) alone.
         progress: Show the progress on stderr.
@@ -68,9 +73,9 @@ def fit(
         StorageError: ``out`` cannot be written, or another run is writing there.
         KeyboardInterrupt: Ctrl-C was pressed; the last whole epoch is in the checkpoint.
     """
-    train, validation = as_store(train), as_store(validation)
-    for name, store in (("training", train), ("validation", validation)):
-        _check(name, store, objective)
+    train, validation = as_dataset(train), as_dataset(validation)
+    for name, dataset in (("training", train), ("validation", validation)):
+        _check(name, dataset, objective)
     with ExitStack() as stack:
         processes = stack.enter_context(processes_on(settings.device))
         device = processes.device
@@ -81,11 +86,11 @@ def fit(
         if folder is not None and processes.is_first:
             make_folder(folder)
             stack.enter_context(exclusive_lock(folder))
-        run = _prepare(model, train, validation, settings, objective, augment, processes)
+        run = _prepare(model, train, validation, settings, objective, forward, augment, processes)
         state = run.state
         identity = {}
         if folder is not None:
-            identity = identity_of(model, train, validation, settings, objective, augment)
+            identity = identity_of(model, train, validation, settings, objective, forward, augment)
         checkpoints = stack.enter_context(
             Checkpoints(
                 folder,
@@ -122,21 +127,22 @@ def fit(
     )
 
 
-def _check(name: str, store: GraphStore, objective: Objective) -> None:
-    if not len(store):
-        raise TrainingError(f"the {name} split holds no graphs")
+def _check(name: str, dataset: Dataset, objective: Objective) -> None:
+    if not len(dataset):
+        raise TrainingError(f"the {name} split is empty")
     try:
-        objective.check(store.whole())
+        objective.check(dataset.whole())
     except TrainingError as error:
         raise TrainingError(f"{name} split: {error}") from error
 
 
 def _prepare(
     model: nn.Module,
-    train: GraphStore,
-    validation: GraphStore,
+    train: Dataset,
+    validation: Dataset,
     settings: TrainingSettings,
     objective: Objective,
+    forward: Forward,
     augment: Augment | None,
     processes: Processes,
 ) -> Run:
@@ -159,18 +165,20 @@ def _prepare(
     if settings.compile:
         compiled = cast(nn.Module, torch.compile(model, dynamic=True))
     own = processes.own(torch.arange(len(validation)))
-    stores = (train, validation.select(own))
+    own_validation = validation.select(own)
+    targets = validation.to("cpu").whole()
     if settings.data_on_device:
-        stores = (stores[0].to(device), stores[1].to(device))
+        train, own_validation = train.to(device), own_validation.to(device)
     return Run(
         state=state,
-        forward=processes.wrap(compiled),
+        trained=processes.wrap(compiled),
         judge=compiled if averaged is None else averaged.module,
-        train=stores[0],
-        validation=stores[1],
-        targets=validation.to("cpu").whole(),
+        train=train,
+        validation=own_validation,
+        targets=targets,
         settings=settings,
         objective=objective,
+        forward=forward,
         augment=augment,
         processes=processes,
     )

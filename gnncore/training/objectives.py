@@ -15,10 +15,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
-from torch_geometric.data import Data
 
 from gnncore import metrics as measures
 from gnncore.errors import GnncoreError, TrainingError
+from gnncore.training.dataset import Batch
 
 
 @runtime_checkable
@@ -39,7 +39,7 @@ class Objective(Protocol):
         """Whether larger values of it are better."""
         ...
 
-    def check(self, data: Data) -> None:
+    def check(self, data: Batch) -> None:
         """Refuse the labels of a split that cannot be trained on.
 
         Raises:
@@ -48,18 +48,18 @@ class Objective(Protocol):
         """
         ...
 
-    def loss(self, prediction: Tensor, data: Data) -> Float[Tensor, ""]:
+    def loss(self, prediction: Tensor, data: Batch) -> Float[Tensor, ""]:
         """The weighted mean over the labels that count; 0 where none does."""
         ...
 
-    def size(self, data: Data) -> Float[Tensor, ""]:
+    def size(self, data: Batch) -> Float[Tensor, ""]:
         """The sum of weights over which :meth:`loss` is the mean.
 
         With it the parts of a batch give the gradient of the whole batch.
         """
         ...
 
-    def metrics(self, prediction: Tensor, data: Data) -> dict[str, float]:
+    def metrics(self, prediction: Tensor, data: Batch) -> dict[str, float]:
         """Metrics of a whole split, from its concatenated predictions."""
         ...
 
@@ -86,22 +86,22 @@ class RegressionObjective:
         """Whether larger values of ``select_by`` are better."""
         return self.select_by in ("r2", "share_within")
 
-    def check(self, data: Data) -> None:
+    def check(self, data: Batch) -> None:
         """See :meth:`Objective.check`."""
         _check_labels(data)
 
-    def loss(self, prediction: Tensor, data: Data) -> Float[Tensor, ""]:
+    def loss(self, prediction: Tensor, data: Batch) -> Float[Tensor, ""]:
         """See :meth:`Objective.loss`."""
         target, weight = _target_and_weight(prediction, data)
         difference = prediction - target
         errors = difference.square() if self.error == "squared" else difference.abs()
         return _weighted_mean(errors, weight)
 
-    def size(self, data: Data) -> Float[Tensor, ""]:
+    def size(self, data: Batch) -> Float[Tensor, ""]:
         """See :meth:`Objective.size`."""
         return _weight_of(data).sum()
 
-    def metrics(self, prediction: Tensor, data: Data) -> dict[str, float]:
+    def metrics(self, prediction: Tensor, data: Batch) -> dict[str, float]:
         """See :meth:`Objective.metrics`."""
         return {
             "r2": _mean_over_columns(measures.r2, prediction, data),
@@ -140,15 +140,15 @@ class ClassificationObjective:
         """Whether larger values of ``select_by`` are better."""
         return self.select_by != "loss"
 
-    def check(self, data: Data) -> None:
+    def check(self, data: Batch) -> None:
         """See :meth:`Objective.check`; labels that count must be 0 or 1."""
         _check_labels(data)
-        counted = data.y[_mask_of(data)]
+        counted = data["y"][_mask_of(data)]
         odd = counted[(counted != 0) & (counted != 1)]
         if len(odd):
             raise TrainingError(f"labels of a classification are 0 or 1, got {odd[0].item():g}")
 
-    def loss(self, prediction: Tensor, data: Data) -> Float[Tensor, ""]:
+    def loss(self, prediction: Tensor, data: Batch) -> Float[Tensor, ""]:
         """See :meth:`Objective.loss`."""
         target, weight = _target_and_weight(prediction, data)
         if self.probabilities:
@@ -165,11 +165,11 @@ class ClassificationObjective:
             )
         return _weighted_mean(errors, weight)
 
-    def size(self, data: Data) -> Float[Tensor, ""]:
+    def size(self, data: Batch) -> Float[Tensor, ""]:
         """See :meth:`Objective.size`."""
         return _weight_of(data).sum()
 
-    def metrics(self, prediction: Tensor, data: Data) -> dict[str, float]:
+    def metrics(self, prediction: Tensor, data: Batch) -> dict[str, float]:
         """See :meth:`Objective.metrics`."""
         probability = prediction if self.probabilities else prediction.sigmoid()
         return {
@@ -181,12 +181,12 @@ class ClassificationObjective:
         }
 
 
-def _mask_of(data: Data) -> Bool[Tensor, "*labels"]:
+def _mask_of(data: Batch) -> Bool[Tensor, "*labels"]:
     mask = data.get("y_mask")
-    return torch.ones_like(data.y, dtype=torch.bool) if mask is None else mask
+    return torch.ones_like(data["y"], dtype=torch.bool) if mask is None else mask
 
 
-def _weight_of(data: Data) -> Float[Tensor, "*labels"]:
+def _weight_of(data: Batch) -> Float[Tensor, "*labels"]:
     """Weight of every label, 0 where it does not count."""
     mask = _mask_of(data)
     weight = data.get("weight")
@@ -196,31 +196,31 @@ def _weight_of(data: Data) -> Float[Tensor, "*labels"]:
 
 
 def _target_and_weight(
-    prediction: Float[Tensor, "rows columns"], data: Data
-) -> tuple[Float[Tensor, "rows columns"], Float[Tensor, "rows columns"]]:
-    if prediction.shape not in (data.y.shape, (*data.y.shape, 1)):
+    prediction: Float[Tensor, "rows *columns"], data: Batch
+) -> tuple[Float[Tensor, "rows *columns"], Float[Tensor, "rows *columns"]]:
+    if prediction.shape not in (data["y"].shape, (*data["y"].shape, 1)):
         raise TrainingError(
             f"the model predicts shape {tuple(prediction.shape)}, "
-            f"the labels have shape {tuple(data.y.shape)}"
+            f"the labels have shape {tuple(data['y'].shape)}"
         )
     mask, weight = _mask_of(data), _weight_of(data)
-    target = data.y.to(prediction.dtype).masked_fill(~mask, 0)
+    target = data["y"].to(prediction.dtype).masked_fill(~mask, 0)
     return target.view_as(prediction), weight.to(prediction.dtype).view_as(prediction)
 
 
 def _weighted_mean(
-    errors: Float[Tensor, "rows columns"], weight: Float[Tensor, "rows columns"]
+    errors: Float[Tensor, "rows *columns"], weight: Float[Tensor, "rows *columns"]
 ) -> Float[Tensor, ""]:
     smallest = torch.finfo(errors.dtype).tiny
     return (weight * errors).sum() / weight.sum().clamp(min=smallest)
 
 
 def _mean_over_columns(
-    measure: Callable[[Tensor, Tensor], float], prediction: Tensor, data: Data
+    measure: Callable[[Tensor, Tensor], float], prediction: Tensor, data: Batch
 ) -> float:
     mask = _mask_of(data)
     columns = zip(
-        *(t.reshape(len(t), -1).T for t in (prediction, data.y, mask)),
+        *(t.reshape(len(t), -1).T for t in (prediction, data["y"], mask)),
         strict=True,
     )
     try:
@@ -230,10 +230,10 @@ def _mean_over_columns(
     return sum(values) / len(values) if values else math.nan
 
 
-def _check_labels(data: Data) -> None:
+def _check_labels(data: Batch) -> None:
     y, mask, weight = data.get("y"), data.get("y_mask"), data.get("weight")
     if y is None:
-        raise TrainingError("the graphs have no labels; set y")
+        raise TrainingError("there are no labels; set y")
     if mask is not None and (mask.shape != y.shape or mask.dtype != torch.bool):
         raise TrainingError(
             f"y_mask must be bool of shape {tuple(y.shape)} as y, got {mask.dtype} of shape "

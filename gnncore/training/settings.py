@@ -15,13 +15,15 @@ class TrainingSettings(Configuration):
     """Everything but model, data and objective that the trained weights depend on.
 
     Attributes:
-        epochs: Passes over the training graphs.
-        batch_size: Graphs a step of the optimiser, over all parts and processes together.
+        epochs: Passes over the training data.
+        batch_size: Items (graphs, rows) a step of the optimiser, over all parts and processes
+            together.
         accumulate: Parts in which a batch goes through the model; less memory, same gradient
             (batch normalisation apart, which sees the parts).
-        group_by: A tensor of graphs, such as ``graph_attr``; batches are put together from groups
-            that share its value, for models that handle such graphs at once. None mixes all.
-        group_size: Graphs of a group.
+        group_by: A tensor with one number an item, such as its architecture; batches are put
+            together from groups that share it, for models that handle such items at once. None
+            mixes all.
+        group_size: Items of a group.
         optimiser: ``adamw`` or ``sgd``.
         learning_rate: The largest of the schedule.
         weight_decay: Decoupled for AdamW, L2 for SGD.
@@ -44,7 +46,7 @@ class TrainingSettings(Configuration):
         mixed_precision: Compute in ``bfloat16`` or ``float16`` where autocast finds it safe.
         compile: Compile the model (torch.compile, with dynamic shapes).
         device: ``auto`` (a GPU when there), ``cpu``, ``cuda``, ``cuda:1`` …
-        data_on_device: Keep all graphs on the device; False moves them batch by batch.
+        data_on_device: Keep all data on the device; False moves them batch by batch.
         checkpoint_seconds: Least time between two checkpoints on disk [s]; 0 writes every epoch.
         tensorboard: Also write TensorBoard events.
 

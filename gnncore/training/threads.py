@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from gnncore.training.graph_store import GraphStore
+from gnncore.training.dataset import Dataset
 
 ENTRIES_FOR_THREADS = 2**20
 """Entries of an activation from which on threads are used: a core takes about a millisecond."""
@@ -22,23 +22,23 @@ _ASKED_FOR = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @contextmanager
-def threads_for(model: nn.Module, store: GraphStore, batch_size: int) -> Iterator[int]:
+def threads_for(model: nn.Module, dataset: Dataset, batch_size: int) -> Iterator[int]:
     """Run torch's operators on the CPU with as many threads as the network is worth.
 
-    The number follows from the sizes of the network and the graphs and not from the load, so that
+    The number follows from the sizes of the network and the data and not from the load, so that
     results stay the same to the last bit. Where ``OMP_NUM_THREADS`` or ``MKL_NUM_THREADS`` is set,
     nothing is changed.
 
     Args:
         model: The network.
-        store: Its graphs.
-        batch_size: Graphs a pass.
+        dataset: What it works on.
+        batch_size: Items a pass.
 
     Yields:
         The number of threads.
     """
     former = torch.get_num_threads()
-    few = entries_of(model, store, batch_size) < ENTRIES_FOR_THREADS
+    few = entries_of(model, dataset, batch_size) < ENTRIES_FOR_THREADS
     chosen = 1 if few and not any(name in os.environ for name in _ASKED_FOR) else former
     torch.set_num_threads(chosen)
     try:
@@ -47,8 +47,8 @@ def threads_for(model: nn.Module, store: GraphStore, batch_size: int) -> Iterato
         torch.set_num_threads(former)
 
 
-def entries_of(model: nn.Module, store: GraphStore, batch_size: int) -> int:
-    """Entries of the widest activation, about: nodes of a batch times channels."""
+def entries_of(model: nn.Module, dataset: Dataset, batch_size: int) -> int:
+    """Entries of the widest activation, about: rows of a batch times channels."""
     widths = [max(weight.shape) for weight in model.parameters() if weight.dim() > 1]
-    nodes = store.num_nodes * min(batch_size, len(store)) // max(len(store), 1)
-    return nodes * max(widths, default=1)
+    rows = dataset.num_rows * min(batch_size, len(dataset)) // max(len(dataset), 1)
+    return rows * max(widths, default=1)

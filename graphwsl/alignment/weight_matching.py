@@ -14,7 +14,8 @@ from jaxtyping import Float, Shaped
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from graphwsl.neural_graph.graph import EdgeBlock, NeuralGraph, NodeParameter
+from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter
+from graphwsl.neural_graph.graph import NeuralGraph
 from graphwsl.symmetries.element import GroupElement, moves
 from graphwsl.symmetries.group import Symmetries
 from graphwsl.symmetries.orbits import Orbit

@@ -10,13 +10,8 @@ from typing import Any
 
 from graphwsl.neural_graph.coverage import Coverage, TensorCoverage
 from graphwsl.neural_graph.data import collate
-from graphwsl.neural_graph.graph import (
-    EdgeBlock,
-    NeuralGraph,
-    NodeParameter,
-    NodeRelation,
-    OpaqueOperator,
-)
+from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter, NodeRelation, OpaqueOperator
+from graphwsl.neural_graph.graph import NeuralGraph
 from graphwsl.neural_graph.rules import Call, rule
 from graphwsl.neural_graph.trace import neural_graph
 from graphwsl.neural_graph.units import NodeKind

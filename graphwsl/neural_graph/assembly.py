@@ -8,13 +8,8 @@ from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder, WeightUse
 from graphwsl.neural_graph.differences import colour_by
-from graphwsl.neural_graph.graph import (
-    EdgeBlock,
-    NeuralGraph,
-    NodeParameter,
-    NodeRelation,
-    OpaqueOperator,
-)
+from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter, NodeRelation, OpaqueOperator
+from graphwsl.neural_graph.graph import NeuralGraph
 from graphwsl.neural_graph.program import Program
 from graphwsl.neural_graph.units import NOTHING, NodeKind, occurrences
 from graphwsl.neural_graph.values import Value

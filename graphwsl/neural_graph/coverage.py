@@ -1,16 +1,13 @@
 """Where every entry of a network's state is in its graph: nothing is left out silently."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from jaxtyping import Bool
 from torch import Tensor
 
+from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter, OpaqueOperator
 from graphwsl.neural_graph.entries import occurring, tensors_at
-
-if TYPE_CHECKING:
-    from graphwsl.neural_graph.graph import NeuralGraph
 
 
 @dataclass(frozen=True)
@@ -86,53 +83,54 @@ class Coverage:
         return "\n".join(lines)
 
 
-def coverage(graph: "NeuralGraph") -> Coverage:
-    """Count, for every tensor of the state, what its entries are in the graph."""
-    size = sum(tensor.numel() for tensor in graph.state.values())
-    on_edges = occurring(size, (block.entries for block in graph.blocks))
-    at_nodes = occurring(size, (parameter.entries for parameter in graph.node_parameters))
-    hidden = occurring(size, (one.entries for one in graph.opaque))
+def coverage(
+    state: Mapping[str, Tensor],
+    parameters: AbstractSet[str],
+    offsets: Mapping[str, int],
+    uses: Sequence[EdgeBlock | NodeParameter],
+    opaque: Sequence[OpaqueOperator],
+) -> Coverage:
+    """Count, for every tensor of a state, what its entries are in the graph.
+
+    Args:
+        state: Parameters and buffers by name.
+        parameters: Which names are parameters.
+        offsets: Where each tensor starts in the flattened state.
+        uses: What holds entries of the state in the graph.
+        opaque: Operators that no rule covers.
+    """
+    size = sum(tensor.numel() for tensor in state.values())
+    on_edges = occurring(size, (use.entries for use in uses if isinstance(use, EdgeBlock)))
+    at_nodes = occurring(size, (use.entries for use in uses if isinstance(use, NodeParameter)))
+    hidden = occurring(size, (one.entries for one in opaque))
     at_nodes &= ~on_edges
     hidden &= ~(on_edges | at_nodes)
-    names = _readers(graph)
-    return Coverage(
-        tuple(
-            _row(graph, name, on_edges, at_nodes, hidden, tuple(sorted(names[name])))
-            for name in graph.state
-        ),
-        tuple(sorted({one.operator for one in graph.opaque})),
-    )
+    readers = _readers(offsets, [*uses, *opaque])
+    rows = []
+    for name, tensor in state.items():
+        place = slice(offsets[name], offsets[name] + tensor.numel())
+        counts = [int(mask[place].count_nonzero()) for mask in (on_edges, at_nodes, hidden)]
+        rows.append(
+            TensorCoverage(
+                name,
+                tuple(tensor.shape),
+                name in parameters,
+                weights=counts[0],
+                node_parameters=counts[1],
+                opaque=counts[2],
+                unread=tensor.numel() - sum(counts),
+                operators=tuple(sorted(readers[name])),
+            )
+        )
+    return Coverage(tuple(rows), tuple(sorted({one.operator for one in opaque})))
 
 
-def _row(
-    graph: "NeuralGraph",
-    name: str,
-    on_edges: Bool[Tensor, " entries"],
-    at_nodes: Bool[Tensor, " entries"],
-    hidden: Bool[Tensor, " entries"],
-    operators: tuple[str, ...],
-) -> TensorCoverage:
-    tensor, start = graph.state[name], graph.offsets[name]
-    place = slice(start, start + tensor.numel())
-    counts = [int(mask[place].count_nonzero()) for mask in (on_edges, at_nodes, hidden)]
-    return TensorCoverage(
-        name,
-        tuple(tensor.shape),
-        name in graph.parameters,
-        weights=counts[0],
-        node_parameters=counts[1],
-        opaque=counts[2],
-        unread=tensor.numel() - sum(counts),
-        operators=operators,
-    )
-
-
-def _readers(graph: "NeuralGraph") -> dict[str, set[str]]:
+def _readers(
+    offsets: Mapping[str, int], uses: Sequence[EdgeBlock | NodeParameter | OpaqueOperator]
+) -> dict[str, set[str]]:
     """The operators that read each tensor."""
-    readers: dict[str, set[str]] = {name: set() for name in graph.offsets}
-    read = [(use.operator, use.entries) for use in graph.uses]
-    read += [(one.operator, one.entries) for one in graph.opaque]
-    for operator, entries in read:
-        for name in tensors_at(graph.offsets, entries):
-            readers[name].add(operator)
+    readers: dict[str, set[str]] = {name: set() for name in offsets}
+    for use in uses:
+        for name in tensors_at(offsets, use.entries):
+            readers[name].add(use.operator)
     return readers

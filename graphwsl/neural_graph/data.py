@@ -1,18 +1,15 @@
 """The neural graph as PyTorch Geometric's :class:`Data`, and batches of different architectures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from torch_geometric.data import Batch, Data, HeteroData
 
+from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter, NodeRelation
 from graphwsl.neural_graph.units import NodeKind, occurrences
-
-if TYPE_CHECKING:
-    from graphwsl.neural_graph.graph import EdgeBlock, NeuralGraph
 
 NODE_FEATURES = ("bias", "scale", "mean", "variance", "activation", "other")
 """Columns of ``x``: the parameters of a node by role, the mean of those of one role."""
@@ -119,16 +116,33 @@ class GraphLayout:
         return values
 
 
-def layout_of(graph: "NeuralGraph") -> GraphLayout:
-    """The layout of an architecture."""
+def layout_of(
+    kinds: Int[Tensor, " nodes"],
+    calls: Int[Tensor, " nodes"],
+    *,
+    is_output: Bool[Tensor, " nodes"],
+    blocks: Sequence[EdgeBlock],
+    node_parameters: Sequence[NodeParameter],
+    relations: Sequence[NodeRelation],
+) -> GraphLayout:
+    """The layout of an architecture.
+
+    Args:
+        kinds: :class:`NodeKind` of every node.
+        calls: Number of the operator's call that makes it.
+        is_output: Whether the network returns it.
+        blocks: Weights.
+        node_parameters: Parameters of nodes.
+        relations: Edges without parameters.
+    """
     kernels: list[Kernels] = []
     parts = []
-    for block in graph.blocks:
+    for block in blocks:
         entries, *part = _block_edges(block)
         start = kernels[-1].edges.stop if kernels else 0
         kernels.append(Kernels(block.kernel, start, entries))
         parts.append(part)
-    for relation in graph.relations:
+    for relation in relations:
         if relation.role.endswith(".shared"):
             continue
         count = len(relation.sources)
@@ -144,21 +158,21 @@ def layout_of(graph: "NeuralGraph") -> GraphLayout:
     if not parts:
         nothing = torch.zeros(0, dtype=torch.int64)
         parts.append([nothing.view(1, 0).expand(2, 0), nothing, nothing, torch.zeros(0)])
-    index, kinds, tags, fan_in = zip(*parts, strict=True)
-    places, values, shares = _node_values(graph)
-    layer = graph.calls.unique(return_inverse=True)[1]
+    index, edge_kinds, tags, fan_in = zip(*parts, strict=True)
+    places, values, shares = _node_values(node_parameters)
+    layer = calls.unique(return_inverse=True)[1]
     return GraphLayout(
-        num_nodes=graph.num_nodes,
+        num_nodes=len(kinds),
         edge_index=torch.cat(index, dim=1),
         kernels=tuple(kernels),
-        edge_kind=torch.cat(kinds),
+        edge_kind=torch.cat(edge_kinds),
         edge_tag=torch.cat(tags),
         fan_in=torch.cat(fan_in),
-        node_kind=graph.kinds,
+        node_kind=kinds,
         node_layer=layer,
         node_index=_index_within(layer),
-        is_input=graph.kinds == NodeKind.INPUT,
-        is_output=graph.is_output,
+        is_input=kinds == NodeKind.INPUT,
+        is_output=is_output,
         node_places=places,
         node_entries=values,
         node_shares=shares,
@@ -166,12 +180,10 @@ def layout_of(graph: "NeuralGraph") -> GraphLayout:
 
 
 def to_data(
-    graph: "NeuralGraph", state: Mapping[str, Tensor] | None = None, *, with_kernels: bool = True
+    layout: GraphLayout, flat: Shaped[Tensor, " entries"], *, with_kernels: bool = True
 ) -> Data:
-    """The graph as ``Data``: forward edges with kernels, nodes with their parameters."""
-    layout = graph.layout
-    flat = _flat(graph, state)
-    num_layers = int(layout.node_layer.max()) + 1 if graph.num_nodes else 0
+    """The graph of a flattened state: forward edges with kernels, nodes with their parameters."""
+    num_layers = int(layout.node_layer.max()) + 1 if layout.num_nodes else 0
     return Data(
         x=layout.x(flat),
         edge_index=layout.edge_index,
@@ -190,21 +202,14 @@ def to_data(
     )
 
 
-def _flat(graph: "NeuralGraph", state: Mapping[str, Tensor] | None) -> Tensor:
-    # Complex weights have complex features.
-    kind = torch.get_default_dtype()
-    return graph.flat(state, dtype=kind.to_complex() if graph.weight_dtype.is_complex else kind)
-
-
-def to_hetero_data(graph: "NeuralGraph", state: Mapping[str, Tensor] | None = None) -> HeteroData:
-    """The graph as ``HeteroData``: kernels of one shape are a type of edges, nothing is padded."""
-    layout, data = graph.layout, HeteroData()
-    plain = to_data(graph, state, with_kernels=False)
+def to_hetero_data(layout: GraphLayout, flat: Shaped[Tensor, " entries"]) -> HeteroData:
+    """The graph of a flattened state with a type of edges for kernels of a shape, unpadded."""
+    data = HeteroData()
+    plain = to_data(layout, flat, with_kernels=False)
     nodes, num_layers = data["unit"], plain.num_layers
     for name in NODE_KEYS:
         nodes[name] = plain[name]
     data.num_layers = num_layers
-    flat = _flat(graph, state)
     parts: dict[str, list[tuple[Tensor, Tensor | None]]] = {}
     for one in layout.kernels:
         name = "_".join(["weight", *(["x".join(map(str, one.shape))] if one.shape else [])])
@@ -249,7 +254,7 @@ def collate(graphs: Sequence[Data] | Sequence[HeteroData]) -> Batch:
     return Batch.from_data_list(copies)
 
 
-def _block_edges(block: "EdgeBlock") -> tuple[Tensor, ...]:
+def _block_edges(block: EdgeBlock) -> tuple[Tensor, ...]:
     groups, targets, sources, kernel = block.entries.shape
     shape = (groups, targets, sources)
     source = block.sources[:, None, :].expand(shape).reshape(-1)
@@ -281,10 +286,10 @@ def _relation_kind(role: str) -> int:
 
 
 def _node_values(
-    graph: "NeuralGraph",
+    node_parameters: Sequence[NodeParameter],
 ) -> tuple[Int[Tensor, " values"], Int[Tensor, " values"], Float[Tensor, " values"]]:
     places, entries = [], []
-    for parameter in graph.node_parameters:
+    for parameter in node_parameters:
         column = NODE_FEATURES.index(parameter.role)
         places.append(parameter.nodes * len(NODE_FEATURES) + column)
         entries.append(parameter.entries)

@@ -10,99 +10,16 @@ from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from graphwsl.errors import StateMismatchError
+from graphwsl.neural_graph.coverage import Coverage, coverage
+from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter, NodeRelation, OpaqueOperator
 from graphwsl.neural_graph.ties import same_values
 from graphwsl.neural_graph.units import NodeKind
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data, HeteroData
 
-    from graphwsl.neural_graph.coverage import Coverage
     from graphwsl.neural_graph.data import GraphLayout
     from graphwsl.neural_graph.program import Program
-
-
-@dataclass(frozen=True)
-class EdgeBlock:
-    """The weights of a layer: every source of a group with every target of the group.
-
-    Attributes:
-        operator: Name of the ATen operator that multiplies with the weights.
-        sources: Nodes that the weights read, shape ``(groups, sources)``; -1 for constant zeros.
-            A node that a weight matrix reads at several places (a flattened feature map) is there
-            several times.
-        targets: Nodes that the weighted sums make, shape ``(groups, targets)``.
-        tags: Which of its places each source stands for, counted by node, shape
-            ``(groups, sources)``: the position in a flattened feature map.
-        entries: Places of the weights in the flattened state, shape
-            ``(groups, targets, sources, kernel)``; -1 where there is no weight.
-        kernel: Shape of the kernel, whose positions the last dimension of ``entries`` lists.
-        layer: Number of the layer that the targets form.
-        is_linear: Whether a multiple of the entries makes the same multiple of the weights, which
-            are else a function of them.
-    """
-
-    operator: str
-    sources: Int[Tensor, "groups sources"]
-    targets: Int[Tensor, "groups targets"]
-    tags: Int[Tensor, "groups sources"]
-    entries: Int[Tensor, "groups targets sources kernel"]
-    kernel: tuple[int, ...]
-    layer: int
-    is_linear: bool
-
-
-@dataclass(frozen=True)
-class NodeParameter:
-    """Parameters of nodes: biases, scales and shifts, running statistics, embeddings of positions.
-
-    Attributes:
-        operator: Name of the ATen operator that uses them.
-        role: ``bias``, ``scale``, ``mean``, ``variance``, ``activation`` (the node's own value) or
-            ``other``.
-        call: Number of the operator's first call.
-        nodes: Their nodes, shape ``(values,)``.
-        tags: Which of the values of a node it is, shape ``(values,)``.
-        entries: Places in the flattened state, shape ``(values,)``.
-        is_linear: Whether the parameters are multiples of the entries.
-    """
-
-    operator: str
-    role: str
-    call: int
-    nodes: Int[Tensor, " values"]
-    tags: Int[Tensor, " values"]
-    entries: Int[Tensor, " values"]
-    is_linear: bool
-
-
-@dataclass(frozen=True)
-class NodeRelation:
-    """Edges without parameters: nodes that follow from other nodes.
-
-    Attributes:
-        role: Name of the operator and the place in it.
-        call: Number of the operator's call.
-        sources: Nodes that are used, shape ``(edges,)``.
-        targets: Nodes that follow, shape ``(edges,)``.
-    """
-
-    role: str
-    call: int
-    sources: Int[Tensor, " edges"]
-    targets: Int[Tensor, " edges"]
-
-
-@dataclass(frozen=True)
-class OpaqueOperator:
-    """An operator that no rule covers, and the entries that it reads.
-
-    Attributes:
-        operator: Its name.
-        entries: Places in the flattened state, shape ``(values,)``.
-    """
-
-    operator: str
-    entries: Int[Tensor, " values"]
 
 
 @dataclass(frozen=True)
@@ -186,7 +103,14 @@ class NeuralGraph:
         """Nodes and edges as PyTorch Geometric wants them, without the weights."""
         from graphwsl.neural_graph.data import layout_of
 
-        return layout_of(self)
+        return layout_of(
+            self.kinds,
+            self.calls,
+            is_output=self.is_output,
+            blocks=self.blocks,
+            node_parameters=self.node_parameters,
+            relations=self.relations,
+        )
 
     @property
     def weight_dtype(self) -> torch.dtype:
@@ -249,11 +173,9 @@ class NeuralGraph:
                 graph.__dict__[name] = self.__dict__[name]
         return graph
 
-    def coverage(self) -> "Coverage":
+    def coverage(self) -> Coverage:
         """Where every entry of the state is."""
-        from graphwsl.neural_graph.coverage import coverage
-
-        return coverage(self)
+        return coverage(self.state, self.parameters, self.offsets, self.uses, self.opaque)
 
     def to_data(self, state: Mapping[str, Any] | None = None) -> "Data":
         """The graph as PyTorch Geometric's :class:`Data`, for learning.
@@ -266,7 +188,7 @@ class NeuralGraph:
         """
         from graphwsl.neural_graph.data import to_data
 
-        return to_data(self, state)
+        return to_data(self.layout, self._features(state))
 
     def to_hetero_data(self, state: Mapping[str, Any] | None = None) -> "HeteroData":
         """The graph as PyTorch Geometric's :class:`HeteroData`: kernels of a shape together.
@@ -280,7 +202,12 @@ class NeuralGraph:
         """
         from graphwsl.neural_graph.data import to_hetero_data
 
-        return to_hetero_data(self, state)
+        return to_hetero_data(self.layout, self._features(state))
+
+    def _features(self, state: Mapping[str, Any] | None) -> Shaped[Tensor, " entries"]:
+        """The flattened state in the type of features, which is complex if a weight is."""
+        kind = torch.get_default_dtype()
+        return self.flat(state, dtype=kind.to_complex() if self.weight_dtype.is_complex else kind)
 
     def _checked(self, state: Mapping[str, Any]) -> dict[str, Tensor]:
         tensors = self.completed(self.state)

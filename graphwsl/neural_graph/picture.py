@@ -9,7 +9,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from graphwsl.neural_graph.graph import EdgeBlock, NeuralGraph
+from graphwsl.neural_graph.elements import EdgeBlock
+from graphwsl.neural_graph.graph import NeuralGraph
 from graphwsl.neural_graph.units import NodeKind, occurrences
 
 LARGEST = 32

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from graphwsl.neural_graph.data import NODE_FEATURES, RELATION_KINDS
-from graphwsl.neural_graph.graph import EdgeBlock
+from graphwsl.neural_graph.elements import EdgeBlock
 from graphwsl.populations.population import Architecture
 
 PLACES = ("input", "hidden", "output")

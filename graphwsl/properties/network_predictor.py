@@ -14,9 +14,12 @@ from torch.nn import functional
 from gnncore.errors import SpecificationError
 from gnncore.training import (
     ClassificationObjective,
-    GraphStore,
+    Forward,
     Objective,
+    RaggedRows,
     RegressionObjective,
+    TensorBatch,
+    TensorStore,
     TrainingSettings,
     fit,
     predict,
@@ -58,8 +61,10 @@ class NetworkPredictor(Predictor):
     with ``test_accuracy``, and for nothing with other targets. Epochs are chosen by the target, and
     it alone is predicted.
 
-    The module is called as :func:`gnncore.training.fit` calls models, with the states of the
-    batch, one after the other, as ``x`` and what :meth:`_kind` says of each as ``graph_attr``.
+    The module is called with the flattened states of the networks of a batch: one that reads
+    networks of several architectures (``mixed``) as ``module(states, kind)``, with rows of unequal
+    lengths and what :meth:`_kind` says of each, others as ``module(states)``, with a matrix. What
+    :func:`by_kind` does is what most of the former need.
     """
 
     defaults: ClassVar[dict[str, Any]] = {**TRAINING, "device": "cpu", "auxiliary": None}
@@ -156,6 +161,7 @@ class NetworkPredictor(Predictor):
             settings,
             objective,
             self.work,
+            forward=self._forward,
             resume=self.work is not None,
             progress=progress,
         )
@@ -171,9 +177,13 @@ class NetworkPredictor(Predictor):
         names = set(TrainingSettings.model_fields)
         values = {name: value for name, value in self.options.items() if name in names}
         try:
-            return TrainingSettings(**values, seed=self.seed, group_by="graph_attr")
+            return TrainingSettings(**values, seed=self.seed, group_by="kind")
         except SpecificationError as error:
             raise PredictorError(f"options of predictor {self.name!r}: {error}") from error
+
+    @property
+    def _forward(self) -> Forward:
+        return call_on_several_kinds if self.mixed else call_on_one_kind
 
     @property
     def _is_categorical(self) -> bool:
@@ -206,7 +216,9 @@ class NetworkPredictor(Predictor):
         alike = self._kind(population).argsort(stable=True)
         ordered = population.select(alike.tolist())
         store = _store(ordered, self._kind(ordered))
-        output = predict(self.network, store, int(self.options["batch_size"]))[alike.argsort()]
+        output = predict(
+            self.network, store, int(self.options["batch_size"]), forward=self._forward
+        )[alike.argsort()]
         if self._is_categorical:
             return output.sigmoid() / output.sigmoid().sum(1, keepdim=True)
         return (output * self.spread + self.center)[:, :1]
@@ -223,44 +235,39 @@ class NetworkPredictor(Predictor):
         self.network.load_state_dict({n: torch.from_numpy(np.array(a)) for n, a in arrays.items()})
 
 
+def call_on_several_kinds(module: nn.Module, batch: TensorBatch) -> Tensor:
+    """The predictions of a module that reads networks of several kinds."""
+    return module(batch.x, batch.kind)
+
+
+def call_on_one_kind(module: nn.Module, batch: TensorBatch) -> Tensor:
+    """The predictions of a module that reads networks of one architecture."""
+    return module(batch.x.matrix())
+
+
 def by_kind(
-    x: Float[Tensor, "entries 1"],
-    batch: Int[Tensor, " entries"],
+    states: RaggedRows,
     kind: Int[Tensor, " networks"],
     predict: Callable[[int, Tensor], Tensor],
 ) -> Float[Tensor, "networks outputs"]:
     """What a batch gives if networks of one kind are handled together.
 
     Args:
-        x: The flattened states of all networks, one after the other.
-        batch: Network of every entry.
+        states: The flattened state of every network.
         kind: Of every network.
         predict: Takes a kind and the states of its networks, shape ``(some, entries)``.
     """
-    rows = x[:, 0].split(batch.bincount(minlength=len(kind)).tolist())
+    numbers = kind.unique().tolist()
+    if len(numbers) == 1:
+        return predict(numbers[0], states.matrix())
+    rows = states.rows()
     order, outputs = [], []
-    for number in kind.unique().tolist():
+    for number in numbers:
         members = (kind == number).nonzero()[:, 0]
         order.append(members)
         outputs.append(predict(number, torch.stack([rows[n] for n in members.tolist()])))
     return torch.cat(outputs)[torch.cat(order).argsort()]
 
 
-def _store(population: Population, kind: Int[Tensor, " networks"], **labels: Tensor) -> GraphStore:
-    """The flattened states as nodes of graphs without edges, which the core batches."""
-    sizes = torch.tensor([len(state) for state in population.states])
-    count = len(population)
-    tensors = {
-        "x": torch.cat(population.states)[:, None],
-        "edge_index": torch.zeros(2, 0, dtype=torch.int64),
-        "graph_attr": kind,
-    }
-    levels = {"x": "node", "edge_index": "edge", "graph_attr": "graph"}
-    tensors |= labels
-    levels |= dict.fromkeys(labels, "graph")
-    pointers = {
-        "node": functional.pad(sizes.cumsum(0), (1, 0)),
-        "edge": torch.zeros(count + 1, dtype=torch.int64),
-        "graph": torch.arange(count + 1),
-    }
-    return GraphStore(tensors, levels, pointers)  # type: ignore[arg-type]
+def _store(population: Population, kind: Int[Tensor, " networks"], **labels: Tensor) -> TensorStore:
+    return TensorStore(x=RaggedRows.of(population.states), kind=kind, **labels)

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from graphwsl.neural_graph.graph import EdgeBlock, NeuralGraph, NodeParameter, is_weights
+from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter
+from graphwsl.neural_graph.graph import NeuralGraph, is_weights
 from graphwsl.symmetries.scalings import NORMALISERS
 
 PART = 2**20

@@ -14,8 +14,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter
 from graphwsl.neural_graph.entries import held
-from graphwsl.neural_graph.graph import EdgeBlock, NeuralGraph, NodeParameter
+from graphwsl.neural_graph.graph import NeuralGraph
 
 
 class SharedEntries:

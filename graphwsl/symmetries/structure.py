@@ -15,8 +15,9 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter
 from graphwsl.neural_graph.entries import repeated, tensors_at
-from graphwsl.neural_graph.graph import EdgeBlock, NeuralGraph, NodeParameter
+from graphwsl.neural_graph.graph import NeuralGraph
 from graphwsl.symmetries.entries import SharedEntries, twins
 from graphwsl.symmetries.refinement import refined
 

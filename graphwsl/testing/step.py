@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from graphwsl.errors import UnsupportedModelError
-from graphwsl.neural_graph.graph import EdgeBlock, NeuralGraph
+from graphwsl.neural_graph.elements import EdgeBlock
+from graphwsl.neural_graph.graph import NeuralGraph
 from graphwsl.testing.signal import Signal
 
 

@@ -8,7 +8,7 @@ from gridstab.cli import app
 def engines(as_json: bool = json_option()) -> None:
     """List the simulation engines, whether they run here, and why not."""
     from gnncore.command_line.json_output import echo_json
-    from gridstab.dynamics.engine import ENGINES
+    from gridstab.dynamics.engines import ENGINES
 
     states = {name: make().availability() for name, make in ENGINES.items()}
     if as_json:

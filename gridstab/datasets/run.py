@@ -31,7 +31,7 @@ from gridstab.datasets.resuming import (
 from gridstab.datasets.run_folder import KIND, RunConfig, RunFolder
 from gridstab.datasets.timing import record_timing
 from gridstab.datasets.work_units import WorkUnit, unit_seconds, units_of_grid
-from gridstab.dynamics.engine import make_engine
+from gridstab.dynamics.engines import make_engine
 from gridstab.dynamics.result import StabilityResult
 from gridstab.dynamics.settings import Settings
 from gridstab.dynamics.simulate import NodeCounts, simulate_nodes

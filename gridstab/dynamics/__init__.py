@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gridstab.dynamics.engine import Reason as Reason
     from gridstab.dynamics.engine import Status as Status
     from gridstab.dynamics.engine import Trajectories as Trajectories
-    from gridstab.dynamics.engine import make_engine as make_engine
+    from gridstab.dynamics.engines import make_engine as make_engine
     from gridstab.dynamics.outcomes import outcomes as outcomes
     from gridstab.dynamics.outcomes import trajectories as trajectories
     from gridstab.dynamics.result import StabilityResult as StabilityResult
@@ -33,7 +33,7 @@ _HOME = {
     "SwingModel": "swing",
     "Trajectories": "engine",
     "basin_map": "basin_map",
-    "make_engine": "engine",
+    "make_engine": "engines",
     "outcomes": "outcomes",
     "simulate": "simulate",
     "trajectories": "outcomes",

@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from gridstab.arguments import at_least, at_most, positive
-from gridstab.dynamics.engine import Engine, Status, make_engine, stop_rule
+from gridstab.dynamics.engine import Engine, Status, stop_rule
+from gridstab.dynamics.engines import make_engine
 from gridstab.dynamics.outcomes import outcomes
 from gridstab.dynamics.sampling import DOMEGA_RANGE, DTHETA_RANGE
 from gridstab.dynamics.settings import LARGEST_DOMEGA

@@ -5,10 +5,17 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from gridstab.arguments import at_least, at_most, positive, shortened
-from gridstab.dynamics.engine import Engine, Perturbations, Trajectories, make_engine, stop_rule
+from gridstab.dynamics.engine import (
+    Engine,
+    Perturbations,
+    Trajectories,
+    available_threads,
+    stop_rule,
+)
+from gridstab.dynamics.engines import make_engine
 from gridstab.dynamics.sampling import within_a_turn
 from gridstab.dynamics.settings import LONGEST_HORIZON
-from gridstab.dynamics.simulate import available_threads, known_nodes
+from gridstab.dynamics.simulate import known_nodes
 from gridstab.dynamics.swing import SwingModel
 from gridstab.errors import InvalidParameterError
 from gridstab.grids.power_grid import PowerGrid

@@ -1,6 +1,5 @@
 """From an engine to the stability of every node: sample, simulate in batches, count."""
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import pairwise
@@ -11,7 +10,8 @@ from numpy.typing import ArrayLike
 
 from gridstab.arguments import at_least, instance
 from gridstab.dynamics.counts import NodeCounts as NodeCounts
-from gridstab.dynamics.engine import Engine, Perturbations, make_engine, stop_rule
+from gridstab.dynamics.engine import Engine, Perturbations, available_threads, stop_rule
+from gridstab.dynamics.engines import make_engine
 from gridstab.dynamics.intervals import stability_interval
 from gridstab.dynamics.result import StabilityResult
 from gridstab.dynamics.sampling import (
@@ -240,13 +240,6 @@ def _draw(
 def _half_width(counts: NodeCounts) -> Float[np.ndarray, " nodes"]:
     interval = stability_interval(counts.n_stable, counts.n_samples, counts.scramble_stable)
     return (interval[:, 1] - interval[:, 0]) / 2
-
-
-def available_threads() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def known_nodes(node: ArrayLike, grid: PowerGrid) -> Int[np.ndarray, "..."]:

@@ -9,7 +9,7 @@ from disc_engine import DiscEngine
 
 from gnncore.storage import read_hdf5
 from gridstab.datasets import Campaign, Run, run_campaign
-from gridstab.dynamics.engine import ENGINES
+from gridstab.dynamics.engines import ENGINES
 
 
 def register_disc() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from campaigns import register_disc
 
-from gridstab.dynamics.engine import ENGINES
+from gridstab.dynamics.engines import ENGINES
 
 
 @pytest.fixture(autouse=True, scope="package")

@@ -48,3 +48,13 @@ def test_names_of_packages_that_moved() -> None:
 
     with pytest.warns(DeprecationWarning, match=r"properties.Population is now in graphwsl.popul"):
         assert graphwsl.properties.Population is Population
+
+
+def test_names_of_modules_that_moved() -> None:
+    from gridstab.dynamics import engine, engines
+
+    for name in ("ENGINES", "make_engine"):
+        with pytest.warns(DeprecationWarning, match=f"engine.{name} is now in gridstab.dynamics.e"):
+            assert getattr(engine, name) is getattr(engines, name)
+    with pytest.raises(AttributeError, match=r"dynamics\.engine' has no attribute 'motor'"):
+        _ = engine.motor

@@ -13,7 +13,7 @@ import gridstab
 from gnncore.storage import Manifest, write_json
 from gridstab.cli import app
 from gridstab.datasets import RunFolder
-from gridstab.dynamics.engine import ENGINES
+from gridstab.dynamics.engines import ENGINES
 from gridstab.grids.files import save_grid
 
 TWO_PARTS = """function mpc = two

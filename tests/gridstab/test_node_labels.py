@@ -15,7 +15,7 @@ from gridstab import PowerGrid
 from gridstab.cli import app
 from gridstab.datasets.grid_file import encode_result, read_labels, read_result
 from gridstab.dynamics.basin_map import basin_map
-from gridstab.dynamics.engine import ENGINES
+from gridstab.dynamics.engines import ENGINES
 from gridstab.errors import (
     DisconnectedGridError,
     InvalidParameterError,

@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from gnncore.training import RaggedRows
 from graphwsl.populations.dense_layout import DenseLayout
 from graphwsl.populations.layer_statistics import PER_LAYER
 from graphwsl.properties.metanetwork.inputs import InputEmbedding
@@ -77,24 +78,15 @@ class Metanetwork(nn.Module):
             self.statistics.fit_scales(groups)
 
     def forward(
-        self,
-        x: Float[Tensor, "entries 1"],
-        edge_index: Int[Tensor, "2 edges"],
-        edge_attr: Tensor | None,
-        batch: Int[Tensor, " entries"],
-        graph_attr: Int[Tensor, " networks"],
+        self, states: RaggedRows, kind: Int[Tensor, " networks"]
     ) -> Float[Tensor, "networks out_channels"]:
-        """Predictions for a batch, as the training loop of the core hands it over.
+        """Predictions for a batch.
 
         Args:
-            x: The flattened states of all networks, one after the other.
-            edge_index: Not used; edges follow from the architectures.
-            edge_attr: Not used.
-            batch: Network of every entry.
-            graph_attr: Number of every network's architecture.
+            states: The flattened state of every network.
+            kind: Number of every network's architecture.
         """
-        del edge_index, edge_attr
-        return by_kind(x, batch, graph_attr, self._predict)
+        return by_kind(states, kind, self._predict)
 
     def _predict(
         self, kind: int, states: Float[Tensor, "networks entries"]

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch_geometric.nn import MLP
 
@@ -71,7 +71,6 @@ class FlatNetwork(nn.Module):
         self, entries: int, hidden_channels: int, out_channels: int, dropout: float
     ) -> None:
         super().__init__()
-        self.entries = entries
         self.mean = nn.Buffer(torch.zeros(entries))
         self.scale = nn.Buffer(torch.ones(entries))
         self.mlp = MLP(
@@ -79,15 +78,10 @@ class FlatNetwork(nn.Module):
         )
 
     def forward(
-        self,
-        x: Float[Tensor, "entries 1"],
-        edge_index: Int[Tensor, "2 edges"],
-        edge_attr: Tensor | None,
-        batch: Int[Tensor, " entries"],
-        graph_attr: Int[Tensor, " networks"],
+        self, states: Float[Tensor, "networks entries"]
     ) -> Float[Tensor, "networks out_channels"]:
         """Predictions for a batch of flattened states."""
-        return self.mlp(torch.asinh((x.view(-1, self.entries) - self.mean) / self.scale))
+        return self.mlp(torch.asinh((states - self.mean) / self.scale))
 
 
 class FlatMLP(NetworkPredictor):

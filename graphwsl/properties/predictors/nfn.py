@@ -193,15 +193,10 @@ class NFN(OnChain):
         )
 
     def forward(
-        self,
-        x: Float[Tensor, "entries 1"],
-        edge_index: Int[Tensor, "2 edges"],
-        edge_attr: Tensor | None,
-        batch: Int[Tensor, " entries"],
-        graph_attr: Int[Tensor, " networks"],
+        self, states: Float[Tensor, "networks entries"]
     ) -> Float[Tensor, "networks out_channels"]:
         """Predictions for a batch of flattened states."""
-        features = self._features(x.view(len(graph_attr), -1))
+        features = self._features(states)
         for layer, norm in zip(self.layers, self.norms, strict=True):
             features = [
                 (nn.functional.gelu(norm(weight)), nn.functional.gelu(norm(bias)))

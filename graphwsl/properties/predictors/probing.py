@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch_geometric.nn import MLP
 
+from gnncore.training import RaggedRows
 from graphwsl.errors import PredictorError
 from graphwsl.populations.population import Function, Population
 from graphwsl.properties.network_predictor import NetworkPredictor, by_kind
@@ -122,30 +123,21 @@ class Probing(nn.Module):
         return probes.unflatten(1, self.shape)
 
     def forward(
-        self,
-        x: Float[Tensor, "entries 1"],
-        edge_index: Int[Tensor, "2 edges"],
-        edge_attr: Tensor | None,
-        batch: Int[Tensor, " entries"],
-        graph_attr: Int[Tensor, " networks"],
+        self, states: RaggedRows, kind: Int[Tensor, " networks"]
     ) -> Float[Tensor, "networks out_channels"]:
-        """Predictions for a batch, as the training loop of the core hands it over.
+        """Predictions for a batch.
 
         Args:
-            x: The flattened states of all networks, one after the other.
-            edge_index: Not used.
-            edge_attr: Not used.
-            batch: Network of every entry.
-            graph_attr: Number of every network's function.
+            states: The flattened state of every network.
+            kind: Number of every network's function.
         """
-        del edge_index, edge_attr
         probes = self.probes
 
-        def respond(number: int, states: Tensor) -> Tensor:
-            responses: Tensor = self.respondents[number](states, probes)
+        def respond(number: int, alike: Tensor) -> Tensor:
+            responses: Tensor = self.respondents[number](alike, probes)
             return responses
 
-        prediction: Tensor = self.head(by_kind(x, batch, graph_attr, respond).asinh())
+        prediction: Tensor = self.head(by_kind(states, kind, respond).asinh())
         return prediction
 
 

@@ -5,14 +5,19 @@ import math
 import numpy as np
 from jaxtyping import Float
 
-from gridstab.dynamics.engine import Availability, Perturbations, StopRule, Trajectories
+from gridstab.dynamics.engine import (
+    Availability,
+    Perturbations,
+    StopRule,
+    Trajectories,
+    available_threads,
+)
 from gridstab.dynamics.julia.embedded import EmbeddedJulia, embedded_julia, obstacle
 from gridstab.dynamics.julia.find import find_julia, find_source, julia_version
 from gridstab.dynamics.julia.request import METHODS, Arrays, Problem, make_problem
 from gridstab.dynamics.julia.server import JuliaServer, server_of_this_thread
 from gridstab.dynamics.sampling import DOMEGA_RANGE
 from gridstab.dynamics.schedule import run_by_speed
-from gridstab.dynamics.simulate import available_threads
 from gridstab.dynamics.swing import SwingModel
 from gridstab.errors import EngineUnavailableError, InvalidParameterError
 

@@ -12,7 +12,6 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-import gridstab
 from gridstab.errors import EngineUnavailableError
 
 OLDEST = (1, 5)
@@ -86,7 +85,7 @@ def find_source() -> Path:
     Raises:
         EngineUnavailableError: It is in neither place.
     """
-    tree = Path(gridstab.__file__).parents[1] / "simulations"
+    tree = Path(__file__).parents[3] / "simulations"
     if (tree / MAIN_FILE).is_file():
         return tree / MAIN_FILE
     installed = _find_installed()

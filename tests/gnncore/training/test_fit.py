@@ -238,7 +238,7 @@ def test_labels_that_are_not_finite_name_their_split() -> None:
         fit(small_model(), broken(math.nan), VALIDATION, settings(), OBJECTIVE, progress=False)
     with pytest.raises(TrainingError, match=r"validation split: .* such as inf"):
         fit(small_model(), TRAIN, broken(math.inf), settings(), OBJECTIVE, progress=False)
-    with pytest.raises(TrainingError, match="the training split holds no graphs"):
+    with pytest.raises(TrainingError, match="the training split is empty"):
         fit(small_model(), TRAIN.select([]), TRAIN, settings(), OBJECTIVE, progress=False)
 
 
@@ -250,7 +250,7 @@ def test_a_loss_that_is_not_finite_says_where() -> None:
 def test_the_deciding_metric_must_be_there() -> None:
     with pytest.raises(TrainingError, match="'f1' is no metric; choose one of loss, r2, mse"):
         train(small_model(), objective=RegressionObjective(select_by="f1"))
-    with pytest.raises(TrainingError, match="group_by 'colour' is no tensor of graphs; they have"):
+    with pytest.raises(TrainingError, match="group_by 'colour' is no tensor of items; they have"):
         train(small_model(), group_by="colour")
     alike = VALIDATION.select([0])
     alike.tensors["y"].zero_()

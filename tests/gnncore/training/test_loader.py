@@ -13,7 +13,7 @@ STORE = GraphStore.from_data_list(GRAPHS)
 
 
 def order(loader: Loader) -> list[int]:
-    return torch.cat(list(loader.graphs())).tolist()
+    return torch.cat(list(loader.items())).tolist()
 
 
 def test_batches_in_order() -> None:

@@ -4,7 +4,7 @@ import pytest
 from disc_engine import DiscEngine
 
 from gridstab.datasets import Campaign
-from gridstab.dynamics.engine import ENGINES
+from gridstab.dynamics.engines import ENGINES
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import gridstab
 from gnncore.storage import FolderInUseError, RecomputedWarning, exclusive_lock, read_hdf5
 from gridstab.datasets import Campaign, RunFolder, run_campaign, verify
 from gridstab.datasets.executors import LocalExecutor
-from gridstab.dynamics.engine import ENGINES
+from gridstab.dynamics.engines import ENGINES
 from gridstab.errors import RunFolderError
 
 SAMPLES = 20

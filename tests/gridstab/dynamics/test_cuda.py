@@ -23,8 +23,8 @@ from gridstab.dynamics.engine import (
     Status,
     StopRule,
     Trajectories,
-    make_engine,
 )
+from gridstab.dynamics.engines import make_engine
 from gridstab.dynamics.reference.engine import ReferenceEngine, integrate
 from gridstab.dynamics.schedule import EARLY_TIME
 from gridstab.dynamics.swing import SwingModel

@@ -12,7 +12,6 @@ from scipy.integrate import solve_ivp
 
 from gridstab.dynamics import oracle
 from gridstab.dynamics.engine import (
-    ENGINES,
     STOP_RULES,
     Engine,
     Perturbations,
@@ -20,6 +19,7 @@ from gridstab.dynamics.engine import (
     Status,
     Trajectories,
 )
+from gridstab.dynamics.engines import ENGINES
 from gridstab.dynamics.swing import SwingModel
 from gridstab.grids.growth import random_grid
 from gridstab.grids.power_grid import PowerGrid

@@ -21,8 +21,8 @@ from gridstab.dynamics.engine import (
     Status,
     StopRule,
     Trajectories,
-    make_engine,
 )
+from gridstab.dynamics.engines import make_engine
 from gridstab.dynamics.reference.engine import ReferenceEngine, integrate, integrate_fixed
 from gridstab.dynamics.reference.stopping import (
     basin_energy,

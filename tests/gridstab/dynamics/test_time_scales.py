@@ -16,7 +16,6 @@ from scipy.integrate import solve_ivp
 
 from gridstab.dynamics.cuda.layout import Layout
 from gridstab.dynamics.engine import (
-    ENGINES,
     STOP_RULES,
     Engine,
     Perturbations,
@@ -24,6 +23,7 @@ from gridstab.dynamics.engine import (
     Status,
     Trajectories,
 )
+from gridstab.dynamics.engines import ENGINES
 from gridstab.dynamics.outcomes import trajectories
 from gridstab.dynamics.rates import oscillation_rates, slowest_decay
 from gridstab.dynamics.reference.engine import ReferenceEngine, integrate

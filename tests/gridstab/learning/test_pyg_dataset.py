@@ -5,7 +5,7 @@ import torch_geometric
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 
-from gnncore.training.graphs import as_store
+from gnncore.training import as_dataset
 from gridstab.learning import load_grid_dataset
 
 
@@ -34,10 +34,10 @@ def test_a_transform_is_applied_however_a_graph_is_read() -> None:
         return graph
 
     dataset = load_grid_dataset("ds20")[:6]
-    plain = as_store(dataset).tensors["x"]
+    plain = as_dataset(dataset).tensors["x"]
     dataset.transform = doubled
     assert torch.equal(dataset[2].x, 2 * plain[40:60])
     assert torch.equal(dataset[1:3][0].x, 2 * plain[20:40])
     assert torch.equal(next(iter(DataLoader(dataset, 6))).x, 2 * plain)
-    assert torch.equal(as_store(dataset).tensors["x"], 2 * plain)
+    assert torch.equal(as_dataset(dataset).tensors["x"], 2 * plain)
     assert torch.equal(dataset.get(2).x, plain[40:60])

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 from gnncore.models import ModelSpecification
 from gridstab.cli import app
 from gridstab.datasets import Campaign, run_campaign
-from gridstab.dynamics.engine import ENGINES
+from gridstab.dynamics.engines import ENGINES
 from gridstab.errors import DatasetError, InvalidParameterError
 from gridstab.learning.train import train_model
 from gridstab.learning.training_report import read_history, report_of_training

@@ -18,7 +18,7 @@ from gnncore.storage import StorageError
 from gridstab.cli import app
 from gridstab.counted import counted
 from gridstab.datasets import Campaign, RunFolder, run_campaign
-from gridstab.dynamics.engine import ENGINES
+from gridstab.dynamics.engines import ENGINES
 from gridstab.errors import InvalidParameterError, RunFolderError
 from gridstab.grids import PowerGrid
 from gridstab.report.content import Report, ReportedGrid

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gridstab.dynamics.engine import ENGINES, make_engine
+from gridstab.dynamics.engines import ENGINES, make_engine
 from gridstab.dynamics.julia import find
 from gridstab.dynamics.schedule import EARLY_STEP, EARLY_TIME
 from gridstab.errors import EngineUnavailableError
@@ -120,7 +120,7 @@ def test_an_installation_is_asked_where_it_put_the_sources(
     information.mkdir(parents=True)
     (information / "METADATA").write_text("Name: graphwsl-gridstab\nVersion: 0.1.0\n")
     (information / "RECORD").write_text(f"../../share/gridstab/{find.MAIN_FILE},,\n")
-    monkeypatch.setattr("gridstab.__file__", str(packages / "gridstab" / "__init__.py"))
+    monkeypatch.setattr(find, "__file__", str(packages / "gridstab/dynamics/julia/find.py"))
     monkeypatch.setattr(sys, "path", [str(packages)])
     find._find_installed.cache_clear()
     try:

@@ -5,13 +5,13 @@ import pytest
 
 from gridstab.dynamics import oracle
 from gridstab.dynamics.engine import (
-    ENGINES,
     Engine,
     Perturbations,
     StopRule,
     Trajectories,
     stop_rule,
 )
+from gridstab.dynamics.engines import ENGINES
 from gridstab.dynamics.julia import embedded
 from gridstab.dynamics.julia.engine import JuliaEngine
 from gridstab.dynamics.julia.request import METHODS

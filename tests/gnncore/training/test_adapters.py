@@ -1,10 +1,11 @@
-"""What PyG users have is taken as it is: data sets, lists, loaders, models with their own words."""
+"""What users of PyG and torch have is taken as it is: data sets, lists, loaders, their models."""
 
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils import data as torch_data
 from torch.utils.data import WeightedRandomSampler
 from torch_geometric.data import Data, InMemoryDataset
 from torch_geometric.loader import DataLoader
@@ -14,13 +15,15 @@ from gnncore.errors import TrainingError
 from gnncore.layers import make_layer
 from gnncore.training import (
     GraphStore,
+    RaggedRows,
     RegressionObjective,
+    TensorStore,
     TrainingSettings,
+    as_dataset,
     fit,
     predict,
     seeded,
 )
-from gnncore.training.graphs import as_store
 
 RING = torch.tensor([[0, 1, 1, 2, 2, 0], [1, 0, 2, 1, 0, 2]])
 
@@ -55,7 +58,7 @@ def test_all_kinds_of_data_sets_are_the_same_store() -> None:
         DataLoader(InMemory(several), batch_size=4),
         GraphStore.from_data_list(several),
     ]
-    assert {as_store(kind).content_hash for kind in kinds} == {expected}
+    assert {as_dataset(kind).content_hash for kind in kinds} == {expected}
 
 
 @pytest.mark.parametrize(
@@ -63,16 +66,75 @@ def test_all_kinds_of_data_sets_are_the_same_store() -> None:
     [
         (3, "got a int"),
         ([1, 2], "got a int"),
-        ([torch.zeros(1)], "got a Tensor"),
+        (torch.zeros(3, 1), "got a Tensor"),
+        ([(torch.zeros(1), "a")], "got a str"),
         (
             DataLoader(graphs(), sampler=WeightedRandomSampler([1.0] * 6, 6)),
-            "WeightedRandomSampler draws graphs in its own way",
+            "WeightedRandomSampler draws items in its own way",
         ),
+        (
+            torch_data.DataLoader(
+                graphs(), sampler=torch_data.RandomSampler(graphs(), replacement=True)
+            ),
+            "RandomSampler draws items in its own way",
+        ),
+        (
+            torch_data.DataLoader([torch.zeros(1)], collate_fn=tuple),
+            "collate_fn 'tuple' makes batches in its own way",
+        ),
+        (
+            torch_data.DataLoader([torch.zeros(1)], batch_sampler=[[0]]),
+            "loader with a list makes batches in its own way",
+        ),
+        ([(torch.zeros(1), 1, 2)], "items of 3 parts do not say what each is"),
+        ([{"x": torch.zeros(1)}, {"z": torch.zeros(1)}], "item 1 has z, the first has x"),
+        ([(torch.zeros(1), torch.zeros(1)), (torch.zeros(1), torch.zeros(2))], "y has shapes"),
     ],
 )
 def test_others_are_refused_by_name(given: Any, words: str) -> None:
     with pytest.raises(TrainingError, match=words):
-        as_store(given)
+        as_dataset(given)
+
+
+class Pairs(torch_data.Dataset[Any]):
+    """A map-style data set, which torch does not ask to be iterable."""
+
+    def __init__(self, x: Tensor, y: Tensor, named: bool = False) -> None:
+        self.x, self.y, self.named = x, y, named
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, item: int) -> Any:
+        x, y = self.x[item], float(self.y[item])
+        return {"x": x, "y": y} if self.named else (x, y)
+
+
+def test_data_sets_of_torch_are_rows() -> None:
+    x = torch.randn(6, 2, generator=torch.Generator().manual_seed(0))
+    y = x @ torch.tensor([1.0, -1.0])
+    tensors = torch_data.TensorDataset(x, y)
+    kinds: list[Any] = [
+        tensors,
+        Pairs(x, y),
+        Pairs(x, y, named=True),
+        list(zip(x, y, strict=True)),
+        torch_data.Subset(tensors, range(6)),
+        torch_data.DataLoader(Pairs(x, y), batch_size=2, shuffle=True),
+        torch_data.DataLoader(tensors, batch_size=4),
+    ]
+    expected = TensorStore(x=x, y=y).content_hash
+    assert [as_dataset(kind).content_hash for kind in kinds] == [expected] * 7
+    assert as_dataset(list(x)).content_hash == TensorStore(x=x).content_hash
+    lengths = as_dataset([(x[:n, 0], 0.0) for n in (1, 3)])
+    wanted = RaggedRows.of([x[:1, 0], x[:3, 0]])
+    assert lengths.content_hash == TensorStore(x=wanted, y=torch.zeros(2)).content_hash
+    with seeded(0):
+        model = nn.Linear(2, 1)
+    chosen = TrainingSettings(epochs=50, batch_size=3, learning_rate=0.1, device="cpu")
+    result = fit(model, Pairs(x, y), Pairs(x, y), chosen, RegressionObjective(), progress=False)
+    assert result.best_metrics["r2"] > 0.99
+    assert predict(model, list(x)).shape == (6, 1)
 
 
 class Named(nn.Module):
