@@ -138,12 +138,20 @@ def _positive(symmetries: Symmetries, rows: Tensor) -> Tensor:
 
 def _sorted(symmetries: Symmetries, rows: Tensor) -> Tensor:
     """Parts of every orbit in ascending order; their sets of weights do not depend on others'."""
-    for orbit in symmetries.orbits:
-        entries = entries_of_parts(symmetries, orbit)
-        values = rows[:, entries.clamp(min=0)].masked_fill(entries < 0, 0)
-        orders = _ascending(values.sort(dim=2).values)
-        step = permuted(symmetries, orbit, orders.argsort(dim=1))
-        rows = symmetries.entry_maps.apply(step, rows)
+    orbits = [(orbit, entries_of_parts(symmetries, orbit)) for orbit in symmetries.orbits]
+    # An orbit moves parts that other orbits have sorted (heads, and coordinates within a head).
+    # What is outermost is settled by the first pass, what is within by the next.
+    for _ in range(len(orbits) + 1):
+        is_settled = True
+        for orbit, entries in orbits:
+            values = rows[:, entries.clamp(min=0)].masked_fill(entries < 0, 0)
+            orders = _ascending(values.sort(dim=2).values)
+            if bool((orders != torch.arange(len(entries))).any()):
+                step = permuted(symmetries, orbit, orders.argsort(dim=1))
+                rows = symmetries.entry_maps.apply(step, rows)
+                is_settled = False
+        if is_settled:
+            break
     return rows
 
 

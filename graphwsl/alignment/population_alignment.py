@@ -132,7 +132,7 @@ class _Matching:
             orders = torch.stack([torch.from_numpy(one) for one in places]).argsort(dim=1)
             differs = (orders != torch.arange(len(entries))).any(dim=1)
             if bool(differs.any()):
-                step = self._permuted(self._symmetries.orbits[orbit], orders[differs])
+                step = permuted(self._symmetries, self._symmetries.orbits[orbit], orders[differs])
                 improved |= bool(self._accept(some[differs], step, target).any())
         return improved
 
@@ -154,9 +154,6 @@ class _Matching:
         self.elements = Elements(step.graph, image, self.elements.factors)
         return is_closer
 
-    def _permuted(self, orbit: Orbit, orders: Int[Tensor, "some parts"]) -> Elements:
-        return permuted(self._symmetries, orbit, orders)
-
 
 def permuted(symmetries: Symmetries, orbit: Orbit, orders: Int[Tensor, "some parts"]) -> Elements:
     """The elements that move part ``i`` of an orbit to the place of part ``orders[:, i]``."""
@@ -167,6 +164,6 @@ def permuted(symmetries: Symmetries, orbit: Orbit, orders: Int[Tensor, "some par
 
 
 def entries_of_parts(symmetries: Symmetries, orbit: Orbit) -> Int[Tensor, "parts weights"]:
-    """All entries at the nodes of every part, corresponding ones in one column; -1 where none is."""
+    """All entries at the nodes of every part, corresponding ones in a column; -1 for none."""
     several = [rows for use in symmetries.graph.uses for rows in part_entries(use, orbit)]
     return torch.cat([torch.zeros(len(orbit.nodes), 0, dtype=torch.int64), *several], dim=1)

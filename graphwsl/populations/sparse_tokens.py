@@ -1,8 +1,8 @@
 """Sparse tokens: a unit with its incoming weights, bias and normalisation, padded.
 
 Schürholt et al., "Towards Scalable and Versatile Weight Space Learning" (SANE), 2024, for any
-architecture: the units come from the neural graph, so that normalisations join the channel that they
-normalise, and nothing depends on names.
+architecture: the units come from the neural graph, so that normalisations join the channel that
+they normalise, and nothing depends on names.
 """
 
 from graphwsl.neural_graph.graph import NeuralGraph

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
+from graphwsl.errors import StateMismatchError
 from graphwsl.symmetries.elements import Elements
 from graphwsl.symmetries.entry_maps import moved
 from graphwsl.symmetries.group import Symmetries
@@ -99,7 +100,15 @@ class ViewBank:
         Args:
             rows: Flattened states.
             numbers: Of an element for each.
+
+        Raises:
+            StateMismatchError: The rows are of another architecture.
         """
+        if rows.shape[1] != self.sources.shape[1]:
+            raise StateMismatchError(
+                f"the rows have {rows.shape[1]:,} numbers, the elements of this bank move "
+                f"{self.sources.shape[1]:,}; give rows of the architecture that it was made for"
+            )
         out = torch.empty_like(rows)
         for part in _parts(rows, KNOWN):
             factors = None

@@ -1,7 +1,7 @@
 """Windows: stretches of a sequence of tokens that a model of bounded length reads.
 
-Schürholt et al., 2024: random windows to learn from; successive ones to read a whole network, with a
-halo of tokens on either side that is read and thrown away.
+Schürholt et al., 2024: random windows to learn from; successive ones to read a whole network, with
+a halo of tokens on either side that is read and thrown away.
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from network_families import FAMILIES, network
+from network_families import FAMILIES, symmetries_of
 from torch import nn
 
 from graphwsl.errors import GraphwslError, StateMismatchError
@@ -13,7 +13,7 @@ from graphwsl.zoo.architectures.registry import build
 
 
 def architecture(name: str) -> Architecture:
-    return Architecture(neural_graph(*network(name)), name)
+    return Architecture(symmetries_of(name).graph, name)
 
 
 def bits(architecture: Architecture, networks: int = 2) -> torch.Tensor:

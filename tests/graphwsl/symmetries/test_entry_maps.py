@@ -1,20 +1,14 @@
 """Elements in bulk do what each of them does alone, entry by entry, in every family."""
 
-from functools import cache
-
 import pytest
 import torch
-from network_families import FAMILIES, network
+from network_families import FAMILIES
+from network_families import symmetries_of as of
 from torch import nn
 
 from graphwsl.errors import StateMismatchError
 from graphwsl.neural_graph import neural_graph
 from graphwsl.symmetries import Elements, GroupElement, Symmetries, symmetries, verify
-
-
-@cache
-def of(name: str, dtype: torch.dtype = torch.float64) -> Symmetries:
-    return symmetries(neural_graph(*network(name, dtype)))
 
 
 def alone(group: Symmetries, element: GroupElement) -> torch.Tensor:
