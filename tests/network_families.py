@@ -450,5 +450,5 @@ def network(name: str, dtype: torch.dtype = torch.float32) -> tuple[nn.Module, t
 
 @cache
 def symmetries_of(name: str, dtype: torch.dtype = torch.float64) -> Symmetries:
-    """Of a randomised network of a family; its graph and orbits are worked out once for all tests."""
+    """Of a randomised network of a family; worked out once for all tests."""
     return symmetries(neural_graph(*network(name, dtype)))
