@@ -3,12 +3,16 @@
 import math
 import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations, prune
+
+from graphwsl.neural_graph import neural_graph
+from graphwsl.symmetries import Symmetries, symmetries
 
 Sequential = nn.Sequential
 Build = Callable[[], nn.Module]
@@ -442,3 +446,9 @@ def network(name: str, dtype: torch.dtype = torch.float32) -> tuple[nn.Module, t
         warnings.simplefilter("ignore")  # of the LSTM with projections, which kernel it takes
         model.eval().to(dtype)(*inputs)  # lazy layers find their size
     return randomised(model), inputs
+
+
+@cache
+def symmetries_of(name: str, dtype: torch.dtype = torch.float64) -> Symmetries:
+    """Of a randomised network of a family; worked out once for all tests."""
+    return symmetries(neural_graph(*network(name, dtype)))

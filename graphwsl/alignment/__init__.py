@@ -1,5 +1,7 @@
-"""Bringing two networks of one architecture into line by their symmetries."""
+"""Bringing networks of one architecture into line by their symmetries: pairs, and populations."""
 
+from graphwsl.alignment.canonical import canonical_form
+from graphwsl.alignment.population_alignment import PopulationAlignment, align_population
 from graphwsl.alignment.weight_matching import Alignment, align
 
-__all__ = ["Alignment", "align"]
+__all__ = ["Alignment", "PopulationAlignment", "align", "align_population", "canonical_form"]

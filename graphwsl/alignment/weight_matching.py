@@ -68,7 +68,7 @@ def align(
     own, other = graph.flat(), graph.flat(state)
     element = GroupElement.identity(graph)
     moved, sweeps = other, 0
-    is_parameter = _parameters(graph)
+    is_parameter = parameter_mask(graph)
 
     def distance(flat: Tensor) -> float:
         return float((flat - own)[is_parameter].norm())
@@ -97,7 +97,7 @@ def align(
     return Alignment(element, element.apply(state), before, distance(moved), sweeps)
 
 
-def _parameters(graph: NeuralGraph) -> Tensor:
+def parameter_mask(graph: NeuralGraph) -> Tensor:
     """Which entries are parameters; running statistics follow but do not count."""
     return torch.cat(
         [
@@ -120,7 +120,7 @@ def _agreement(
 ) -> Float[Tensor, "parts parts"]:
     """Inner products of the weights of every part with those of every part of the other."""
     total = torch.zeros(len(orbit.nodes), len(orbit.nodes), dtype=torch.float64)
-    for entries in _rows(use, orbit):
+    for entries in part_entries(use, orbit):
         present = entries >= 0
         ours = torch.where(present, own[entries.clamp(min=0)], 0.0)
         theirs = torch.where(present, other[entries.clamp(min=0)], 0.0)
@@ -130,7 +130,7 @@ def _agreement(
     return total
 
 
-def _rows(use: Use, orbit: Orbit) -> list[Tensor]:
+def part_entries(use: Use, orbit: Orbit) -> list[Tensor]:
     """Entries at the nodes of the parts: one row a part, corresponding entries in one column."""
     if not isinstance(use, EdgeBlock):
         return _gathered(use.nodes[:, None], use.entries[:, None], orbit)

@@ -15,18 +15,34 @@ if TYPE_CHECKING:
     from graphwsl.populations.population import Population as Population
     from graphwsl.populations.splits import Split as Split
     from graphwsl.populations.splits import split_models as split_models
+    from graphwsl.populations.symmetric_views import ViewBank as ViewBank
+    from graphwsl.populations.symmetric_views import views as views
     from graphwsl.populations.targets import Target as Target
+    from graphwsl.populations.token_windows import TokenWindows as TokenWindows
+    from graphwsl.populations.tokens import TokenBatch as TokenBatch
+    from graphwsl.populations.tokens import Tokenizer as Tokenizer
+    from graphwsl.populations.tokens import Tokens as Tokens
+    from graphwsl.populations.tokens import tokenize as tokenize
+    from graphwsl.populations.unit_entries import LayerType as LayerType
 
 # Imported on first use: torch takes seconds to import.
 _HOME = {
     "Architecture": "population",
     "DenseLayout": "dense_layout",
     "Function": "population",
+    "LayerType": "unit_entries",
     "LayerStatistics": "layer_statistics",
     "Population": "population",
     "Split": "splits",
     "Target": "targets",
+    "TokenBatch": "tokens",
+    "TokenWindows": "token_windows",
+    "Tokenizer": "tokens",
+    "Tokens": "tokens",
+    "ViewBank": "symmetric_views",
     "split_models": "splits",
+    "tokenize": "tokens",
+    "views": "symmetric_views",
 }
 
 __all__ = list(_HOME)

@@ -6,8 +6,19 @@ weights, and verified by running the network.
 """
 
 from graphwsl.symmetries.element import GroupElement
+from graphwsl.symmetries.elements import Elements
+from graphwsl.symmetries.entry_maps import EntryMaps
 from graphwsl.symmetries.group import Symmetries, symmetries
 from graphwsl.symmetries.orbits import Orbit
 from graphwsl.symmetries.verify import Verification, verify
 
-__all__ = ["GroupElement", "Orbit", "Symmetries", "Verification", "symmetries", "verify"]
+__all__ = [
+    "Elements",
+    "EntryMaps",
+    "GroupElement",
+    "Orbit",
+    "Symmetries",
+    "Verification",
+    "symmetries",
+    "verify",
+]

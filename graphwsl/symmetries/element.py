@@ -92,11 +92,11 @@ def moves(
         return
     groups, count, width, kernel = use.entries.shape
     # Which group and place each target, and each place of a source, goes to.
-    places = _lookup(use.targets.reshape(1, -1), torch.zeros_like(use.targets).reshape(1, -1))
-    target = places(_moved(use.targets.reshape(1, -1), image), 0)
+    places = place_lookup(use.targets.reshape(1, -1), torch.zeros_like(use.targets).reshape(1, -1))
+    target = places(_moved(use.targets.reshape(1, -1), image), 0)[0]
     group, target = target // count, target % count
-    find = _lookup(use.sources, use.tags)
-    source = find(_moved(use.sources, image), group.view(groups, count)[:, 0]).view(groups, width)
+    find = place_lookup(use.sources, use.tags)
+    source = find(_moved(use.sources, image), group.view(groups, count)[:, 0])
     rows = torch.arange(groups * count)
     for some in rows.split(max(PART // max(width * kernel, 1), 1)):
         own = some // count
@@ -118,15 +118,24 @@ def _moved(nodes: Int[Tensor, "groups places"], image: Int[Tensor, " nodes"]) ->
     return torch.where(nodes >= 0, image[nodes.clamp(min=0)], -1)
 
 
-def _lookup(
+def place_lookup(
     nodes: Int[Tensor, "groups places"], tags: Int[Tensor, "groups places"]
 ) -> Callable[[Tensor, Tensor | int], Tensor]:
-    """A function from (nodes at the tags of their places, group) to places in that group."""
+    """Where nodes are in a group, as a function.
+
+    Args:
+        nodes: Nodes of each group.
+        tags: Which of its places a node is at.
+
+    Returns:
+        A function from nodes at those tags, shape ``(..., groups, places)``, and the group to look
+        in, shape ``(..., groups)``, to their places in that group, in the shape of the nodes.
+    """
     base = int(nodes.max()) + 2
     span = int(tags.max()) + 1
 
     def code(groups: Tensor, some: Tensor) -> Tensor:
-        return ((groups[:, None] * base) + some + 1) * span + tags
+        return ((groups[..., None] * base) + some + 1) * span + tags
 
     own = torch.arange(nodes.shape[0])
     order = code(own, nodes).flatten().argsort()
@@ -134,7 +143,7 @@ def _lookup(
 
     def find(some: Tensor, group: Tensor | int) -> Tensor:
         groups = own * 0 + group if isinstance(group, int) else group
-        place = torch.searchsorted(ordered, code(groups, some).flatten())
+        place = torch.searchsorted(ordered, code(groups, some).contiguous())
         return order[place] % nodes.shape[1]
 
     return find
@@ -143,10 +152,14 @@ def _lookup(
 def _node_moves(
     use: NodeParameter, image: Int[Tensor, " nodes"], factors: Float[Tensor, " nodes"]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    find = _lookup(use.nodes[None], use.tags[None])
-    target = find(image[use.nodes][None], 0)
-    is_scaled = use.role in ("bias", "activation") or (
+    find = place_lookup(use.nodes[None], use.tags[None])
+    target = find(image[use.nodes][None], 0)[0]
+    factor = torch.ones(len(use.nodes), dtype=torch.float64)
+    return use.entries, use.entries[target], factors[use.nodes] if follows_factor(use) else factor
+
+
+def follows_factor(use: NodeParameter) -> bool:
+    """Whether parameters of nodes are multiplied with what the nodes are."""
+    return use.role in ("bias", "activation") or (
         use.role == "scale" and use.operator in NORMALISERS
     )
-    factor = factors[use.nodes] if is_scaled else torch.ones(len(use.nodes), dtype=torch.float64)
-    return use.entries, use.entries[target], factor

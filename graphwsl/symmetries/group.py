@@ -9,6 +9,8 @@ from torch import Tensor
 
 from graphwsl.neural_graph.graph import NeuralGraph
 from graphwsl.symmetries.element import GroupElement
+from graphwsl.symmetries.elements import Elements, Permutations, random_factors
+from graphwsl.symmetries.entry_maps import EntryMaps
 from graphwsl.symmetries.orbits import Orbit, orbits_of
 from graphwsl.symmetries.scalings import Factors, positive_factors, sign_flips
 from graphwsl.symmetries.structure import structure_of
@@ -38,6 +40,15 @@ class Symmetries:
     def sign(self) -> Factors:
         """Nodes that the factor -1 is allowed for."""
         return sign_flips(self.graph)
+
+    @cached_property
+    def entry_maps(self) -> EntryMaps:
+        """What elements do to a flattened state."""
+        return EntryMaps(self.graph)
+
+    @cached_property
+    def _permutations(self) -> Permutations:
+        return Permutations(self.orbits, self.graph.num_nodes)
 
     @property
     def log_permutations(self) -> float:
@@ -74,6 +85,41 @@ class Symmetries:
                 order = torch.randperm(len(orbit.nodes), generator=generator)
                 element = element.then(self.permuted(orbit, order))
         return element
+
+    def draw(
+        self,
+        count: int,
+        generator: torch.Generator | None = None,
+        *,
+        permutations: bool = True,
+        scalings: bool = True,
+        signs: bool = True,
+        largest_factor: float = 2.0,
+    ) -> Elements:
+        """Draw many elements at once, of the distribution of :meth:`random`.
+
+        The numbers that a generator gives make other elements than they do there.
+
+        Args:
+            count: How many.
+            generator: Source of randomness.
+            permutations: Whether to permute.
+            scalings: Whether to scale by positive factors.
+            signs: Whether to flip signs.
+            largest_factor: Factors are drawn log-uniformly between its inverse and it.
+        """
+        elements = Elements.identity(self.graph, count)
+        if scalings and (classes := int(self.positive.allowed.sum())):
+            powers = torch.rand(count, classes, generator=generator, dtype=torch.float64)
+            drawn = largest_factor ** (2 * powers - 1)
+            random_factors(elements.factors, self.positive, drawn)
+        if signs and (classes := int(self.sign.allowed.sum())):
+            flips = torch.randint(0, 2, (count, classes), generator=generator)
+            random_factors(elements.factors, self.sign, 1.0 - 2.0 * flips.double())
+        if permutations:
+            image = self._permutations.draw(count, generator)
+            elements = Elements(self.graph, image, elements.factors)
+        return elements
 
     def permuted(self, orbit: Orbit, order: Tensor) -> GroupElement:
         """The element that moves part ``i`` of an orbit to the place of part ``order[i]``."""

@@ -1,21 +1,15 @@
 """Random elements leave the function as it was and move something; the groups have known sizes."""
 
-from functools import cache
-
 import pytest
 import torch
-from network_families import FAMILIES, network
+from network_families import FAMILIES
+from network_families import symmetries_of as of
 
-from graphwsl.neural_graph import NeuralGraph, neural_graph
-from graphwsl.symmetries import Symmetries, symmetries, verify
+from graphwsl.neural_graph import NeuralGraph
+from graphwsl.symmetries import Symmetries, verify
 
 RIGID = {"linear"}
 """Nothing is hidden."""
-
-
-@cache  # orbits are worked out once
-def of(name: str, dtype: torch.dtype = torch.float64) -> Symmetries:
-    return symmetries(neural_graph(*network(name, dtype)))
 
 
 @pytest.mark.parametrize("name", FAMILIES)
