@@ -32,8 +32,8 @@ from gnncore.storage import (
     check_seal,
     is_leftover,
     load_metadata,
-    load_tensors,
     make_folder,
+    parse_tensors,
     read_bytes,
     read_json,
     refuse_links,
@@ -207,17 +207,34 @@ class ZooFolder:
         Raises:
             StorageError: It is missing, damaged, or of another zoo or number.
         """
+        metadata, tensors = self._read(number, without_seal=without_seal)
+        return StoredChunk(parse_rows(metadata, self.chunk_path(number)), tensors)
+
+    def read_tensors(self, number: int) -> dict[str, np.ndarray]:
+        """The weights of a chunk alone; its rows are in the index.
+
+        Raises:
+            StorageError: As :meth:`read_chunk`.
+        """
+        return self._read(number, without_seal=None)[1]
+
+    def _read(
+        self, number: int, *, without_seal: bool | None
+    ) -> tuple[dict[str, str], dict[str, np.ndarray]]:
         path = self.chunk_path(number)
+        name = f"{CHUNKS}/{path.name}"
+        if without_seal is None and self.manifest is not None:
+            data = self.manifest.read_bytes(name)
+        else:
+            refuse_links(self.path, name)
+            data = read_bytes(path, max_bytes=2**32)
         if without_seal is None:
             without_seal = self.manifest is not None
-            if self.manifest is not None:
-                self.manifest.require(f"{CHUNKS}/{path.name}")
-        refuse_links(self.path, f"{CHUNKS}/{path.name}")
-        metadata, tensors = load_metadata(path), load_tensors(path, require_finite=True)
+        tensors, metadata = parse_tensors(data, path, require_finite=True)
         seal = metadata.get("seal")
         if seal is not None or not without_seal:
             check_seal(path, seal, self._owner(number, metadata), tensors)
-        return StoredChunk(parse_rows(metadata, path), tensors)
+        return metadata, tensors
 
     def flaws(self, chunks: Sequence[Sequence[NetworkConfig]]) -> dict[str, str]:
         """What has to be made anew, in the order in which it is made: why, by file.
