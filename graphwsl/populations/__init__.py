@@ -9,6 +9,8 @@ from gnncore.lazy import lazy
 
 if TYPE_CHECKING:
     from graphwsl.populations.dense_layout import DenseLayout as DenseLayout
+    from graphwsl.populations.evaluation import Evaluation as Evaluation
+    from graphwsl.populations.evaluation import evaluate as evaluate
     from graphwsl.populations.layer_statistics import LayerStatistics as LayerStatistics
     from graphwsl.populations.population import Architecture as Architecture
     from graphwsl.populations.population import Function as Function
@@ -16,17 +18,23 @@ if TYPE_CHECKING:
     from graphwsl.populations.splits import Split as Split
     from graphwsl.populations.splits import split_models as split_models
     from graphwsl.populations.targets import Target as Target
+    from graphwsl.populations.unflat import states_of as states_of
+    from graphwsl.populations.unflat import unflat as unflat
 
 # Imported on first use: torch takes seconds to import.
 _HOME = {
     "Architecture": "population",
     "DenseLayout": "dense_layout",
+    "Evaluation": "evaluation",
     "Function": "population",
     "LayerStatistics": "layer_statistics",
     "Population": "population",
     "Split": "splits",
     "Target": "targets",
+    "evaluate": "evaluation",
     "split_models": "splits",
+    "states_of": "unflat",
+    "unflat": "unflat",
 }
 
 __all__ = list(_HOME)
