@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 from gnncore.lazy import lazy
 
 if TYPE_CHECKING:
+    from graphwsl.populations.datasets import dataset as dataset
     from graphwsl.populations.dense_layout import DenseLayout as DenseLayout
     from graphwsl.populations.evaluation import Evaluation as Evaluation
     from graphwsl.populations.evaluation import evaluate as evaluate
     from graphwsl.populations.layer_statistics import LayerStatistics as LayerStatistics
+    from graphwsl.populations.normalisation import LayerNormaliser as LayerNormaliser
     from graphwsl.populations.population import Architecture as Architecture
     from graphwsl.populations.population import Function as Function
     from graphwsl.populations.population import Population as Population
     from graphwsl.populations.splits import Split as Split
     from graphwsl.populations.splits import split_models as split_models
     from graphwsl.populations.targets import Target as Target
-    from graphwsl.populations.unflat import states_of as states_of
-    from graphwsl.populations.unflat import unflat as unflat
+    from graphwsl.populations.unflattening import states_of as states_of
+    from graphwsl.populations.unflattening import unflat as unflat
 
 # Imported on first use: torch takes seconds to import.
 _HOME = {
@@ -27,14 +29,16 @@ _HOME = {
     "DenseLayout": "dense_layout",
     "Evaluation": "evaluation",
     "Function": "population",
+    "LayerNormaliser": "normalisation",
     "LayerStatistics": "layer_statistics",
     "Population": "population",
     "Split": "splits",
     "Target": "targets",
+    "dataset": "datasets",
     "evaluate": "evaluation",
     "split_models": "splits",
-    "states_of": "unflat",
-    "unflat": "unflat",
+    "states_of": "unflattening",
+    "unflat": "unflattening",
 }
 
 __all__ = list(_HOME)

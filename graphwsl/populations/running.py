@@ -17,7 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from graphwsl.errors import PredictorError
 from graphwsl.populations.population import Function
-from graphwsl.populations.unflat import unflat
+from graphwsl.populations.unflattening import unflat
 from graphwsl.zoo.kernels.coverage import covers
 from graphwsl.zoo.training.batched_networks import LayeredNetworks
 

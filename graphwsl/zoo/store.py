@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from gnncore.storage import CorruptFileError, StorageError
 from graphwsl.errors import ZooError
+from graphwsl.zoo import measurements
 from graphwsl.zoo.architectures.registry import FACTORS, build, shapes_of
 from graphwsl.zoo.checkpoint import Checkpoint, Problem, Scalar
 from graphwsl.zoo.index import IndexRow, read_row
@@ -43,6 +44,7 @@ class StoredZoo:
                     folder.path / INDEX_NAME,
                     f"it has a row that is none of a checkpoint ({type(error).__name__}: {error})",
                 ) from error
+        self._take_measurements()
         self._read_chunk = lru_cache(maxsize=4)(folder.read_chunk)
 
     @classmethod
@@ -144,6 +146,19 @@ class StoredZoo:
             for found in threads.map(read, members):
                 failures |= found
         return failures
+
+    def add_metric(self, name: str, values: measurements.Measured) -> None:
+        """See :func:`graphwsl.populations.metrics.add`."""
+        identity = self.folder.identity
+        measurements.add(self.folder.path, name, values, self.checkpoints, identity)
+        self._take_measurements()
+
+    def _take_measurements(self) -> None:
+        found = measurements.with_measurements(
+            self.folder.path, self.checkpoints, self.folder.identity
+        )
+        self.checkpoints, problems = found
+        self.problems += [problem for problem in problems if problem not in self.problems]
 
     def _place(self, checkpoint: Checkpoint) -> tuple[int, int, int]:
         """The chunk of a checkpoint, and its network and epoch in it."""

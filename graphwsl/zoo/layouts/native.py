@@ -28,6 +28,7 @@ from gnncore.storage import (
     MANIFEST_NAME,
     Manifest,
     Owner,
+    Problem,
     StorageError,
     check_seal,
     is_leftover,
@@ -46,6 +47,7 @@ from gnncore.storage.json_files import to_json
 from graphwsl import __version__
 from graphwsl.errors import ZooError
 from graphwsl.work_folder import strangers
+from graphwsl.zoo import measurements
 from graphwsl.zoo.index import (
     IndexRow,
     in_order,
@@ -182,7 +184,7 @@ class ZooFolder:
         Raises:
             ZooError: There are other files, or chunks too many.
         """
-        found = strangers(self.path, _FILES, [CHUNKS])
+        found = strangers(self.path, _FILES, [CHUNKS, measurements.FOLDER])
         names = [chunk_name(number) for number in range(chunks)]
         if (self.path / CHUNKS).is_dir():
             found += [f"{CHUNKS}/{name}" for name in strangers(self.path / CHUNKS, names)]
@@ -249,7 +251,7 @@ class ZooFolder:
         if self.is_complete:
             try:
                 manifest = Manifest.read(self.path)
-                found = {problem.path: problem.text for problem in manifest.verify()}
+                found = {problem.path: problem.text for problem in _changes(manifest)}
                 listed = manifest.entries.keys() - found.keys()
             except StorageError as error:
                 found[MANIFEST_NAME] = str(error)
@@ -299,7 +301,8 @@ class ZooFolder:
             StorageError: The disk is full, or the folder read-only.
         """
         write_text(self.path / INDEX_NAME, index_text(self._rows_of(range(chunks))))
-        Manifest.of(self.path, (MANIFEST_NAME, LOCK_NAME)).write()
+        names = [CONFIG_NAME, INDEX_NAME, *(f"{CHUNKS}/{chunk_name(n)}" for n in range(chunks))]
+        Manifest.of_files(self.path, names, (MANIFEST_NAME, LOCK_NAME)).write()
 
     def entries(self) -> list[IndexRow]:
         """The rows of all networks that are there, ordered by network and epoch.
@@ -322,18 +325,20 @@ class ZooFolder:
         problems: list[str] = []
         try:
             if self.manifest is not None:
-                problems = [problem.text for problem in self.manifest.verify()]
+                problems = [problem.text for problem in _changes(self.manifest)]
             if problems:
                 return problems
             _ = self.config
             if self.manifest is None:
                 problems = ["unfinished: continue it with graphwsl zoo train --resume"]
-            for name in strangers(self.path, _FILES, [CHUNKS]):
+            for name in strangers(self.path, _FILES, [CHUNKS, measurements.FOLDER]):
                 problems.append(f"{name} does not belong to the zoo")
             numbers = self._numbers()
             names = [chunk_name(number) for number in numbers]
             for name in strangers(self.path / CHUNKS, names):
                 problems.append(f"{CHUNKS}/{name} does not belong to the zoo")
+            _, damaged = measurements.with_measurements(self.path, [], self.identity)
+            problems += [problem.reason for problem in damaged]
         except StorageError as error:
             return [*problems, str(error)]
         for number in numbers:
@@ -374,6 +379,12 @@ class ZooFolder:
             return self.path.is_dir() and all(map(ours, self.path.iterdir()))
         except OSError as error:
             raise StorageError.because("list", self.path, error) from error
+
+
+def _changes(manifest: Manifest) -> list[Problem]:
+    """Differences between folder and manifest; numbers that were added have their own seals."""
+    added = f"{measurements.FOLDER}/"
+    return [problem for problem in manifest.verify() if not problem.path.startswith(added)]
 
 
 def chunk_name(number: int) -> str:

@@ -108,7 +108,9 @@ class SmallCNNZoo(ForeignZoo):
                 continue
             rows[key] = number
             checkpoints.append(checkpoint)
-        return cls(weights, columns, rows, checkpoints, problems)
+        zoo = cls(weights, columns, rows, checkpoints, problems)
+        zoo._take_measurements(path)
+        return zoo
 
     def _place(self, checkpoint: Checkpoint) -> str:
         key = (checkpoint.model, checkpoint.epoch)
