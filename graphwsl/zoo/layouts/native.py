@@ -6,6 +6,7 @@
                      them at all kept epochs, stacked, and their rows of the index as metadata
     index.jsonl      one row a checkpoint, and one a network that diverged; once all are there
     manifest.json    checksums of all of the above; its presence says that the zoo is complete
+    metrics/         numbers that were measured later, see graphwsl.zoo.measurements
 
 The bytes of these files depend on the recipe and the data alone, on one kind of processor. A chunk
 carries a seal: of which zoo it is, which chunk, and a checksum over all that it holds.
