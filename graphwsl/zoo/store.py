@@ -169,7 +169,7 @@ class StoredZoo:
             )
         return self._places[key]
 
-    def _not_as_listed(self, chunk: int, error: Exception) -> CorruptFileError:
+    def _not_as_listed(self, chunk: int, error: Exception) -> StorageError:
         return CorruptFileError.because(
             "read",
             self.folder.chunk_path(chunk),
