@@ -34,7 +34,12 @@ from gnncore.storage.lock import LOCK_NAME, exclusive_lock
 from gnncore.storage.manifest import MANIFEST_NAME, Manifest, ManifestEntry, Problem
 from gnncore.storage.reading import read_bytes, sha256
 from gnncore.storage.seal import Owner, check_seal, seal_of
-from gnncore.storage.tensors import load_metadata, load_tensors, save_tensors
+from gnncore.storage.tensors import (
+    load_metadata,
+    load_tensors,
+    parse_tensors,
+    save_tensors,
+)
 from gnncore.storage.toml_files import read_toml
 from gnncore.storage.work_folder import WorkFolder, WorkKind, first_difference
 
@@ -61,6 +66,7 @@ __all__ = [
     "load_metadata",
     "load_tensors",
     "make_folder",
+    "parse_tensors",
     "read_bytes",
     "read_hdf5",
     "read_json",

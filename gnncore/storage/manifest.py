@@ -184,17 +184,41 @@ class Manifest:
             StorageError: A file is missing or cannot be read.
         """
         for name in names:
-            path, entry = self.folder / name, self.entries.get(name)
-            if entry is None:
-                raise CorruptFileError.because("use", path, "its folder's manifest lacks it")
-            refuse_links(self.folder, name)
-            size = size_of(path)
-            if size != entry.size:
-                raise CorruptFileError.because(
-                    "use", path, f"it holds {size} bytes instead of {entry.size}"
-                )
+            path, entry = self._listed(name)
             if sha256(path) != entry.sha256:
                 raise CorruptFileError.because("use", path, "it has changed: its SHA-256 differs")
+
+    def read_bytes(self, name: str, *, max_bytes: int = 2**32) -> bytes:
+        """The contents of a file, once they are found to be those that were listed.
+
+        The file is read once, so that what is checked is what is used.
+
+        Args:
+            name: Relative path with forward slashes.
+            max_bytes: Limit on the file [bytes], 4 GiB by default.
+
+        Raises:
+            CorruptFileError: The file is not listed, is a link, has changed, or is too large.
+            StorageError: It is missing or cannot be read.
+        """
+        path, entry = self._listed(name)
+        data = read_bytes(path, max_bytes=max_bytes)
+        if hash_of(data).hexdigest() != entry.sha256:
+            raise CorruptFileError.because("use", path, "it has changed: its SHA-256 differs")
+        return data
+
+    def _listed(self, name: str) -> tuple[Path, ManifestEntry]:
+        """A file that is listed, is no link, and has the size that was listed."""
+        path, entry = self.folder / name, self.entries.get(name)
+        if entry is None:
+            raise CorruptFileError.because("use", path, "its folder's manifest lacks it")
+        refuse_links(self.folder, name)
+        size = size_of(path)
+        if size != entry.size:
+            raise CorruptFileError.because(
+                "use", path, f"it holds {size} bytes instead of {entry.size}"
+            )
+        return path, entry
 
     def _compare(self, path: str, entry: ManifestEntry) -> list[Problem]:
         try:

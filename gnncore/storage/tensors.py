@@ -52,11 +52,28 @@ def load_tensors(
             data, unknown type), too large, or not finite where that is required.
         StorageError: The file is missing or not readable.
     """
+    return parse_tensors(
+        read_bytes(path, max_bytes=max_bytes), path, require_finite=require_finite
+    )[0]
+
+
+def parse_tensors(
+    data: bytes, path: str | os.PathLike[str], *, require_finite: bool = False
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The arrays and the metadata in the contents of a safetensors file that was read already.
+
+    Args:
+        data: The contents.
+        path: The file that they come from, for messages.
+        require_finite: Refuse NaN and infinities.
+
+    Raises:
+        CorruptFileError: As :func:`load_tensors`.
+    """
     import safetensors
     from safetensors.numpy import load
 
-    data = read_bytes(path, max_bytes=max_bytes)
-    _parse_header(data, path)
+    metadata: dict[str, str] = _parse_header(data, path).get("__metadata__", {})
     try:
         tensors = load(data)
     except KeyError as error:
@@ -67,7 +84,7 @@ def load_tensors(
         for name, array in sorted(tensors.items()):
             if array.dtype.kind in "fc" and not np.isfinite(array).all():
                 raise CorruptFileError.because("read", path, f"tensor {name!r} is not finite")
-    return tensors
+    return tensors, metadata
 
 
 def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 from gnncore.lazy import lazy
 
 if TYPE_CHECKING:
+    from graphwsl.populations.datasets import dataset as dataset
     from graphwsl.populations.dense_layout import DenseLayout as DenseLayout
+    from graphwsl.populations.evaluation import Evaluation as Evaluation
+    from graphwsl.populations.evaluation import evaluate as evaluate
     from graphwsl.populations.layer_statistics import LayerStatistics as LayerStatistics
+    from graphwsl.populations.normalisation import LayerNormaliser as LayerNormaliser
     from graphwsl.populations.population import Architecture as Architecture
     from graphwsl.populations.population import Function as Function
     from graphwsl.populations.population import Population as Population
@@ -23,14 +27,18 @@ if TYPE_CHECKING:
     from graphwsl.populations.tokens import Tokenizer as Tokenizer
     from graphwsl.populations.tokens import Tokens as Tokens
     from graphwsl.populations.tokens import tokenize as tokenize
+    from graphwsl.populations.unflattening import states_of as states_of
+    from graphwsl.populations.unflattening import unflat as unflat
     from graphwsl.populations.unit_entries import LayerType as LayerType
 
 # Imported on first use: torch takes seconds to import.
 _HOME = {
     "Architecture": "population",
     "DenseLayout": "dense_layout",
+    "Evaluation": "evaluation",
     "Function": "population",
     "LayerType": "unit_entries",
+    "LayerNormaliser": "normalisation",
     "LayerStatistics": "layer_statistics",
     "Population": "population",
     "Split": "splits",
@@ -43,6 +51,11 @@ _HOME = {
     "split_models": "splits",
     "tokenize": "tokens",
     "views": "symmetric_views",
+    "dataset": "datasets",
+    "evaluate": "evaluation",
+    "split_models": "splits",
+    "states_of": "unflattening",
+    "unflat": "unflattening",
 }
 
 __all__ = list(_HOME)

@@ -11,10 +11,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from gnncore.storage import StorageError
 from graphwsl.errors import GraphwslError, PredictorError
 from graphwsl.neural_graph.graph import NeuralGraph
 from graphwsl.neural_graph.trace import neural_graph
 from graphwsl.zoo.checkpoint import Checkpoint, Problem
+from graphwsl.zoo.rows import Failures, RowLayout, by_kind, read_rows, where
 from graphwsl.zoo.zoo import Zoo
 
 LAYOUT = (
@@ -141,20 +143,18 @@ class Population:
         if not checkpoints:
             raise PredictorError("the zoo has no usable checkpoints")
         reader = _Reader(zoo)
-        loaded: list[tuple[Checkpoint, str, Float[Tensor, " entries"]]] = []
-        problems: list[Problem] = []
-        for checkpoint in checkpoints:
-            try:
-                loaded.append((checkpoint, *reader.read(checkpoint)))
-            except GraphwslError as error:
-                where = f"epoch {checkpoint.epoch} of model {checkpoint.model!r}"
-                problems.append(Problem(where, str(error)))
+        loaded, failures = reader.read(checkpoints)
+        for _, error in sorted(failures.items()):
+            if isinstance(error, StorageError):
+                raise error
+        problems = [Problem(where(checkpoints[n]), str(e)) for n, e in sorted(failures.items())]
         if not loaded:
             others = f", and {len(problems) - 1:,} more" if len(problems) > 1 else ""
             raise PredictorError(
                 f"no checkpoint can be used; {problems[0].path}: {problems[0].reason}{others}"
             )
-        programs = list(dict.fromkeys(program for _, program, _ in loaded))
+        numbers = sorted(loaded)
+        programs = list(dict.fromkeys(loaded[number][0] for number in numbers))
         functions = [reader.functions[program] for program in programs]
         architectures = {f.architecture.digest: f.architecture for f in functions}
         digests = list(architectures)
@@ -163,12 +163,12 @@ class Population:
             for number, (program, function) in enumerate(zip(programs, functions, strict=True))
         }
         population = cls(
-            checkpoints=[checkpoint for checkpoint, _, _ in loaded],
+            checkpoints=[checkpoints[number] for number in numbers],
             architectures=list(architectures.values()),
-            kind=torch.tensor([places[program][1] for _, program, _ in loaded]),
-            states=[state for _, _, state in loaded],
+            kind=torch.tensor([places[loaded[number][0]][1] for number in numbers]),
+            states=[loaded[number][1] for number in numbers],
             functions=functions,
-            function=torch.tensor([places[program][0] for _, program, _ in loaded]),
+            function=torch.tensor([places[loaded[number][0]][0] for number in numbers]),
         )
         return population, problems
 
@@ -300,41 +300,49 @@ class _Reader:
     def __init__(self, zoo: Zoo) -> None:
         self.zoo = zoo
         self.functions: dict[str, Function] = {}
-        self._programs: dict[str, str] = {}
         self._architectures: dict[str, Architecture] = {}
         self._refused: dict[str, GraphwslError] = {}
 
-    def read(self, checkpoint: Checkpoint) -> tuple[str, Float[Tensor, " entries"]]:
-        """The program of a checkpoint, and its flattened weights.
+    def read(
+        self, checkpoints: Sequence[Checkpoint]
+    ) -> tuple[dict[int, tuple[str, Float[Tensor, " entries"]]], Failures]:
+        """The programs and flattened weights of checkpoints by number, and why others fail."""
+        failures: Failures = {}
+        members: dict[str, list[int]] = {}
+        layouts: dict[str, RowLayout] = {}
+        for numbers in by_kind(self.zoo, checkpoints):
+            try:
+                program, layout = self._program_of(checkpoints[numbers[0]])
+            except GraphwslError as error:
+                failures.update(dict.fromkeys(numbers, error))
+                continue
+            members.setdefault(program, []).extend(numbers)
+            layouts.setdefault(program, layout)
+        loaded: dict[int, tuple[str, Float[Tensor, " entries"]]] = {}
+        for program, numbers in members.items():
+            numbers.sort()
+            rows, failed = read_rows(self.zoo, [checkpoints[n] for n in numbers], layouts[program])
+            failures |= {numbers[place]: error for place, error in failed.items()}
+            usable = [place for place in range(len(numbers)) if place not in failed]
+            loaded |= {numbers[place]: (program, rows[place]) for place in usable}
+        return loaded, failures
 
-        Raises:
-            GraphwslError: It cannot be used.
-            StorageError: A file of the zoo is damaged.
-        """
-        program = self._programs.get(checkpoint.model)
-        if program is None:
-            module, inputs = self.zoo.module(checkpoint), self.zoo.example_inputs(checkpoint)
-            program = _program(module, inputs)
-            if program in self._refused:
-                raise self._refused[program]
+    def _program_of(self, checkpoint: Checkpoint) -> tuple[str, RowLayout]:
+        module, inputs = self.zoo.module(checkpoint), self.zoo.example_inputs(checkpoint)
+        program = _program(module, inputs)
+        if program in self._refused:
+            raise self._refused[program]
+        try:
             if program not in self.functions:
                 name = str(checkpoint.configuration.get("architecture", checkpoint.model))
-                try:
-                    self._add(program, Function.of(module, inputs, name))
-                except GraphwslError as error:
-                    self._refused[program] = error
-                    raise
-            self._programs[checkpoint.model] = program
-        graph = self.functions[program].architecture.graph
-        state = graph.flat(self.zoo.weights(checkpoint), dtype=torch.float32)
-        if not state.isfinite().all():
-            raise PredictorError("its weights are not finite in single precision")
-        return program, state
-
-    def _add(self, program: str, function: Function) -> None:
-        found = function.architecture
-        same = self._architectures.setdefault(found.digest, found)
-        self.functions[program] = replace(function, architecture=same)
+                function = Function.of(module, inputs, name)
+                found = function.architecture
+                same = self._architectures.setdefault(found.digest, found)
+                self.functions[program] = replace(function, architecture=same)
+            return program, RowLayout.of(module)
+        except GraphwslError as error:
+            self._refused[program] = error
+            raise
 
 
 def _program(module: nn.Module, inputs: Any) -> str:

@@ -3,14 +3,18 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from graphwsl.errors import GraphwslError, ZooError
+from graphwsl.errors import GraphwslError, StateMismatchError, ZooError
+from graphwsl.zoo import measurements
 from graphwsl.zoo.architectures.registry import FACTORS, build, shapes_of
-from graphwsl.zoo.checkpoint import Checkpoint, Problem
+from graphwsl.zoo.checkpoint import Checkpoint, Problem, Scalar
+from graphwsl.zoo.rows import Failures, RowLayout, array, read_one_by_one
 
 METRICS_OF_TRAINING = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
@@ -30,6 +34,7 @@ class ForeignZoo(ABC):
 
     def __init__(self, checkpoints: Iterable[Checkpoint], problems: Iterable[Problem]) -> None:
         self._problems = dict.fromkeys(problems)  # a set that keeps its order
+        self._home: Path | None = None
         self._shapes: dict[object, dict[str, torch.Size]] = {}
         self._checkpoints: list[Checkpoint] = []
         for checkpoint in sorted(checkpoints, key=lambda c: (c.model, c.epoch)):
@@ -74,6 +79,52 @@ class ForeignZoo(ABC):
         factors: Mapping[str, Any] = checkpoint.configuration
         size = factors["image_size"]
         return torch.zeros(1, factors["in_channels"], size, size)
+
+    def array(
+        self, checkpoints: Sequence[Checkpoint] | None = None
+    ) -> tuple[Float[Tensor, "usable entries"], list[Checkpoint]]:
+        """The weights of checkpoints of one shape as one matrix, and these checkpoints.
+
+        What cannot be used is left out and added to :attr:`problems`. See
+        :func:`graphwsl.zoo.rows.array`.
+        """
+        rows, usable, _ = array(self, checkpoints)  # problems are noted where weights are read
+        return rows, usable
+
+    def kind(self, checkpoint: Checkpoint) -> tuple[Scalar, ...]:
+        """See :class:`graphwsl.zoo.rows.ReadsRows`."""
+        return tuple(map(checkpoint.configuration.get, FACTORS))
+
+    def read_rows(
+        self,
+        checkpoints: Sequence[Checkpoint],
+        layout: RowLayout,
+        rows: Float[Tensor, "checkpoints entries"],
+    ) -> Failures:
+        """See :class:`graphwsl.zoo.rows.ReadsRows`."""
+        failures = read_one_by_one(self.weights, checkpoints, layout, rows)
+        for number, error in failures.items():
+            if isinstance(error, StateMismatchError):  # all others are noted by :meth:`weights`
+                self._add_problem(self._place(checkpoints[number]), str(error))
+        return failures
+
+    def add_metric(self, name: str, values: measurements.Measured) -> None:
+        """See :func:`graphwsl.populations.metrics.add`.
+
+        Raises:
+            ZooError: The zoo was not opened from a folder, or as there.
+        """
+        if self._home is None:
+            raise ZooError(f"a {type(self).__name__} without a folder cannot keep {name!r}")
+        measurements.add(self._home, name, values, self._checkpoints)
+        self._take_measurements(self._home)
+
+    def _take_measurements(self, home: Path) -> None:
+        self._home = home
+        found = measurements.with_measurements(home, self._checkpoints)
+        self._checkpoints, problems = found
+        for problem in problems:
+            self._add_problem(problem.path, problem.reason)
 
     def verify(self) -> Sequence[Problem]:
         """Read all weights once, and move what is bad from the checkpoints to the problems.

@@ -6,6 +6,7 @@
                      them at all kept epochs, stacked, and their rows of the index as metadata
     index.jsonl      one row a checkpoint, and one a network that diverged; once all are there
     manifest.json    checksums of all of the above; its presence says that the zoo is complete
+    metrics/         numbers that were measured later, see graphwsl.zoo.measurements
 
 The bytes of these files depend on the recipe and the data alone, on one kind of processor. A chunk
 carries a seal: of which zoo it is, which chunk, and a checksum over all that it holds.
@@ -28,14 +29,15 @@ from gnncore.storage import (
     MANIFEST_NAME,
     Manifest,
     Owner,
+    Problem,
     StorageError,
     WorkFolder,
     WorkKind,
     check_seal,
     first_difference,
     load_metadata,
-    load_tensors,
     make_folder,
+    parse_tensors,
     read_bytes,
     read_json,
     refuse_links,
@@ -48,6 +50,7 @@ from gnncore.storage.json_files import to_json
 from gnncore.storage.work_folder import strangers
 from graphwsl import __version__
 from graphwsl.errors import ZooError
+from graphwsl.zoo import measurements
 from graphwsl.zoo.index import (
     IndexRow,
     in_order,
@@ -176,7 +179,7 @@ class ZooFolder:
             ZooError: There are other files, or chunks too many.
         """
         names = [chunk_name(number) for number in range(chunks)]
-        self.work.require_no_strangers(_FILES, {CHUNKS: names})
+        self.work.require_no_strangers(_FILES, {CHUNKS: names, measurements.FOLDER: None})
 
     def chunk_path(self, number: int) -> Path:
         """The file of a chunk."""
@@ -193,17 +196,34 @@ class ZooFolder:
         Raises:
             StorageError: It is missing, damaged, or of another zoo or number.
         """
+        metadata, tensors = self._read(number, without_seal=without_seal)
+        return StoredChunk(parse_rows(metadata, self.chunk_path(number)), tensors)
+
+    def read_tensors(self, number: int) -> dict[str, np.ndarray]:
+        """The weights of a chunk alone; its rows are in the index.
+
+        Raises:
+            StorageError: As :meth:`read_chunk`.
+        """
+        return self._read(number, without_seal=None)[1]
+
+    def _read(
+        self, number: int, *, without_seal: bool | None
+    ) -> tuple[dict[str, str], dict[str, np.ndarray]]:
         path = self.chunk_path(number)
+        name = f"{CHUNKS}/{path.name}"
+        if without_seal is None and self.manifest is not None:
+            data = self.manifest.read_bytes(name)
+        else:
+            refuse_links(self.path, name)
+            data = read_bytes(path, max_bytes=2**32)
         if without_seal is None:
             without_seal = self.manifest is not None
-            if self.manifest is not None:
-                self.manifest.require(f"{CHUNKS}/{path.name}")
-        refuse_links(self.path, f"{CHUNKS}/{path.name}")
-        metadata, tensors = load_metadata(path), load_tensors(path, require_finite=True)
+        tensors, metadata = parse_tensors(data, path, require_finite=True)
         seal = metadata.get("seal")
         if seal is not None or not without_seal:
             check_seal(path, seal, self._owner(number, metadata), tensors)
-        return StoredChunk(parse_rows(metadata, path), tensors)
+        return metadata, tensors
 
     def flaws(self, chunks: Sequence[Sequence[NetworkConfig]]) -> dict[str, str]:
         """What has to be made anew, in the order in which it is made: why, by file.
@@ -218,7 +238,7 @@ class ZooFolder:
         if self.is_complete:
             try:
                 manifest = Manifest.read(self.path)
-                found = {problem.path: problem.text for problem in manifest.verify()}
+                found = {problem.path: problem.text for problem in _changes(manifest)}
                 listed = manifest.entries.keys() - found.keys()
             except StorageError as error:
                 found[MANIFEST_NAME] = str(error)
@@ -268,7 +288,8 @@ class ZooFolder:
             StorageError: The disk is full, or the folder read-only.
         """
         write_text(self.path / INDEX_NAME, index_text(self._rows_of(range(chunks))))
-        Manifest.of(self.path, (MANIFEST_NAME, LOCK_NAME)).write()
+        names = [CONFIG_NAME, INDEX_NAME, *(f"{CHUNKS}/{chunk_name(n)}" for n in range(chunks))]
+        Manifest.of_files(self.path, names, (MANIFEST_NAME, LOCK_NAME)).write()
 
     def entries(self) -> list[IndexRow]:
         """The rows of all networks that are there, ordered by network and epoch.
@@ -291,18 +312,20 @@ class ZooFolder:
         problems: list[str] = []
         try:
             if self.manifest is not None:
-                problems = [problem.text for problem in self.manifest.verify()]
+                problems = [problem.text for problem in _changes(self.manifest)]
             if problems:
                 return problems
             _ = self.config
             if self.manifest is None:
                 problems = ["unfinished: continue it with graphwsl zoo train --resume"]
-            for name in strangers(self.path, _FILES, [CHUNKS]):
+            for name in strangers(self.path, _FILES, [CHUNKS, measurements.FOLDER]):
                 problems.append(f"{name} does not belong to the zoo")
             numbers = self._numbers()
             names = [chunk_name(number) for number in numbers]
             for name in strangers(self.path / CHUNKS, names):
                 problems.append(f"{CHUNKS}/{name} does not belong to the zoo")
+            _, damaged = measurements.with_measurements(self.path, [], self.identity)
+            problems += [problem.reason for problem in damaged]
         except StorageError as error:
             return [*problems, str(error)]
         for number in numbers:
@@ -328,6 +351,12 @@ class ZooFolder:
     def _owner(self, number: int, metadata: Mapping[str, str]) -> Owner:
         rows = hashlib.sha256(metadata.get("rows", "").encode()).hexdigest()
         return {"zoo": self.identity, "chunk": number, "rows": rows}
+
+
+def _changes(manifest: Manifest) -> list[Problem]:
+    """Differences between folder and manifest; numbers that were added have their own seals."""
+    added = f"{measurements.FOLDER}/"
+    return [problem for problem in manifest.verify() if not problem.path.startswith(added)]
 
 
 def chunk_name(number: int) -> str:

@@ -104,7 +104,9 @@ class RayTuneZoo(ForeignZoo):
             raise ZooError(f"{str(path)!r} holds no training of Ray Tune ({RESULTS})")
         for trial in trials:
             _list_trial(path, trial, listing)
-        return cls(path, listing)
+        zoo = cls(path, listing)
+        zoo._take_measurements(path)
+        return zoo
 
     def _place(self, checkpoint: Checkpoint) -> str:
         key = (checkpoint.model, checkpoint.epoch)

@@ -21,6 +21,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from gnncore.storage import StorageError
@@ -32,6 +33,7 @@ from graphwsl.zoo.checkpoint import Checkpoint, Problem, Scalar
 from graphwsl.zoo.layouts.factors import SMALL_CNN_FACTORS, renamed
 from graphwsl.zoo.layouts.foreign_zoo import METRICS_OF_TRAINING, ForeignZoo
 from graphwsl.zoo.layouts.keras_columns import Variable, variables
+from graphwsl.zoo.rows import Failures, RowLayout, where
 
 WEIGHTS, METRICS, LAYOUT = "weights.npy", "metrics.csv.gz", "layout.csv"
 _IMAGE_SIZES = {"mnist": 28, "fashion_mnist": 28}
@@ -40,6 +42,8 @@ _LARGEST_RATIO = 100
 _SMALL_TABLE_BYTES = 2**20
 _LONGEST_LINE = 2**16
 """A table may unpack to 1 GiB and to 100 times its size, a small one to 1 MiB."""
+_BLOCK = 1024
+"""Checkpoints that are brought into torch's order together."""
 
 
 def is_small_cnn_zoo(folder: Path) -> bool:
@@ -104,7 +108,9 @@ class SmallCNNZoo(ForeignZoo):
                 continue
             rows[key] = number
             checkpoints.append(checkpoint)
-        return cls(weights, columns, rows, checkpoints, problems)
+        zoo = cls(weights, columns, rows, checkpoints, problems)
+        zoo._take_measurements(path)
+        return zoo
 
     def _place(self, checkpoint: Checkpoint) -> str:
         key = (checkpoint.model, checkpoint.epoch)
@@ -117,6 +123,37 @@ class SmallCNNZoo(ForeignZoo):
         row = torch.from_numpy(np.array(values, dtype=np.float32))
         state = {column.name: column.of(row) for column in self._columns}
         return {name: state[name] for name in sorted(state, key=_order)}
+
+    def read_rows(
+        self,
+        checkpoints: Sequence[Checkpoint],
+        layout: RowLayout,
+        rows: Float[Tensor, "checkpoints entries"],
+    ) -> Failures:
+        """See :class:`graphwsl.zoo.rows.ReadsRows`; the weights are rows already."""
+        failures: Failures = {}
+        columns = torch.arange(self._weights.shape[1], dtype=torch.float64)
+        places = {column.name: column.of(columns) for column in self._columns}
+        if {name: place.shape for name, place in places.items()} != layout.shapes:
+            return super().read_rows(checkpoints, layout, rows)  # which says what differs
+        order = torch.cat([places[name].reshape(-1) for name in layout.starts]).long().numpy()
+        known: list[tuple[int, int]] = []
+        for number, checkpoint in enumerate(checkpoints):
+            row = self._rows.get((checkpoint.model, checkpoint.epoch))
+            if row is None:
+                failures[number] = ZooError(f"the zoo has no {where(checkpoint)}")
+            else:
+                known.append((number, row))
+        for start in range(0, len(known), _BLOCK):
+            numbers, there = np.array(known[start : start + _BLOCK]).T
+            with np.errstate(over="ignore"):  # what is infinite in single precision is found below
+                values = self._weights[there].astype(np.float32)
+            rows.numpy()[numbers] = values[:, order]
+            for number in numbers[~np.isfinite(values).all(1)].tolist():
+                place = self._place(checkpoints[number])
+                self._add_problem(place, "its weights are not finite")
+                failures[number] = ZooError(f"{place!r} is unusable: its weights are not finite")
+        return failures
 
 
 def _order(name: str) -> tuple[int, bool]:
