@@ -37,9 +37,9 @@ _HOME = {
     "DenseLayout": "dense_layout",
     "Evaluation": "evaluation",
     "Function": "population",
-    "LayerType": "unit_entries",
     "LayerNormaliser": "normalisation",
     "LayerStatistics": "layer_statistics",
+    "LayerType": "unit_entries",
     "Population": "population",
     "Split": "splits",
     "Target": "targets",
@@ -48,14 +48,13 @@ _HOME = {
     "Tokenizer": "tokens",
     "Tokens": "tokens",
     "ViewBank": "symmetric_views",
-    "split_models": "splits",
-    "tokenize": "tokens",
-    "views": "symmetric_views",
     "dataset": "datasets",
     "evaluate": "evaluation",
     "split_models": "splits",
     "states_of": "unflattening",
+    "tokenize": "tokens",
     "unflat": "unflattening",
+    "views": "symmetric_views",
 }
 
 __all__ = list(_HOME)
