@@ -95,7 +95,7 @@ class Case:
         links = coo_array((np.ones(len(start)), (start, end)), shape=(self.num_buses,) * 2)
         label = connected_components(links, directed=False)[1]
         phase = np.zeros(self.num_buses)
-        angle = {}
+        angle: dict[tuple[int, int], float] = {}
         for a, b, shift in zip(start.tolist(), end.tolist(), self.shift.tolist(), strict=True):
             angle.setdefault((a, b), shift)
             angle.setdefault((b, a), -shift)
@@ -149,7 +149,7 @@ def grid_of(
 
     if setting == "homogeneous":
         return with_random_power(case.num_buses, seed, build)
-    if case.num_shifted_loops:
+    if case.shift is not None and case.num_shifted_loops:
         warnings.warn(
             f"the angles of {np.count_nonzero(case.shift)} phase shifter(s) of {case.name!r} are "
             "left out, so that flows within loops differ from those of the case",
