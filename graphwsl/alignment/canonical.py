@@ -7,7 +7,7 @@ from torch import Tensor
 
 from graphwsl.alignment.population_alignment import entries_of_parts, permuted
 from graphwsl.errors import GraphwslError
-from graphwsl.neural_graph.graph import EdgeBlock
+from graphwsl.neural_graph.elements import EdgeBlock
 from graphwsl.symmetries.element import follows_factor
 from graphwsl.symmetries.elements import Elements
 from graphwsl.symmetries.group import Symmetries

@@ -68,7 +68,7 @@ def align_population(
     before = matching.distance()
     everyone = torch.arange(len(rows))
     sweeps, improved = 0, len(rows) > 1
-    reference = matching.central() if len(rows) else None
+    reference = matching.central() if improved else torch.zeros(0)
     while improved and sweeps < max_sweeps:
         improved, sweeps = False, sweeps + 1
         for orbit in torch.randperm(len(symmetries.orbits), generator=generator).tolist():

@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from graphwsl.neural_graph.graph import EdgeBlock, NeuralGraph, NodeParameter
+from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter
+from graphwsl.neural_graph.graph import NeuralGraph
 from graphwsl.neural_graph.units import NodeKind
 from graphwsl.symmetries.scalings import NORMALISERS
 

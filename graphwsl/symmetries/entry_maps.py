@@ -11,8 +11,9 @@ from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from graphwsl.errors import StateMismatchError
+from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter
 from graphwsl.neural_graph.entries import repeated
-from graphwsl.neural_graph.graph import EdgeBlock, NeuralGraph, NodeParameter, is_weights
+from graphwsl.neural_graph.graph import NeuralGraph, is_weights
 from graphwsl.symmetries.element import follows_factor, place_lookup
 from graphwsl.symmetries.elements import Elements
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from gnncore.moved import moved_names
+from gnncore.registry import Registry
 from gridstab.dynamics.swing import SwingModel
 from gridstab.errors import InvalidParameterError
 
