@@ -19,7 +19,8 @@ from gridstab.datasets.benchmark import BENCHMARK_SETS
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.executors import EXECUTORS
 from gridstab.datasets.layouts import LAYOUTS
-from gridstab.dynamics.engine import ENGINES, STOP_RULES
+from gridstab.dynamics.engine import STOP_RULES
+from gridstab.dynamics.engines import ENGINES
 from gridstab.dynamics.sampling import SAMPLERS
 from gridstab.features.feature_set import FEATURE_SETS
 from gridstab.grids.case import SETTINGS, Setting
