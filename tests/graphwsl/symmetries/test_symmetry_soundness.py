@@ -31,7 +31,7 @@ KINDS = (
 
 def results(model: nn.Module, seed: int) -> list[Tensor]:
     with torch.no_grad():
-        return [one.double() for one in model(*inputs_of(seed).values())]
+        return [one.detach().double() for one in model(*inputs_of(seed).values())]
 
 
 def assert_sound(model: Program) -> NeuralGraph:
