@@ -13,14 +13,15 @@ class Checkpoint:
     Attributes:
         model: The training that it belongs to; all epochs of one training share it, so that data
             sets are split by it.
-        epoch: Passes over the training data; 0 is the initialisation.
+        epoch: Passes over the training data; 0 is the initialisation. None where nobody knows, of
+            networks that are in no zoo.
         configuration: The generating factors, such as ``activation`` or ``learning_rate``.
         metrics: What was measured, such as ``test_accuracy``, as shares and not percentages.
             ``generalisation_gap`` is added where both accuracies are there.
     """
 
     model: str
-    epoch: int
+    epoch: int | None
     configuration: dict[str, Scalar]
     metrics: dict[str, float]
 
