@@ -28,7 +28,7 @@ from gnncore.storage import (
     write_json,
 )
 from gnncore.storage.json_files import to_json
-from graphwsl import __version__
+from graphwsl import __version__, arguments
 from graphwsl.errors import PredictorError
 from graphwsl.properties.fitted_to import FittedTo
 from graphwsl.properties.population import Population, as_population
@@ -139,8 +139,12 @@ class Predictor(ABC):
             TrainingError: The training diverged.
             CheckpointError: ``work`` holds the state of another fit.
         """
+        advice = "give what split_models(checkpoints) returns"
+        arguments.instance("split", split, Split, "a Split", advice)
+        arguments.whole("seed", seed, 0, 2**32 - 1)
         population = zoo if isinstance(zoo, Population) else Population.load_usable(zoo)[0]
-        if isinstance(target, str):
+        if not isinstance(target, Target):
+            arguments.text("target", target)
             target = Target.of(target, population.checkpoints)
         self.check(population, split, target)
         train, valid = (

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from graphwsl import arguments
+
 Scalar = str | int | float | bool | None
 
 
@@ -49,6 +51,16 @@ class Checkpoint:
 
     def __hash__(self) -> int:
         return hash((self.model, self.epoch))
+
+
+def require_checkpoints(checkpoints: Any) -> None:
+    """Refuse what is no list of checkpoints.
+
+    Raises:
+        InvalidArgumentError: It is none.
+    """
+    advice = "give the checkpoints of a zoo"
+    arguments.listed("checkpoints", checkpoints, Checkpoint, "a Checkpoint", advice)
 
 
 @dataclass(frozen=True)
