@@ -122,7 +122,7 @@ def _drawn(
 
 
 def _inputs_of(network: nn.Module) -> tuple[list[str], list[str], bool]:
-    """Names of the inputs of a network, of those without a default, and whether any name will do."""
+    """Names of the inputs of a network, of those without a default, and whether any name does."""
     try:
         parameters = inspect.signature(network.forward).parameters.values()
     except (TypeError, ValueError):  # of code that tells nothing of itself

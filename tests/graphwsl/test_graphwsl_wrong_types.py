@@ -38,12 +38,12 @@ def test_the_errors_say_what_to_give() -> None:
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
     )
     assert ran.stdout.splitlines() == [
-        "model must be a torch.nn.Module, got an OrderedDict; weights alone do not say what is done "
-        "with them: load them into their network, and give that",
+        "model must be a torch.nn.Module, got an OrderedDict; weights alone do not say what is "
+        "done with them: load them into their network, and give that",
         "symmetries must be Symmetries, got a NeuralGraph; give "
         "graphwsl.symmetries.symmetries(graph) of the network that stays",
-        "state must be a mapping of names to tensors, got a NeuralGraph; give the state_dict() of a "
-        "network",
+        "state must be a mapping of names to tensors, got a NeuralGraph; give the state_dict() "
+        "of a network",
         "inputs are (3,) of torch.float32; give tensors of the shapes of the example: (1, 3) of "
         "torch.float32",
     ]
