@@ -14,7 +14,7 @@ from network_families import Wired
 from torch import Tensor, nn
 from torch.nn import functional
 
-from graphwsl.errors import UnsupportedModelError, VerificationError
+from graphwsl.errors import InvalidArgumentError, UnsupportedModelError, VerificationError
 from graphwsl.neural_graph import NeuralGraph, neural_graph
 from graphwsl.symmetries import GroupElement, symmetries, verify
 from graphwsl.symmetries.verify import difference
