@@ -6,7 +6,8 @@ nodes, blocks of weights and the place of every parameter entry.
 
 import sys
 from types import ModuleType
-from typing import Any
+
+from torch import nn
 
 from graphwsl.neural_graph.coverage import Coverage, TensorCoverage
 from graphwsl.neural_graph.data import collate
@@ -17,6 +18,7 @@ from graphwsl.neural_graph.graph import (
     NodeRelation,
     OpaqueOperator,
 )
+from graphwsl.neural_graph.program import ExampleInputs
 from graphwsl.neural_graph.rules import Call, rule
 from graphwsl.neural_graph.trace import neural_graph
 from graphwsl.neural_graph.units import NodeKind
@@ -42,8 +44,12 @@ __all__ = [
 class _Callable(ModuleType):
     """The package answers to ``graphwsl.neural_graph(…)`` like the function of its name."""
 
-    def __call__(self, *args: Any, **options: Any) -> NeuralGraph:
-        return neural_graph(*args, **options)
+    def __call__(
+        self, model: nn.Module, example_inputs: ExampleInputs, *, unknown: str = "opaque"
+    ) -> NeuralGraph:
+        return neural_graph(model, example_inputs, unknown=unknown)
+
+    __call__.__doc__ = neural_graph.__doc__
 
 
 sys.modules[__name__].__class__ = _Callable

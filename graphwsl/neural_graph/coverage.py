@@ -78,12 +78,16 @@ class Coverage:
     def __str__(self) -> str:
         lines = [f"{self.mapped} of {self.num_parameters} parameters mapped"]
         lines += [
-            f"  {row.name} {row.shape}: {row.opaque} opaque ({', '.join(row.operators)}), "
+            f"  {row.name} {row.shape}: {row.opaque} opaque{_named(row.operators)}, "
             f"{row.unread} unread"
             for row in self._parameters
             if row.opaque + row.unread
         ]
         return "\n".join(lines)
+
+
+def _named(operators: tuple[str, ...]) -> str:
+    return f" ({', '.join(operators)})" if operators else ""
 
 
 def coverage(graph: "NeuralGraph") -> Coverage:

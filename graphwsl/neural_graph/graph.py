@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
+from graphwsl import arguments
 from graphwsl.errors import StateMismatchError
 from graphwsl.neural_graph.ties import same_values
 from graphwsl.neural_graph.units import NodeKind
@@ -210,8 +211,11 @@ class NeuralGraph:
                 beyond what it holds are rounded; they are no weights.
 
         Raises:
+            InvalidArgumentError: ``state`` is no mapping, ``dtype`` no type of tensors.
             StateMismatchError: Names or shapes differ, or weights are complex and ``dtype`` is not.
         """
+        kinds = (torch.dtype, type(None))
+        arguments.instance("dtype", dtype, kinds, "a torch.dtype", "give torch.float32")
         state = self.state if state is None else self._checked(state)
         is_complex = self.weight_dtype.is_complex
         if dtype is None:
@@ -240,10 +244,12 @@ class NeuralGraph:
         """The same architecture with other weights; nothing but the weights is copied.
 
         Raises:
+            InvalidArgumentError: ``state`` is no mapping.
             StateMismatchError: Names or shapes differ, or tied tensors do.
         """
+        checked = self._checked(state)
         extra = {name: state[name] for name in self.extra_state if name in state}
-        graph = replace(self, state=self._checked(state), extra_state=extra)
+        graph = replace(self, state=checked, extra_state=extra)
         for name in ("is_output", "layout"):  # they do not depend on the weights
             if name in self.__dict__:
                 graph.__dict__[name] = self.__dict__[name]
@@ -283,10 +289,11 @@ class NeuralGraph:
         return to_hetero_data(self, state)
 
     def _checked(self, state: Mapping[str, Any]) -> dict[str, Tensor]:
+        arguments.state(state)
         tensors = self.completed(self.state)
         missing, strange = (
             sorted(tensors.keys() - state.keys()),
-            sorted(state.keys() - tensors.keys()),
+            sorted(map(str, state.keys() - tensors.keys())),
         )
         if missing or strange:
             raise StateMismatchError(
@@ -295,6 +302,11 @@ class NeuralGraph:
             )
         for name in (*self.state, *self.views, *self.aliases):
             expected, given = tensors[name], state[name]
+            if not isinstance(given, Tensor):
+                raise StateMismatchError(
+                    f"{name} must be a tensor, got {arguments.described(given)}; give the "
+                    "state_dict of the same architecture"
+                )
             if given.shape != expected.shape or given.dtype != expected.dtype:
                 raise StateMismatchError(
                     f"{name} has shape {tuple(given.shape)} and type {given.dtype}, the network's "

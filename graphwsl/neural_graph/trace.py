@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor, fx, nn
 from torch._ops import HigherOrderOperator
 
+from graphwsl import arguments
 from graphwsl.errors import GraphwslError, UnsupportedModelError
 from graphwsl.neural_graph.assembly import assemble
 from graphwsl.neural_graph.builder import GraphBuilder
@@ -43,6 +44,7 @@ def neural_graph(
             lists the entries that it reads, ``"raise"`` refuses.
 
     Raises:
+        InvalidArgumentError: ``model`` is no module.
         UnsupportedModelError: The network does not run on the inputs, or, with
             ``unknown="raise"``, has an operator without a rule.
 
@@ -52,8 +54,17 @@ def neural_graph(
     >>> [tuple(block.entries.shape) for block in graph.blocks]
     [(1, 4, 3, 1), (1, 2, 4, 1)]
     """
-    if unknown not in ("opaque", "raise"):
-        raise UnsupportedModelError(f'unknown must be "opaque" or "raise", got {unknown!r}')
+    arguments.instance(
+        "model",
+        model,
+        nn.Module,
+        "a torch.nn.Module",
+        "weights alone do not say what is done with them: load them into their network, and give "
+        "that",
+    )
+    if not isinstance(unknown, str) or unknown not in ("opaque", "raise"):
+        given = arguments.described(unknown)
+        raise UnsupportedModelError(f'unknown must be "opaque" or "raise", got {given}')
     program = trace_program(model, example_inputs)
     strict = unknown == "raise"
     with torch.no_grad(), torch.random.fork_rng(devices=[]):  # operators that draw draw again

@@ -112,6 +112,9 @@ class Factors:
     classes: Int[Tensor, " nodes"]
     allowed: Bool[Tensor, " classes"]
 
+    def __repr__(self) -> str:
+        return f"Factors({int(self.allowed.sum())} of {len(self.allowed)} classes are free)"
+
 
 def positive_factors(graph: NeuralGraph) -> Factors:
     """Which nodes any positive factor is allowed for (ReLU and its relatives)."""

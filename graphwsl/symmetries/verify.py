@@ -1,12 +1,14 @@
 """Does a symmetry leave the function unchanged? Run both and see."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from graphwsl.errors import VerificationError
+from graphwsl import arguments
+from graphwsl.errors import InvalidArgumentError, VerificationError
 from graphwsl.neural_graph.graph import NeuralGraph, is_weights
 from graphwsl.neural_graph.program import random_operators
 from graphwsl.neural_graph.ties import same_values
@@ -33,7 +35,7 @@ class Verification:
 def verify(
     element: GroupElement,
     *,
-    inputs: tuple[Tensor, ...] | None = None,
+    inputs: Tensor | Sequence[Tensor] | None = None,
     seed: int = 0,
     draws: int = 2,
 ) -> Verification:
@@ -43,15 +45,21 @@ def verify(
 
     Args:
         element: A symmetry of the network.
-        inputs: Inputs of the shapes of the example. By default the example itself, then normal
-            random numbers in place of what is floating-point in it.
+        inputs: Inputs of the shapes of the example, one tensor or several. By default the
+            example itself, then normal random numbers in place of what is floating-point in it.
         seed: Of those random numbers, and of what the network draws.
         draws: How many random inputs are tried.
 
     Raises:
+        InvalidArgumentError: ``element`` is no symmetry, ``inputs`` are none of the example's
+            shapes, or ``seed`` or ``draws`` are no whole numbers.
         VerificationError: The network has no outputs, or others for the same weights, inputs and
             seed.
     """
+    advice = "give graphwsl.symmetries.symmetries(graph).random()"
+    arguments.instance("element", element, GroupElement, "a GroupElement", advice)
+    arguments.whole("seed", seed, -(2**62), 2**62)
+    arguments.whole("draws", draws, 0, 2**31)
     graph = element.graph
     moved = graph.with_weights(element.apply())
     pairs = [(graph.state[name], moved.state[name]) for name in graph.parameters]
@@ -64,7 +72,7 @@ def verify(
     )
     if not is_finite:
         return Verification(math.inf, change)
-    examples = [inputs] if inputs is not None else _examples(graph, seed, draws)
+    examples = [_given(graph, inputs)] if inputs is not None else _examples(graph, seed, draws)
     error, told = 0.0, torch.zeros(0, dtype=torch.bool)
     for number, some in enumerate(examples):
         before = outputs(graph, some, seed=seed + number)
@@ -106,6 +114,19 @@ def difference(before: Tensor, after: Tensor) -> float:
     if not before.numel():
         return 0.0
     return float((before - after).abs().max()) / max(float(before.abs().max()), 1e-30)
+
+
+def _given(graph: NeuralGraph, inputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The inputs of a caller, as many and of such shapes as those of the example."""
+    wanted = [(tuple(tensor.shape), tensor.dtype) for tensor in graph.program.inputs]
+    shapes = ", ".join(f"{shape} of {dtype}" for shape, dtype in wanted)
+    advice = f"give tensors of the shapes of the example: {shapes}"
+    given = [inputs] if isinstance(inputs, Tensor) else inputs
+    arguments.listed("inputs", given, Tensor, "a tensor", advice)
+    if [(tuple(tensor.shape), tensor.dtype) for tensor in given] != wanted:
+        found = ", ".join(f"{tuple(tensor.shape)} of {tensor.dtype}" for tensor in given)
+        raise InvalidArgumentError(f"inputs are {found or 'none'}; {advice}")
+    return tuple(given)
 
 
 def _examples(graph: NeuralGraph, seed: int, draws: int) -> list[tuple[Tensor, ...]]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gnncore.storage import StorageError, read_toml
+from graphwsl import arguments
 from graphwsl.errors import ZooError
 from graphwsl.zoo.architectures import LARGEST, LARGEST_FACTOR
 from graphwsl.zoo.checkpoint import Scalar
@@ -114,7 +115,8 @@ class Recipe(_Frozen):
         late = [epoch for epoch in self.kept if epoch > self.epochs]
         if late or not self.kept:
             raise ValueError(
-                f"keep must name epochs from 0 to {self.epochs}, got {list(self.kept)}"
+                f"keep must name epochs from 0 to {self.epochs}, got {list(self.kept)}; set keep "
+                "(--keep) to such epochs or to every"
             )
         return self
 
@@ -142,7 +144,7 @@ class Recipe(_Frozen):
             ZooError: No such recipe, a file that cannot be read, an unknown key, or a value
                 outside its range.
         """
-        values = _read(str(source))
+        values = _read(str(arguments.as_path("source", source)))
         values |= {name: value for name, value in options.items() if value is not None}
         return cls.of(values)
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from graphwsl import arguments
 from graphwsl.errors import PredictorError
 from graphwsl.properties.predictor import Predictor, SavedPredictor
 from graphwsl.properties.predictors.deep_sets import DeepSetsPredictor
@@ -69,6 +70,7 @@ def make_predictor(name: str, **options: Any) -> Predictor:
     Raises:
         PredictorError: An unknown name or option.
     """
+    arguments.text("name", name)
     if name not in PREDICTORS:
         known = ", ".join(PREDICTORS)
         raise PredictorError(
@@ -85,7 +87,7 @@ def load_predictor(folder: str | Path) -> Predictor:
         PredictorError: There is none, or one of another version.
         StorageError: A file is damaged.
     """
-    return load_saved(SavedPredictor.read(Path(folder)))
+    return load_saved(SavedPredictor.read(arguments.as_path("folder", folder)))
 
 
 def load_saved(saved: SavedPredictor) -> Predictor:

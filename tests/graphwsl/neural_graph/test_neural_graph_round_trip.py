@@ -64,7 +64,7 @@ def test_scalars_empty_tensors_and_unread_entries_have_their_place() -> None:
     assert rows["empty"].entries == 0
     assert (rows["spare"].unread, rows["spare"].operators) == (2, ())
     assert graph.coverage().mapped == 9
-    assert "spare (2,): 0 opaque (), 2 unread" in str(graph.coverage())
+    assert "spare (2,): 0 opaque, 2 unread" in str(graph.coverage())
 
 
 def test_tied_tensors_are_one_and_come_back_under_all_names() -> None:

@@ -14,7 +14,7 @@ from network_families import Wired
 from torch import Tensor, nn
 from torch.nn import functional
 
-from graphwsl.errors import UnsupportedModelError, VerificationError
+from graphwsl.errors import InvalidArgumentError, UnsupportedModelError, VerificationError
 from graphwsl.neural_graph import NeuralGraph, neural_graph
 from graphwsl.symmetries import GroupElement, symmetries, verify
 from graphwsl.symmetries.verify import difference
@@ -173,3 +173,14 @@ def test_noise_of_the_networks_own_is_refused() -> None:
     graph = graph_of(lambda m, x: x + torch.rand(4, generator=generator))
     with pytest.raises(VerificationError, match=r"rand.*a generator of its own"):
         verify(GroupElement.identity(graph))
+
+
+def test_a_tensor_is_the_only_input() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    element = symmetries(neural_graph(model, torch.zeros(2, 3))).random()
+    x = torch.randn(2, 3)
+    assert verify(element, inputs=x) == verify(element, inputs=(x,))
+    assert verify(element, inputs=[x]).change > 0
+    with pytest.raises(InvalidArgumentError, match=r"inputs are none; .*: \(2, 3\) of torch.float"):
+        verify(element, inputs=[])
