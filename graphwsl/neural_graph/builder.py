@@ -299,6 +299,15 @@ class GraphBuilder:
         units = value.known_units.unique()
         return not bool(self.units.free[units[units != NOTHING]].any())
 
+    def drawn(self, tensor: Tensor) -> Value:
+        """Numbers drawn at random: places of one fixed unit, no two of them alike.
+
+        What equals another in the example does so by chance.
+        """
+        unit = self.units.new(1, NodeKind.CONSTANT)
+        self.units.pin(unit)
+        return Value(tensor).with_units(unit[0])
+
     def hide(self, *values: Value) -> Int[Tensor, ""]:
         """An operator that nothing is known of: its units stay in place, its weights are listed.
 

@@ -21,9 +21,13 @@ from graphwsl.neural_graph.modules import module_of
 from graphwsl.neural_graph.program import ExampleInputs, Program, trace_program
 from graphwsl.neural_graph.rules import RULES
 from graphwsl.neural_graph.rules.elementwise import pointwise
-from graphwsl.neural_graph.rules.registry import Call, Result, is_pointwise, opaque
+from graphwsl.neural_graph.rules.registry import Call, Result, is_pointwise, is_random, opaque
+from graphwsl.neural_graph.rules.rounding import rounded
 from graphwsl.neural_graph.units import NodeKind
 from graphwsl.neural_graph.values import Value
+
+MODES = ("rounding_mode",)
+"""Keywords that make another function of an operator."""
 
 
 def neural_graph(
@@ -174,17 +178,15 @@ def _called(builder: GraphBuilder, node: fx.Node, values: dict[fx.Node, Any], st
         # The operand as it was is still to be looked at by the rule.
         tensors[0] = tensors[0].clone()
     result = operator(*tensors, **_tensors(kwargs))
-    name = operator._schema.name.split("::")[-1]
-    if not name.startswith("__"):
-        name = name.rstrip("_")
-    call = Call(operator, name, _complete(operator, args, kwargs), kwargs, result, _read(node))
+    completed = _complete(operator, args, kwargs)
+    call = Call(operator, _name(operator, kwargs), completed, kwargs, result, _read(node))
     if not isinstance(result, Tensor | list | tuple):  # the network looks at a value
         builder.look_at(*call.values)
         return result
     if all(value.is_constant for value in call.values):
-        return _constants(result)
+        return _independent(result, builder.drawn if is_random(operator) else Value)
     builder.operator = call.name
-    value = _ruled(builder, call, module_of(node), strict)
+    value = rounded(builder, call, _ruled(builder, call, module_of(node), strict))
     if operator._schema.is_mutable and isinstance(node.args[0], fx.Node):
         # Functional programs have in-place operators on fresh values only.
         values[node.args[0]] = value
@@ -194,7 +196,7 @@ def _called(builder: GraphBuilder, node: fx.Node, values: dict[fx.Node, Any], st
 def _ruled(builder: GraphBuilder, call: Call, place: str, strict: bool) -> Result:
     if call.name in RULES:
         return RULES[call.name](builder, call)
-    if is_pointwise(call.operator):
+    if is_pointwise(call.operator) and not is_random(call.operator):
         return pointwise(builder, call)
     if strict:
         raise UnsupportedModelError(
@@ -211,6 +213,14 @@ def _read(node: fx.Node) -> frozenset[int]:
         for user in node.users
         if user.target is getitem and user.users and isinstance(user.args[1], int)
     )
+
+
+def _name(operator: Any, kwargs: dict[str, Any]) -> str:
+    name = str(operator._schema.name.split("::")[-1])
+    if not name.startswith("__"):
+        name = name.rstrip("_")
+    modes = [kwargs[keyword] for keyword in MODES if kwargs.get(keyword) is not None]
+    return ".".join([name, *modes])
 
 
 def _complete(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
@@ -235,9 +245,10 @@ def _tensors(argument: Any) -> Any:
     )
 
 
-def _constants(result: Any) -> Any:
+def _independent(result: Any, known: Callable[[Tensor], Value]) -> Any:
+    """Results that depend neither on the inputs nor on the weights."""
     if isinstance(result, Tensor):
-        return Value(result)
+        return known(result)
     if isinstance(result, list | tuple):
-        return tuple(_constants(one) for one in result)
+        return tuple(_independent(one, known) for one in result)
     return result

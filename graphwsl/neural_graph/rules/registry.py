@@ -19,7 +19,8 @@ class Call:
 
     Attributes:
         operator: The operator.
-        name: Its name without namespace and overload, ``relu`` for ``aten.relu_.default``.
+        name: Its name without namespace and overload, ``relu`` for ``aten.relu_.default``, with a
+            keyword that makes another function of it, ``div.floor``.
         args: Its arguments by position, those left out filled with their defaults; tensors are
             :class:`Value`, lists of tensors are lists of them.
         kwargs: Arguments by keyword only.
@@ -93,3 +94,8 @@ def opaque(builder: GraphBuilder, call: Call) -> Result:
 def is_pointwise(operator: Any) -> bool:
     """Whether PyTorch declares the operator to work element by element."""
     return torch.Tag.pointwise in getattr(operator, "tags", ())
+
+
+def is_random(operator: Any) -> bool:
+    """Whether PyTorch declares the operator to draw numbers."""
+    return torch.Tag.nondeterministic_seeded in getattr(operator, "tags", ())
