@@ -66,6 +66,8 @@ class GraphBuilder:
     """Functions that are applied to units without making new ones, by name."""
     inputs: list[Int[Tensor, "..."]] = field(default_factory=list)
     """The units of the inputs, in their shapes."""
+    looked_at: list[str] = field(default_factory=list)
+    """Where the program looked at numbers that depend on the inputs."""
     operator: str = ""
     """Name of the operator that is at work."""
     strict: bool = False

@@ -21,7 +21,14 @@ from graphwsl.neural_graph.modules import module_of
 from graphwsl.neural_graph.program import ExampleInputs, Program, trace_program
 from graphwsl.neural_graph.rules import RULES
 from graphwsl.neural_graph.rules.elementwise import pointwise
-from graphwsl.neural_graph.rules.registry import Call, Result, is_pointwise, is_random, opaque
+from graphwsl.neural_graph.rules.registry import (
+    Call,
+    Result,
+    is_pointwise,
+    is_random,
+    looked_at,
+    opaque,
+)
 from graphwsl.neural_graph.rules.rounding import rounded
 from graphwsl.neural_graph.units import NodeKind
 from graphwsl.neural_graph.values import Value
@@ -180,6 +187,8 @@ def _called(builder: GraphBuilder, node: fx.Node, values: dict[fx.Node, Any], st
     result = operator(*tensors, **_tensors(kwargs))
     completed = _complete(operator, args, kwargs)
     call = Call(operator, _name(operator, kwargs), completed, kwargs, result, _read(node))
+    if any(value.is_activation for value in looked_at(call)):
+        builder.looked_at.append(module_of(node).removeprefix(", in "))
     if not isinstance(result, Tensor | list | tuple):  # the network looks at a value
         builder.look_at(*call.values)
         return result
@@ -194,6 +203,8 @@ def _called(builder: GraphBuilder, node: fx.Node, values: dict[fx.Node, Any], st
 
 
 def _ruled(builder: GraphBuilder, call: Call, place: str, strict: bool) -> Result:
+    if _is_vain(call):
+        return opaque(builder, call)
     if call.name in RULES:
         return RULES[call.name](builder, call)
     if is_pointwise(call.operator) and not is_random(call.operator):
@@ -204,6 +215,13 @@ def _ruled(builder: GraphBuilder, call: Call, place: str, strict: bool) -> Resul
             '@graphwsl.neural_graph.rule, or trace with unknown="opaque"'
         )
     return opaque(builder, call)
+
+
+def _is_vain(call: Call) -> bool:
+    """Whether weights meet no element at all, as those of an expert that no token is sent to."""
+    is_empty = isinstance(call.result, Tensor) and not call.result.numel()
+    is_met = any(value.is_activation for value in call.values)
+    return is_empty and is_met and any(value.is_weights for value in call.values)
 
 
 def _read(node: fx.Node) -> frozenset[int]:

@@ -99,3 +99,18 @@ def is_pointwise(operator: Any) -> bool:
 def is_random(operator: Any) -> bool:
     """Whether PyTorch declares the operator to draw numbers."""
     return torch.Tag.nondeterministic_seeded in getattr(operator, "tags", ())
+
+
+def looked_at(call: Call) -> list[Value]:
+    """Values by whose numbers the program may go on in another way.
+
+    They leave PyTorch (``.item()``, ``if``), or say how many elements there are (``nonzero``).
+    """
+    if not isinstance(call.result, Tensor | list | tuple):
+        return call.values
+    if torch.Tag.dynamic_output_shape not in getattr(call.operator, "tags", ()):
+        return []
+    if call.name in ("index", "masked_select"):
+        masks = [one for one in call.values if one is not call.args[0]]
+        return [one for one in masks if one.tensor.dtype in (torch.bool, torch.uint8)]
+    return call.values
