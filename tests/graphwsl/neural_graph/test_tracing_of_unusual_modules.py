@@ -186,7 +186,7 @@ def test_extra_state_comes_back() -> None:
 
 
 def test_an_expert_without_rows_is_opaque() -> None:
-    """Tokens are sent to experts by numbers; nothing is known of one that the example leaves out."""
+    """Tokens go to experts by numbers; nothing is known of one that the example leaves out."""
 
     def wiring(m: Any, x: Tensor, expert: Tensor) -> Tensor:
         result = torch.zeros(len(x), 2)
@@ -199,7 +199,7 @@ def test_an_expert_without_rows_is_opaque() -> None:
     model = Wired(wiring, experts=nn.ModuleList(experts))
     graph = neural_graph(model, (torch.ones(4, 3), torch.tensor([0, 2, 0, 2])))
     opaque = {row.name: row.opaque for row in graph.coverage().tensors}
-    assert opaque["experts.1.0.weight"] == 15 and opaque["experts.0.0.weight"] == 0
+    assert (opaque["experts.1.0.weight"], opaque["experts.0.0.weight"]) == (15, 0)
     assert [len(orbit.nodes) for orbit in symmetries(graph).orbits] == [5, 5]
 
 
@@ -210,7 +210,8 @@ def test_bits_that_are_read_as_other_numbers_are_opaque(dtype: torch.dtype) -> N
     ).double()
     graph = neural_graph(model, torch.ones(2, 3).double())
     assert graph.coverage().opaque_operators == ("view",)
-    assert not symmetries(graph).orbits and not bool(symmetries(graph).positive.allowed.any())
+    assert not symmetries(graph).orbits
+    assert not bool(symmetries(graph).positive.allowed.any())
 
 
 @pytest.mark.parametrize("solver", [torch.linalg.inv, torch.linalg.cholesky])
