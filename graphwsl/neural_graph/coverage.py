@@ -51,10 +51,12 @@ class Coverage:
         tensors: The rows.
         opaque_operators: Operators of which no rule says what they do here, whether or not they
             read parameters.
+        looked_at: Modules in which the network looked at numbers that depend on its inputs.
     """
 
     tensors: tuple[TensorCoverage, ...]
     opaque_operators: tuple[str, ...] = ()
+    looked_at: tuple[str, ...] = ()
 
     @property
     def num_parameters(self) -> int:
@@ -83,6 +85,11 @@ class Coverage:
             for row in self._parameters
             if row.opaque + row.unread
         ]
+        if self.looked_at:
+            lines.append(
+                f"  branches and loops of the example only: {', '.join(self.looked_at)} looked at "
+                "numbers that depend on the inputs"
+            )
         return "\n".join(lines)
 
 
@@ -105,6 +112,7 @@ def coverage(graph: "NeuralGraph") -> Coverage:
             for name in graph.state
         ),
         tuple(sorted({one.operator for one in graph.opaque})),
+        graph.looked_at,
     )
 
 

@@ -133,6 +133,11 @@ class NeuralGraph:
         bundles: Entries that statistics of weights are made of; what moves one of a row moves the
             row as a whole, and no factor passes through. Shape ``(rows, entries)`` each.
         program: The traced program, which :mod:`graphwsl.testing` and the symmetries run.
+        looked_at: The modules in which the network looked at numbers that depend on its inputs (by
+            ``if``, ``.item()``, ``nonzero()`` …), each once: the graph is that of the branches,
+            loops and places which the example took.
+
+    The graph owns its numbers: tensors of the network, and of what it gives, are copies.
     """
 
     state: dict[str, Tensor]
@@ -154,6 +159,7 @@ class NeuralGraph:
     opaque: tuple[OpaqueOperator, ...]
     bundles: tuple[Int[Tensor, "rows entries"], ...]
     program: "Program"
+    looked_at: tuple[str, ...] = ()
 
     @property
     def num_nodes(self) -> int:
@@ -226,8 +232,8 @@ class NeuralGraph:
         return torch.cat(parts) if parts else torch.zeros(0, dtype=dtype)
 
     def to_state_dict(self) -> dict[str, Any]:
-        """The state of the network, bitwise, tied tensors under all their names."""
-        return self.completed(self.state)
+        """The state of the network, bitwise, tied tensors under all their names, as copies."""
+        return self.completed({name: tensor.clone() for name, tensor in self.state.items()})
 
     def completed(self, weights: Mapping[str, Tensor]) -> dict[str, Any]:
         """Weights by the names of ``state``, and all else that the network's ``state_dict`` holds.
@@ -241,7 +247,7 @@ class NeuralGraph:
         return {**state, **self.extra_state}
 
     def with_weights(self, state: Mapping[str, Any]) -> "NeuralGraph":
-        """The same architecture with other weights; nothing but the weights is copied.
+        """The same architecture with a copy of other weights; all else is shared.
 
         Raises:
             InvalidArgumentError: ``state`` is no mapping.
@@ -312,7 +318,7 @@ class NeuralGraph:
                     f"{name} has shape {tuple(given.shape)} and type {given.dtype}, the network's "
                     f"has {tuple(expected.shape)} and {expected.dtype}"
                 )
-        checked = {name: state[name].detach() for name in self.state}
+        checked = {name: state[name].detach().clone() for name in self.state}
         tied = self.completed(checked)
         for name in (*self.views, *self.aliases):
             if not same_values(state[name], tied[name]):

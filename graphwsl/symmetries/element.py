@@ -86,7 +86,8 @@ class GroupElement:
             start = graph.offsets[name]
             part = moved[start : start + tensor.numel()].view(tensor.shape)
             # A copy, so that no tensor keeps the memory of all.
-            weights[name] = part.to(tensor.dtype, copy=True) if is_weights(tensor) else tensor
+            is_moved = is_weights(tensor)
+            weights[name] = part.to(tensor.dtype, copy=True) if is_moved else tensor.clone()
         return graph.completed(weights)
 
 

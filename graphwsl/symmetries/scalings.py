@@ -43,6 +43,7 @@ LINEAR = frozenset(
         "upsample_linear1d",
         "upsample_nearest1d",
         "upsample_nearest2d",
+        "weights.sub",
     }
 )
 """Functions f with f(a x) = a f(x), biases scaled along."""
