@@ -8,6 +8,10 @@ class GraphwslError(ValueError):
     """Base of every error that a user's input can cause."""
 
 
+class InvalidArgumentError(GraphwslError):
+    """An argument of another type or range than the function takes."""
+
+
 class UnsupportedModelError(GraphwslError):
     """A network that cannot be traced, or an operator that nothing is known of."""
 

@@ -38,6 +38,7 @@ class Program(nn.Module):
 
 def draw_program(choose: Choose, seed: int, most_steps: int = 5) -> Program:
     """A program of some steps behind a hidden layer."""
+    torch.manual_seed(seed)  # of what the lines draw
     w = Writer(choose, torch.Generator().manual_seed(seed))
     for name, tensor in inputs_of(seed).items():
         w.scope[name] = tensor

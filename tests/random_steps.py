@@ -57,7 +57,43 @@ def elementwise(w: Writer) -> str:
     return w.from_table(ELEMENTWISE, x=w.value())
 
 
+CUT = """
+    {x}.long().double() | {x}.mul(3).to(torch.int8).double() | {x}.bool().double()
+    torch.zeros_like({x}, dtype=torch.int64).copy_(2 * {x}).double()
+    torch.div({x}, 0.3, rounding_mode='floor') | torch.div({x}, 0.3, rounding_mode='trunc')
+    {x} // 0.3 | {x} % 0.3 | torch.fmod({x}, 0.3) | {x} + ({x}.int() - {x}).detach()
+    {x}.sum({d}, dtype=torch.int64).double() | {x}.cumsum({d}, dtype=torch.int64).double()
+    {x}.prod({d}, dtype=torch.int64).double() | {x}.to(torch.float8_e4m3fn).double()
+"""
+
+
+@step()
+def cut(w: Writer) -> str:
+    """Other types, and back."""
+    x = w.one_of(w.value(), w.value(), w.weight(WIDTH, WIDTH))
+    return w.from_table(CUT, x=x, d=w.choose(len(w.shape(x))))
+
+
+DRAWN = """
+    F.dropout({x}) | F.alpha_dropout({x}, 0.5, True) | F.rrelu({x}, training=True)
+    F.dropout1d({x}, 0.5, True) | {x} * (torch.rand_like({x}) > 0.3)
+    {x} + torch.randn({x}.shape[{d}:]).round() | torch.where(torch.rand({n}) > 0.5, {x}, 0.0)
+    {x}.index_select({d}, torch.randperm({x}.shape[{d}])) | torch.bernoulli({x}.sigmoid())
+    {x} * torch.randint(2, {x}.shape[{d}:]) | F.gumbel_softmax({x}, hard=True)
+"""
+
+
+@step()
+def drawn(w: Writer) -> str:
+    """Numbers that the network draws while it runs."""
+    x = w.value()
+    return w.from_table(DRAWN, x=x, d=w.choose(len(w.shape(x))), n=w.shape(x)[-1])
+
+
 WITH_OTHERS = """
+    {o} / {x} | torch.div({x}, {o}, rounding_mode='floor') | torch.remainder({o}, {x} + 2)
+    {o}.abs() ** {x} | torch.sub({o}, {x}, alpha=2) | torch.rsub({x}, {o}, alpha=0.5)
+    torch._prelu_kernel({o}.expand({x}.shape), {x}) | {x} + (3 * {o}).long()
     {x} + {o} | {x} * {o} | {o} - {x} | {x} / ({o}.abs() + 1) | torch.maximum({x}, {o})
     torch.where({o} > 0, {x}, 0.0) | torch.where({o} > 0, {x}, {o})
     torch.lerp({x}, {x}.relu(), {o}) | torch.addcmul({x}, {x}, {o}) | {x}.masked_fill({o} > 0, 1.0)

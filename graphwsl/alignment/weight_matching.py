@@ -14,6 +14,7 @@ from jaxtyping import Float, Shaped
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from graphwsl import arguments
 from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter
 from graphwsl.neural_graph.graph import NeuralGraph
 from graphwsl.symmetries.element import GroupElement, moves
@@ -62,8 +63,17 @@ def align(
         max_sweeps: Stop after so many even if distances still fall.
 
     Raises:
+        InvalidArgumentError: An argument of another type.
         StateMismatchError: The weights are of another architecture.
+
+    >>> group = symmetries(graph)  # doctest: +SKIP
+    >>> align(group, other_model.state_dict()).distance  # doctest: +SKIP
     """
+    advice = "give graphwsl.symmetries.symmetries(graph) of the network that stays"
+    arguments.instance("symmetries", symmetries, Symmetries, "Symmetries", advice)
+    arguments.state(state)
+    arguments.generator("generator", generator)
+    arguments.whole("max_sweeps", max_sweeps, 0)
     graph = symmetries.graph
     own, other = graph.flat(), graph.flat(state)
     element = GroupElement.identity(graph)

@@ -7,7 +7,7 @@ import typer
 
 from gnncore.command_line.options import json_option
 from graphwsl.cli import app
-from graphwsl.cli.options import IMPORT, print_left_out
+from graphwsl.cli.options import IMPORT, LISTED, print_left_out
 
 if TYPE_CHECKING:
     from graphwsl.populations.loading import LoadedNetworks
@@ -61,6 +61,9 @@ def predict(
 def summarise(model: "Predictor", loaded: "LoadedNetworks") -> dict[str, Any]:
     """Predictions, labels where they are known and the metrics, as plain values.
 
+    The metrics are of networks that the predictor was not fitted to; ``judged`` says of how many
+    checkpoints and networks, and which others were left out of them.
+
     Raises:
         PredictorError: No prediction is finite.
     """
@@ -73,8 +76,15 @@ def summarise(model: "Predictor", loaded: "LoadedNetworks") -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     left_out = [[problem.path, problem.reason] for problem in loaded.left_out]
     finite = prediction.isfinite().tolist()
-    for network, checkpoint, value, usable in zip(
-        loaded.names, loaded.population.checkpoints, prediction.tolist(), finite, strict=True
+    parts, is_known = _fitted_to(model, loaded)
+    for network, checkpoint, value, usable, part, known in zip(
+        loaded.names,
+        loaded.population.checkpoints,
+        prediction.tolist(),
+        finite,
+        parts,
+        is_known,
+        strict=True,
     ):
         if not usable:
             where = f"epoch {checkpoint.epoch} of model {checkpoint.model!r}"
@@ -83,7 +93,7 @@ def summarise(model: "Predictor", loaded: "LoadedNetworks") -> dict[str, Any]:
             continue
         row: dict[str, Any] = {"network": network, "model": checkpoint.model}
         row |= {"epoch": checkpoint.epoch, "prediction": named[int(value)] if named else value}
-        row["label"] = _label(checkpoint, target.name)
+        row |= {"label": _label(checkpoint, target.name), "part": part, "known_architecture": known}
         rows.append(row)
     if not rows:
         raise PredictorError(f"nothing can be predicted; {left_out[0][0]}: {left_out[0][1]}")
@@ -92,8 +102,20 @@ def summarise(model: "Predictor", loaded: "LoadedNetworks") -> dict[str, Any]:
         "target": target.name,
         "rows": rows,
         "left_out": left_out,
-        "metrics": _metrics(model, loaded, prediction, rows),
+        **_judged(model, loaded, prediction, parts),
+        "fitted_to_is_known": model.fitted_to is not None,
     }
+
+
+def _fitted_to(
+    model: "Predictor", loaded: "LoadedNetworks"
+) -> tuple[list[str | None], list[bool | None]]:
+    """Of each checkpoint, the part it had in the fit, and whether its architecture had one."""
+    known = model.fitted_to
+    if known is None:
+        nothing = [None] * len(loaded.names)
+        return list(nothing), list(nothing)
+    return known.parts(loaded.population, loaded.names), [*known.is_known(loaded.population)]
 
 
 def _label(checkpoint: Any, name: str) -> Any:
@@ -106,18 +128,36 @@ def _label(checkpoint: Any, name: str) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _metrics(
-    model: "Predictor", loaded: "LoadedNetworks", prediction: Any, rows: list[dict[str, Any]]
-) -> dict[str, float]:
-    """How good the predictions are, where all labels are known."""
+def _judged(
+    model: "Predictor", loaded: "LoadedNetworks", prediction: Any, parts: list[str | None]
+) -> dict[str, Any]:
+    """How good the predictions are for networks that were not fitted to, if all labels are known.
+
+    Returns:
+        ``metrics``, and ``judged``: numbers of checkpoints and networks by part, those that the
+        metrics are of as ``others``.
+    """
     from graphwsl.properties.evaluation import evaluate
 
-    if any(row["label"] is None for row in rows):
-        return {}
-    assert model.target is not None
-    finite = prediction.isfinite()
-    members = loaded.population.select(finite.nonzero()[:, 0].tolist())
-    return evaluate(prediction[finite], model.target.values(members.checkpoints), model.target)
+    target = model.target
+    assert target is not None
+    places: dict[str, list[int]] = {}
+    for place in prediction.isfinite().nonzero()[:, 0].tolist():
+        places.setdefault(parts[place] or "others", []).append(place)
+    judged = {
+        part: {"checkpoints": len(some), "networks": len({_network(loaded, n) for n in some})}
+        for part, some in places.items()
+    }
+    others = places.get("others", [])
+    members = loaded.population.select(others)
+    metrics: dict[str, float] = {}
+    if others and all(_label(one, target.name) is not None for one in members.checkpoints):
+        metrics = evaluate(prediction[others], target.values(members.checkpoints), target)
+    return {"metrics": metrics, "judged": judged}
+
+
+def _network(loaded: "LoadedNetworks", place: int) -> tuple[str, str]:
+    return loaded.names[place], loaded.population.checkpoints[place].model
 
 
 def _print(summary: dict[str, Any], limit: int) -> None:
@@ -129,19 +169,68 @@ def _print(summary: dict[str, Any], limit: int) -> None:
     rows = summary["rows"]
     if not isinstance(rows[0]["prediction"], str | bool):
         rows = sorted(rows, key=lambda row: -row["prediction"])
-    table = Table("network", "model", "epoch", cell(summary["target"]), "truth")
+    fitted = any(row["part"] for row in rows)
+    columns = ["network", "model", "epoch", cell(summary["target"]), "truth"]
+    table = Table(*columns, *["fitted to"] * fitted)
     for row in rows[:limit]:
-        cells = [_text(row["prediction"]), _text(row["label"])]
-        table.add_row(*map(cell, (row["network"], row["model"], row["epoch"], *cells)))
+        cells = [_text(row[name]) for name in ("epoch", "prediction", "label")]
+        cells += [row["part"] or ""] * fitted
+        table.add_row(*map(cell, (row["network"], row["model"], *cells)))
     console().print(table)
     if len(rows) > limit:
         typer.echo(f"{len(rows) - limit:,} more; --json lists all")
+    _print_metrics(summary)
+    _print_beyond(rows)
+
+
+def _print_metrics(summary: dict[str, Any]) -> None:
     names = {"r2": "R²", "kendall_tau": "Kendall τ", "mae": "mean absolute error"}
     for name, value in summary["metrics"].items():
         typer.echo(f"{names.get(name, name)} = {value:.4f}")
+    judged = summary["judged"]
+    fitted = [
+        f"{_count(judged[part])} that {what}"
+        for part, what in (("train", "it was trained on"), ("valid", "chose its settings"))
+        if part in judged
+    ]
+    if summary["metrics"] and not summary["fitted_to_is_known"]:
+        typer.echo(
+            "the predictor does not say which networks it was fitted to; those here may be among "
+            "them, which makes it look better than it is"
+        )
+    elif summary["metrics"]:
+        left_out = f"; left out: {', '.join(fitted)}" if fitted else ""
+        typer.echo(f"of {_count(judged['others'])} that it was not fitted to{left_out}")
+    elif fitted:
+        typer.echo(f"fitted to {', '.join(fitted)}: how good it is shows on others")
+
+
+def _count(some: dict[str, int]) -> str:
+    networks = "network" if some["networks"] == 1 else "networks"
+    if some["checkpoints"] == some["networks"]:
+        return f"{some['networks']:,} {networks}"
+    return f"{some['checkpoints']:,} checkpoints of {some['networks']:,} {networks}"
+
+
+def _print_beyond(rows: list[dict[str, Any]]) -> None:
+    """Which networks are unlike all that the predictor was trained on."""
+    from gnncore.command_line.output import say
+
+    beyond = dict.fromkeys(
+        row["network"] if row["network"] == row["model"] else f"{row['network']}: {row['model']}"
+        for row in rows
+        if row["known_architecture"] is False
+    )
+    for network in list(beyond)[:LISTED]:
+        say(
+            f"beyond the training: {network} has an architecture that the predictor was not "
+            "trained on"
+        )
+    if len(beyond) > LISTED:
+        typer.echo(f"beyond the training: {len(beyond) - LISTED:,} more")
 
 
 def _text(value: Any) -> str:
     if value is None:
-        return ""
+        return "–"
     return f"{value:.4f}" if isinstance(value, float) else str(value)

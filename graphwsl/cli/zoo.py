@@ -36,6 +36,13 @@ def train(
     epochs: int | None = typer.Option(
         None, help="Passes over the training images. [default: the recipe's own]"
     ),
+    keep: str | None = typer.Option(
+        None,
+        help="Epochs whose weights are kept: every, or numbers with commas, 0 being the "
+        "initialisation. [default: the recipe's own]",
+        show_default=False,
+        autocompletion=one_of("every"),
+    ),
     batch_size: int | None = typer.Option(None, help="Images a step. [default: the recipe's own]"),
     seeds: int | None = typer.Option(
         None, help="Networks of each combination of factors. [default: the recipe's own]"
@@ -69,7 +76,7 @@ def train(
 
     import_modules(modules)
     resolved = Recipe.resolve(
-        recipe, epochs=epochs, batch_size=batch_size, seeds=seeds, sample=sample
+        recipe, epochs=epochs, keep=_kept(keep), batch_size=batch_size, seeds=seeds, sample=sample
     )
     if data is not None:
         changed = {**resolved.data.model_dump(), "name": data}
@@ -98,6 +105,17 @@ def train(
     print_repaired(trained.repaired)
     if not quiet:
         _print(summary)
+
+
+def _kept(text: str | None) -> str | list[int] | None:
+    if text is None or text.strip() == "every":
+        return "every" if text else None
+    try:
+        return [int(epoch) for epoch in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(
+            f"--keep must be every, or epochs with commas such as 0,1,5, got {text!r}"
+        ) from None
 
 
 @zoo_app.command()

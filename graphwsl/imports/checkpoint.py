@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gnncore.storage import StorageError
 from gnncore.storage.reading import open_file
+from graphwsl import arguments
 from graphwsl.errors import ImportedModelError
 from graphwsl.imports import guards
 from graphwsl.imports.arrays import read_arrays
@@ -49,7 +50,7 @@ def read_state_dict(
         ImportedModelError: The file is missing, damaged, too large, unsafe, or holds anything but
             dense tensors; always this, in one line, whatever the file is.
     """
-    name = os.fspath(path)
+    name = os.fspath(arguments.as_path("path", path))
     try:
         with open_file(path, max_bytes=max_bytes) as (file, size):
             state = _read(file, size, entry, max_bytes)

@@ -1,6 +1,7 @@
 """A network by a name that fits on a command line."""
 
 import importlib
+import inspect
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gnncore.storage import StorageError
+from gnncore.storage.reading import open_file
+from graphwsl.arguments import as_path
 from graphwsl.errors import GraphwslError, ImportedModelError
 
 _LONGEST_REASON = 300
@@ -38,8 +42,13 @@ def load_model(
     Traceback (most recent call last):
     graphwsl.errors.ImportedModelError: cannot read 'lenet.onnx': No such file or directory
     """
-    text = os.fspath(reference)
+    text = reference if isinstance(reference, str) else os.fspath(as_path("reference", reference))
     if text.endswith(".onnx"):
+        try:
+            with open_file(text):  # before the optional package is asked for
+                pass
+        except StorageError as error:
+            raise ImportedModelError(str(error)) from error
         from graphwsl.imports.onnx import from_onnx
 
         module = from_onnx(text)
@@ -51,7 +60,7 @@ def load_model(
         )
     made = _made(text, place, name)
     if isinstance(made, nn.Module):
-        return made, _drawn(text, shapes)
+        return made, _drawn(text, made, shapes)
     if isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], nn.Module):
         network, inputs = made
         if isinstance(inputs, Tensor | tuple | dict):
@@ -91,11 +100,34 @@ def _theirs(error: BaseException) -> str:
     return f"{type(error).__name__}: {reason}" if reason else type(error).__name__
 
 
-def _drawn(text: str, shapes: Mapping[str, Sequence[int]] | None) -> ExampleInputs:
+def _drawn(
+    text: str, network: nn.Module, shapes: Mapping[str, Sequence[int]] | None
+) -> ExampleInputs:
+    names, needed, takes_any = _inputs_of(network)
+    listed = f"whose names are {', '.join(names)}" if names else "by name"
     if not shapes:
         raise ImportedModelError(
             f"{text!r} returns a network without example inputs; return both, or give the shapes "
-            "of its inputs"
+            f"of its inputs, {listed} (--shape NAME=1,3)"
+        )
+    strange = [] if takes_any else [name for name in shapes if name not in names]
+    missing = [name for name in needed if name not in shapes]
+    if strange or missing:
+        what = f"has no input {strange[0]!r}" if strange else f"needs the input {missing[0]!r}"
+        raise ImportedModelError(
+            f"the network of {text!r} {what}; give the shapes of its inputs, {listed}"
         )
     generator = torch.Generator().manual_seed(0)
     return {name: torch.randn(tuple(shape), generator=generator) for name, shape in shapes.items()}
+
+
+def _inputs_of(network: nn.Module) -> tuple[list[str], list[str], bool]:
+    """Names of the inputs of a network, of those without a default, and whether any name does."""
+    try:
+        parameters = inspect.signature(network.forward).parameters.values()
+    except (TypeError, ValueError):  # of code that tells nothing of itself
+        return [], [], True
+    named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    needed = [p.name for p in named if p.default is p.empty]
+    return [p.name for p in named], needed, takes_any

@@ -5,6 +5,7 @@ import os
 from torch import Tensor
 
 from gnncore.storage import StorageError, read_bytes
+from graphwsl.arguments import as_path
 from graphwsl.errors import ImportedModelError
 from graphwsl.imports.guards import RefusedError
 
@@ -21,7 +22,7 @@ def read_safetensors(path: str | os.PathLike[str], *, max_bytes: int = 2**32) ->
     Raises:
         ImportedModelError: The file is missing, damaged, too large, or of another format.
     """
-    name = os.fspath(path)
+    name = os.fspath(as_path("path", path))
     try:
         data = read_bytes(path, max_bytes=max_bytes)
         if not is_safetensors(data[:9]):

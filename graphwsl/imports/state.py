@@ -7,6 +7,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from graphwsl import arguments
 from graphwsl.errors import StateMismatchError
 from graphwsl.imports.checkpoint import read_state_dict
 from graphwsl.imports.safetensors import read_safetensors
@@ -33,6 +34,9 @@ def load_into(module: Module, state: Mapping[str, Tensor]) -> Module:
         StateMismatchError: Names, shapes or types differ, or tied weights have several values; the
             first differences are named.
     """
+    advice = "give the network that the weights belong to"
+    arguments.instance("module", module, nn.Module, "a torch.nn.Module", advice)
+    arguments.state(state)
     own = module.state_dict(keep_vars=True)  # so that tied weights are one object
     missing = [name for name in own if name not in state and not _is_tied(name, own, state)]
     unexpected = [name for name in state if name not in own]

@@ -6,12 +6,14 @@ nodes, blocks of weights and the place of every parameter entry.
 
 import sys
 from types import ModuleType
-from typing import Any
+
+from torch import nn
 
 from graphwsl.neural_graph.coverage import Coverage, TensorCoverage
 from graphwsl.neural_graph.data import collate
 from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter, NodeRelation, OpaqueOperator
 from graphwsl.neural_graph.graph import NeuralGraph
+from graphwsl.neural_graph.program import ExampleInputs
 from graphwsl.neural_graph.rules import Call, rule
 from graphwsl.neural_graph.trace import neural_graph
 from graphwsl.neural_graph.units import NodeKind
@@ -37,8 +39,12 @@ __all__ = [
 class _Callable(ModuleType):
     """The package answers to ``graphwsl.neural_graph(…)`` like the function of its name."""
 
-    def __call__(self, *args: Any, **options: Any) -> NeuralGraph:
-        return neural_graph(*args, **options)
+    def __call__(
+        self, model: nn.Module, example_inputs: ExampleInputs, *, unknown: str = "opaque"
+    ) -> NeuralGraph:
+        return neural_graph(model, example_inputs, unknown=unknown)
+
+    __call__.__doc__ = neural_graph.__doc__
 
 
 sys.modules[__name__].__class__ = _Callable

@@ -68,6 +68,7 @@ def assemble(
         opaque=tuple(OpaqueOperator(name, entries) for name, entries in builder.opaque),
         bundles=tuple(builder.bundles),
         program=program,
+        looked_at=tuple(dict.fromkeys(builder.looked_at)),
     )
 
 

@@ -66,6 +66,8 @@ class GraphBuilder:
     """Functions that are applied to units without making new ones, by name."""
     inputs: list[Int[Tensor, "..."]] = field(default_factory=list)
     """The units of the inputs, in their shapes."""
+    looked_at: list[str] = field(default_factory=list)
+    """Where the program looked at numbers that depend on the inputs."""
     operator: str = ""
     """Name of the operator that is at work."""
     strict: bool = False
@@ -300,6 +302,15 @@ class GraphBuilder:
             return True
         units = value.known_units.unique()
         return not bool(self.units.free[units[units != NOTHING]].any())
+
+    def drawn(self, tensor: Tensor) -> Value:
+        """Numbers drawn at random: places of one fixed unit, no two of them alike.
+
+        What equals another in the example does so by chance.
+        """
+        unit = self.units.new(1, NodeKind.CONSTANT)
+        self.units.pin(unit)
+        return Value(tensor).with_units(unit[0])
 
     def hide(self, *values: Value) -> Int[Tensor, ""]:
         """An operator that nothing is known of: its units stay in place, its weights are listed.

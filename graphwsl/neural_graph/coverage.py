@@ -48,10 +48,12 @@ class Coverage:
         tensors: The rows.
         opaque_operators: Operators of which no rule says what they do here, whether or not they
             read parameters.
+        looked_at: Modules in which the network looked at numbers that depend on its inputs.
     """
 
     tensors: tuple[TensorCoverage, ...]
     opaque_operators: tuple[str, ...] = ()
+    looked_at: tuple[str, ...] = ()
 
     @property
     def num_parameters(self) -> int:
@@ -75,12 +77,21 @@ class Coverage:
     def __str__(self) -> str:
         lines = [f"{self.mapped} of {self.num_parameters} parameters mapped"]
         lines += [
-            f"  {row.name} {row.shape}: {row.opaque} opaque ({', '.join(row.operators)}), "
+            f"  {row.name} {row.shape}: {row.opaque} opaque{_named(row.operators)}, "
             f"{row.unread} unread"
             for row in self._parameters
             if row.opaque + row.unread
         ]
+        if self.looked_at:
+            lines.append(
+                f"  branches and loops of the example only: {', '.join(self.looked_at)} looked at "
+                "numbers that depend on the inputs"
+            )
         return "\n".join(lines)
+
+
+def _named(operators: tuple[str, ...]) -> str:
+    return f" ({', '.join(operators)})" if operators else ""
 
 
 def coverage(
@@ -89,6 +100,7 @@ def coverage(
     offsets: Mapping[str, int],
     uses: Sequence[EdgeBlock | NodeParameter],
     opaque: Sequence[OpaqueOperator],
+    looked_at: tuple[str, ...] = (),
 ) -> Coverage:
     """Count, for every tensor of a state, what its entries are in the graph.
 
@@ -98,6 +110,7 @@ def coverage(
         offsets: Where each tensor starts in the flattened state.
         uses: What holds entries of the state in the graph.
         opaque: Operators that no rule covers.
+        looked_at: Modules in which the network looked at numbers that depend on its inputs.
     """
     size = sum(tensor.numel() for tensor in state.values())
     on_edges = occurring(size, (use.entries for use in uses if isinstance(use, EdgeBlock)))
@@ -122,7 +135,7 @@ def coverage(
                 operators=tuple(sorted(readers[name])),
             )
         )
-    return Coverage(tuple(rows), tuple(sorted({one.operator for one in opaque})))
+    return Coverage(tuple(rows), tuple(sorted({one.operator for one in opaque})), looked_at)
 
 
 def _readers(

@@ -8,6 +8,8 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from torch_geometric.data import Batch, Data, HeteroData
 
+from graphwsl import arguments
+from graphwsl.errors import InvalidArgumentError
 from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter, NodeRelation
 from graphwsl.neural_graph.units import NodeKind, occurrences
 
@@ -236,7 +238,17 @@ def collate(graphs: Sequence[Data] | Sequence[HeteroData]) -> Batch:
 
     Kernels of ``Data`` are padded, centred, to the largest; ``HeteroData`` get empty edges of the
     types that they lack.
+
+    Args:
+        graphs: What ``to_data`` or ``to_hetero_data`` made, at least one.
+
+    Raises:
+        InvalidArgumentError: There are none, or others.
     """
+    advice = "give what graph.to_data() returns"
+    arguments.listed("graphs", graphs, (Data, HeteroData), "a graph of PyTorch Geometric", advice)
+    if not graphs:
+        raise InvalidArgumentError(f"graphs must not be empty; {advice} for each network")
     copies = [graph.clone() for graph in graphs]
     plain = [graph for graph in copies if isinstance(graph, Data)]
     width = max((graph.edge_attr.shape[1] for graph in plain), default=0)

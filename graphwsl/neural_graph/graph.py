@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
+from graphwsl import arguments
 from graphwsl.errors import StateMismatchError
 from graphwsl.neural_graph.coverage import Coverage, coverage
 from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter, NodeRelation, OpaqueOperator
@@ -49,6 +50,11 @@ class NeuralGraph:
         bundles: Entries that statistics of weights are made of; what moves one of a row moves the
             row as a whole, and no factor passes through. Shape ``(rows, entries)`` each.
         program: The traced program, which :mod:`graphwsl.testing` and the symmetries run.
+        looked_at: The modules in which the network looked at numbers that depend on its inputs (by
+            ``if``, ``.item()``, ``nonzero()`` …), each once: the graph is that of the branches,
+            loops and places which the example took.
+
+    The graph owns its numbers: tensors of the network, and of what it gives, are copies.
     """
 
     state: dict[str, Tensor]
@@ -70,6 +76,7 @@ class NeuralGraph:
     opaque: tuple[OpaqueOperator, ...]
     bundles: tuple[Int[Tensor, "rows entries"], ...]
     program: "Program"
+    looked_at: tuple[str, ...] = ()
 
     @property
     def num_nodes(self) -> int:
@@ -134,8 +141,11 @@ class NeuralGraph:
                 beyond what it holds are rounded; they are no weights.
 
         Raises:
+            InvalidArgumentError: ``state`` is no mapping, ``dtype`` no type of tensors.
             StateMismatchError: Names or shapes differ, or weights are complex and ``dtype`` is not.
         """
+        kinds = (torch.dtype, type(None))
+        arguments.instance("dtype", dtype, kinds, "a torch.dtype", "give torch.float32")
         state = self.state if state is None else self._checked(state)
         is_complex = self.weight_dtype.is_complex
         if dtype is None:
@@ -146,8 +156,8 @@ class NeuralGraph:
         return torch.cat(parts) if parts else torch.zeros(0, dtype=dtype)
 
     def to_state_dict(self) -> dict[str, Any]:
-        """The state of the network, bitwise, tied tensors under all their names."""
-        return self.completed(self.state)
+        """The state of the network, bitwise, tied tensors under all their names, as copies."""
+        return self.completed({name: tensor.clone() for name, tensor in self.state.items()})
 
     def completed(self, weights: Mapping[str, Tensor]) -> dict[str, Any]:
         """Weights by the names of ``state``, and all else that the network's ``state_dict`` holds.
@@ -161,13 +171,15 @@ class NeuralGraph:
         return {**state, **self.extra_state}
 
     def with_weights(self, state: Mapping[str, Any]) -> "NeuralGraph":
-        """The same architecture with other weights; nothing but the weights is copied.
+        """The same architecture with a copy of other weights; all else is shared.
 
         Raises:
+            InvalidArgumentError: ``state`` is no mapping.
             StateMismatchError: Names or shapes differ, or tied tensors do.
         """
+        checked = self._checked(state)
         extra = {name: state[name] for name in self.extra_state if name in state}
-        graph = replace(self, state=self._checked(state), extra_state=extra)
+        graph = replace(self, state=checked, extra_state=extra)
         for name in ("is_output", "layout"):  # they do not depend on the weights
             if name in self.__dict__:
                 graph.__dict__[name] = self.__dict__[name]
@@ -175,7 +187,9 @@ class NeuralGraph:
 
     def coverage(self) -> Coverage:
         """Where every entry of the state is."""
-        return coverage(self.state, self.parameters, self.offsets, self.uses, self.opaque)
+        return coverage(
+            self.state, self.parameters, self.offsets, self.uses, self.opaque, self.looked_at
+        )
 
     def to_data(self, state: Mapping[str, Any] | None = None) -> "Data":
         """The graph as PyTorch Geometric's :class:`Data`, for learning.
@@ -210,10 +224,11 @@ class NeuralGraph:
         return self.flat(state, dtype=kind.to_complex() if self.weight_dtype.is_complex else kind)
 
     def _checked(self, state: Mapping[str, Any]) -> dict[str, Tensor]:
+        arguments.state(state)
         tensors = self.completed(self.state)
         missing, strange = (
             sorted(tensors.keys() - state.keys()),
-            sorted(state.keys() - tensors.keys()),
+            sorted(map(str, state.keys() - tensors.keys())),
         )
         if missing or strange:
             raise StateMismatchError(
@@ -222,12 +237,17 @@ class NeuralGraph:
             )
         for name in (*self.state, *self.views, *self.aliases):
             expected, given = tensors[name], state[name]
+            if not isinstance(given, Tensor):
+                raise StateMismatchError(
+                    f"{name} must be a tensor, got {arguments.described(given)}; give the "
+                    "state_dict of the same architecture"
+                )
             if given.shape != expected.shape or given.dtype != expected.dtype:
                 raise StateMismatchError(
                     f"{name} has shape {tuple(given.shape)} and type {given.dtype}, the network's "
                     f"has {tuple(expected.shape)} and {expected.dtype}"
                 )
-        checked = {name: state[name].detach() for name in self.state}
+        checked = {name: state[name].detach().clone() for name in self.state}
         tied = self.completed(checked)
         for name in (*self.views, *self.aliases):
             if not same_values(state[name], tied[name]):

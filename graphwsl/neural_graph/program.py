@@ -1,7 +1,7 @@
 """A network as a flat program of ATen operators, recorded while it runs on example inputs."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -25,10 +25,36 @@ from graphwsl.neural_graph.ties import Ties, shares_memory
 PLAINLY = {
     "data is not allocated yet": "an operator reads tensors past PyTorch, as recurrent layers do "
     "with packed sequences; give padded ones",
+    "Could not find a token for effect": "torch.linalg checks what it has solved (in solve, inv, "
+    "cholesky …), which cannot be recorded; use the operator that leaves the check to you "
+    "(torch.linalg.solve_ex, inv_ex, cholesky_ex)",
 }
 """What errors of PyTorch mean, by a part of their text."""
 
 ExampleInputs = Tensor | tuple[Any, ...] | list[Any] | Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """How a network is called: the example, without its tensors.
+
+    Attributes:
+        leaves: What the arguments hold besides tensors, None in their places.
+        places: Which of the leaves are tensors.
+        structure: How the leaves make positional and keyword arguments.
+    """
+
+    leaves: tuple[Any, ...]
+    places: tuple[int, ...]
+    structure: pytree.TreeSpec
+
+    def filled(self, tensors: Sequence[Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Positional and keyword arguments with these tensors."""
+        leaves = list(self.leaves)
+        for place, tensor in zip(self.places, tensors, strict=True):
+            leaves[place] = tensor
+        positional, named = pytree.tree_unflatten(leaves, self.structure)
+        return tuple(positional), named
 
 
 @dataclass(frozen=True)
@@ -44,6 +70,9 @@ class Program:
         extra_state: What else the network's ``state_dict`` holds.
         parameters: Which names of ``state`` are parameters.
         inputs: The example tensors.
+        arguments: How the network is called with tensors like them.
+
+    All tensors are copies: what becomes of the network's own does not touch them.
     """
 
     graph_module: GraphModule
@@ -52,6 +81,7 @@ class Program:
     extra_state: dict[str, Any]
     parameters: frozenset[str]
     inputs: tuple[Tensor, ...]
+    arguments: Arguments
 
 
 def trace_program(model: nn.Module, example_inputs: ExampleInputs) -> Program:
@@ -75,20 +105,19 @@ def trace_program(model: nn.Module, example_inputs: ExampleInputs) -> Program:
         )
     arguments, keywords = _arguments(example_inputs)
     leaves, structure = pytree.tree_flatten((arguments, keywords))
-    places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
-    inputs = tuple(leaves[i].detach() for i in places)
+    places = tuple(i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor))
+    inputs = tuple(leaves[i].detach().clone() for i in places)
+    others = tuple(None if isinstance(leaf, Tensor) else leaf for leaf in leaves)
+    call = Arguments(others, places, structure)
     _check_inputs(model, inputs)
     state = state_of(model)
     names = list(state.tensors)
     modules = ModuleNames(model)
 
     def run(values: list[Tensor], tensors: list[Tensor]) -> list[Tensor]:
-        filled = list(leaves)
-        for i, tensor in zip(places, tensors, strict=True):
-            filled[i] = tensor
-        positional, named = pytree.tree_unflatten(filled, structure)
+        positional, named = call.filled(tensors)
         given = state.attributes(dict(zip(names, values, strict=True)))
-        return output_tensors(torch.func.functional_call(model, given, tuple(positional), named))
+        return output_tensors(torch.func.functional_call(model, given, positional, named))
 
     with as_before(model, leaves, state=state.originals), _plain_operators(), evaluating(model):
         try:
@@ -116,7 +145,45 @@ def trace_program(model: nn.Module, example_inputs: ExampleInputs) -> Program:
             f"{type(model).__name__} returns no tensor, so that any weights would do; give a "
             "module that returns what it computes"
         )
-    return Program(module, state.tensors, state.ties, state.extra, state.parameters, inputs)
+    _own_constants(module)
+    return Program(
+        graph_module=module,
+        state={name: tensor.clone() for name, tensor in state.tensors.items()},
+        ties=state.ties,
+        extra_state=state.extra,
+        parameters=state.parameters,
+        inputs=inputs,
+        arguments=call,
+    )
+
+
+def run_module(
+    model: nn.Module, program: Program, weights: Mapping[str, Tensor], inputs: Sequence[Tensor]
+) -> list[Tensor]:
+    """Run the network itself in evaluation mode, not its program, and leave it as it was.
+
+    Args:
+        model: The network that was traced, or one of its architecture.
+        program: Its program.
+        weights: By the names of ``program.state``.
+        inputs: Tensors like those of the example.
+
+    Raises:
+        UnsupportedModelError: The network has other parameters and buffers than the program.
+    """
+    state = state_of(model)
+    shapes = {name: tensor.shape for name, tensor in state.tensors.items()}
+    if shapes != {name: tensor.shape for name, tensor in program.state.items()}:
+        raise UnsupportedModelError(
+            f"{type(model).__name__} has other parameters and buffers than the network that was "
+            "traced; give that network, or one of its architecture"
+        )
+    given = state.attributes({name: tensor.clone() for name, tensor in weights.items()})
+    positional, named = program.arguments.filled([tensor.clone() for tensor in inputs])
+    with as_before(model, positional, named, state=state.originals), evaluating(model):
+        with torch.no_grad():
+            result = torch.func.functional_call(model, given, positional, named)
+        return output_tensors(result)
 
 
 def random_operators(program: Program) -> list[str]:
@@ -179,6 +246,15 @@ def _check_constants(model: nn.Module, module: GraphModule, state: State) -> Non
                     f"{tuple(constant.shape)} of the same memory that is no parameter or buffer of "
                     "it; register that tensor, or use the parameter itself"
                 )
+
+
+def _own_constants(module: GraphModule) -> None:
+    """Copies in place of tensors that the network still holds."""
+    for node in module.graph.nodes:
+        if node.op == "get_attr" and isinstance(
+            constant := getattr(module, str(node.target)), Tensor
+        ):
+            setattr(module, str(node.target), constant.detach().clone())
 
 
 def _returned(module: GraphModule) -> Any:

@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor, fx, nn
 from torch._ops import HigherOrderOperator
 
+from graphwsl import arguments
 from graphwsl.errors import GraphwslError, UnsupportedModelError
 from graphwsl.neural_graph.assembly import assemble
 from graphwsl.neural_graph.builder import GraphBuilder
@@ -21,9 +22,20 @@ from graphwsl.neural_graph.modules import module_of
 from graphwsl.neural_graph.program import ExampleInputs, Program, trace_program
 from graphwsl.neural_graph.rules import RULES
 from graphwsl.neural_graph.rules.elementwise import pointwise
-from graphwsl.neural_graph.rules.registry import Call, Result, is_pointwise, opaque
+from graphwsl.neural_graph.rules.registry import (
+    Call,
+    Result,
+    is_pointwise,
+    is_random,
+    looked_at,
+    opaque,
+)
+from graphwsl.neural_graph.rules.rounding import rounded
 from graphwsl.neural_graph.units import NodeKind
 from graphwsl.neural_graph.values import Value
+
+MODES = ("rounding_mode",)
+"""Keywords that make another function of an operator."""
 
 
 def neural_graph(
@@ -43,6 +55,7 @@ def neural_graph(
             lists the entries that it reads, ``"raise"`` refuses.
 
     Raises:
+        InvalidArgumentError: ``model`` is no module.
         UnsupportedModelError: The network does not run on the inputs, or, with
             ``unknown="raise"``, has an operator without a rule.
 
@@ -52,8 +65,17 @@ def neural_graph(
     >>> [tuple(block.entries.shape) for block in graph.blocks]
     [(1, 4, 3, 1), (1, 2, 4, 1)]
     """
-    if unknown not in ("opaque", "raise"):
-        raise UnsupportedModelError(f'unknown must be "opaque" or "raise", got {unknown!r}')
+    arguments.instance(
+        "model",
+        model,
+        nn.Module,
+        "a torch.nn.Module",
+        "weights alone do not say what is done with them: load them into their network, and give "
+        "that",
+    )
+    if not isinstance(unknown, str) or unknown not in ("opaque", "raise"):
+        given = arguments.described(unknown)
+        raise UnsupportedModelError(f'unknown must be "opaque" or "raise", got {given}')
     program = trace_program(model, example_inputs)
     strict = unknown == "raise"
     with torch.no_grad(), torch.random.fork_rng(devices=[]):  # operators that draw draw again
@@ -174,17 +196,17 @@ def _called(builder: GraphBuilder, node: fx.Node, values: dict[fx.Node, Any], st
         # The operand as it was is still to be looked at by the rule.
         tensors[0] = tensors[0].clone()
     result = operator(*tensors, **_tensors(kwargs))
-    name = operator._schema.name.split("::")[-1]
-    if not name.startswith("__"):
-        name = name.rstrip("_")
-    call = Call(operator, name, _complete(operator, args, kwargs), kwargs, result, _read(node))
+    completed = _complete(operator, args, kwargs)
+    call = Call(operator, _name(operator, kwargs), completed, kwargs, result, _read(node))
+    if any(value.is_activation for value in looked_at(call)):
+        builder.looked_at.append(module_of(node).removeprefix(", in "))
     if not isinstance(result, Tensor | list | tuple):  # the network looks at a value
         builder.look_at(*call.values)
         return result
     if all(value.is_constant for value in call.values):
-        return _constants(result)
+        return _independent(result, builder.drawn if is_random(operator) else Value)
     builder.operator = call.name
-    value = _ruled(builder, call, module_of(node), strict)
+    value = rounded(builder, call, _ruled(builder, call, module_of(node), strict))
     if operator._schema.is_mutable and isinstance(node.args[0], fx.Node):
         # Functional programs have in-place operators on fresh values only.
         values[node.args[0]] = value
@@ -192,9 +214,11 @@ def _called(builder: GraphBuilder, node: fx.Node, values: dict[fx.Node, Any], st
 
 
 def _ruled(builder: GraphBuilder, call: Call, place: str, strict: bool) -> Result:
+    if _is_vain(call):
+        return opaque(builder, call)
     if call.name in RULES:
         return RULES[call.name](builder, call)
-    if is_pointwise(call.operator):
+    if is_pointwise(call.operator) and not is_random(call.operator):
         return pointwise(builder, call)
     if strict:
         raise UnsupportedModelError(
@@ -204,6 +228,13 @@ def _ruled(builder: GraphBuilder, call: Call, place: str, strict: bool) -> Resul
     return opaque(builder, call)
 
 
+def _is_vain(call: Call) -> bool:
+    """Whether weights meet no element at all, as those of an expert that no token is sent to."""
+    is_empty = isinstance(call.result, Tensor) and not call.result.numel()
+    is_met = any(value.is_activation for value in call.values)
+    return is_empty and is_met and any(value.is_weights for value in call.values)
+
+
 def _read(node: fx.Node) -> frozenset[int]:
     """Which of several results something reads."""
     return frozenset(
@@ -211,6 +242,14 @@ def _read(node: fx.Node) -> frozenset[int]:
         for user in node.users
         if user.target is getitem and user.users and isinstance(user.args[1], int)
     )
+
+
+def _name(operator: Any, kwargs: dict[str, Any]) -> str:
+    name = str(operator._schema.name.split("::")[-1])
+    if not name.startswith("__"):
+        name = name.rstrip("_")
+    modes = [kwargs[keyword] for keyword in MODES if kwargs.get(keyword) is not None]
+    return ".".join([name, *modes])
 
 
 def _complete(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
@@ -235,9 +274,10 @@ def _tensors(argument: Any) -> Any:
     )
 
 
-def _constants(result: Any) -> Any:
+def _independent(result: Any, known: Callable[[Tensor], Value]) -> Any:
+    """Results that depend neither on the inputs nor on the weights."""
     if isinstance(result, Tensor):
-        return Value(result)
+        return known(result)
     if isinstance(result, list | tuple):
-        return tuple(_constants(one) for one in result)
+        return tuple(_independent(one, known) for one in result)
     return result

@@ -38,7 +38,7 @@ class NodeKind(IntEnum):
     COMPOSITE = 6
     """Several units that take turns at one place (time steps, concatenated tokens)."""
     CONSTANT = 7
-    """A fixed input, such as a position's number."""
+    """A fixed input, such as a position's number, or numbers that are drawn at random."""
     PARAMETER = 8
     """A parameter that serves as an activation (class tokens, queries)."""
     OPAQUE = 9

@@ -171,4 +171,4 @@ def _network(reference: str, homes: Homes) -> Population:
 def _alone(reference: str, state: Tensor, function: Function) -> Population:
     if not state.isfinite().all():
         raise PredictorError(f"the weights of {reference!r} are not finite in single precision")
-    return Population.alike([Checkpoint(reference, 0, {}, {})], [state], function)
+    return Population.alike([Checkpoint(reference, None, {}, {})], [state], function)

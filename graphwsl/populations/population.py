@@ -15,9 +15,9 @@ from gnncore.storage import StorageError
 from graphwsl.errors import GraphwslError, PredictorError
 from graphwsl.neural_graph.graph import NeuralGraph
 from graphwsl.neural_graph.trace import neural_graph
-from graphwsl.zoo.checkpoint import Checkpoint, Problem
+from graphwsl.zoo.checkpoint import Checkpoint, Problem, require_checkpoints
 from graphwsl.zoo.rows import Failures, RowLayout, by_kind, read_rows, where
-from graphwsl.zoo.zoo import Zoo
+from graphwsl.zoo.zoo import Zoo, require_zoo
 
 LAYOUT = (
     "edge_index",
@@ -139,6 +139,9 @@ class Population:
             ZooError: The zoo has no such checkpoint.
             StorageError: A file of the zoo is damaged.
         """
+        require_zoo(zoo)
+        if checkpoints is not None:
+            require_checkpoints(checkpoints)
         checkpoints = list(zoo.checkpoints if checkpoints is None else checkpoints)
         if not checkpoints:
             raise PredictorError("the zoo has no usable checkpoints")
@@ -282,6 +285,8 @@ def as_population(
     zoo: Zoo | Population, checkpoints: Sequence[Checkpoint] | None = None
 ) -> Population:
     """The population itself, or the weights of the zoo's checkpoints."""
+    if checkpoints is not None:
+        require_checkpoints(checkpoints)
     if isinstance(zoo, Population):
         if checkpoints is None:
             return zoo

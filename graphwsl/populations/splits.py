@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from graphwsl import arguments
 from graphwsl.errors import PredictorError
-from graphwsl.zoo.checkpoint import Checkpoint, Scalar
+from graphwsl.zoo.checkpoint import Checkpoint, Scalar, require_checkpoints
 
 PARTS = ("train", "valid", "test")
 
@@ -68,8 +69,14 @@ def split_models(
         PredictorError: Fewer than three networks, a part that no network belongs to, or a negative
             seed.
     """
-    if seed < 0:
-        raise PredictorError(f"the seed of a split must not be negative, got {seed}")
+    arguments.whole("seed", seed, 0)
+    require_checkpoints(checkpoints)
+    if held_out is not None:
+        advice = 'give such as {"width": [32]}'
+        arguments.instance("held_out", held_out, Mapping, "a mapping to lists of values", advice)
+        for values in held_out.values():
+            arguments.listed("held_out", values, object, "a value", advice)
+    arguments.listed("together", together, str, "the name of a factor", 'give such as ["seed"]')
     configurations = {c.model: c.configuration for c in checkpoints}
     test: set[str] = set()
     shares = (0.7, 0.85)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from graphwsl.errors import PredictorError
-from graphwsl.zoo.checkpoint import Checkpoint, Scalar
+from graphwsl.zoo.checkpoint import Checkpoint, Scalar, require_checkpoints
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ class Target:
 
 
 def _values(name: str, checkpoints: Sequence[Checkpoint]) -> list[Scalar]:
+    require_checkpoints(checkpoints)
     if not checkpoints:
         raise PredictorError(f"there are no checkpoints that have a {name!r}")
     values = []

@@ -28,11 +28,12 @@ from gnncore.storage import (
     write_json,
 )
 from gnncore.storage.json_files import to_json
-from graphwsl import __version__
+from graphwsl import __version__, arguments
 from graphwsl.errors import PredictorError
 from graphwsl.populations.population import Population, as_population
 from graphwsl.populations.splits import Split
 from graphwsl.populations.targets import Target
+from graphwsl.properties.fitted_to import FittedTo
 from graphwsl.zoo.architectures.registry import FACTORS
 from graphwsl.zoo.checkpoint import Checkpoint
 from graphwsl.zoo.zoo import Zoo
@@ -61,6 +62,8 @@ class Predictor(ABC):
         target: What it was fitted to predict; None before.
         networks: Generating factors of the networks that it was fitted to, as far as architectures
             depend on them; each combination once.
+        fitted_to: By which those networks are known again; None before, and of predictors that
+            were saved before it was kept.
         report: What the fit found out, such as its epochs and seconds; plain JSON values.
 
     Raises:
@@ -86,6 +89,7 @@ class Predictor(ABC):
         self.seed = 0
         self.work: Path | None = None
         self.networks: list[dict[str, Any]] = []
+        self.fitted_to: FittedTo | None = None
         self.report: dict[str, Any] = {}
 
     @property
@@ -135,8 +139,12 @@ class Predictor(ABC):
             TrainingError: The training diverged.
             CheckpointError: ``work`` holds the state of another fit.
         """
+        advice = "give what split_models(checkpoints) returns"
+        arguments.instance("split", split, Split, "a Split", advice)
+        arguments.whole("seed", seed, 0, 2**32 - 1)
         population = zoo if isinstance(zoo, Population) else Population.load_usable(zoo)[0]
-        if isinstance(target, str):
+        if not isinstance(target, Target):
+            arguments.text("target", target)
             target = Target.of(target, population.checkpoints)
         self.check(population, split, target)
         train, valid = (
@@ -145,6 +153,7 @@ class Predictor(ABC):
         )
         self.target, self.split, self.seed = target, split, seed
         self.networks = _networks(train.checkpoints)
+        self.fitted_to = FittedTo.of(train, valid)
         self.work = None if work is None else Path(work)
         labels = target.values(train.checkpoints), target.values(valid.checkpoints)
         self._fit(train, labels[0], valid, labels[1], progress)
@@ -194,6 +203,7 @@ class Predictor(ABC):
             "split": asdict(self.split),
             "seed": self.seed,
             "networks": self.networks,
+            "fitted_to": None if self.fitted_to is None else self.fitted_to.to_json(),
             "report": self.report,
             "state": state,
         }
@@ -213,6 +223,8 @@ class Predictor(ABC):
             self.split = Split(**{part: tuple(models) for part, models in split.items()})
             self.seed, self.report = int(config["seed"]), dict(config["report"])
             self.networks = [dict(network) for network in config.get("networks", [])]
+            known = config.get("fitted_to")
+            self.fitted_to = None if known is None else FittedTo.from_json(known)
             self._restore(arrays, config["state"])
         except (LookupError, TypeError, ValueError, RuntimeError) as error:
             reason = str(error).splitlines()[0]

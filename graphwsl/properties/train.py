@@ -29,6 +29,7 @@ from gnncore.storage import (
 )
 from gnncore.storage.json_files import to_json
 from gnncore.training.distributed import find_device
+from graphwsl import arguments
 from graphwsl.errors import PredictorError
 from graphwsl.populations.population import Population
 from graphwsl.populations.splits import BEGINNING, split_models
@@ -111,7 +112,8 @@ def train_predictor(
         TrainingError: The training diverged.
         KeyboardInterrupt: Ctrl-C was pressed; ``resume`` goes on from the last whole epoch.
     """
-    folder = Path(out)
+    folder = arguments.as_path("out", out)
+    arguments.as_path("zoo", zoo)
     work = WorkFolder(folder, TRAINING)
     model = make_predictor(predictor, **options)
     try:
@@ -200,8 +202,7 @@ def problems_of(folder: Path) -> list[str]:
 
 
 def _require_seed(name: str, seed: int) -> None:
-    if not 0 <= seed < 2**32:
-        raise PredictorError(f"{name} must be from 0 to {2**32 - 1}, got {seed}")
+    arguments.whole(name, seed, 0, 2**32 - 1)
 
 
 def _judged(model: Predictor, population: Population) -> dict[str, Any]:

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from graphwsl import arguments
+from graphwsl.errors import InvalidArgumentError
 from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter
 from graphwsl.neural_graph.graph import NeuralGraph, is_weights
 from graphwsl.symmetries.scalings import NORMALISERS
@@ -32,7 +34,12 @@ class GroupElement:
 
     @staticmethod
     def identity(graph: NeuralGraph) -> "GroupElement":
-        """The element that changes nothing."""
+        """The element that changes nothing.
+
+        Raises:
+            InvalidArgumentError: ``graph`` is no neural graph.
+        """
+        require_graph(graph)
         return GroupElement(
             graph,
             torch.arange(graph.num_nodes),
@@ -40,7 +47,17 @@ class GroupElement:
         )
 
     def then(self, other: "GroupElement") -> "GroupElement":
-        """This element first, then the other."""
+        """This element first, then the other.
+
+        Raises:
+            InvalidArgumentError: The other is none, or of a graph of another size.
+        """
+        advice = "give another element of the group of this network"
+        arguments.instance("other", other, GroupElement, "a GroupElement", advice)
+        if len(other.image) != len(self.image):
+            raise InvalidArgumentError(
+                f"other permutes {len(other.image)} nodes, this element {len(self.image)}; {advice}"
+            )
         return GroupElement(
             self.graph, other.image[self.image], self.factors * other.factors[self.image]
         )
@@ -70,8 +87,15 @@ class GroupElement:
             start = graph.offsets[name]
             part = moved[start : start + tensor.numel()].view(tensor.shape)
             # A copy, so that no tensor keeps the memory of all.
-            weights[name] = part.to(tensor.dtype, copy=True) if is_weights(tensor) else tensor
+            is_moved = is_weights(tensor)
+            weights[name] = part.to(tensor.dtype, copy=True) if is_moved else tensor.clone()
         return graph.completed(weights)
+
+
+def require_graph(graph: Any) -> None:
+    """Refuse what is no neural graph."""
+    advice = "give graphwsl.neural_graph(model, example_inputs)"
+    arguments.instance("graph", graph, NeuralGraph, "a NeuralGraph", advice)
 
 
 def moves(

@@ -7,8 +7,9 @@ from math import lgamma
 import torch
 from torch import Tensor
 
+from graphwsl import arguments
 from graphwsl.neural_graph.graph import NeuralGraph
-from graphwsl.symmetries.element import GroupElement
+from graphwsl.symmetries.element import GroupElement, require_graph
 from graphwsl.symmetries.elements import Elements, Permutations, random_factors
 from graphwsl.symmetries.entry_maps import EntryMaps
 from graphwsl.symmetries.orbits import Orbit, orbits_of
@@ -72,7 +73,12 @@ class Symmetries:
             scalings: Whether to scale by positive factors.
             signs: Whether to flip signs.
             largest_factor: Factors are drawn log-uniformly between its inverse and it.
+
+        Raises:
+            InvalidArgumentError: ``generator`` is none, or ``largest_factor`` not positive.
         """
+        arguments.generator("generator", generator)
+        arguments.positive("largest_factor", largest_factor)
         element = GroupElement.identity(self.graph)
         if scalings:
             powers = 2 * torch.rand(len(self.positive.allowed), generator=generator).double() - 1
@@ -135,5 +141,10 @@ class Symmetries:
 
 
 def symmetries(graph: NeuralGraph) -> Symmetries:
-    """The symmetries of a network; they are worked out when first asked for."""
+    """The symmetries of a network; they are worked out when first asked for.
+
+    Raises:
+        InvalidArgumentError: ``graph`` is no neural graph.
+    """
+    require_graph(graph)
     return Symmetries(graph)

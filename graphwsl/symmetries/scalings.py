@@ -43,6 +43,7 @@ LINEAR = frozenset(
         "upsample_linear1d",
         "upsample_nearest1d",
         "upsample_nearest2d",
+        "weights.sub",
     }
 )
 """Functions f with f(a x) = a f(x), biases scaled along."""
@@ -111,6 +112,9 @@ class Factors:
 
     classes: Int[Tensor, " nodes"]
     allowed: Bool[Tensor, " classes"]
+
+    def __repr__(self) -> str:
+        return f"Factors({int(self.allowed.sum())} of {len(self.allowed)} classes are free)"
 
 
 def positive_factors(graph: NeuralGraph) -> Factors:

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from graphwsl import arguments
 from graphwsl.neural_graph.graph import NeuralGraph
-from graphwsl.symmetries.element import GroupElement
+from graphwsl.symmetries.element import GroupElement, require_graph
 
 
 def same_bits(first: Tensor, second: Tensor) -> bool:
@@ -33,6 +34,10 @@ def assert_exact(
     Raises:
         AssertionError: A tensor or an entry is lost; it is named.
     """
+    require_graph(graph)
+    arguments.instance(
+        "model", model, (nn.Module, Mapping), "a module or its state", "give what was traced"
+    )
     state = model.state_dict() if isinstance(model, nn.Module) else model
     given = graph.to_state_dict()
     assert given.keys() == state.keys(), f"names differ: {sorted(given.keys() ^ state.keys())}"

@@ -14,8 +14,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, fx
 
+from graphwsl import arguments
 from graphwsl.errors import UnsupportedModelError
 from graphwsl.neural_graph.graph import NeuralGraph
+from graphwsl.symmetries.element import require_graph
 from graphwsl.testing import messages, node_functions
 from graphwsl.testing.signal import Signal
 from graphwsl.testing.step import FromState, Step
@@ -95,6 +97,8 @@ def message_passing(
     Raises:
         UnsupportedModelError: The network does something else, whose operator is named.
     """
+    require_graph(graph)
+    arguments.listed("inputs", inputs, Tensor, "a tensor", "give inputs of the example's shapes")
     flat = graph.flat()
     program = graph.program.graph_module.graph
     given = iter([*(FromState() for _ in graph.program.state), *_signals(graph, inputs)])

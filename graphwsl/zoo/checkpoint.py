@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from graphwsl import arguments
+
 Scalar = str | int | float | bool | None
 
 
@@ -13,14 +15,15 @@ class Checkpoint:
     Attributes:
         model: The training that it belongs to; all epochs of one training share it, so that data
             sets are split by it.
-        epoch: Passes over the training data; 0 is the initialisation.
+        epoch: Passes over the training data; 0 is the initialisation. None where nobody knows, of
+            networks that are in no zoo.
         configuration: The generating factors, such as ``activation`` or ``learning_rate``.
         metrics: What was measured, such as ``test_accuracy``, as shares and not percentages.
             ``generalisation_gap`` is added where both accuracies are there.
     """
 
     model: str
-    epoch: int
+    epoch: int | None
     configuration: dict[str, Scalar]
     metrics: dict[str, float]
 
@@ -48,6 +51,16 @@ class Checkpoint:
 
     def __hash__(self) -> int:
         return hash((self.model, self.epoch))
+
+
+def require_checkpoints(checkpoints: Any) -> None:
+    """Refuse what is no list of checkpoints.
+
+    Raises:
+        InvalidArgumentError: It is none.
+    """
+    advice = "give the checkpoints of a zoo"
+    arguments.listed("checkpoints", checkpoints, Checkpoint, "a Checkpoint", advice)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from gnncore.configuration import Configuration, given
 from gnncore.names import unknown
+from graphwsl import arguments
 from graphwsl.errors import ZooError
 from graphwsl.zoo.architectures.registry import LARGEST, LARGEST_FACTOR
 from graphwsl.zoo.checkpoint import Scalar
@@ -119,7 +120,8 @@ class Recipe(Configuration):
         late = [epoch for epoch in self.kept if epoch > self.epochs]
         if late or not self.kept:
             raise ValueError(
-                f"keep must name epochs from 0 to {self.epochs}, got {list(self.kept)}"
+                f"keep must name epochs from 0 to {self.epochs}, got {list(self.kept)}; set keep "
+                "(--keep) to such epochs or to every"
             )
         return self
 
@@ -147,7 +149,7 @@ class Recipe(Configuration):
             ZooError: No such recipe, a file that cannot be read, an unknown key, or a value
                 outside its range.
         """
-        return cls.of(cls._read(str(source)) | given(options))
+        return cls.of(cls._read(str(arguments.as_path("source", source))) | given(options))
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Recipe":

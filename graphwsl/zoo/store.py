@@ -34,7 +34,7 @@ class StoredZoo:
         self.checkpoints: list[Checkpoint] = []
         self.problems: list[Problem] = []
         self._shapes: dict[tuple[Scalar, ...], dict[str, torch.Size]] = {}
-        self._places: dict[tuple[str, int], tuple[int, int, int]] = {}
+        self._places: dict[tuple[str, int | None], tuple[int, int, int]] = {}
         for row in folder.entries():
             try:
                 self._add(row)

@@ -1,10 +1,11 @@
 """The zoo: a population of networks, whatever the layout that it is stored in."""
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
+from graphwsl import arguments
 from graphwsl.zoo.checkpoint import Checkpoint, Problem
 
 
@@ -38,3 +39,13 @@ class Zoo(Protocol):
     def example_inputs(self, checkpoint: Checkpoint) -> Tensor:
         """Inputs that :meth:`module` accepts. Shape ``(1, channels, height, width)``."""
         ...
+
+
+def require_zoo(zoo: Any) -> None:
+    """Refuse what is no zoo.
+
+    Raises:
+        InvalidArgumentError: It is none.
+    """
+    advice = "give graphwsl.zoo.open_zoo(folder)"
+    arguments.instance("zoo", zoo, Zoo, "a zoo", advice)

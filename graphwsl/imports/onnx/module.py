@@ -9,6 +9,7 @@ from functools import partial, reduce
 import torch
 from torch import Tensor, nn
 
+from graphwsl.arguments import as_path
 from graphwsl.errors import GraphwslError, ImportedModelError, UnsupportedModelError
 from graphwsl.imports.onnx.evaluation import evaluate
 from graphwsl.imports.onnx.graph import Graph, Node, parse_model
@@ -298,6 +299,8 @@ def from_onnx(
     >>> module = from_onnx("model.onnx")  # doctest: +SKIP
     >>> graph = graphwsl.neural_graph(module, module.example_inputs())  # doctest: +SKIP
     """
+    if not isinstance(source, bytes):
+        as_path("source", source)
     try:
         model = read_model(source, max_bytes=max_bytes)
         return OnnxModule(parse_model(model), input_types(model), scalars=scalars)

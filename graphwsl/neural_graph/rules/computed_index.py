@@ -126,4 +126,6 @@ def _without_numbers(call: Call, source: Value, dims: list[int]) -> Int[Tensor, 
 def _function(call: Call) -> str:
     if call.name == "scatter_reduce":
         return f"{call.name}.{call.args[4]}"
+    if "reduce" in call.kwargs:  # a product of what is placed
+        return f"{call.name}.{call.kwargs['reduce']}"
     return call.name

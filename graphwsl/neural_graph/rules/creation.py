@@ -13,10 +13,14 @@ from graphwsl.neural_graph.values import Value
     "new_ones",
     "new_zeros",
     "ones_like",
-    "rand_like",
-    "randn_like",
     "zeros_like",
 )
 def create(builder: GraphBuilder, call: Call) -> Result:
     """They depend neither on the inputs nor on the weights."""
     return Value(call.result)
+
+
+@rule("rand_like", "randint_like", "randn_like")
+def draw(builder: GraphBuilder, call: Call) -> Result:
+    """Random numbers in the shape of a tensor, which they do not depend on otherwise."""
+    return builder.drawn(call.tensor)

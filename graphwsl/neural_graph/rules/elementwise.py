@@ -21,6 +21,7 @@ KINDS = {
     "mul": NodeKind.PRODUCT,
 }
 ROLES = {"add": "bias", "sub": "bias", "rsub": "bias", "mul": "scale", "div": "scale"}
+COMMUTATIVE = frozenset({"add", "mul"})
 
 
 def pointwise(builder: GraphBuilder, call: Call) -> Result:
@@ -55,7 +56,7 @@ def pointwise(builder: GraphBuilder, call: Call) -> Result:
             # An outer product, or places of no unit: parameters have units of their own.
             activations.append(builder.promoted(value))
         else:
-            builder.attach(ROLES.get(call.name, "other"), units, value)
+            builder.attach(_role(call, value), units, value)
     kind = KINDS.get(call.name, NodeKind.FUNCTION)
     meet(builder.units, activations, shape)
     for value in activations[1:]:
@@ -82,10 +83,18 @@ def untagged(builder: GraphBuilder, call: Call) -> Result:
     return pointwise(builder, call)
 
 
-@rule("log_sigmoid_forward", "rrelu_with_noise_functional")
+@rule("log_sigmoid_forward")
 def of_first(builder: GraphBuilder, call: Call) -> Result:
-    """Functions of their first argument; the others are room for the backward pass."""
+    """A function of its first argument; the other result is for the backward pass."""
     return pointwise(builder, replace(call, args=call.args[:1], kwargs={}))
+
+
+@rule("rrelu_with_noise_functional")
+def random_slope(builder: GraphBuilder, call: Call) -> Result:
+    """Where it is negative, each element is multiplied with a slope that is drawn for it."""
+    value, noise, _, _, is_drawn = call.args[:5]
+    slopes = (builder.drawn(noise.tensor),) if is_drawn else ()
+    return pointwise(builder, replace(call, args=(value, *slopes), kwargs={}))
 
 
 @rule("glu")
@@ -106,15 +115,31 @@ def gate(builder: GraphBuilder, call: Call) -> Result:
 
 
 def function_name(call: Call) -> str:
-    """The operator, told apart by whether it meets parameters or constants as well."""
-    others = [one for one in call.args[:2] if not (isinstance(one, Value) and one.is_activation)]
-    if call.name in ("add", "sub", "rsub", "mul", "div") and others:
-        return f"{call.name}.{'weights' if _is_weights(others[0]) else 'constant'}"
-    return call.name
+    """The operator, told apart by parameters and constants that it meets, in their order.
+
+    ``div.constant`` divides by a constant, ``constant.div`` divides the constant.
+    """
+    first, *others = call.args[:2]
+    if not _is_activation(first) and call.name not in COMMUTATIVE:
+        return f"{_kind(first)}.{call.name}"
+    others = [one for one in (first, *others) if not _is_activation(one)]
+    return f"{call.name}.{_kind(others[0])}" if call.name in ROLES and others else call.name
 
 
-def _is_weights(argument: object) -> bool:
-    return isinstance(argument, Value) and argument.is_weights
+def _is_activation(argument: object) -> bool:
+    return isinstance(argument, Value) and argument.is_activation
+
+
+def _kind(argument: object) -> str:
+    is_weights = isinstance(argument, Value) and argument.is_weights
+    return "weights" if is_weights else "constant"
+
+
+def _role(call: Call, value: Value) -> str:
+    """What parameters are to the unit that they meet; what is divided by it is no scale of it."""
+    if call.name == "div" and call.args[0] is value:
+        return "other"
+    return ROLES.get(call.name, "other")
 
 
 def _aligned(units: Int[Tensor, "..."] | None, shape: torch.Size) -> Int[Tensor, "..."]:
@@ -131,8 +156,11 @@ def _beside_nothing(
             continue
         nothing = _aligned(one.units, call.tensor.shape) == NOTHING
         constants = torch.where(nothing, one.tensor.double(), 0.0)
-        if bool(constants.any()):
-            builder.applied(f"{call.name}.constant", units[nothing & (units != NOTHING)])
+        # A sum with zero is the other operand; other functions of zero are functions of it.
+        if bool(constants.any()) or (call.name not in KINDS and bool(nothing.any())):
+            is_first = one is call.args[0] and call.name not in COMMUTATIVE
+            name = f"constant.{call.name}" if is_first else f"{call.name}.constant"
+            builder.applied(name, units[nothing & (units != NOTHING)])
             units = told_apart(builder.units, call.name, units, constants)
     return units
 

@@ -70,6 +70,8 @@ def move(builder: GraphBuilder, call: Call) -> Result:
         return replace(value, tensor=call.result)
     if call.name == "as_strided" and not _is_whole(value.tensor):
         return opaque(builder, call)
+    if call.name == "view" and isinstance(rest[0], torch.dtype):
+        return value if rest[0] == value.tensor.dtype else opaque(builder, call)
     if call.name in VIEWS:  # index tensors are repeated along some dimensions: no views of those
         return _mapped(value, call.result, lambda tensor: tensor.reshape(call.result.shape))
 

@@ -2,9 +2,12 @@
 
 from math import prod
 
+from jaxtyping import Int
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
+from graphwsl.neural_graph.differences import told_apart
+from graphwsl.neural_graph.meeting import meet
 from graphwsl.neural_graph.rules.reduction import has_constants
 from graphwsl.neural_graph.rules.registry import Call, Result, opaque, rule
 from graphwsl.neural_graph.units import reduced, varying_dims
@@ -55,6 +58,8 @@ def over_positions(builder: GraphBuilder, call: Call) -> Result:
         )
     else:
         units = reduced(units, [dim for dim in range(units.ndim) if dim not in spatial])
+    if call.name.startswith("fractional"):
+        units = _sampled(builder, call, units, len(spatial))
     builder.applied(call.name, units)
     if 1 in call.read:  # places do not grow with what is found there
         builder.applied(f"{call.name}.places", units)
@@ -77,6 +82,23 @@ def fold(builder: GraphBuilder, call: Call) -> Result:
     units = units[..., :1, :1]
     builder.applied(call.name, units)
     return Value(call.result, units.expand(call.result.shape))
+
+
+def _sampled(
+    builder: GraphBuilder, call: Call, units: Int[Tensor, "..."], ndim: int
+) -> Int[Tensor, "..."]:
+    """Units of channels whose windows are placed by numbers ``(batch, channels, ndim)``."""
+    samples = call.args[3]
+    leading = call.tensor.ndim - ndim
+    if leading == 1:  # a single sample
+        samples = samples.rearranged(samples.tensor[0], lambda some: some[0])
+    shape = samples.tensor.shape
+    channels = Value(samples.tensor, units.flatten(leading)[..., :1].expand(shape))
+    if samples.is_constant:
+        placed = told_apart(builder.units, call.name, channels.known_units, samples.tensor)
+        return placed[..., :1].reshape(*shape[:-1], *(1,) * ndim)
+    meet(builder.units, [channels, samples], shape)
+    return units
 
 
 def _spatial_dims(call: Call, tensor: Tensor) -> list[int]:

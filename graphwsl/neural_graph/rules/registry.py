@@ -19,7 +19,8 @@ class Call:
 
     Attributes:
         operator: The operator.
-        name: Its name without namespace and overload, ``relu`` for ``aten.relu_.default``.
+        name: Its name without namespace and overload, ``relu`` for ``aten.relu_.default``, with a
+            keyword that makes another function of it, ``div.floor``.
         args: Its arguments by position, those left out filled with their defaults; tensors are
             :class:`Value`, lists of tensors are lists of them.
         kwargs: Arguments by keyword only.
@@ -93,3 +94,23 @@ def opaque(builder: GraphBuilder, call: Call) -> Result:
 def is_pointwise(operator: Any) -> bool:
     """Whether PyTorch declares the operator to work element by element."""
     return torch.Tag.pointwise in getattr(operator, "tags", ())
+
+
+def is_random(operator: Any) -> bool:
+    """Whether PyTorch declares the operator to draw numbers."""
+    return torch.Tag.nondeterministic_seeded in getattr(operator, "tags", ())
+
+
+def looked_at(call: Call) -> list[Value]:
+    """Values by whose numbers the program may go on in another way.
+
+    They leave PyTorch (``.item()``, ``if``), or say how many elements there are (``nonzero``).
+    """
+    if not isinstance(call.result, Tensor | list | tuple):
+        return call.values
+    if torch.Tag.dynamic_output_shape not in getattr(call.operator, "tags", ()):
+        return []
+    if call.name in ("index", "masked_select"):
+        masks = [one for one in call.values if one is not call.args[0]]
+        return [one for one in masks if one.tensor.dtype in (torch.bool, torch.uint8)]
+    return call.values

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from gnncore.registry import Registry
+from graphwsl import arguments
 from graphwsl.errors import PredictorError
 from graphwsl.properties.predictor import Predictor, SavedPredictor
 from graphwsl.properties.predictors.deep_sets import DeepSetsPredictor
@@ -66,6 +67,7 @@ def make_predictor(name: str, **options: Any) -> Predictor:
     Raises:
         PredictorError: An unknown name or option.
     """
+    arguments.text("name", name)
     return PREDICTORS.find(name)(**options)
 
 
@@ -76,7 +78,7 @@ def load_predictor(folder: str | Path) -> Predictor:
         PredictorError: There is none, or one of another version.
         StorageError: A file is damaged.
     """
-    return load_saved(SavedPredictor.read(Path(folder)))
+    return load_saved(SavedPredictor.read(arguments.as_path("folder", folder)))
 
 
 def load_saved(saved: SavedPredictor) -> Predictor:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from graphwsl import arguments
 from graphwsl.errors import ZooError
 from graphwsl.zoo.architectures.layered import ACTIVATIONS, LayeredNetwork
 from graphwsl.zoo.architectures.resnet import BLOCKS, ResidualNetwork
@@ -40,6 +41,9 @@ def build(name: str, configuration: Mapping[str, Any]) -> nn.Module:
     Raises:
         ZooError: No such architecture, or a factor outside its range.
     """
+    arguments.text("name", name)
+    advice = "give the generating factors by name"
+    arguments.instance("configuration", configuration, Mapping, "a mapping", advice)
     if name not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise ZooError(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gnncore.registry import Registry
+from graphwsl.arguments import as_path
 from graphwsl.errors import ZooError
 from graphwsl.zoo.layouts.native import is_stored_zoo
 from graphwsl.zoo.layouts.ray_tune import RayTuneZoo, is_ray_tune_zoo
@@ -46,7 +47,7 @@ def open_zoo(path: str | Path) -> Zoo:
         ZooError: There is no folder, or no layout recognises it.
         StorageError: Its index is damaged.
     """
-    path = Path(path)
+    path = as_path("path", path)
     if not path.is_dir():
         raise ZooError(f"{str(path)!r} is no folder; give the folder of a zoo")
     for layout in LAYOUTS.values():

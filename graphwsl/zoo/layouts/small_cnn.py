@@ -63,7 +63,7 @@ class SmallCNNZoo(ForeignZoo):
         self,
         weights: np.ndarray,
         columns: Sequence[Variable],
-        rows: Mapping[tuple[str, int], int],
+        rows: Mapping[tuple[str, int | None], int],
         checkpoints: Sequence[Checkpoint],
         problems: Sequence[Problem],
     ) -> None:
@@ -93,7 +93,7 @@ class SmallCNNZoo(ForeignZoo):
                 f"{str(path)!r} has {len(weights)} rows of weights and {len(lines)} of metrics"
             )
         checkpoints, problems = [], []
-        rows: dict[tuple[str, int], int] = {}
+        rows: dict[tuple[str, int | None], int] = {}
         shared: dict[tuple[str, ...], dict[str, Scalar]] = {}
         for number, cells in enumerate(lines):
             place = f"{METRICS}, row {number + 1}"

@@ -20,7 +20,7 @@ import torch
 
 from gnncore.errors import TrainingError
 from gnncore.storage import WorkFolder
-from graphwsl.errors import ZooError
+from graphwsl.arguments import as_path, whole
 from graphwsl.zoo.architectures.registry import ARCHITECTURES
 from graphwsl.zoo.data import ImageData, load_images
 from graphwsl.zoo.layouts.native import WORK, ZooFolder
@@ -84,13 +84,13 @@ def train_zoo(
         TrainingError: A worker process died.
         KeyboardInterrupt: Ctrl-C was pressed; the chunks that were there are kept.
     """
+    path = as_path("out", out)
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.resolve(recipe)
-    if workers < 1:
-        raise ZooError(f"workers must be at least 1, got {workers}")
+    whole("workers", workers, 1)
     started = time.perf_counter()
     data = images_of(recipe)
     chunks = plan(recipe, data)
-    path, data_hash = Path(out), data.content_hash
+    data_hash = data.content_hash
     ZooFolder(path).check(recipe, data_hash, resume=resume)
     trained = 0
 

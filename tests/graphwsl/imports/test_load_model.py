@@ -28,6 +28,9 @@ def named():
 def listed():
     return torch.nn.Linear(3, 2), [torch.zeros(1, 3)]
 
+def bilinear():
+    return torch.nn.Bilinear(3, 3, 2)
+
 def nothing():
     return None
 
@@ -88,6 +91,25 @@ def test_mistakes_end_in_one_line(reference: str, message: str) -> None:
     with pytest.raises(ImportedModelError, match=message) as caught:
         load_model(reference)
     assert "\n" not in str(caught.value)
+
+
+def test_the_inputs_of_a_network_are_named() -> None:
+    with pytest.raises(ImportedModelError, match=r"whose names are input \(--shape NAME=1,3\)"):
+        load_model("factories_for_tests:alone")
+    message = "'factories_for_tests:alone' has no input 'x'; .* whose names are input$"
+    with pytest.raises(ImportedModelError, match=message):
+        load_model("factories_for_tests:alone", shapes={"x": (1, 3)})
+    message = "needs the input 'input2'; .* whose names are input1, input2$"
+    with pytest.raises(ImportedModelError, match=message):
+        load_model("factories_for_tests:bilinear", shapes={"input1": (1, 3)})
+
+
+def test_a_missing_onnx_file_is_missing_whether_or_not_onnx_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(graphwsl.imports.onnx, "find_spec", lambda name: None)
+    with pytest.raises(ImportedModelError, match=r"'no\.onnx'.*No such file"):
+        load_model("no.onnx")
 
 
 def test_errors_of_the_library_pass_through() -> None:

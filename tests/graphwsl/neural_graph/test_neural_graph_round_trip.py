@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from graphwsl.errors import StateMismatchError, UnsupportedModelError
 from graphwsl.neural_graph import NeuralGraph, neural_graph
+from graphwsl.symmetries import GroupElement
 from graphwsl.testing import assert_exact
 from graphwsl.testing.exactness import same_bits
 
@@ -64,7 +65,7 @@ def test_scalars_empty_tensors_and_unread_entries_have_their_place() -> None:
     assert rows["empty"].entries == 0
     assert (rows["spare"].unread, rows["spare"].operators) == (2, ())
     assert graph.coverage().mapped == 9
-    assert "spare (2,): 0 opaque (), 2 unread" in str(graph.coverage())
+    assert "spare (2,): 0 opaque, 2 unread" in str(graph.coverage())
 
 
 def test_tied_tensors_are_one_and_come_back_under_all_names() -> None:
@@ -143,3 +144,46 @@ def test_keyword_inputs() -> None:
     graph = neural_graph(Two(), {"left": torch.zeros(1, 3), "right": torch.zeros(1, 3)})
     assert [tuple(nodes.shape) for nodes in graph.inputs] == [(1, 3), (1, 3)]
     assert graph.num_weights == 6
+
+
+def test_graphs_own_their_numbers() -> None:
+    """Snapshots of a training stay what they were; what they give is the caller's."""
+    first, second = nn.Linear(3, 3), nn.Linear(3, 3)
+    second.weight = nn.Parameter(first.weight.data.T)  # a view
+    model = nn.Sequential(first, nn.BatchNorm1d(3), second, first)
+    x = torch.ones(2, 3)
+    graph = neural_graph(model, x)
+    snapshot = graph.with_weights(model.state_dict())
+    given = graph.to_state_dict()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with torch.no_grad():
+        for tensor in [*model.parameters(), *model.buffers(), x]:
+            tensor.zero_()
+    for state in (given, graph.to_state_dict(), snapshot.to_state_dict()):
+        assert all(same_bits(state[name], tensor) for name, tensor in before.items())
+    assert bool(graph.program.inputs[0].all())
+    for tensor in given.values():
+        tensor.fill_(7)
+    moved = GroupElement.identity(graph).apply()
+    for tensor in moved.values():
+        tensor.fill_(7)
+    for state in (graph.to_state_dict(), snapshot.to_state_dict()):
+        assert all(same_bits(state[name], tensor) for name, tensor in before.items())
+    assert not any(bool(tensor.any()) for tensor in model.state_dict().values())
+
+
+def test_constants_of_a_program_are_its_own() -> None:
+    class Shifted(nn.Linear):
+        def __init__(self) -> None:
+            super().__init__(3, 2)
+            self.register_buffer("shift", torch.ones(2), persistent=False)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x) + self.shift
+
+    model = Shifted()
+    graph = neural_graph(model, torch.ones(1, 3))
+    expected = model(torch.ones(1, 3))
+    model.shift.zero_()
+    (output,) = graph.program.graph_module(list(graph.state.values()), [torch.ones(1, 3)])
+    assert torch.equal(output, expected)

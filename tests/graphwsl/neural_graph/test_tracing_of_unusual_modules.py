@@ -183,3 +183,41 @@ def test_extra_state_comes_back() -> None:
     assert graph.to_state_dict()["0._extra_state"] == {"version": 3}
     other = {**graph.to_state_dict(), "0._extra_state": {"version": 4}}
     assert graph.with_weights(other).to_state_dict()["0._extra_state"] == {"version": 4}
+
+
+def test_an_expert_without_rows_is_opaque() -> None:
+    """Tokens go to experts by numbers; nothing is known of one that the example leaves out."""
+
+    def wiring(m: Any, x: Tensor, expert: Tensor) -> Tensor:
+        result = torch.zeros(len(x), 2)
+        for number, network in enumerate(m.experts):
+            rows = (expert == number).nonzero()[:, 0]
+            result = result.index_add(0, rows, network(x[rows]))
+        return result
+
+    experts = [nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2)) for _ in range(3)]
+    model = Wired(wiring, experts=nn.ModuleList(experts))
+    graph = neural_graph(model, (torch.ones(4, 3), torch.tensor([0, 2, 0, 2])))
+    opaque = {row.name: row.opaque for row in graph.coverage().tensors}
+    assert (opaque["experts.1.0.weight"], opaque["experts.0.0.weight"]) == (15, 0)
+    assert [len(orbit.nodes) for orbit in symmetries(graph).orbits] == [5, 5]
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.int64, torch.float32])
+def test_bits_that_are_read_as_other_numbers_are_opaque(dtype: torch.dtype) -> None:
+    model = Wired(
+        lambda m, x: m.first(x).view(dtype).double().sum(1, keepdim=True), first=nn.Linear(3, 4)
+    ).double()
+    graph = neural_graph(model, torch.ones(2, 3).double())
+    assert graph.coverage().opaque_operators == ("view",)
+    assert not symmetries(graph).orbits
+    assert not bool(symmetries(graph).positive.allowed.any())
+
+
+@pytest.mark.parametrize("solver", [torch.linalg.inv, torch.linalg.cholesky])
+def test_a_checked_solver_is_refused_by_name(solver: Any) -> None:
+    model = Wired(
+        lambda m, x: x @ solver(m.first.weight.mT @ m.first.weight), first=nn.Linear(3, 4)
+    )
+    with pytest.raises(UnsupportedModelError, match="checks what it has solved"):
+        neural_graph(model, torch.ones(2, 3))

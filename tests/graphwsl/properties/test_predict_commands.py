@@ -1,10 +1,12 @@
 """``graphwsl train`` and ``graphwsl predict``."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from gnncore.storage import Manifest
@@ -13,6 +15,7 @@ from gnncore.training.epoch import validate
 from graphwsl.cli import app
 from graphwsl.properties import load_predictor, split_models
 from graphwsl.properties.predictors.stacked import StackedPredictor
+from graphwsl.properties.predictors.weight_statistics import WeightStatisticsRidge
 from graphwsl.zoo import Recipe, train_zoo
 from graphwsl.zoo.layouts import open_zoo
 
@@ -71,6 +74,114 @@ def test_train_and_predict(zoo: Path, here: Path) -> None:
     assert code == 0
     assert "17 more; --json lists all" in out
     assert "R² = " in out
+
+
+def test_metrics_are_of_networks_that_were_not_fitted_to(zoo: Path, here: Path) -> None:
+    options = ("--predictor", "weight_statistics_ridge", "--out", "p", "--quiet")
+    assert run("train", str(zoo), *options)[0] == 0
+    split = load_predictor("p").split
+    assert split is not None
+    found = json.loads(run("predict", "p", str(zoo), "--json")[1])
+    for row in found["rows"]:
+        of = [part for part in ("train", "valid") if row["model"] in getattr(split, part)]
+        assert [row["part"]] == (of or [None])
+        assert row["known_architecture"] is True
+    # What the training says of its test part is what is said here, where all networks are there.
+    measured = json.loads(Path("p", "metrics.json").read_text(encoding="utf-8"))
+    assert found["metrics"] == measured["test"]
+    judged = found["judged"]
+    assert {part: judged[part]["networks"] for part in judged} == {
+        "train": len(split.train),
+        "valid": len(split.valid),
+        "others": len(split.test),
+    }
+    code, out, _ = run("predict", "p", str(zoo))
+    assert code == 0
+    assert (
+        "of 8 checkpoints of 4 networks that it was not fitted to; left out: 28 checkpoints of 14 "
+        "networks that it was trained on, 4 checkpoints of 2 networks that chose its settings"
+    ) in out
+    assert "fitted to" in out.splitlines()[1]
+    assert "beyond the training" not in out
+
+
+def test_networks_of_another_zoo_are_not_known_by_their_names(zoo: Path, here: Path) -> None:
+    train_zoo(Recipe.of({**RECIPE, "batch_size": 64, "epochs": 2}), Path("other"), workers=1)
+    assert {c.model for c in open_zoo("other").checkpoints} == {
+        c.model for c in open_zoo(zoo).checkpoints
+    }
+    options = ("--predictor", "weight_statistics_ridge", "--out", "p", "--quiet")
+    assert run("train", str(zoo), *options)[0] == 0
+    found = json.loads(run("predict", "p", "other", "--epoch", "1", "--epoch", "2", "--json")[1])
+    assert {row["part"] for row in found["rows"]} == {None}
+    assert found["judged"] == {"others": {"checkpoints": 40, "networks": 20}}
+    # They began as those of the zoo did, and these very weights were fitted to.
+    found = json.loads(run("predict", "p", "other", "--json")[1])
+    assert {row["part"] for row in found["rows"] if row["epoch"]} == {None}
+    assert {row["part"] for row in found["rows"] if not row["epoch"]} == {"train", "valid", None}
+
+
+def test_a_file_of_a_network_that_was_fitted_to_is_known(zoo: Path, here: Path) -> None:
+    options = ("--predictor", "weight_statistics_ridge", "--out", "p", "--quiet")
+    assert run("train", str(zoo), *options)[0] == 0
+    split, opened = load_predictor("p").split, open_zoo(zoo)
+    assert split is not None
+    for part, model in (("train", split.train[0]), (None, split.test[0])):
+        checkpoint = next(c for c in opened.checkpoints if c.model == model and c.epoch)
+        torch.save(dict(opened.weights(checkpoint)), "mine.pt")
+        (row,) = json.loads(run("predict", "p", "mine.pt", "--json")[1])["rows"]
+        assert (row["part"], row["epoch"], row["label"]) == (part, None, None)
+        code, out, _ = run("predict", "p", "mine.pt")
+        assert code == 0
+        assert re.search(r"mine\.pt +│ mine\.pt +│ – ", out)
+        assert ("fitted to 1 network that it was trained on: how good" in out) == (part == "train")
+
+
+def test_an_epoch_that_nobody_knows_is_no_epoch(zoo: Path, here: Path) -> None:
+    options = ("--target", "epoch", "--predictor", "weight_statistics_ridge", "--out", "p")
+    assert run("train", str(zoo), *options)[0] == 0
+    Path("own_network_of_an_epoch.py").write_text(FACTORY, encoding="utf-8")
+    found = json.loads(run("predict", "p", "own_network_of_an_epoch:network", "--json")[1])
+    (row,) = found["rows"]
+    assert (row["epoch"], row["label"], found["metrics"]) == (None, None, {})
+
+
+def test_an_architecture_beyond_the_training_is_named(zoo: Path, here: Path) -> None:
+    options = ("--predictor", "weight_statistics_ridge", "--out", "p", "--quiet")
+    assert run("train", str(zoo), *options)[0] == 0
+    lines = {
+        "alike": "nn.Sequential(nn.Flatten(), nn.Linear(64, 4), nn.ReLU(), nn.Linear(4, 10))",
+        "wider": "nn.Sequential(nn.Flatten(), nn.Linear(64, 5), nn.ReLU(), nn.Linear(5, 10))",
+    }
+    text = "import torch\nfrom torch import nn\n"
+    for name, made in lines.items():
+        text += f"def {name}():\n    return {made}, torch.zeros(1, 1, 8, 8)\n"
+    Path("beyond_of_this_test.py").write_text(text, encoding="utf-8")
+    networks = [f"beyond_of_this_test:{name}" for name in lines]
+    rows = json.loads(run("predict", "p", *networks, "--json")[1])["rows"]
+    assert [row["known_architecture"] for row in rows] == [True, False]
+    code, out, _ = run("predict", "p", *networks)
+    assert code == 0
+    assert (
+        "beyond the training: beyond_of_this_test:wider has an architecture that the predictor "
+        "was not trained on"
+    ) in out
+    assert out.count("beyond the training") == 1
+
+
+def test_a_predictor_that_does_not_say_what_it_was_fitted_to(zoo: Path, here: Path) -> None:
+    predictor = WeightStatisticsRidge()
+    opened = open_zoo(zoo)
+    predictor.fit(opened, split_models(opened.checkpoints), "test_accuracy")
+    predictor.fitted_to = None  # as of those that were saved before it was kept
+    predictor.save("p")
+    code, out, _ = run("predict", "p", str(zoo))
+    assert code == 0
+    assert "the predictor does not say which networks it was fitted to" in out
+    found = json.loads(run("predict", "p", str(zoo), "--json")[1])
+    assert {(row["part"], row["known_architecture"]) for row in found["rows"]} == {(None, None)}
+    assert found["judged"] == {"others": {"checkpoints": 40, "networks": 20}}
+    assert found["fitted_to_is_known"] is False
 
 
 def test_pairs_that_began_alike_are_not_parted(zoo: Path, here: Path) -> None:

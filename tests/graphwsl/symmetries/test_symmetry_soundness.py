@@ -30,8 +30,9 @@ KINDS = (
 
 
 def results(model: nn.Module, seed: int) -> list[Tensor]:
+    torch.manual_seed(seed)  # of what the network draws
     with torch.no_grad():
-        return [one.double() for one in model(*inputs_of(seed).values())]
+        return [one.detach().double() for one in model(*inputs_of(seed).values())]
 
 
 def assert_sound(model: Program) -> NeuralGraph:
@@ -116,6 +117,17 @@ SECOND: dict[str, tuple[tuple[int, ...], str]] = {
     "product with places": ((4,), "t * #"),
     "difference": ((4,), "# - h"),
     "quotient": ((4,), "h / (#.abs() + 1)"),
+    "divided": ((4,), "# / h"),
+    "divided by places": ((4,), "# / t"),
+    "floored quotient": ((4,), "torch.div(h, #, rounding_mode='floor')"),
+    "remainder": ((4,), "torch.remainder(#, h + 1)"),
+    "power": ((4,), "#.abs() ** h"),
+    "difference of multiples": ((4,), "torch.sub(#, h, alpha=2)"),
+    "what has a slope": ((2, 4), "torch._prelu_kernel(#, h)"),
+    "sum with integers": ((4,), "h + (3 * #).long()"),
+    "integers as weights": ((4, 4), "F.linear(h, (3 * #).long().double())"),
+    "floored weights": ((4, 4), "F.linear(h, torch.div(#, 0.3, rounding_mode='floor'))"),
+    "inverse weights": ((4, 4), "F.linear(h, 1 / #)"),
     "maximum": ((4,), "torch.maximum(h, #)"),
     "choice": ((4,), "torch.where(# > 0, h, 1.0)"),
     "choice between": ((4,), "torch.where(# > 0, h, #)"),
@@ -222,6 +234,15 @@ ALONE_TEXT = """
     torch.cross(t[:,:3],t[:,1:],dim=1) torch.histc(h,4) torch.bincount(h.argmax(1),minlength=4)
     torch.unique(h.sign()).sum() torch.searchsorted(p4.sort()[0],h) F.one_hot(h.argmax(1),4)
     torch.nonzero(h>0).sum() h.cov() torch.linalg.svdvals(t) h*h[0,0].item() F.rrelu(h)
+    h.mul(3).long() h.mul(3).to(torch.int8) t.bool() h.to(torch.float8_e4m3fn)
+    torch.zeros(2,4,dtype=torch.int64).copy_(3*h) t.sum(2,dtype=torch.int64)
+    t.cumsum(2,dtype=torch.int64) t.prod(2,dtype=torch.int64) h.view(torch.int64)/2**60
+    torch.div(h,0.3,rounding_mode="floor") torch.div(t,0.3,rounding_mode="trunc") h//0.3 h%0.3
+    torch.full((4,),2.0)/h 2/h torch.full((4,),2.0)-h torch.full((4,),2.0)**h
+    torch.full((4,),2.0).fmod(h+1) F.dropout(h) F.dropout(t) F.dropout1d(t,0.5,True)
+    F.alpha_dropout(h,0.5,True) F.rrelu(h-1,training=True) h[:,torch.randperm(4)]
+    torch.randint_like(h,2)*h torch.rand(4).round()*h torch.bernoulli(h.sigmoid())
+    torch.normal(h,1.0) F.gumbel_softmax(h,hard=True)
     torch.empty_like(h)*0+h torch.rand_like(h)*0+h torch.randn_like(h)*0+h h.new_empty(4)*0+h
 """
 ALONE = ALONE_TEXT.split()

@@ -14,7 +14,7 @@ from network_families import Wired
 from torch import Tensor, nn
 from torch.nn import functional
 
-from graphwsl.errors import UnsupportedModelError, VerificationError
+from graphwsl.errors import InvalidArgumentError, UnsupportedModelError, VerificationError
 from graphwsl.neural_graph import NeuralGraph, neural_graph
 from graphwsl.symmetries import GroupElement, symmetries, verify
 from graphwsl.symmetries.verify import difference
@@ -173,3 +173,90 @@ def test_noise_of_the_networks_own_is_refused() -> None:
     graph = graph_of(lambda m, x: x + torch.rand(4, generator=generator))
     with pytest.raises(VerificationError, match=r"rand.*a generator of its own"):
         verify(GroupElement.identity(graph))
+
+
+def test_a_tensor_is_the_only_input() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    element = symmetries(neural_graph(model, torch.zeros(2, 3))).random()
+    x = torch.randn(2, 3)
+    assert verify(element, inputs=x) == verify(element, inputs=(x,))
+    assert verify(element, inputs=[x]).change > 0
+    with pytest.raises(InvalidArgumentError, match=r"inputs are none; .*: \(2, 3\) of torch.float"):
+        verify(element, inputs=[])
+
+
+def forked(condition: Callable[[Tensor], Any]) -> Wired:
+    """Two ways from a hidden layer, of which one tells its neurons apart."""
+
+    def wiring(m: Any, x: Tensor) -> Tensor:
+        hidden = m.first(x).relu()
+        return m.second(hidden if condition(x) else hidden.cumsum(1))
+
+    torch.manual_seed(0)
+    return Wired(wiring, first=nn.Linear(3, 5), second=nn.Linear(5, 4)).double()
+
+
+FORKS: dict[str, Callable[[Tensor], Any]] = {
+    "a truth value": lambda x: x.sum() > 0,
+    "a number": lambda x: x.mean().item() > 0,
+    "a list": lambda x: x.sign().tolist()[0][0] > 0,
+    "how many": lambda x: len((x[:, 0] > 0).nonzero()) > 0,
+    "how many rows": lambda x: len(x[x[:, 0] > 0]) > 0,
+}
+
+
+@pytest.mark.parametrize("name", FORKS)
+def test_the_other_branch_is_run_by_the_module(name: str) -> None:
+    model, x = forked(FORKS[name]), torch.ones(2, 3, dtype=torch.float64)
+    graph = neural_graph(model, x)
+    assert graph.looked_at == ("Wired",)
+    assert "numbers that depend on the inputs" in str(graph.coverage())
+    element = symmetries(graph).random(torch.Generator().manual_seed(0))
+    own = {key: one.clone() for key, one in model.state_dict().items()}
+    assert verify(element).error < 1e-12
+    assert verify(element, module=model, inputs=(2 * x,)).error < 1e-12
+    assert verify(element, module=model, inputs=(-x,)).error > 1e-3
+    if "how many" not in name:
+        with pytest.raises(VerificationError, match="looks at other numbers"):
+            verify(element, inputs=(-x,))
+    assert all(torch.equal(one, own[key]) for key, one in model.state_dict().items())
+
+
+def test_what_is_looked_at_must_not_change() -> None:
+    """A number that a program holds as a constant would hide what a wrong element does to it."""
+    model = Wired(lambda m, x: x.sum(1) * m.first(x).sum().item(), first=nn.Linear(3, 5)).double()
+    graph = neural_graph(model, torch.ones(2, 3, dtype=torch.float64))
+    factors = torch.full((graph.num_nodes,), 2.0, dtype=torch.float64)
+    wrong = GroupElement(graph, torch.arange(graph.num_nodes), factors)
+    assert verify(wrong).error > 1e-3
+    assert verify(wrong, module=model).error > 1e-3
+
+
+def test_shapes_and_constants_are_not_looked_at() -> None:
+    def wiring(m: Any, x: Tensor) -> Tensor:
+        rows = torch.tensor([True, False])
+        hidden = m.first(x[rows] if x.shape[0] == 2 else x).tanh()
+        return m.second(hidden if torch.ones(2).sum() > 1 else -hidden)
+
+    model = Wired(wiring, first=nn.Linear(3, 5), second=nn.Linear(5, 4)).double()
+    assert neural_graph(model, torch.ones(2, 3, dtype=torch.float64)).looked_at == ()
+
+
+def test_the_module_is_that_of_the_graph() -> None:
+    model, x = forked(lambda x: True), torch.ones(2, 3, dtype=torch.float64)
+    element = GroupElement.identity(neural_graph(model, x))
+    with pytest.raises(UnsupportedModelError, match="other parameters and buffers"):
+        verify(element, module=nn.Linear(3, 5))
+    assert verify(element, module=model).error == 0
+
+
+def test_the_module_is_called_as_in_the_example() -> None:
+    class Named(nn.Linear):
+        def forward(self, x: Tensor, *, options: dict[str, Any]) -> Tensor:
+            return super().forward(x * options["scale"]) + options["shift"]
+
+    model = Named(3, 2).double()
+    options = {"scale": 2.0, "shift": torch.ones(2, dtype=torch.float64)}
+    graph = neural_graph(model, {"x": torch.ones(2, 3).double(), "options": options})
+    assert verify(GroupElement.identity(graph), module=model).error == 0

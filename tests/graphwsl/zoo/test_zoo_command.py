@@ -55,6 +55,11 @@ def test_options_win_over_the_recipe(recipe: str) -> None:
     options = ("--seeds", "1", "--epochs", "2", "--out", "other", "--workers", "1", "--quiet")
     assert run("train", recipe, *options) == (0, "", "")
     assert run("train", recipe, *options, "--resume")[0] == 0
+    options = ("--epochs", "2", "--keep", "0,2", "--out", "kept", "--workers", "1", "--quiet")
+    assert run("train", recipe, *options) == (0, "", "")
+    assert json.loads(run("info", "kept", "--json")[1])["epochs"] == [0, 2]
+    code, _, err = run("train", recipe, "--keep", "last", "--out", "no")
+    assert (code, "--keep must be every, or epochs with commas" in err) == (2, True)
     info = json.loads(run("info", "other", "--json")[1])
     assert (info["networks"], info["epochs"]) == (1, [0, 1, 2])
 

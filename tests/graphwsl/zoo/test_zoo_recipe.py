@@ -110,7 +110,7 @@ def test_kept_epochs() -> None:
         ({"epoch": 3}, r"unknown key 'epoch', did you mean 'epochs'\? The keys are data, epochs, "),
         ({"data": {"name": "digits", "size": 3}}, r"unknown key 'data.size'; the keys are name, "),
         ({"fixed": {}}, "architecture is missing; set it"),
-        ({"keep": [3]}, r"keep must name epochs from 0 to 2, got \[3\]"),
+        ({"keep": [3]}, r"keep must name epochs from 0 to 2, got \[3\]; set keep \(--keep\)"),
         ({"keep": []}, r"keep must name epochs from 0 to 2, got \[\]"),
         ({"grid": {"lr": [1.0]}}, "unknown factor 'lr'; the factors are architecture, seed, "),
         (

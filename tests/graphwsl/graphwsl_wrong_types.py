@@ -1,0 +1,118 @@
+"""Calls public functions with values of wrong types, and prints what is no error of the package.
+
+Runs as a program of its own, since the shape checks of the test run would refuse such calls first.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+import graphwsl
+from gnncore.storage import StorageError
+from graphwsl import imports, properties, testing, zoo
+from graphwsl.alignment import align
+from graphwsl.errors import GraphwslError
+from graphwsl.neural_graph import collate
+from graphwsl.populations.population import Function
+from graphwsl.symmetries import GroupElement, symmetries, verify
+
+WRONG: list[Any] = [
+    None,
+    "x",
+    "",
+    [],
+    [1],
+    {},
+    {"x": 1},
+    -1,
+    float("nan"),
+    1.5,
+    (1,),
+    np.array([1.0]),
+    torch.zeros(2),
+    b"x",
+    object(),
+]
+
+MODEL = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+X = torch.zeros(1, 3)
+STATE = MODEL.state_dict()
+GRAPH = graphwsl.neural_graph(MODEL, X)
+GROUP = symmetries(GRAPH)
+ELEMENT = GROUP.random(torch.Generator().manual_seed(0))
+DATA = GRAPH.to_data()
+
+ZOO = [zoo.Checkpoint(str(number), 0, {"seed": number}, {"x": number}) for number in range(9)]
+FUNCTION = Function.of(MODEL, X, "small")
+FLAT = GRAPH.flat(dtype=torch.float32)
+POPULATION = properties.Population.alike(ZOO, [FLAT * (1 + n / 9) for n in range(9)], FUNCTION)
+SPLIT = properties.split_models(ZOO)
+PREDICTOR = properties.make_predictor("weight_statistics_ridge").fit(POPULATION, SPLIT, "x")
+
+
+def message_passing(graph: Any, x: Any) -> Any:
+    return testing.message_passing(graph, x)
+
+
+CALLS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
+    (graphwsl.neural_graph, {"model": MODEL, "example_inputs": X, "unknown": "opaque"}),
+    (GRAPH.flat, {"state": STATE, "dtype": None}),
+    (GRAPH.with_weights, {"state": STATE}),
+    (GRAPH.to_data, {"state": STATE}),
+    (GRAPH.to_hetero_data, {"state": STATE}),
+    (collate, {"graphs": [DATA]}),
+    (symmetries, {"graph": GRAPH}),
+    (GROUP.random, {"generator": None, "largest_factor": 2.0}),
+    (GroupElement.identity, {"graph": GRAPH}),
+    (ELEMENT.then, {"other": ELEMENT}),
+    (ELEMENT.apply, {"state": STATE}),
+    (verify, {"element": ELEMENT, "inputs": (X,), "seed": 0, "draws": 1}),
+    (align, {"symmetries": GROUP, "state": STATE, "generator": None, "max_sweeps": 3}),
+    (testing.assert_exact, {"graph": GRAPH, "model": MODEL}),
+    (message_passing, {"graph": GRAPH, "x": X}),
+    (imports.load_model, {"reference": "no.onnx", "shapes": None}),
+    (imports.read_state_dict, {"path": "no.pt", "entry": None}),
+    (imports.from_onnx, {"source": "no.onnx"}),
+    (imports.load_into, {"module": MODEL, "state": STATE}),
+    (imports.from_checkpoint, {"module": MODEL, "path": "no.pt"}),
+    (imports.from_safetensors, {"module": MODEL, "path": "no.safetensors"}),
+    (zoo.open_zoo, {"path": "no"}),
+    (zoo.build, {"name": "mlp", "configuration": {"width": 4, "depth": 1, "image_size": 8}}),
+    (properties.make_predictor, {"name": "deep_sets"}),
+    (properties.load_predictor, {"folder": "no"}),
+    (properties.split_models, {"checkpoints": ZOO, "seed": 0, "together": (), "held_out": None}),
+    (properties.train_predictor, {"zoo": "no", "out": "out", "target": "x", "seed": 0}),
+    (PREDICTOR.fit, {"zoo": POPULATION, "split": SPLIT, "target": "x", "seed": 0}),
+    (PREDICTOR.predict, {"zoo": POPULATION, "checkpoints": None}),
+    (properties.Population.load, {"zoo": POPULATION, "checkpoints": None}),
+    (zoo.Recipe.of, {"values": {}}),
+    (zoo.Recipe.resolve, {"source": "no"}),
+    (zoo.train_zoo, {"recipe": "no", "out": "out", "workers": 1}),
+    (properties.Target.of, {"name": "x", "checkpoints": []}),
+]
+
+
+def main() -> None:
+    """One line a call that ends in a foreign exception."""
+    warnings.simplefilter("ignore")
+    for function, usable in CALLS:
+        for name in usable:
+            for wrong in WRONG:
+                try:
+                    function(**{**usable, name: wrong})
+                except (GraphwslError, StorageError) as error:
+                    if "\n" in str(error):
+                        print(f"{function.__name__}({name}={wrong!r}): several lines: {error}")
+                except AssertionError as error:
+                    if function is not testing.assert_exact:  # which says so of other weights
+                        print(f"{function.__name__}({name}={wrong!r}): AssertionError: {error}")
+                except Exception as error:
+                    kind = type(error).__name__
+                    print(f"{function.__name__}({name}={wrong!r}): {kind}: {error}")
+
+
+if __name__ == "__main__":
+    main()
