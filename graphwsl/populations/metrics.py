@@ -55,7 +55,9 @@ def add(
     for checkpoint in chosen:
         if (checkpoint.model, checkpoint.epoch) not in known:
             raise ZooError(f"the zoo has no {where(checkpoint)}")
-    keys = [(c.model, c.epoch) for c in chosen]
+    keys = [(c.model, c.epoch) for c in chosen if c.epoch is not None]
+    if len(keys) < len(chosen):
+        raise ZooError(f"{name!r} needs checkpoints of known epochs")
     if len(set(keys)) < len(keys):
         raise ZooError(f"{name!r} is given twice for a checkpoint; give each once")
     zoo.add_metric(name, dict(zip(keys, numbers, strict=True)))

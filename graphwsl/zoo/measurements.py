@@ -125,7 +125,7 @@ def with_measurements(
         return list(checkpoints), problems
     return [
         replace(c, metrics={**c.metrics, **added[c.model, c.epoch]})
-        if (c.model, c.epoch) in added
+        if c.epoch is not None and (c.model, c.epoch) in added
         else c
         for c in checkpoints
     ], problems
