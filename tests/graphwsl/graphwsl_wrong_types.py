@@ -12,7 +12,7 @@ import torch
 
 import graphwsl
 from gnncore.storage import StorageError
-from graphwsl import imports, properties, testing, zoo
+from graphwsl import imports, populations, properties, testing, zoo
 from graphwsl.alignment import align
 from graphwsl.errors import GraphwslError
 from graphwsl.neural_graph import collate
@@ -48,8 +48,8 @@ DATA = GRAPH.to_data()
 ZOO = [zoo.Checkpoint(str(number), 0, {"seed": number}, {"x": number}) for number in range(9)]
 FUNCTION = Function.of(MODEL, X, "small")
 FLAT = GRAPH.flat(dtype=torch.float32)
-POPULATION = properties.Population.alike(ZOO, [FLAT * (1 + n / 9) for n in range(9)], FUNCTION)
-SPLIT = properties.split_models(ZOO)
+POPULATION = populations.Population.alike(ZOO, [FLAT * (1 + n / 9) for n in range(9)], FUNCTION)
+SPLIT = populations.split_models(ZOO)
 PREDICTOR = properties.make_predictor("weight_statistics_ridge").fit(POPULATION, SPLIT, "x")
 
 
@@ -83,15 +83,15 @@ CALLS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (zoo.build, {"name": "mlp", "configuration": {"width": 4, "depth": 1, "image_size": 8}}),
     (properties.make_predictor, {"name": "deep_sets"}),
     (properties.load_predictor, {"folder": "no"}),
-    (properties.split_models, {"checkpoints": ZOO, "seed": 0, "together": (), "held_out": None}),
+    (populations.split_models, {"checkpoints": ZOO, "seed": 0, "together": (), "held_out": None}),
     (properties.train_predictor, {"zoo": "no", "out": "out", "target": "x", "seed": 0}),
     (PREDICTOR.fit, {"zoo": POPULATION, "split": SPLIT, "target": "x", "seed": 0}),
     (PREDICTOR.predict, {"zoo": POPULATION, "checkpoints": None}),
-    (properties.Population.load, {"zoo": POPULATION, "checkpoints": None}),
+    (populations.Population.load, {"zoo": POPULATION, "checkpoints": None}),
     (zoo.Recipe.of, {"values": {}}),
     (zoo.Recipe.resolve, {"source": "no"}),
     (zoo.train_zoo, {"recipe": "no", "out": "out", "workers": 1}),
-    (properties.Target.of, {"name": "x", "checkpoints": []}),
+    (populations.Target.of, {"name": "x", "checkpoints": []}),
 ]
 
 

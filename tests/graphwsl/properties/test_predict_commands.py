@@ -13,7 +13,8 @@ from gnncore.storage import Manifest
 from gnncore.training import loop
 from gnncore.training.epoch import validate
 from graphwsl.cli import app
-from graphwsl.properties import load_predictor, split_models
+from graphwsl.populations import split_models
+from graphwsl.properties import load_predictor
 from graphwsl.properties.predictors.stacked import StackedPredictor
 from graphwsl.properties.predictors.weight_statistics import WeightStatisticsRidge
 from graphwsl.zoo import Recipe, train_zoo
