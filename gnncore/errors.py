@@ -22,3 +22,7 @@ class SavedModelError(CheckpointError):
 
     It was raised as a :class:`CheckpointError`, from which it derives for one version more.
     """
+
+
+class ExecutorUnavailableError(GnncoreError):
+    """The place where work was to run is not there: its package, or a cluster that answers."""

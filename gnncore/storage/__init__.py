@@ -36,6 +36,7 @@ from gnncore.storage.reading import read_bytes, sha256
 from gnncore.storage.seal import Owner, check_seal, seal_of
 from gnncore.storage.tensors import (
     load_metadata,
+    load_part,
     load_tensors,
     parse_tensors,
     save_tensors,
@@ -64,6 +65,7 @@ __all__ = [
     "is_leftover",
     "leading_to",
     "load_metadata",
+    "load_part",
     "load_tensors",
     "make_folder",
     "parse_tensors",

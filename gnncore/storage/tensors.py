@@ -1,6 +1,7 @@
 """Named arrays in safetensors files, the format of weights: a JSON header, then plain numbers."""
 
 import json
+import math
 import os
 from typing import Any
 
@@ -9,9 +10,13 @@ import numpy as np
 from gnncore.storage.atomic import write_bytes
 from gnncore.storage.errors import CorruptFileError
 from gnncore.storage.json_files import parse_json
-from gnncore.storage.reading import read_bytes
+from gnncore.storage.reading import open_file, read_bytes
 
 _MAX_HEADER_BYTES = 2**25  # some 300 000 tensors
+_DTYPES = {
+    **{"F64": "<f8", "F32": "<f4", "F16": "<f2", "BOOL": "?"},
+    **{f"{kind}{8 * size}": f"<{kind.lower()}{size}" for kind in "IU" for size in (1, 2, 4, 8)},
+}
 
 
 def save_tensors(
@@ -85,6 +90,47 @@ def parse_tensors(
             if array.dtype.kind in "fc" and not np.isfinite(array).all():
                 raise CorruptFileError.because("read", path, f"tensor {name!r} is not finite")
     return tensors, metadata
+
+
+def load_part(
+    path: str | os.PathLike[str], index: tuple[int, ...], *, require_finite: bool = False
+) -> dict[str, np.ndarray]:
+    """``array[index]`` of every array in a safetensors file, of which nothing else is read.
+
+    Args:
+        path: The file.
+        index: Into the first dimensions, which all arrays have.
+        require_finite: Refuse NaN and infinities.
+
+    Raises:
+        CorruptFileError: Not a whole safetensors file, an array that has no such part, an unknown
+            type, or a part that is not finite where that is required.
+        StorageError: The file is missing or not readable.
+    """
+    start = read_bytes(path, only_first=8)
+    begin = 8 + _header_size(start, path)
+    header = _parse_header(read_bytes(path, only_first=begin), path)
+    header.pop("__metadata__", None)
+    found = {}
+    with open_file(path) as (file, size):
+        for name, entry in sorted(header.items()):
+            try:
+                dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(map(int, entry["shape"]))
+                first, end = map(int, entry["data_offsets"])
+                length = math.prod(shape) * dtype.itemsize
+                if not 0 <= first <= end <= size - begin or end - first != length:
+                    raise ValueError(f"tensor {name!r} does not lie within the file")
+                place = int(np.ravel_multi_index(index, shape[: len(index)]))
+            except (LookupError, TypeError, ValueError) as error:
+                raise CorruptFileError.because("read", path, error) from error
+            part = shape[len(index) :]
+            length = math.prod(part) * dtype.itemsize
+            file.seek(begin + first + place * length)
+            array = np.frombuffer(file.read(length), dtype).reshape(part)
+            if require_finite and dtype.kind == "f" and not np.isfinite(array).all():
+                raise CorruptFileError.because("read", path, f"tensor {name!r} is not finite")
+            found[name] = array.copy()
+    return found
 
 
 def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:

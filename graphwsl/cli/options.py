@@ -7,7 +7,7 @@ import typer
 
 from gnncore.command_line.options import import_option
 
-IMPORT: Any = import_option("architectures or predictors")
+IMPORT: Any = import_option("architectures, data or predictors")
 """The option by which a command learns of a user's own architectures and predictors."""
 
 LARGEST_SEED = 2**32 - 1

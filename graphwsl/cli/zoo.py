@@ -30,7 +30,8 @@ def train(
     ),
     data: str | None = typer.Option(
         None,
-        help="digits, mnist_5000 or an .npz file. [default: the recipe's own]",
+        help="digits, mnist_5000, an .npz file, or data that an imported module registers. "
+        "[default: the recipe's own]",
         autocompletion=one_of(*DATA),
     ),
     epochs: int | None = typer.Option(
@@ -53,6 +54,11 @@ def train(
     workers: int | None = typer.Option(
         None, min=1, help="Networks train in so many processes. [default: all processors]"
     ),
+    executor: str = typer.Option(
+        "local",
+        help="local (this machine) or ray (a cluster).",
+        autocompletion=one_of("local", "ray"),
+    ),
     out: Path | None = typer.Option(None, help="Folder of the zoo. [default: zoos/<recipe>]"),
     resume: bool = typer.Option(
         False, "--resume", help="Continue the zoo in that folder, or repair what it lost."
@@ -63,7 +69,7 @@ def train(
 ) -> None:
     """Train the networks of a recipe and keep their checkpoints.
 
-    The weights depend on the recipe and its data alone: not on workers or interruptions.
+    The weights depend on the recipe and its data alone: not on workers, executor or interruptions.
     """
     import os
 
@@ -89,7 +95,8 @@ def train(
         trained = train_zoo(
             resolved,
             out,
-            workers=workers or os.cpu_count() or 1,
+            workers=workers or (os.cpu_count() if executor == "local" else None),
+            executor=executor,
             resume=resume,
             on_progress=on_progress,
         )

@@ -13,6 +13,7 @@ from graphwsl.imports.loading import load_model
 from graphwsl.populations.population import Function, Population
 from graphwsl.zoo.architectures.registry import build, shapes_of
 from graphwsl.zoo.checkpoint import Checkpoint, Problem, Scalar
+from graphwsl.zoo.inputs import example_inputs
 from graphwsl.zoo.layouts.registry import open_zoo
 
 WEIGHTS = (".pt", ".pth", ".safetensors", ".npz")
@@ -99,8 +100,9 @@ class Homes:
             )
         (factors,) = fitting.values()
         name = str(factors["architecture"])
-        channels, size = (int(str(factors.get(key) or 1)) for key in ("in_channels", "image_size"))
-        return Function.of(build(name, factors).eval(), torch.zeros(1, channels, size, size), name)
+        return Function.of(
+            build(name, factors).eval(), example_inputs({"in_channels": 1, **factors}), name
+        )
 
 
 def load_networks(

@@ -13,12 +13,22 @@ import numpy as np
 
 from graphwsl import arguments
 from graphwsl.errors import PredictorError
+from graphwsl.zoo.architectures.registry import ARCHITECTURES
 from graphwsl.zoo.checkpoint import Checkpoint, Scalar, require_checkpoints
 
 PARTS = ("train", "valid", "test")
 
-BEGINNING = ("architecture", "width", "depth", "activation", "initialisation", "seed")
-"""Generating factors on which it depends how a network begins."""
+
+def beginning(checkpoints: Sequence[Checkpoint]) -> tuple[str, ...]:
+    """Generating factors on which it depends how these networks begin, and what they learn.
+
+    Beside the width, the depth and the activation those of the architectures that occur.
+    """
+    names = dict.fromkeys(str(c.configuration.get("architecture")) for c in checkpoints)
+    own = (name for a in names if a in ARCHITECTURES for name in ARCHITECTURES[a].factors)
+    read = dict.fromkeys(("width", "depth", "activation", *own))
+    signal = ("signal",) if any("signal" in c.configuration for c in checkpoints) else ()
+    return ("architecture", *read, "initialisation", "seed", *signal)
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,7 @@ def split_models(
     checkpoints: Sequence[Checkpoint],
     seed: int = 0,
     *,
-    together: Sequence[str] = BEGINNING,
+    together: Sequence[str] | None = None,
     held_out: Mapping[str, Sequence[Scalar]] | None = None,
 ) -> Split:
     """Cut the networks of a zoo at random into 70, 15 and 15 %.
@@ -60,7 +70,7 @@ def split_models(
         seed: Of the draw, which does not depend on the order of the checkpoints.
         together: Networks that agree in all of these factors are in one part; those without a
             seed, of which nobody knows how they began, are on their own. Empty cuts between any
-            two networks.
+            two networks; None takes those that :func:`beginning` names.
         held_out: Test on other networks than those trained on: all networks with one of these
             values of each factor, such as ``{"width": [32]}``, are tests, and the rest is cut into
             82 and 18 %.
@@ -83,6 +93,7 @@ def split_models(
     if held_out is not None:
         test = {model for model, known in configurations.items() if _has(known, held_out)}
         shares = (0.7 / 0.85, 1.0)
+    together = beginning(checkpoints) if together is None else together
     groups = _groups(configurations, together, leave_out=test)
     order = np.random.default_rng(seed).permutation(len(groups))
     total = sum(map(len, groups))

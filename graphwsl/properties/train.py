@@ -32,7 +32,7 @@ from gnncore.training.distributed import find_device
 from graphwsl import arguments
 from graphwsl.errors import PredictorError
 from graphwsl.populations.population import Population
-from graphwsl.populations.splits import BEGINNING, split_models
+from graphwsl.populations.splits import beginning, split_models
 from graphwsl.populations.targets import Target
 from graphwsl.properties.evaluation import evaluate
 from graphwsl.properties.predictor import ARRAYS, CONFIG, REQUEST, Predictor, SavedPredictor
@@ -80,7 +80,7 @@ def train_predictor(
     seed: int = 0,
     split_seed: int = 0,
     epochs_of_zoo: Sequence[int] | None = None,
-    together: Sequence[str] = BEGINNING,
+    together: Sequence[str] | None = None,
     held_out: Mapping[str, Sequence[Scalar]] | None = None,
     resume: bool = False,
     progress: bool = True,
@@ -122,6 +122,8 @@ def train_predictor(
         raise PredictorError(str(error)) from error
     _require_seed("seed", seed)
     _require_seed("split_seed", split_seed)
+    found = open_zoo(zoo)
+    together = beginning(found.checkpoints) if together is None else together
     request = {
         "zoo": str(zoo),
         "target": target,
@@ -134,7 +136,6 @@ def train_predictor(
         "held_out": {name: list(values) for name, values in (held_out or {}).items()},
     }
     _look(work, request, resume)
-    found = open_zoo(zoo)
     kept = [
         checkpoint
         for checkpoint in found.checkpoints

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from graphwsl.zoo.architectures.registry import register_architecture as register_architecture
     from graphwsl.zoo.checkpoint import Checkpoint as Checkpoint
     from graphwsl.zoo.checkpoint import Problem as Problem
+    from graphwsl.zoo.data import register_data as register_data
+    from graphwsl.zoo.data_set import DataSet as DataSet
     from graphwsl.zoo.layouts.registry import open_zoo as open_zoo
     from graphwsl.zoo.recipe import Recipe as Recipe
     from graphwsl.zoo.training.train import train_zoo as train_zoo
@@ -19,12 +21,14 @@ if TYPE_CHECKING:
 _HOME = {
     "ArchitectureFactors": "architectures.registry",
     "Checkpoint": "checkpoint",
+    "DataSet": "data_set",
     "Problem": "checkpoint",
     "Recipe": "recipe",
     "Zoo": "zoo",
     "build": "architectures.registry",
     "open_zoo": "layouts.registry",
     "register_architecture": "architectures.registry",
+    "register_data": "data",
     "train_zoo": "training.train",
 }
 

@@ -1,7 +1,6 @@
-"""The images that zoos are trained on: those that come with packages, or the user's own arrays."""
+"""The data that zoos are trained on: those that come with packages, and the user's own."""
 
 import gzip
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -9,60 +8,26 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 
 from gnncore.extras import install_command
+from gnncore.registry import Registry
 from gnncore.storage import StorageError
 from gnncore.storage.reading import open_file
 from graphwsl.errors import ZooError
 from graphwsl.imports.arrays import read_arrays
 from graphwsl.imports.guards import RefusedError
+from graphwsl.zoo.data_set import MOST_CLASSES, DataSet
 
 SPLIT_SEED = 42
-MOST_CLASSES = 2**16
 MOST_VALUES = 2**30
 """Pixels of all images together once they are resized, 4 GiB in single precision."""
 _MAX_BYTES = 2**32
 _LARGEST_PIXEL = 1e15
 
 
-@dataclass(frozen=True, eq=False)
-class ImageData:
-    """Standardised images with labels, split once and for all.
-
-    Attributes:
-        train: Images for training.
-        train_labels: Their classes, from 0.
-        test: Images for testing.
-        test_labels: Their classes.
-        classes: Number of classes.
-    """
-
-    train: Float[Tensor, "train_samples channels size size"]
-    train_labels: Int[Tensor, " train_samples"]
-    test: Float[Tensor, "test_samples channels size size"]
-    test_labels: Int[Tensor, " test_samples"]
-    classes: int
-
-    @property
-    def in_channels(self) -> int:
-        """Channels of an image."""
-        return self.train.shape[1]
-
-    @property
-    def image_size(self) -> int:
-        """Height and width of an image."""
-        return self.train.shape[2]
-
-    @property
-    def content_hash(self) -> str:
-        """SHA-256 of all images and labels."""
-        digest = hashlib.sha256()
-        for tensor in (self.train, self.train_labels, self.test, self.test_labels):
-            digest.update(str(tuple(tensor.shape)).encode())
-            digest.update(tensor.numpy().tobytes())
-        return digest.hexdigest()
+ImageData = DataSet
+"""Its name while all data were images."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +44,7 @@ class _Arrays:
 
 def load_images(
     name: str, *, image_size: int | None = None, in_channels: int | None = None
-) -> ImageData:
+) -> DataSet:
     """A data set by name, or from an ``.npz`` file.
 
     ``digits`` are the 8 × 8 digits of scikit-learn, ``mnist_5000`` the 5,000 MNIST images of
@@ -88,7 +53,8 @@ def load_images(
     training images; those of MNIST by the published 0.1307 and 0.3081.
 
     Args:
-        name: The name, or the path of the file.
+        name: The name, or the path of the file; of data that were registered (see
+            :func:`register_data`) too, which are taken as they are.
         image_size: Enlarge the images by a whole factor, and pad them with background to this
             height and width.
         in_channels: Repeat images of one channel so often.
@@ -97,13 +63,20 @@ def load_images(
         ZooError: No such data, its package is missing, the file cannot be read or unpacks to more
             than 100 times its size, arrays that do not fit together, or more than 2³⁰ pixels.
     """
+    if name in REGISTERED:
+        if image_size is not None or in_channels is not None:
+            raise ZooError(
+                f"data {name!r} are taken as they are, without image_size or in_channels"
+            )
+        return _made(name)
     if name in DATA:
         arrays = DATA[name]()
     elif Path(name).suffix == ".npz":
         arrays = _of_file(Path(name))
     else:
         raise ZooError(
-            f"unknown data {name!r}; choose one of {', '.join(DATA)} or give an .npz file"
+            f"unknown data {name!r}; choose one of {', '.join([*DATA, *REGISTERED])} or give an "
+            ".npz file, or import the module that registers them"
         )
     mean = arrays.train.mean() if arrays.mean is None else arrays.mean
     deviation = arrays.train.std() if arrays.deviation is None else arrays.deviation
@@ -125,7 +98,7 @@ def load_images(
         x = (x - mean) / max(deviation, 1e-12)
         return torch.from_numpy(np.ascontiguousarray(x, np.float32))
 
-    return ImageData(
+    return DataSet(
         train=prepared(arrays.train),
         train_labels=torch.from_numpy(arrays.train_labels.astype(np.int64)),
         test=prepared(arrays.test),
@@ -209,4 +182,41 @@ def _resized(name: str, x: np.ndarray, size: int | None) -> np.ndarray:
 
 
 DATA: dict[str, Callable[[], _Arrays]] = {"digits": _digits, "mnist_5000": _mnist_5000}
-"""One line a data set."""
+"""One line a data set of images."""
+
+REGISTERED: Registry[Callable[[], DataSet]] = Registry("data", ZooError)
+"""Data of the user's own; add others by :func:`register_data`."""
+
+
+def register_data(
+    name: str,
+) -> Callable[[Callable[[], DataSet]], Callable[[], DataSet]]:
+    """Decorate a function that makes a data set, to be known by a name.
+
+    >>> @register_data("parabola")
+    ... def parabola() -> DataSet:
+    ...     x = torch.linspace(-1, 1, 96)[:, None]
+    ...     y = x**2
+    ...     return DataSet(x[::2], y[::2], x[1::2], y[1::2])
+
+    It must make the same data each time: every worker process calls it, and a zoo is continued
+    and read with the data that it was begun with. The module in which it is registered can be
+    named to ``graphwsl … --import``.
+
+    Raises:
+        ZooError: The name is taken, or that of a file.
+    """
+
+    def register(make: Callable[[], DataSet]) -> Callable[[], DataSet]:
+        if name in DATA or name.endswith(".npz"):
+            raise ZooError(f"there are data {name!r} already; choose another name")
+        return REGISTERED.register(name)(make)
+
+    return register
+
+
+def _made(name: str) -> DataSet:
+    data = REGISTERED[name]()
+    if not isinstance(data, DataSet):
+        raise ZooError(f"data {name!r} must be a DataSet, got {type(data).__name__}")
+    return data

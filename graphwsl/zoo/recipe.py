@@ -4,15 +4,16 @@ import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
 from gnncore.configuration import Configuration, given
 from gnncore.names import unknown
 from graphwsl import arguments
 from graphwsl.errors import ZooError
-from graphwsl.zoo.architectures.registry import LARGEST, LARGEST_FACTOR
+from graphwsl.zoo.architectures.architecture import FACTOR_TYPES
+from graphwsl.zoo.architectures.registry import LARGEST
 from graphwsl.zoo.checkpoint import Scalar
 
 FOLDER = files("graphwsl.zoo") / "recipes"
@@ -20,16 +21,14 @@ FOLDER = files("graphwsl.zoo") / "recipes"
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1, le=10**6)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
-Width = Annotated[int, Field(ge=1, le=LARGEST_FACTOR)]
-Depth = Annotated[int, Field(ge=1, le=LARGEST["depth"])]
 Pixels = Annotated[int, Field(ge=1, le=LARGEST["image_size"])]
 
 
 class Data(Configuration):
-    """The images.
+    """The samples and their labels.
 
     Attributes:
-        name: ``digits``, ``mnist_5000``, or the path of an ``.npz`` file.
+        name: ``digits``, ``mnist_5000``, the path of an ``.npz`` file, or registered data.
         image_size: Height and width that the images are enlarged and padded to.
         in_channels: Channels that images of one channel are repeated to.
     """
@@ -44,6 +43,9 @@ class Data(Configuration):
 class Factors(Configuration):
     """The generating factors of one network, all that its training depends on but the data.
 
+    :func:`factors_model` adds those that architectures were registered with, such as ``width`` and
+    ``depth``.
+
     Attributes:
         architecture: Its name.
         seed: Of the initial weights, the subset, the order of the data and dropout.
@@ -54,10 +56,9 @@ class Factors(Configuration):
         weight_decay: L2 regularisation as part of the gradient.
         dropout: Share of values that is dropped.
         data_fraction: Share of the training images that the network sees.
-        width: Channels or neurons of a layer, of architectures that have a choice.
-        depth: Layers or blocks, of architectures that have a choice.
-        patch_size: Of transformers.
-        heads: Of transformers.
+        label_noise: Share of those whose class is replaced by another one, drawn evenly.
+        batch_size: Samples a step; None is that of the recipe.
+        signal: Which of the signals of the data the network represents.
     """
 
     error_class = ZooError
@@ -72,10 +73,15 @@ class Factors(Configuration):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     data_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
-    width: Width | None = None
-    depth: Depth | None = None
-    patch_size: Pixels | None = None
-    heads: Depth | None = None
+    label_noise: Annotated[float, Field(ge=0, le=1)] | None = None
+    batch_size: Count | None = None
+    signal: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+
+
+def factors_model() -> type[Factors]:
+    """The generating factors with those of all architectures that are registered by now."""
+    own: dict[str, Any] = {name: (kind | None, None) for name, kind in FACTOR_TYPES.items()}
+    return cast(type[Factors], create_model("Factors", __base__=Factors, **own))
 
 
 class Recipe(Configuration):
@@ -84,7 +90,8 @@ class Recipe(Configuration):
     Attributes:
         data: The images.
         epochs: Passes over the training images.
-        batch_size: Images a step; the last step of an epoch takes what is left.
+        batch_size: Samples a step, unless it is a factor; the last step of an epoch takes what is
+            left.
         keep: The epochs whose weights and metrics are kept, 0 being the initialisation, or
             ``every`` one from 0.
         seeds: Networks of each combination, with the seeds 1, 2, … .
@@ -149,7 +156,13 @@ class Recipe(Configuration):
             ZooError: No such recipe, a file that cannot be read, an unknown key, or a value
                 outside its range.
         """
-        return cls.of(cls._read(str(arguments.as_path("source", source))) | given(options))
+        values = cls._read(str(arguments.as_path("source", source))) | given(options)
+        factors = [*values.get("fixed", ()), *values.get("grid", ())]
+        if "batch_size" in values and "batch_size" in factors:
+            raise ZooError(
+                "'batch_size' is both a key of the recipe and a factor; remove one of them"
+            )
+        return cls.of(values)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Recipe":
@@ -172,7 +185,7 @@ class Recipe(Configuration):
             ZooError: An unknown factor, or a value outside its range.
         """
         first = {name: values[0] for name, values in self.grid.items()}
-        return Factors.parse({**self.fixed, **first, **chosen})
+        return factors_model().parse({**self.fixed, **first, **chosen})
 
     @classmethod
     def _read(cls, source: str) -> dict[str, Any]:

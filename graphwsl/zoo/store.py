@@ -15,8 +15,12 @@ from graphwsl.errors import ZooError
 from graphwsl.zoo import measurements
 from graphwsl.zoo.architectures.registry import FACTORS, build, shapes_of
 from graphwsl.zoo.checkpoint import Checkpoint, Problem, Scalar
+from graphwsl.zoo.data import load_images
+from graphwsl.zoo.data_set import DataSet
 from graphwsl.zoo.index import IndexRow, read_row
-from graphwsl.zoo.layouts.native import INDEX_NAME, ZooFolder
+from graphwsl.zoo.inputs import example_inputs
+from graphwsl.zoo.layouts.native import CHUNKS, INDEX_NAME, ZooFolder, chunk_name
+from graphwsl.zoo.recipe import Data
 from graphwsl.zoo.rows import Failures, RowLayout, array
 
 
@@ -64,8 +68,12 @@ class StoredZoo:
         chunk, model, place = self._place(checkpoint)
         shapes = self._shapes_of(checkpoint)
         try:
-            stacked = self._read_chunk(chunk).tensors
-            state = {name: np.array(stacked[name][model, place]) for name in shapes}
+            if self.folder.is_large(chunk):
+                found = self.folder.read_checkpoint(chunk, (model, place))
+            else:
+                stacked = self._read_chunk(chunk).tensors
+                found = {name: stacked[name][model, place] for name in shapes}
+            state = {name: np.array(found[name]) for name in shapes}
             wrong = [name for name, shape in shapes.items() if state[name].shape != shape]
             if wrong:
                 raise TypeError(f"{wrong[0]!r} has another shape")
@@ -81,12 +89,40 @@ class StoredZoo:
 
     def example_inputs(self, checkpoint: Checkpoint) -> Tensor:
         """See :class:`graphwsl.zoo.Zoo`."""
-        configuration = checkpoint.configuration
-        channels, size = (
-            int(configuration["in_channels"] or 1),
-            int(configuration["image_size"] or 1),
-        )
-        return torch.randn(1, channels, size, size, generator=torch.Generator().manual_seed(0))
+        return example_inputs(checkpoint.configuration)
+
+    def images(self) -> DataSet:
+        """See :class:`graphwsl.zoo.Zoo`."""
+        config = self.folder.config
+        try:
+            data = Data.parse(config["recipe"]["data"])
+        except (LookupError, TypeError) as error:
+            raise ZooError(
+                f"{str(self.folder.path)!r} does not say what it was trained on: {error}"
+            ) from error
+        found = load_images(data.name, image_size=data.image_size, in_channels=data.in_channels)
+        if found.content_hash != config.get("data_sha256"):
+            raise ZooError(
+                f"data {data.name!r} are no longer what {str(self.folder.path)!r} was trained on; "
+                "bring back those that were"
+            )
+        return found
+
+    def verify(self) -> list[Problem]:
+        """See :class:`graphwsl.zoo.Zoo`; :meth:`ZooFolder.problems` looks at all files."""
+        damaged: dict[int, str] = {}
+        for number in sorted({chunk for chunk, _, _ in self._places.values()}):
+            try:
+                self.folder.read_chunk(number)
+            except StorageError as error:
+                damaged[number] = str(error)
+        self.checkpoints = [c for c in self.checkpoints if self._chunk_of(c) not in damaged]
+        found = [Problem(f"{CHUNKS}/{chunk_name(n)}", reason) for n, reason in damaged.items()]
+        self.problems += [problem for problem in found if problem not in self.problems]
+        return list(self.problems)
+
+    def _chunk_of(self, checkpoint: Checkpoint) -> int:
+        return self._places[checkpoint.model, checkpoint.epoch][0]
 
     def array(
         self, checkpoints: Sequence[Checkpoint] | None = None

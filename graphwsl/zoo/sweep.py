@@ -8,23 +8,21 @@ from functools import cached_property
 import numpy as np
 
 from graphwsl.errors import ZooError
+from graphwsl.zoo.architectures.registry import FACTORS
 from graphwsl.zoo.checkpoint import Scalar
 from graphwsl.zoo.recipe import Recipe
 
 LARGEST = 10**6
 """Networks of a zoo, at most."""
 
-SHAPING = (
-    "architecture",
-    "width",
-    "depth",
-    "patch_size",
-    "heads",
-    "activation",
-    "optimiser",
-    "data_fraction",
-)
-"""Factors that networks must share to train together; the others may differ among them."""
+
+def shaping() -> tuple[str, ...]:
+    """Factors that networks must share to train together; the others may differ among them.
+
+    Those of architectures are among them, except dropout: each network has its own rate.
+    """
+    of_architectures = (name for name in FACTORS if name != "dropout")
+    return (*of_architectures, "optimiser", "data_fraction", "batch_size")
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class NetworkConfig:
     def group(self) -> tuple[Scalar, ...]:
         """What it must have in common with the networks that it trains together with."""
         drops = bool(self.configuration["dropout"])
-        return (*(self.configuration.get(name) for name in SHAPING), drops)
+        return (*(self.configuration.get(name) for name in shaping()), drops)
 
 
 def rows(recipe: Recipe) -> list[NetworkConfig]:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from graphwsl import arguments
 from graphwsl.zoo.checkpoint import Checkpoint, Problem
+from graphwsl.zoo.data_set import DataSet
 
 
 @runtime_checkable
@@ -37,7 +38,28 @@ class Zoo(Protocol):
         ...
 
     def example_inputs(self, checkpoint: Checkpoint) -> Tensor:
-        """Inputs that :meth:`module` accepts. Shape ``(1, channels, height, width)``."""
+        """One sample that :meth:`module` accepts, the same for every zoo.
+
+        Standard normal numbers of shape ``(1, channels, height, width)`` for images, or
+        ``(1, features)``; tokens of shape ``(1, length)`` for texts.
+        """
+        ...
+
+    def images(self) -> DataSet:
+        """The data that the networks were trained and tested on; only now are they read.
+
+        Raises:
+            ZooError: The zoo does not say what they are, they are not to be had, or are others
+                by now.
+        """
+        ...
+
+    def verify(self) -> Sequence[Problem]:
+        """Read all weights once, and move what is bad from the checkpoints to the problems.
+
+        Returns:
+            All problems.
+        """
         ...
 
 

@@ -138,3 +138,33 @@ def test_sha256_is_that_of_the_contents(tmp_path: Path) -> None:
     assert storage.sha256(tmp_path / "a") == hashlib.sha256(data).hexdigest()
     with pytest.raises(storage.StorageError, match="not a regular file"):
         storage.sha256(tmp_path)
+
+
+@pytest.mark.parametrize("index", [(), (0,), (2,), (1, 3)])
+def test_a_part_is_that_of_the_whole(tmp_path: Path, index: tuple[int, ...]) -> None:
+    path = tmp_path / "a.safetensors"
+    generator = np.random.default_rng(1)
+    kinds = (np.float64, np.float32, np.float16, np.int64, np.uint8, np.bool_)
+    arrays = {
+        np.dtype(kind).name: (100 * generator.random((3, 4, 5))).astype(kind) for kind in kinds
+    }
+    arrays["short"] = np.arange(12).reshape(3, 4)
+    storage.save_tensors(path, arrays, METADATA)
+    found = storage.load_part(path, index)
+    assert found.keys() == arrays.keys()
+    for name, array in arrays.items():
+        assert found[name].dtype == array.dtype
+        assert np.array_equal(found[name], array[index])
+
+
+def test_parts_that_are_not_there_are_errors(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    storage.save_tensors(path, {"a": np.full((2, 3), np.nan, np.float32)})
+    for index in ((2,), (0, 3), (0, 0, 0), (-1,)):
+        with pytest.raises(storage.CorruptFileError, match="cannot read"):
+            storage.load_part(path, index)
+    with pytest.raises(storage.CorruptFileError, match="tensor 'a' is not finite"):
+        storage.load_part(path, (0,), require_finite=True)
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(storage.CorruptFileError, match="does not lie within the file"):
+        storage.load_part(path, (0,))

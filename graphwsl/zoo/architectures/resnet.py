@@ -3,6 +3,9 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from graphwsl.zoo.architectures.architecture import SHARED, register_architecture
+from graphwsl.zoo.architectures.factors import ArchitectureFactors
+
 BLOCKS: dict[str, tuple[int, ...]] = {
     "resnet18": (2, 2, 2, 2),
     "resnet34": (3, 4, 6, 3),
@@ -94,3 +97,14 @@ class ResidualNetwork(nn.Module):
         for stage in range(1, 5):
             x = self.get_submodule(f"layer{stage}")(x)
         return self.fc(self.avgpool(x).flatten(1))
+
+
+@register_architecture(*BLOCKS, factors={"width": SHARED["width"]})
+def resnet(factors: ArchitectureFactors) -> nn.Module:
+    """A residual network of the phase-transition zoos; ``width`` is that of its first stage."""
+    return ResidualNetwork(
+        factors.name,
+        width=factors.number("width", 64),
+        in_channels=factors.number("in_channels", 3),
+        out_channels=factors.classes,
+    )

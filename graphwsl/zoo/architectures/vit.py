@@ -1,30 +1,87 @@
-"""Vision transformers: one of any size, and ViT-S/16 with the names of its published zoo."""
+"""Vision transformers: one of any size, and ViT-S/16 with the names of its published zoo.
+
+Both are one implementation; what differs is the shape, and what the parameters are called.
+"""
 
 from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from graphwsl.zoo.architectures.layered import ACTIVATIONS
+from graphwsl.zoo.architectures.activations import ACTIVATIONS
+from graphwsl.zoo.architectures.architecture import SHARED, register_architecture
+from graphwsl.zoo.architectures.factors import ArchitectureFactors
 
 PATCH_SIZE = 16
+"""Of ViT-S/16."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the parts of a transformer are called, and with them its parameters.
+
+    Attributes:
+        patches: The convolution that embeds patches.
+        class_token: The token that is read out.
+        positions: The embedding of positions.
+        attention: The attention of a block.
+        projection: The linear layer after it.
+        perceptron: The two linear layers of a block and the activation between them.
+    """
+
+    patches: str = "patches"
+    class_token: str = "class_token"
+    positions: str = "positions"
+    attention: str = "attention"
+    projection: str = "projection"
+    perceptron: tuple[str, str, str] = ("0", "1", "2")
+
+
+OURS = Names()
+TIMM = Names("patch_embed.proj", "cls_token", "pos_embed", "attn", "proj", ("fc1", "act", "fc2"))
+"""As in timm's ``vit_small_patch16_224``."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The sizes of a transformer.
+
+    Attributes:
+        width: Channels of a token.
+        depth: Blocks.
+        heads: Attention heads of a block; they divide ``width``.
+        hidden: Width of the perceptrons, in widths of a token.
+        activation: Makes the activation of the perceptrons.
+        dropout: Share of the values of each branch that is dropped in training.
+        epsilon: Added to the variance in normalisations.
+    """
+
+    width: int
+    depth: int
+    heads: int
+    hidden: int
+    activation: Callable[[], nn.Module]
+    dropout: float
+    epsilon: float = 1e-5
 
 
 class Attention(nn.Module):
     """Multi-head self-attention with one projection for queries, keys and values.
 
     Args:
-        width: Channels of a token.
-        heads: Attention heads; they divide ``width``.
+        shape: Of the transformer.
+        names: Of its parts.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, shape: Shape, names: Names) -> None:
         super().__init__()
-        self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.projection = nn.Linear(width, width)
+        self.heads, self.names = shape.heads, names
+        self.qkv = nn.Linear(shape.width, 3 * shape.width)
+        self.add_module(names.projection, nn.Linear(shape.width, shape.width))
 
     def forward(
         self, x: Float[Tensor, "batch tokens width"]
@@ -34,34 +91,34 @@ class Attention(nn.Module):
         qkv = self.qkv(x).reshape(batch, tokens, 3, self.heads, width // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
         mixed = functional.scaled_dot_product_attention(query, key, value)
-        return self.projection(mixed.transpose(1, 2).reshape(batch, tokens, width))
+        mixed = mixed.transpose(1, 2).reshape(batch, tokens, width)
+        projected: Tensor = self.get_submodule(self.names.projection)(mixed)
+        return projected
 
 
 class TransformerBlock(nn.Module):
     """Attention and a two-layer perceptron, each behind a normalisation and a residual sum.
 
     Args:
-        width: Channels of a token.
-        heads: Attention heads.
-        activation: Between the layers of the perceptron, which is twice as wide.
-        dropout: Share of the values of each branch that is dropped in training.
+        shape: Of the transformer.
+        names: Of its parts.
     """
 
-    def __init__(self, width: int, heads: int, activation: str, dropout: float) -> None:
+    def __init__(self, shape: Shape, names: Names) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(width)
-        self.attention = Attention(width, heads)
-        self.norm2 = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(
-            nn.Linear(width, 2 * width), ACTIVATIONS[activation](), nn.Linear(2 * width, width)
-        )
-        self.dropout = nn.Dropout(dropout)
+        width, hidden, self.names = shape.width, shape.hidden * shape.width, names
+        self.norm1 = nn.LayerNorm(width, eps=shape.epsilon)
+        self.add_module(names.attention, Attention(shape, names))
+        self.norm2 = nn.LayerNorm(width, eps=shape.epsilon)
+        layers = (nn.Linear(width, hidden), shape.activation(), nn.Linear(hidden, width))
+        self.mlp = nn.Sequential(OrderedDict(zip(names.perceptron, layers, strict=True)))
+        self.dropout = nn.Dropout(shape.dropout)
 
     def forward(
         self, x: Float[Tensor, "batch tokens width"]
     ) -> Float[Tensor, "batch tokens width"]:
         """Every token after attention and perceptron."""
-        x = x + self.dropout(self.attention(self.norm1(x)))
+        x = x + self.dropout(self.get_submodule(self.names.attention)(self.norm1(x)))
         return x + self.dropout(self.mlp(self.norm2(x)))
 
 
@@ -75,12 +132,9 @@ class VisionTransformer(nn.Module):
         in_channels: Channels of the image.
         image_size: Its height and width; ``patch_size`` divides it.
         patch_size: Height and width of a patch.
-        out_channels: Classes.
-        width: Channels of a token.
-        depth: Blocks.
-        heads: Attention heads of a block.
-        activation: Name of the activation.
-        dropout: Share of the values that is dropped in training.
+        shape: The sizes of the transformer.
+        head: Makes the layers that read the class token, from its width.
+        names: Of the parts.
     """
 
     def __init__(
@@ -88,33 +142,32 @@ class VisionTransformer(nn.Module):
         in_channels: int,
         image_size: int,
         patch_size: int,
-        out_channels: int,
-        *,
-        width: int,
-        depth: int,
-        heads: int,
-        activation: str,
-        dropout: float,
+        shape: Shape,
+        head: Callable[[int], nn.Module],
+        names: Names = OURS,
     ) -> None:
         super().__init__()
-        tokens = (image_size // patch_size) ** 2 + 1
-        self.patches = nn.Conv2d(in_channels, width, patch_size, stride=patch_size)
-        self.class_token = nn.Parameter(0.02 * torch.randn(1, 1, width))
-        self.positions = nn.Parameter(0.02 * torch.randn(1, tokens, width))
-        self.blocks = nn.Sequential(
-            *(TransformerBlock(width, heads, activation, dropout) for _ in range(depth))
-        )
-        self.norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, out_channels)
+        width, tokens = shape.width, (image_size // patch_size) ** 2 + 1
+        self.names = names
+        patches = nn.Conv2d(in_channels, width, patch_size, stride=patch_size)
+        self.register_parameter(names.class_token, _small(1, 1, width))
+        self.register_parameter(names.positions, _small(1, tokens, width))
+        home, _, inner = names.patches.partition(".")
+        self.add_module(home, nn.Sequential(OrderedDict([(inner, patches)])) if inner else patches)
+        self.blocks = nn.Sequential(*(TransformerBlock(shape, names) for _ in range(shape.depth)))
+        self.norm = nn.LayerNorm(width, eps=shape.epsilon)
+        self.head = head(width)
 
     def forward(
         self, x: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch classes"]:
         """Logits of a batch of images."""
-        x = self.patches(x).flatten(2).transpose(1, 2)
-        first = self.class_token.expand(x.shape[0], -1, -1)
-        x = torch.cat([first, x], dim=1) + self.positions
-        return self.head(self.norm(self.blocks(x))[:, 0])
+        x = self.get_submodule(self.names.patches)(x).flatten(2).transpose(1, 2)
+        class_token: Tensor = getattr(self, self.names.class_token)
+        positions: Tensor = getattr(self, self.names.positions)
+        x = torch.cat([class_token.expand(x.shape[0], -1, -1), x], dim=1) + positions
+        logits: Tensor = self.head(self.norm(self.blocks(x))[:, 0])
+        return logits
 
 
 class SmallVisionTransformer(nn.Module):
@@ -147,86 +200,53 @@ class SmallVisionTransformer(nn.Module):
         heads: int = 6,
     ) -> None:
         super().__init__()
-        self.vit = _Body(in_channels, image_size, width, depth, heads, dropout)
-        self.vit.head = (
-            nn.Linear(width, out_channels)
-            if head_width is None
-            else nn.Sequential(
-                nn.Linear(width, head_width), nn.ReLU(), nn.Linear(head_width, out_channels)
-            )
-        )
+
+        def head(width: int) -> nn.Module:
+            if head_width is None:
+                return nn.Linear(width, out_channels)
+            hidden = nn.Linear(width, head_width)
+            return nn.Sequential(hidden, nn.ReLU(), nn.Linear(head_width, out_channels))
+
+        shape = Shape(width, depth, heads, 4, nn.GELU, dropout, epsilon=1e-6)
+        self.vit = VisionTransformer(in_channels, image_size, PATCH_SIZE, shape, head, TIMM)
 
     def forward(
         self, x: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch classes"]:
         """Logits of a batch of images."""
-        return self.vit(x)
+        logits: Tensor = self.vit(x)
+        return logits
 
 
-class _Body(nn.Module):
-    def __init__(
-        self,
-        in_channels: int,
-        image_size: int,
-        width: int,
-        depth: int,
-        heads: int,
-        dropout: float,
-    ) -> None:
-        super().__init__()
-        tokens = (image_size // PATCH_SIZE) ** 2 + 1
-        patches = nn.Conv2d(in_channels, width, PATCH_SIZE, stride=PATCH_SIZE)
-        self.cls_token = nn.Parameter(0.02 * torch.randn(1, 1, width))
-        self.pos_embed = nn.Parameter(0.02 * torch.randn(1, tokens, width))
-        self.patch_embed = nn.Sequential(OrderedDict(proj=patches))
-        self.blocks = nn.Sequential(*(_Block(width, heads, dropout) for _ in range(depth)))
-        self.norm = nn.LayerNorm(width, eps=1e-6)
-        self.head: nn.Module = nn.Identity()
-
-    def forward(
-        self, x: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch classes"]:
-        x = self.patch_embed(x).flatten(2).transpose(1, 2)
-        x = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], dim=1)
-        x = self.norm(self.blocks(x + self.pos_embed))
-        return self.head(x[:, 0])
+@register_architecture("vit", factors=SHARED)
+def vit(factors: ArchitectureFactors) -> nn.Module:
+    """A small vision transformer; ``heads`` and ``patch_size`` are factors too."""
+    size, width = factors.number("image_size", 28), factors.number("width", 32)
+    patch, heads = factors.number("patch_size", 7), factors.number("heads", 2)
+    factors.require("patch_size", patch, size % patch == 0, f"a divisor of the image size {size}")
+    factors.require("heads", heads, width % heads == 0, f"a divisor of the width {width}")
+    depth, activation = factors.number("depth", 2), ACTIVATIONS[factors.activation]
+    return VisionTransformer(
+        factors.number("in_channels", 1),
+        size,
+        patch,
+        Shape(width, depth, heads, 2, activation, factors.dropout),
+        lambda width: nn.Linear(width, factors.classes),
+    )
 
 
-class _Block(nn.Module):
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(width, eps=1e-6)
-        self.attn = _Attention(width, heads)
-        self.norm2 = nn.LayerNorm(width, eps=1e-6)
-        self.mlp = nn.Sequential(
-            OrderedDict(
-                fc1=nn.Linear(width, 4 * width),
-                act=nn.GELU(),
-                fc2=nn.Linear(4 * width, width),
-            )
-        )
-        self.drop = nn.Dropout(dropout)
-
-    def forward(
-        self, x: Float[Tensor, "batch tokens width"]
-    ) -> Float[Tensor, "batch tokens width"]:
-        x = x + self.drop(self.attn(self.norm1(x)))
-        return x + self.drop(self.mlp(self.norm2(x)))
+@register_architecture("vit_s_16", factors={"depth": SHARED["depth"], "head_width": int})
+def vit_s_16(factors: ArchitectureFactors) -> nn.Module:
+    """ViT-S/16; ``head_width`` gives its head a hidden layer."""
+    return SmallVisionTransformer(
+        in_channels=factors.number("in_channels", 3),
+        out_channels=factors.number("out_channels", 1000),
+        head_width=factors.number("head_width", 0, least=0) or None,
+        dropout=factors.dropout,
+        image_size=factors.number("image_size", 224, least=16),
+        depth=factors.number("depth", 12),
+    )
 
 
-class _Attention(nn.Module):
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.proj = nn.Linear(width, width)
-
-    def forward(
-        self, x: Float[Tensor, "batch tokens width"]
-    ) -> Float[Tensor, "batch tokens width"]:
-        query, key, value = (
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for part in self.qkv(x).chunk(3, dim=-1)
-        )
-        mixed = functional.scaled_dot_product_attention(query, key, value)
-        return self.proj(mixed.transpose(1, 2).flatten(2))
+def _small(*shape: int) -> nn.Parameter:
+    return nn.Parameter(0.02 * torch.randn(*shape))

@@ -4,71 +4,85 @@ from typing import Any
 
 from torch import nn
 
-from graphwsl.zoo.architectures.layered import ACTIVATIONS, LayeredNetwork
+from graphwsl.zoo.architectures.activations import ACTIVATIONS
+from graphwsl.zoo.architectures.layered import LayeredNetwork
 
-_ELEMENTWISE = tuple(type(make()) for make in ACTIVATIONS.values())
+_ELEMENTWISE = (nn.Identity, nn.Dropout, *ACTIVATIONS.values())
+"""Layers that compute each number alone."""
 
 
-def covers(module: nn.Module) -> bool:
+def covers(module: nn.Module, dimensions: int = 3) -> bool:
     """Whether a network is a chain of layers that the compiled loops compute.
 
     These are convolutions of square kernels without groups and dilation, pooling by the maximum of
     squares straight after one, linear layers, the activations of zoos, dropout and the global mean;
     every layer with a bias.
+
+    Args:
+        module: The network.
+        dimensions: Of a sample, 3 for images.
     """
-    if type(module) is not LayeredNetwork or _has_hooks(module):
+    if type(module) is not LayeredNetwork or any(map(_is_changed, module.modules())):
         return False
     layers = list(module.module_list)
-    with_weights = [layer for layer in layers if isinstance(layer, nn.Conv2d | nn.Linear)]
-    if len(set(map(id, module.parameters()))) != 2 * len(with_weights):
-        return False  # layers share their parameters, or have none
-    flat = False
-    for number, layer in enumerate(layers):
-        if isinstance(layer, nn.Flatten):
-            known = layer.start_dim == 1 and layer.end_dim == -1
-            flat = True
-        elif isinstance(layer, nn.Conv2d):
-            known = not flat and _is_plain(layer)
-        elif isinstance(layer, nn.MaxPool2d):
-            after = number > 0 and isinstance(layers[number - 1], nn.Conv2d)
-            known = after and _is_square(layer)
-        elif isinstance(layer, nn.AdaptiveAvgPool2d):
-            known = not flat and layer.output_size in (1, (1, 1))
-        elif isinstance(layer, nn.Linear):
-            known = flat and layer.bias is not None
-        else:
-            known = type(layer) in (*_ELEMENTWISE, nn.Dropout)
-        if not known or len(list(layer.children())) or type(layer).__module__[:8] != "torch.nn":
+    names = [
+        f"module_list.{place}.{kind}"
+        for place, layer in enumerate(layers)
+        if isinstance(layer, nn.Conv2d | nn.Linear)
+        for kind in ("weight", "bias")
+    ]
+    # Layers that occur twice share their parameters, which then have one name.
+    if [name for name, _ in module.named_parameters()] != names:
+        return False
+    for place, layer in enumerate(layers):
+        if not _is_known(layer, layers[place - 1] if place else None, dimensions):
             return False
-    return flat
+        dimensions = 1 if isinstance(layer, nn.Flatten) else dimensions
+    return dimensions == 1
 
 
-def _is_plain(layer: nn.Conv2d) -> bool:
-    pairs = (layer.kernel_size, layer.stride, layer.padding)
+def _is_known(layer: Any, before: nn.Module | None, dimensions: int) -> bool:
+    """Whether the loops compute a layer, given the one before and the dimensions that come in."""
+    if getattr(layer, "inplace", False):
+        return False
+    kind: type[nn.Module] = type(layer)  # a subclass may do anything
+    if kind is nn.Conv2d:
+        return dimensions == 3 and _is_plain_convolution(layer)
+    if kind is nn.MaxPool2d:
+        return type(before) is nn.Conv2d and _tiles_squares(layer)
+    if kind is nn.AdaptiveAvgPool2d:
+        return dimensions == 3 and layer.output_size in (1, (1, 1))
+    if kind is nn.Flatten:
+        return (layer.start_dim, layer.end_dim) == (1, -1)
+    if kind is nn.Linear:
+        return dimensions == 1 and layer.bias is not None
+    return kind in _ELEMENTWISE
+
+
+def _is_plain_convolution(layer: Any) -> bool:
     return (
-        layer.bias is not None
-        and layer.groups == 1
-        and set(layer.dilation) == {1}
+        layer.groups == 1
+        and layer.dilation == (1, 1)
+        and layer.bias is not None
         and layer.padding_mode == "zeros"
         and not isinstance(layer.padding, str)
-        and all(len(set(pair)) == 1 for pair in pairs)
+        and all(len(set(size)) == 1 for size in (layer.kernel_size, layer.stride, layer.padding))
     )
 
 
-def _is_square(layer: nn.MaxPool2d) -> bool:
-    size: Any = layer.kernel_size
+def _tiles_squares(layer: Any) -> bool:
+    sizes = (layer.kernel_size, layer.stride)
     return (
-        isinstance(size, int)
-        and layer.stride == size
-        and (layer.padding, layer.dilation) == (0, 1)
+        sizes[0] == sizes[1]
+        and isinstance(sizes[0], int)
+        and layer.padding == 0
+        and layer.dilation == 1
         and not layer.ceil_mode
         and not layer.return_indices
     )
 
 
-def _has_hooks(module: nn.Module) -> bool:
-    """Hooks and parametrisations change what a layer does."""
-    return any(
-        part._forward_hooks or part._forward_pre_hooks or hasattr(part, "parametrizations")
-        for part in module.modules()
-    )
+def _is_changed(module: nn.Module) -> bool:
+    """Whether hooks, parametrisations or another ``forward`` change what a layer does."""
+    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks)
+    return any(hooks) or hasattr(module, "parametrizations") or "forward" in vars(module)

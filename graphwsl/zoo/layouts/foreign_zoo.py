@@ -14,6 +14,8 @@ from graphwsl.errors import GraphwslError, StateMismatchError, ZooError
 from graphwsl.zoo import measurements
 from graphwsl.zoo.architectures.registry import FACTORS, build, shapes_of
 from graphwsl.zoo.checkpoint import Checkpoint, Problem, Scalar
+from graphwsl.zoo.data_set import DataSet
+from graphwsl.zoo.inputs import example_inputs
 from graphwsl.zoo.rows import Failures, RowLayout, array, read_one_by_one
 
 METRICS_OF_TRAINING = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
@@ -75,10 +77,19 @@ class ForeignZoo(ABC):
         return build(str(checkpoint.configuration["architecture"]), checkpoint.configuration).eval()
 
     def example_inputs(self, checkpoint: Checkpoint) -> Tensor:
-        """An image of zeros that :meth:`module` accepts. Shape ``(1, channels, height, width)``."""
-        factors: Mapping[str, Any] = checkpoint.configuration
-        size = factors["image_size"]
-        return torch.zeros(1, factors["in_channels"], size, size)
+        """See :class:`graphwsl.zoo.Zoo`."""
+        return example_inputs(checkpoint.configuration)
+
+    def images(self) -> DataSet:
+        """See :class:`graphwsl.zoo.Zoo`; published zoos come without their data.
+
+        Raises:
+            ZooError: Always.
+        """
+        raise ZooError(
+            "a published zoo holds no data; load what it was trained on yourself, standardised as "
+            "its authors did"
+        )
 
     def array(
         self, checkpoints: Sequence[Checkpoint] | None = None

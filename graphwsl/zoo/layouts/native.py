@@ -36,6 +36,7 @@ from gnncore.storage import (
     check_seal,
     first_difference,
     load_metadata,
+    load_part,
     make_folder,
     parse_tensors,
     read_bytes,
@@ -47,6 +48,7 @@ from gnncore.storage import (
     write_text,
 )
 from gnncore.storage.json_files import to_json
+from gnncore.storage.reading import size_of
 from gnncore.storage.work_folder import strangers
 from graphwsl import __version__
 from graphwsl.errors import ZooError
@@ -66,6 +68,8 @@ from graphwsl.zoo.training.chunk import TrainedChunk
 
 CONFIG_NAME, INDEX_NAME, CHUNKS = "zoo.json", "index.jsonl", "chunks"
 KIND = "graphwsl.zoo"
+LARGE_FILE = 2**26
+"""Bytes of a chunk of which single checkpoints are read from the disk."""
 _FILES = (CONFIG_NAME, INDEX_NAME, MANIFEST_NAME, LOCK_NAME)
 WORK = WorkKind(
     what="zoo",
@@ -118,6 +122,7 @@ class ZooFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.work = WorkFolder(path, WORK)
+        self._checked: dict[int, tuple[int, int, int]] = {}
 
     @property
     def is_complete(self) -> bool:
@@ -224,6 +229,36 @@ class ZooFolder:
         if seal is not None or not without_seal:
             check_seal(path, seal, self._owner(number, metadata), tensors)
         return metadata, tensors
+
+    def is_large(self, number: int) -> bool:
+        """Whether a chunk is too large to be read as a whole for one checkpoint.
+
+        Raises:
+            StorageError: It is missing.
+        """
+        return size_of(self.chunk_path(number)) > LARGE_FILE
+
+    def read_checkpoint(self, number: int, place: tuple[int, int]) -> dict[str, np.ndarray]:
+        """One network at one epoch, of a chunk that is checked as a whole the first time alone.
+
+        Args:
+            number: Of the chunk.
+            place: Of the network and the kept epoch in it.
+
+        Raises:
+            StorageError: As :meth:`read_chunk`.
+        """
+        path = self.chunk_path(number)
+        status = path.stat() if path.exists() else None
+        state = None if status is None else (status.st_size, status.st_mtime_ns, status.st_ino)
+        if state is None or self._checked.get(number) != state:
+            if self.manifest is None:
+                self.read_chunk(number)
+            else:
+                self.manifest.require(f"{CHUNKS}/{path.name}")  # reads it piece by piece
+            if state is not None:
+                self._checked[number] = state
+        return load_part(path, place, require_finite=True)
 
     def flaws(self, chunks: Sequence[Sequence[NetworkConfig]]) -> dict[str, str]:
         """What has to be made anew, in the order in which it is made: why, by file.

@@ -1,20 +1,23 @@
 """The training of a few networks together; its result depends on each network's factors alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
 
+from graphwsl.errors import ZooError
 from graphwsl.zoo.checkpoint import Scalar
-from graphwsl.zoo.data import ImageData
+from graphwsl.zoo.data_set import DataSet
 from graphwsl.zoo.training.batched_networks import BatchedNetworks, Drop
 from graphwsl.zoo.training.evaluation import evaluate
 from graphwsl.zoo.training.initialisation import initialised
+from graphwsl.zoo.training.labels import labels_of, require_labels, with_noise
+from graphwsl.zoo.training.losses import losses_of
 from graphwsl.zoo.training.optimisers import OPTIMISERS, Parameters
 from graphwsl.zoo.training.streams import Purpose, stream
+from graphwsl.zoo.training.tuning import Penalty, Tuning
 
 METRICS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
@@ -25,7 +28,8 @@ class TrainedChunk:
 
     Attributes:
         weights: Each parameter. Shapes ``(models, kept, ...)``.
-        metrics: ``train_loss``, ``train_accuracy``, ``test_loss`` and ``test_accuracy``.
+        metrics: ``train_loss``, ``train_accuracy``, ``test_loss`` and ``test_accuracy``; where
+            networks approximate numbers the losses alone.
         usable: Kept epochs before the first at which a weight or a loss was not finite.
     """
 
@@ -35,72 +39,137 @@ class TrainedChunk:
 
 
 class Training:
-    """Networks that train together; they share the factors in :data:`graphwsl.zoo.sweep.SHAPING`.
+    """Networks that train together; they share what :func:`graphwsl.zoo.sweep.shaping` says.
 
-    A network ends as if trained alone: it minimises the mean cross-entropy of each batch, in an
-    order of the training images that is drawn anew each epoch from the stream of its seed.
+    A network ends as if trained alone: it minimises the mean loss of each batch, in an order of
+    the training samples that is drawn anew each epoch from the stream of its seed.
 
     Args:
         configurations: The generating factors of each network.
-        data: The images.
-        batch_size: Images a step; the last step of an epoch takes what is left.
+        data: The samples.
+        batch_size: Samples a step, unless it is a factor; the last step of an epoch takes what is
+            left.
+        tuning: Where the networks begin and what of them is held; None begins anew.
+
+    Attributes:
+        train_labels: What each network learns, its label noise included. Shape
+            ``(models, samples, ...)``.
+
+    Raises:
+        ZooError: The networks cannot train together, have factors that the data do not allow, or
+            do not fit the tuning.
     """
 
     def __init__(
-        self, configurations: Sequence[dict[str, Scalar]], data: ImageData, batch_size: int
+        self,
+        configurations: Sequence[Mapping[str, Scalar]],
+        data: DataSet,
+        batch_size: int,
+        tuning: Tuning | None = None,
     ) -> None:
-        self.data, self.batch_size = data, batch_size
+        require_labels(configurations, data)
+        self.data, self.tuning = data, tuning or Tuning()
+        first = configurations[0]
+        self.batch_size = int(first.get("batch_size") or batch_size)
         modules = [initialised(configuration) for configuration in configurations]
-        self.networks = BatchedNetworks.of(modules[0])
-        self.parameters = Parameters(
-            [
-                torch.stack([module.get_parameter(name).detach() for module in modules])
-                for name in self.networks.names
-            ]
-        )
+        _require_dropout(modules, configurations)
+        self.networks = BatchedNetworks.of(modules[0], len(data.sample_shape))
+        self.networks.keep_statistics(self.tuning.holds)
+        self._names = _canonical_names(modules[0])
+        state = self.tuning.begin(_stacked(modules), self._names)
+        self.parameters = Parameters([state[name] for name in self.networks.names])
+        self.buffers = [state[name].clone() for name in self.networks.buffer_names]
+        held = self.tuning.held(self.networks.names, self.parameters.views)
+        self._held = None if held is None else (held, self.parameters.flat[held])
+        self._held_buffers = [
+            (buffer, buffer.clone())
+            for name, buffer in zip(self.networks.buffer_names, self.buffers, strict=True)
+            if self.tuning.holds(name)
+        ]
 
         def vector(name: str) -> Tensor:
             return torch.tensor([float(factors[name] or 0) for factors in configurations])
 
-        self._optimiser = OPTIMISERS[str(configurations[0]["optimiser"])](
+        self._optimiser = OPTIMISERS[str(first["optimiser"])](
             self.parameters, vector("learning_rate"), vector("weight_decay")
         )
         self._seeds = [int(factors["seed"] or 0) for factors in configurations]
         self._rates = vector("dropout")
-        self._subset = self._draw_subset(float(configurations[0]["data_fraction"] or 1))
+        self._subset = self._draw_subset(float(first["data_fraction"] or 1))
+        labels = labels_of(data.train_labels, data, configurations)
+        self.train_labels = with_noise(labels, data, configurations)
+        self.test_labels = labels_of(data.test_labels, data, configurations)
 
     @property
     def weights(self) -> dict[str, Tensor]:
-        """Each parameter of all networks as it is now. Shapes ``(models, ...)``."""
+        """Each parameter and buffer of all networks as it is now. Shapes ``(models, ...)``."""
         views = [view.detach() for view in self.parameters.views]
-        return dict(zip(self.networks.names, views, strict=True))
+        names = (*self.networks.names, *self.networks.buffer_names)
+        values = dict(zip(names, (*views, *self.buffers), strict=True))
+        return {name: values[canonical] for name, canonical in self._names.items()}
 
     def train_epoch(self, epoch: int) -> None:
-        """One pass over the training images; epochs count from 1."""
+        """One pass over the training samples; epochs count from 1."""
+        epoch += self.tuning.epochs
         samples = len(self.data.train) if self._subset is None else self._subset.shape[1]
         order = self._permutations(samples, "order", epoch)
         order = order if self._subset is None else self._subset.gather(1, order)
         drop = self._dropout(epoch)
         lanes = min(self.batch_size, samples)
         lanes += -lanes % self.networks.batch_multiple
+        rows = torch.arange(len(order))[:, None]
         for indices in order.split(self.batch_size, dim=1):
             count = indices.shape[1]
-            # Images that fill up the batch have no weight.
-            filling = indices[:, :1].expand(-1, lanes - count)
-            indices = torch.cat([indices, filling], dim=1)
+            # Samples that fill up the batch have no weight, where they change nothing else.
+            missing = 0 if self.networks.mixes_samples else lanes - count
+            indices = torch.cat([indices, indices[:, :1].expand(-1, missing)], dim=1)
             images = self.networks.images(self.data.train, indices)
-            logits = self.networks.logits(self.parameters.views, images, drop)
-            labels = self.data.train_labels[indices]
-            losses = functional.cross_entropy(logits, labels, reduction="none")
-            self._optimiser.step(self.parameters.gradient(losses[:, :count].sum() / count))
+            logits = self.networks.logits(
+                self.parameters.views, images, drop, buffers=self.buffers, training=True
+            )
+            losses = losses_of(logits, self.train_labels[rows, indices])
+            loss = losses[:, :count].sum() / count
+            if self.tuning.penalty is not None:
+                loss = loss + self._penalty(self.tuning.penalty)
+            self._optimiser.step(self.parameters.gradient(loss))
+            if self._held is not None:
+                held, values = self._held
+                self.parameters.flat[held] = values
+            for buffer, value in self._held_buffers:
+                buffer.copy_(value)
 
     @torch.no_grad()
     def measure(self) -> dict[str, Float[Tensor, " models"]]:
-        """The metrics of :data:`METRICS`, on each network's own training images and all tests."""
+        """The metrics of :data:`METRICS`, on each network's own training samples and all tests."""
         data, views = self.data, self.parameters.views
-        train = evaluate(self.networks, views, data.train, data.train_labels, self._subset)
-        test = evaluate(self.networks, views, data.test, data.test_labels)
-        return dict(zip(METRICS, (*train, *test), strict=True))
+        parts = (
+            (data.train, self.train_labels, self._subset),
+            (data.test, self.test_labels, None),
+        )
+        values: list[Tensor | None] = []
+        for samples, labels, subset in parts:
+            values += evaluate(
+                self.networks,
+                views,
+                samples,
+                labels,
+                subset,
+                buffers=self.buffers,
+                own_labels=True,
+            )
+        named = zip(METRICS, values, strict=True)
+        return {name: value for name, value in named if value is not None}
+
+    def _penalty(self, penalty: Penalty) -> Float[Tensor, ""]:
+        named = dict(zip(self.networks.names, self.parameters.views, strict=True))
+        added = penalty(named)
+        models = self.parameters.models
+        if added.shape != (models,):
+            raise ZooError(
+                f"a penalty must give a number a network, shape ({models},), got "
+                f"{tuple(added.shape)}"
+            )
+        return added.sum()
 
     def _draw_subset(self, fraction: float) -> Int[Tensor, "models chosen"] | None:
         """Each network's part of the training images; None is all of them for all."""
@@ -134,30 +203,36 @@ class Training:
 
 
 def train_chunk(
-    configurations: Sequence[dict[str, Scalar]],
-    data: ImageData,
+    configurations: Sequence[Mapping[str, Scalar]],
+    data: DataSet,
     *,
     epochs: int,
     batch_size: int,
     kept: Sequence[int],
+    tuning: Tuning | None = None,
     on_epoch: Callable[[], None] = lambda: None,
 ) -> TrainedChunk:
     """Train networks together and keep some of their epochs.
 
     Args:
-        configurations: The generating factors of each network, as :class:`Training` takes them.
-        data: The images.
-        epochs: Passes over the training images.
-        batch_size: Images a step.
-        kept: Epochs whose weights are kept and measured, in order; 0 is the initialisation.
+        configurations: The generating factors of each network, as :class:`Training` takes them;
+            those of a checkpoint of a zoo are some.
+        data: The samples.
+        epochs: Passes over the training samples.
+        batch_size: Samples a step, unless it is a factor.
+        kept: Epochs whose weights are kept and measured, in order; 0 is the beginning.
+        tuning: Where the networks begin and what of them is held; None begins anew.
         on_epoch: Called after every epoch; what it raises ends the training.
+
+    Raises:
+        ZooError: As :class:`Training`.
     """
-    training = Training(configurations, data, batch_size)
+    training = Training(configurations, data, batch_size, tuning)
     weights = {
-        name: torch.zeros(len(values), len(kept), *values.shape[1:])
+        name: torch.zeros(len(values), len(kept), *values.shape[1:], dtype=values.dtype)
         for name, values in training.weights.items()
     }
-    metrics = {name: torch.full((len(configurations), len(kept)), torch.nan) for name in METRICS}
+    metrics: dict[str, Tensor] = {}
     for epoch in range(epochs + 1):
         if epoch:
             training.train_epoch(epoch)
@@ -166,7 +241,8 @@ def train_chunk(
             for name, values in training.weights.items():
                 weights[name][:, place] = values
             for name, values in training.measure().items():
-                metrics[name][:, place] = values
+                empty = torch.full((len(configurations), len(kept)), torch.nan)
+                metrics.setdefault(name, empty)[:, place] = values
         if epoch:
             on_epoch()
     return TrainedChunk(weights, metrics, _usable(weights, metrics))
@@ -175,5 +251,40 @@ def train_chunk(
 def _usable(weights: dict[str, Tensor], metrics: dict[str, Tensor]) -> Tensor:
     finite = torch.stack([values.isfinite() for values in metrics.values()]).all(0)
     for values in weights.values():
-        finite &= values.flatten(2).isfinite().all(2)
+        finite &= values.reshape(*finite.shape, -1).isfinite().all(2)
     return finite.cumprod(1).sum(1)
+
+
+def _stacked(modules: Sequence[nn.Module]) -> dict[str, Tensor]:
+    """Every parameter and buffer of all networks, those that are not stored included."""
+
+    def named(module: nn.Module) -> dict[str, Tensor]:
+        tensors: Iterable[tuple[str, Tensor]] = (
+            *module.named_parameters(),
+            *module.named_buffers(),
+        )
+        return {name: tensor.detach() for name, tensor in tensors}
+
+    states = [named(module) for module in modules]
+    return {name: torch.stack([state[name] for state in states]) for name in states[0]}
+
+
+def _canonical_names(module: nn.Module) -> dict[str, str]:
+    """For every name in the state dict that of the parameter or buffer, which may have several."""
+    tensors = (*module.named_parameters(), *module.named_buffers())
+    names = {id(tensor): name for name, tensor in tensors}
+    state = module.state_dict(keep_vars=True)
+    return {name: names[id(tensor)] for name, tensor in state.items()}
+
+
+def _require_dropout(
+    modules: Sequence[nn.Module], configurations: Sequence[Mapping[str, Scalar]]
+) -> None:
+    """Nothing, if layers drop as the factors say, by which they are trained."""
+    for module, factors in zip(modules, configurations, strict=True):
+        for layer in module.modules():
+            if isinstance(layer, nn.Dropout) and layer.p != float(factors["dropout"] or 0):
+                raise ZooError(
+                    f"a layer of {factors['architecture']} drops {layer.p}, the factor dropout is "
+                    f"{factors['dropout']}; layers must take it from factors.dropout"
+                )

@@ -6,33 +6,34 @@ from torch.utils.flop_counter import FlopCounterMode
 from graphwsl.errors import ZooError
 from graphwsl.zoo.architectures.registry import build, shapes_of
 from graphwsl.zoo.checkpoint import Scalar
-from graphwsl.zoo.data import ImageData
+from graphwsl.zoo.data_set import DataSet
+from graphwsl.zoo.inputs import example_inputs
 from graphwsl.zoo.recipe import Recipe
 from graphwsl.zoo.sweep import NetworkConfig, chunks, rows
 from graphwsl.zoo.training.initialisation import INITIALISATIONS
+from graphwsl.zoo.training.labels import require_labels
 
 LARGEST_CHUNK = 16
 OPERATIONS = 3e12
 """Floating-point operations of a chunk, about a minute of one core."""
 LARGEST_FILE = 2**31
-"""Bytes of the weights of a chunk, which is read whole."""
+"""Bytes of the weights of a chunk."""
+LARGE_NETWORK = 2**22
+"""Parameters above which every network has a file of its own."""
 
 
-def plan(recipe: Recipe, data: ImageData) -> list[list[NetworkConfig]]:
+def plan(recipe: Recipe, data: DataSet) -> list[list[NetworkConfig]]:
     """The networks of a recipe, in chunks; they depend on the recipe and the data alone.
 
     The configurations also say what the architecture takes from the data: ``in_channels``,
-    ``image_size`` and ``out_channels``.
+    ``image_size`` and ``out_channels`` for images, see :attr:`DataSet.factors`.
 
     Raises:
         ZooError: The recipe asks for what cannot be built.
     """
-    shape: dict[str, Scalar] = {
-        "in_channels": data.in_channels,
-        "image_size": data.image_size,
-        "out_channels": data.classes,
-    }
+    shape = data.factors
     all_rows = [NetworkConfig(row.model, {**row.configuration, **shape}) for row in rows(recipe)]
+    require_labels([row.configuration for row in all_rows], data)
     for name in dict.fromkeys(str(row.configuration["initialisation"]) for row in all_rows):
         if name not in INITIALISATIONS:
             known = ", ".join(INITIALISATIONS)
@@ -55,10 +56,10 @@ def _fitting(configuration: dict[str, Scalar], recipe: Recipe) -> int:
             f"{len(recipe.kept):,} epochs of a network of {numbers:,} parameters are more than "
             f"{LARGEST_FILE:,} bytes; keep fewer"
         )
-    return fitting
+    return 1 if numbers > LARGE_NETWORK else fitting
 
 
-def training_operations(configuration: dict[str, Scalar], recipe: Recipe, data: ImageData) -> float:
+def training_operations(configuration: dict[str, Scalar], recipe: Recipe, data: DataSet) -> float:
     """Floating-point operations of the training of one network, kept epochs evaluated.
 
     A multiplication with its addition counts as two; only matrix products and convolutions count,
@@ -78,9 +79,8 @@ def operations(configuration: dict[str, Scalar]) -> tuple[int, int]:
         ZooError: The architecture cannot be built.
     """
     with torch.device("meta"):
-        module = build(str(configuration["architecture"]), configuration)
-        channels, size = configuration["in_channels"], configuration["image_size"]
-        x = torch.empty(1, int(channels or 1), int(size or 1), int(size or 1))
+        module = build(str(configuration["architecture"]), configuration).eval()
+    x = example_inputs(configuration, device="meta")
     with FlopCounterMode(display=False) as forward:
         y = module(x)
     with FlopCounterMode(display=False) as backward:

@@ -1,13 +1,13 @@
-"""Loss and accuracy of a population on images that all its networks share, or each its own."""
+"""Loss and accuracy of a population on samples that all its networks share, or each its own."""
 
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
-from torch.nn import functional
 
 from graphwsl.zoo.training.batched_networks import BatchedNetworks
+from graphwsl.zoo.training.losses import losses_of, share_right
 
 BATCH = 64
 
@@ -16,21 +16,33 @@ BATCH = 64
 def evaluate(
     networks: BatchedNetworks,
     parameters: Sequence[Tensor],
-    images: Float[Tensor, "samples channels height width"],
-    labels: Int[Tensor, " samples"],
+    images: Shaped[Tensor, "samples *sample"],
+    labels: Shaped[Tensor, "*labels"],
     subset: Int[Tensor, "models chosen"] | None = None,
-) -> tuple[Float[Tensor, " models"], Float[Tensor, " models"]]:
-    """Mean cross-entropy and share of right classes of every network.
+    *,
+    buffers: Sequence[Tensor] = (),
+    own_labels: bool = False,
+) -> tuple[Float[Tensor, " models"], Float[Tensor, " models"] | None]:
+    """Mean loss and share of right classes of every network.
 
     Args:
         networks: The architecture.
         parameters: Of all networks, as :meth:`BatchedNetworks.logits` takes them.
-        images: Standardised images.
-        labels: Their classes.
-        subset: The images that each network is evaluated on; None is all of them for all.
+        images: Standardised images, or other samples.
+        labels: Their classes, or numbers to approximate. Shape ``(samples, ...)``.
+        subset: The samples that each network is evaluated on; None is all of them for all.
+        buffers: Of all networks, as :meth:`BatchedNetworks.logits` takes them.
+        own_labels: Whether every network has its own labels, of shape ``(models, samples, ...)``.
+
+    Returns:
+        The mean cross-entropy and the share of right classes; for numbers the mean squared error
+        and None.
     """
     models = len(parameters[0])
     samples = len(images) if subset is None else subset.shape[1]
+    labels = labels if own_labels else labels.expand(models, *labels.shape)
+    rows = torch.arange(models)[:, None]
+    classes = not labels.is_floating_point()
     loss = torch.zeros(models, dtype=torch.float64)
     right = torch.zeros(models, dtype=torch.float64)
     for start in range(0, samples, BATCH):
@@ -40,12 +52,12 @@ def evaluate(
         places = torch.cat([places, places[:1].expand(surplus)])
         if subset is None:
             x = networks.shared_images(images[places], models)
-            y = labels[places].expand(models, -1)
+            y = labels[:, places]
         else:
             x = networks.images(images, subset[:, places])
-            y = labels[subset[:, places]]
-        logits = networks.logits(parameters, x)
-        losses = functional.cross_entropy(logits, y, reduction="none")
-        loss += losses[:, :count].sum(1, dtype=torch.float64)
-        right += (logits.argmax(1) == y)[:, :count].sum(1)
-    return loss / samples, right / samples
+            y = labels[rows, subset[:, places]]
+        logits = networks.logits(parameters, x, buffers=buffers)
+        loss += losses_of(logits, y)[:, :count].sum(1, dtype=torch.float64)
+        if classes:
+            right += share_right(logits, y)[:, :count].sum(1)
+    return loss / samples, right / samples if classes else None

@@ -8,31 +8,36 @@ import multiprocessing
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from gnncore.errors import TrainingError
+from gnncore.executors import Executor, RayExecutor
 from gnncore.storage import WorkFolder
 from graphwsl.arguments import as_path, whole
 from graphwsl.zoo.architectures.registry import ARCHITECTURES
-from graphwsl.zoo.data import ImageData, load_images
+from graphwsl.zoo.data import REGISTERED, load_images
+from graphwsl.zoo.data_set import DataSet
 from graphwsl.zoo.layouts.native import WORK, ZooFolder
 from graphwsl.zoo.recipe import Recipe
 from graphwsl.zoo.store import StoredZoo
 from graphwsl.zoo.sweep import NetworkConfig
 from graphwsl.zoo.training.chunk import train_chunk
 from graphwsl.zoo.training.chunks import plan
+from graphwsl.zoo.training.on_cluster import ChunkTask, train_on_cluster
 from graphwsl.zoo.training.worker import start_worker, train_in_worker
 
 OnProgress = Callable[[int, int], None]
 """Called with the epochs of networks that are done, and those of the whole zoo."""
+
+EXECUTORS = ("local", "ray")
+"""Where chunks train: in processes of this machine, or on a Ray cluster."""
 
 SECONDS_PER_LOOK = 0.2
 
@@ -58,20 +63,25 @@ def train_zoo(
     recipe: Recipe | str | Path,
     out: str | Path,
     *,
-    workers: int = 1,
+    workers: int | None = None,
+    executor: str | Executor = "local",
     resume: bool = False,
     on_progress: OnProgress | None = None,
 ) -> TrainedZoo:
     """Train the networks of a recipe into a folder, or continue an interrupted training.
 
-    The files depend on the recipe and its data alone: not on workers or interruptions. Several
+    The files depend on the recipe and its data alone: not on workers, executor or interruptions,
+    on one kind of processor. Several
     workers are processes of one thread each, which import the program that started them; a script
     calls this under ``if __name__ == "__main__":``.
 
     Args:
         recipe: The recipe, its name, or its TOML file.
         out: The folder of the zoo.
-        workers: Processes; with 1, this one trains.
+        workers: Processes; None or 1 lets this one train. On a cluster chunks in flight, two a
+            CPU by default.
+        executor: ``local``, these processes of this machine, or ``ray``, a cluster: the one at
+            ``RAY_ADDRESS``, a running one, or a fresh local one.
         resume: Continue the training that is there; without one, a new one starts all the same.
             All files are checked, and those that are damaged or lost are made again.
         on_progress: Called several times a second.
@@ -81,17 +91,23 @@ def train_zoo(
             written.
         FolderInUseError: Another process works in the folder.
         StorageError: The disk is full or read-only.
+        ExecutorUnavailableError: Ray is not installed, or no cluster answers.
         TrainingError: A worker process died.
         KeyboardInterrupt: Ctrl-C was pressed; the chunks that were there are kept.
     """
     path = as_path("out", out)
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.resolve(recipe)
-    whole("workers", workers, 1)
+    if workers is not None:
+        whole("workers", workers, 1)
+    if isinstance(executor, str) and executor not in EXECUTORS:
+        known = ", ".join(EXECUTORS)
+        raise ZooError(f"unknown executor {executor!r}; choose one of {known}")
     started = time.perf_counter()
     data = images_of(recipe)
     chunks = plan(recipe, data)
     data_hash = data.content_hash
     ZooFolder(path).check(recipe, data_hash, resume=resume)
+    cluster = RayExecutor(workers) if executor == "ray" else executor
     trained = 0
 
     def look() -> ZooFolder:
@@ -112,16 +128,20 @@ def train_zoo(
             def show(done: int) -> None:
                 report(total - trained + done, total)
 
-            if workers == 1 or len(missing) <= 1:
+            processes = min(workers or 1, len(missing))
+            if not isinstance(cluster, str):
+                task = ChunkTask(recipe, data, _modules_of(recipe, chunks))
+                train_on_cluster(cluster, task, chunks, folder, missing, show)
+            elif processes <= 1:
                 _train_here(recipe, data, chunks, folder, missing, show)
             else:
-                _train_apart(recipe, chunks, folder, missing, min(workers, len(missing)), show)
+                _train_apart(recipe, chunks, folder, missing, processes, show)
             folder.finish(len(chunks))
     seconds = time.perf_counter() - started
     return TrainedZoo(StoredZoo(ZooFolder(path)), trained, seconds, list(flaws.values()))
 
 
-def images_of(recipe: Recipe) -> ImageData:
+def images_of(recipe: Recipe) -> DataSet:
     """The data of a recipe.
 
     Raises:
@@ -133,7 +153,7 @@ def images_of(recipe: Recipe) -> ImageData:
 
 def _train_here(
     recipe: Recipe,
-    data: ImageData,
+    data: DataSet,
     chunks: list[list[NetworkConfig]],
     folder: ZooFolder,
     missing: list[int],
@@ -153,7 +173,7 @@ def _train_here(
 
 def train_one(
     recipe: Recipe,
-    data: ImageData,
+    data: DataSet,
     rows: list[NetworkConfig],
     folder: ZooFolder,
     number: int,
@@ -203,8 +223,8 @@ def _train_apart(
     # Plain memory without locks: a worker that is killed could not release them. Every chunk has a
     # counter of its own.
     done, stop = context.RawArray("q", len(chunks)), context.RawValue("b")
-    modules = {_module_of(row.configuration) for rows in chunks for row in rows}
-    arguments = (recipe, folder.path, done, stop, sorted(modules))
+    modules = _modules_of(recipe, chunks)
+    arguments = (recipe, folder.path, done, stop, modules)
     pool = ProcessPoolExecutor(workers, context, start_worker, arguments)
     with pool:
         with _interrupts_ignored():
@@ -242,6 +262,10 @@ def _interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, former)
 
 
-def _module_of(configuration: Mapping[str, Any]) -> str:
-    """The module that registers the architecture; a worker has to import it too."""
-    return ARCHITECTURES[configuration["architecture"]].__module__
+def _modules_of(recipe: Recipe, chunks: Iterable[Iterable[NetworkConfig]]) -> list[str]:
+    """The modules that register the architectures and the data; a worker has to import them too."""
+    names = {str(row.configuration["architecture"]) for rows in chunks for row in rows}
+    modules = {ARCHITECTURES[name].make.__module__ for name in names}
+    if recipe.data.name in REGISTERED:
+        modules.add(REGISTERED[recipe.data.name].__module__)
+    return sorted(modules)

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from graphwsl.errors import ZooError
 from graphwsl.zoo.architectures.registry import build
 from graphwsl.zoo.checkpoint import Checkpoint, Problem
+from graphwsl.zoo.data_set import DataSet
 
 CNN = {"architecture": "cnn_s", "image_size": 28}
 MLP = {"architecture": "mlp", "image_size": 3, "width": 4, "depth": 2, "out_channels": 3}
@@ -55,6 +57,12 @@ class MemoryZoo:
     def example_inputs(self, checkpoint: Checkpoint) -> Tensor:
         size = int(str(checkpoint.configuration["image_size"]))
         return torch.zeros(1, 1, size, size)
+
+    def images(self) -> DataSet:
+        raise ZooError("these networks were never trained")
+
+    def verify(self) -> Sequence[Problem]:
+        return self.problems
 
 
 def permuted(

@@ -6,47 +6,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from training_cases import BATCH, EPOCHS, configuration, images
 
 from graphwsl.errors import ZooError
 from graphwsl.zoo.architectures.registry import build
-from graphwsl.zoo.data import ImageData
+from graphwsl.zoo.data_set import DataSet
 from graphwsl.zoo.training.batched_networks import BatchedNetworks
 from graphwsl.zoo.training.chunk import TrainedChunk, train_chunk
 from graphwsl.zoo.training.initialisation import initialised
 from graphwsl.zoo.training.streams import stream
 
-BATCH, EPOCHS = 24, 2
 
-
-def images(size: int, channels: int = 1, train: int = 60, test: int = 30) -> ImageData:
-    generator = torch.Generator().manual_seed(0)
-
-    def draw(samples: int) -> tuple[Tensor, Tensor]:
-        x = torch.randn(samples, channels, size, size, generator=generator)
-        return x, torch.randint(0, 4, (samples,), generator=generator)
-
-    return ImageData(*draw(train), *draw(test), classes=4)
-
-
-def configuration(architecture: str, data: ImageData, **factors: Any) -> dict[str, Any]:
-    return {
-        "architecture": architecture,
-        "seed": 1,
-        "activation": "tanh",
-        "initialisation": "kaiming_uniform",
-        "optimiser": "adam",
-        "learning_rate": 1e-3,
-        "weight_decay": 0.0,
-        "dropout": 0.0,
-        "data_fraction": 1.0,
-        "in_channels": data.in_channels,
-        "image_size": data.image_size,
-        "out_channels": data.classes,
-        **factors,
-    }
-
-
-def train(configurations: list[dict[str, Any]], data: ImageData) -> TrainedChunk:
+def train(configurations: list[dict[str, Any]], data: DataSet) -> TrainedChunk:
     return train_chunk(
         configurations, data, epochs=EPOCHS, batch_size=BATCH, kept=range(EPOCHS + 1)
     )
@@ -68,7 +39,7 @@ class StreamDropout(nn.Module):
         return x * (draws >= self.rate) / (1 - self.rate)
 
 
-def train_alone(configuration: dict[str, Any], data: ImageData) -> nn.Module:
+def train_alone(configuration: dict[str, Any], data: DataSet) -> nn.Module:
     """One network in plain torch: modules, torch.optim, batches of indices."""
     model = initialised(configuration)
     drops = []
@@ -117,10 +88,20 @@ CASES: dict[str, tuple[str, int, list[dict[str, Any]]]] = {
         {"width": 8, "depth": 1, "patch_size": 4, "seed": 1, "optimiser": "sgd"},
         {"width": 8, "depth": 1, "patch_size": 4, "seed": 2, "optimiser": "sgd"},
     ]),
+    "batch norm": ("normalised", 8, [
+        {"width": 3, "optimiser": "sgd", "seed": 1},
+        {"width": 3, "optimiser": "sgd", "seed": 2, "learning_rate": 1e-2},
+    ]),
+    "residual": ("resnet18", 8, [
+        {"width": 2, "optimiser": "sgd", "seed": 1},
+        {"width": 2, "optimiser": "sgd", "seed": 2, "learning_rate": 1e-2},
+    ]),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(c, marks=[pytest.mark.slow] * (c == "residual")) for c in CASES]
+)
 def test_a_population_trains_as_each_network_alone(case: str) -> None:
     architecture, size, factors = CASES[case]
     data = images(size, channels=3 if architecture == "cnn_l" else 1)
@@ -132,7 +113,7 @@ def test_a_population_trains_as_each_network_alone(case: str) -> None:
             first, last = trained.weights[name][number, 0], trained.weights[name][number, -1]
             torch.testing.assert_close(last, expected, rtol=1e-4, atol=1e-4)
             # The agreement says nothing unless the weights have moved much further.
-            assert torch.dist(first, last) > 1e-3
+            assert torch.dist(first.double(), last.double()) > 1e-3
         logits = alone(data.test)
         loss = functional.cross_entropy(logits, data.test_labels)
         accuracy = (logits.argmax(1) == data.test_labels).float().mean()
@@ -211,6 +192,31 @@ def test_what_cannot_be_trained_is_said() -> None:
         build("mlp", {"activation": "step"})
 
 
-def test_shared_running_statistics_are_refused() -> None:
-    with pytest.raises(ZooError, match=r"running statistics such as '.*running_mean'"):
-        BatchedNetworks.of(build("resnet18", {"width": 2}))
+def test_running_statistics_are_never_shared() -> None:
+    module = build("resnet18", {"width": 2})
+    networks = BatchedNetworks.of(module)
+    parameters = [value[None].expand(2, *value.shape) for value in module.parameters()]
+    x = networks.shared_images(torch.zeros(1, 3, 8, 8), 2)
+    with pytest.raises(ZooError, match=r"buffers such as 'bn1.running_mean', of which every net"):
+        networks.logits(parameters, x)
+
+
+def test_batch_norm_of_a_single_sample_is_refused_in_one_line() -> None:
+    data = images(8, train=BATCH + 1)
+    with pytest.raises(ZooError, match="batch norm cannot learn from a single sample; choose a b"):
+        train([configuration("normalised", data, width=2)], data)
+
+
+@pytest.mark.parametrize(
+    ("norm", "message"),
+    [
+        (nn.BatchNorm2d(1, momentum=None), "batch norm '0' must have running statistics with a"),
+        (nn.BatchNorm2d(1, track_running_stats=False), "batch norm '0' must have running stat"),
+        (nn.InstanceNorm2d(1, track_running_stats=True), "InstanceNorm2d '0' must have no runn"),
+    ],
+)
+def test_normalisation_that_no_network_has_of_its_own_is_refused(
+    norm: nn.Module, message: str
+) -> None:
+    with pytest.raises(ZooError, match=message):
+        BatchedNetworks.of(nn.Sequential(norm, nn.Flatten(), nn.Linear(64, 2)))
