@@ -21,6 +21,7 @@ from gnncore.errors import TrainingError
 from gnncore.executors import Executor, RayExecutor
 from gnncore.storage import WorkFolder
 from graphwsl.arguments import as_path, whole
+from graphwsl.errors import ZooError
 from graphwsl.zoo.architectures.registry import ARCHITECTURES
 from graphwsl.zoo.data import REGISTERED, load_images
 from graphwsl.zoo.data_set import DataSet
