@@ -49,7 +49,8 @@ def whole(name: str, value: Any, least: int, most: int = sys.maxsize) -> None:
     if not is_integer or getattr(value, "shape", ()) != ():
         raise InvalidArgumentError(f"{name} must be an integer, got {described(value)}")
     if not least <= value <= most:
-        raise InvalidArgumentError(f"{name} must be from {least} to {most}, got {value}")
+        within = f"at least {least}" if most == sys.maxsize else f"from {least} to {most}"
+        raise InvalidArgumentError(f"{name} must be {within}, got {value}")
 
 
 def positive(name: str, value: Any) -> None:

@@ -37,4 +37,4 @@ def leading_to(path: str | os.PathLike[str]) -> Path:
     Args:
         path: Of a file to be written, as the user named it.
     """
-    return Path(os.path.realpath(path))
+    return Path(os.path.realpath(path) if os.path.islink(path) else path)

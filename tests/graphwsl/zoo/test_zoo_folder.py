@@ -21,7 +21,7 @@ from gnncore.storage import (
     exclusive_lock,
     load_tensors,
 )
-from graphwsl.errors import ZooError
+from graphwsl.errors import InvalidArgumentError, ZooError
 from graphwsl.zoo import Zoo, open_zoo
 from graphwsl.zoo.layouts.native import ZooFolder
 from graphwsl.zoo.recipe import Recipe
@@ -253,7 +253,7 @@ def test_what_is_no_zoo_is_said(tmp_path: Path) -> None:
         open_zoo(tmp_path / "none")
     with pytest.raises(ZooError, match="is no zoo of a known layout"):
         open_zoo(tmp_path)
-    with pytest.raises(ZooError, match="workers must be at least 1, got 0"):
+    with pytest.raises(InvalidArgumentError, match="workers must be at least 1, got 0"):
         train_zoo(RECIPE, tmp_path / "zoo", workers=0)
 
 
