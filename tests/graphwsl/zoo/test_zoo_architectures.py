@@ -71,7 +71,7 @@ def test_networks_give_logits(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "configuration", "message"),
     [
-        ("cnn_xs", {}, "unknown architecture 'cnn_xs'; choose one of cnn_s, "),
+        ("cnn_xs", {}, "unknown architecture 'cnn_xs', did you mean 'cnn_s'"),
         ("mlp", {"width": 0}, "width of mlp must be at least 1, got 0"),
         (
             "cnn_s",
