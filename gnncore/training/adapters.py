@@ -56,8 +56,13 @@ def as_dataset(data: Trainable) -> Dataset:
         return TensorStore(**dict(zip(_names(data.tensors), data.tensors, strict=True)))
     items = _read(data)
     if all(isinstance(item, Data) for item in items):
-        return GraphStore.from_data_list(items)
+        return GraphStore.from_data_list(items, exclude_keys=_texts(items))
     return _rows(items)
+
+
+def _texts(graphs: list[Data]) -> list[str]:
+    """Attributes that are names and the like, of which nothing is learnt."""
+    return [key for key, value in graphs[0].to_dict().items() if isinstance(value, str)]
 
 
 def _read(data: Any) -> list[Any]:

@@ -25,6 +25,7 @@ from gnncore.training import (
     seeded,
 )
 
+ONE_EPOCH = TrainingSettings(epochs=1, batch_size=2)
 RING = torch.tensor([[0, 1, 1, 2, 2, 0], [1, 0, 2, 1, 0, 2]])
 
 
@@ -187,3 +188,49 @@ def test_a_layer_and_a_model_of_pyg_are_trained() -> None:
         )
         losses = [row["loss"] for row in result.history]
         assert losses[-1] < losses[0]
+
+
+class TakesTheBatch(nn.Module):
+    """As the tutorials of PyG write it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 1)
+
+    def forward(self, data: Data) -> Tensor:
+        return self.layer(data.x).squeeze(-1) + 0 * data.edge_attr.sum()
+
+
+def test_a_model_that_takes_the_batch_gets_it() -> None:
+    model = TakesTheBatch()
+    several = graphs()
+    for number, graph in enumerate(several):
+        graph.name = f"graph {number}"  # no text is learnt from
+    result = fit(model, several, several, ONE_EPOCH, RegressionObjective(), progress=False)
+    assert result.best_epoch == 1
+    torch.testing.assert_close(
+        predict(model, several).flatten(), torch.cat([model(graph) for graph in several])
+    )
+
+
+class TakesWeights(nn.Module):
+    def forward(self, x: Tensor, edge_index: Tensor, edge_weight: Tensor) -> Tensor:
+        return x[:, 0] + edge_weight.sum() + edge_index.sum()
+
+
+class GivesNames(nn.Linear):
+    def forward(self, x: Tensor, edge_index: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
+        return {"y": super().forward(x) + edge_index.sum()}
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (TakesWeights(), "the model takes 'edge_weight', and a batch has x, edge_index, edge_attr"),
+        (GivesNames(2, 1), "must give one tensor, got a dict"),
+        (make_layer("gcn2", 2, 2).double(), "x is torch.float32 and the model torch.float64"),
+    ],
+)
+def test_what_does_not_fit_is_said(model: nn.Module, words: str) -> None:
+    with pytest.raises(TrainingError, match=words):
+        predict(model, graphs())
