@@ -231,8 +231,9 @@ def _ruled(builder: GraphBuilder, call: Call, place: str, strict: bool) -> Resul
 def _is_vain(call: Call) -> bool:
     """Whether weights meet no element at all, as those of an expert that no token is sent to."""
     is_empty = isinstance(call.result, Tensor) and not call.result.numel()
-    is_met = any(value.is_activation for value in call.values)
-    return is_empty and is_met and any(value.is_weights for value in call.values)
+    if not is_empty or not any(value.is_activation for value in call.values):
+        return False
+    return is_pointwise(call.operator) or any(value.is_weights for value in call.values)
 
 
 def _read(node: fx.Node) -> frozenset[int]:
