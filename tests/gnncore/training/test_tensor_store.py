@@ -118,9 +118,8 @@ def test_files_are_read_once_a_pass_and_not_for_labels(tmp_path: Path) -> None:
     assert read == [paths[4], paths[1]]
     read.clear()
     model, twin = plane(), plane()
-    fit(
-        model, store, store, settings(epochs=2, batch_size=4), RegressionObjective(), progress=False
-    )
+    chosen = settings(epochs=2, batch_size=4)
+    fit(model, store, store, chosen, RegressionObjective(), progress=False)
     assert len([path for path in read if path == paths[0]]) == 2 * 2 + 1  # how long a row is
     plain = TensorStore(x=x, y=x[:, 0])
     fit(twin, plain, plain, chosen, RegressionObjective(), progress=False)
