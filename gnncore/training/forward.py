@@ -12,7 +12,7 @@ from gnncore.errors import TrainingError
 from gnncore.training.dataset import Batch
 
 Forward = Callable[[nn.Module, Any], Tensor]
-"""The prediction of a model for a batch, a row for each of its labels.
+"""The prediction of a model for a batch of the data's own class, a row for each of its labels.
 
 A training resumes only with the same, told by its qualified name.
 """
