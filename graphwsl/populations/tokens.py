@@ -196,7 +196,13 @@ class TokenBatch:
             positions.append(pad(part.positions, (0, 0, 0, rows)).expand(count, -1, -1))
             padded = pad(part.layer_types, (0, rows), value=int(LayerType.PADDING))
             types.append(padded.expand(count, -1))
-        return cls(*map(torch.cat, (values, masks, positions, types)), tuple(parts))
+        return cls(
+            torch.cat(values),
+            torch.cat(masks),
+            torch.cat(positions),
+            torch.cat(types),
+            tuple(parts),
+        )
 
     def __len__(self) -> int:
         return len(self.values)
