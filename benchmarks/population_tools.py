@@ -7,6 +7,7 @@ one thread; the load of a machine changes, so of repeated measurements the best 
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,7 @@ from benchmarks.results import Report
 from benchmarks.timing import timed
 from graphwsl.alignment import align_population, canonical_form
 from graphwsl.populations import Architecture, Function, Tokenizer, ViewBank, views
-from graphwsl.symmetries import symmetries
+from graphwsl.symmetries import Symmetries, symmetries
 from graphwsl.zoo.architectures.registry import build
 
 CNN_S = {"in_channels": 1, "image_size": 28, "out_channels": 10}
@@ -55,16 +56,11 @@ def symmetric_views(report: Report, networks: int, repeats: int) -> dict[str, An
         ("relu", "permutations, scalings"),
     ):
         group = symmetries(cnn_s(activation).graph)
-        bank = ViewBank.draw(group, BANK)
-        state = group.graph.state
         ways: dict[str, tuple[int, Callable[[], Any]]] = {
-            "drawn": (networks, lambda group=group: views(rows, group)),
-            "from a bank": (networks, lambda bank=bank: bank.views(rows)),
-            "one at a time": (
-                few,
-                lambda group=group, state=state: [group.random().apply(state) for _ in range(few)],
-            ),
-            "a gather alone": (64, lambda: some.gather(1, order)),
+            "drawn": (networks, partial(views, rows, group)),
+            "from a bank": (networks, partial(ViewBank.draw(group, BANK).views, rows)),
+            "one at a time": (few, partial(one_at_a_time, group, few)),
+            "a gather alone": (64, partial(some.gather, 1, order)),
         }
         measured[kinds] = {way: count / best(call, repeats) for way, (count, call) in ways.items()}
     columns = list(measured["permutations"])
@@ -76,6 +72,12 @@ def symmetric_views(report: Report, networks: int, repeats: int) -> dict[str, An
     return measured
 
 
+def one_at_a_time(group: Symmetries, count: int) -> None:
+    """Views whose elements are worked out one after the other."""
+    for _ in range(count):
+        group.random().apply(group.graph.state)
+
+
 def tokens(report: Report, networks: int, repeats: int) -> dict[str, Any]:
     """Networks a second that become tokens, and rows again."""
     architecture, rows = cnn_s("tanh"), torch.randn(networks, 2464)
@@ -84,7 +86,7 @@ def tokens(report: Report, networks: int, repeats: int) -> dict[str, Any]:
         tokenizer = Tokenizer.of(architecture, kind)
         made = tokenizer.tokens(rows)
         measured[kind] = {
-            "to tokens": networks / best(lambda t=tokenizer: t.tokens(rows), repeats),
+            "to tokens": networks / best(partial(tokenizer.tokens, rows), repeats),
             "to rows": networks / best(made.rows, repeats),
         }
     report.table(
@@ -99,7 +101,7 @@ def alignment(report: Report, networks: int, repeats: int) -> dict[str, Any]:
     """Seconds to bring permuted copies with noise together, and to make canonical forms."""
     group = symmetries(cnn_s("tanh").graph)
     rows = group.graph.flat(dtype=torch.float32) + 0.01 * torch.randn(networks, 2464)
-    moved = views(rows, group)
+    moved = views(rows, group, signs=False)
     found = align_population(group, moved)
     seconds = {
         "align_population": best(lambda: align_population(group, moved), min(repeats, 3)),

@@ -67,8 +67,9 @@ def align_population(
     matching = _Matching(symmetries, rows)
     before = matching.distance()
     everyone = torch.arange(len(rows))
-    sweeps, improved = 0, len(rows) > 1
-    reference = matching.central() if improved else torch.zeros(0)
+    sweeps = 0
+    improved = len(rows) > 1
+    reference = matching.central() if improved else matching.weights.sum(dim=0)
     while improved and sweeps < max_sweeps:
         improved, sweeps = False, sweeps + 1
         for orbit in torch.randperm(len(symmetries.orbits), generator=generator).tolist():
@@ -83,7 +84,8 @@ def align_population(
                 if matching.match(orbit, network[None], others):
                     total = others + matching.weights[network]
                     improved = True
-    elements = matching.elements
+    identity = Elements.identity(symmetries.graph, len(rows))
+    elements = Elements(symmetries.graph, matching.image, identity.factors)
     aligned = symmetries.entry_maps.apply(elements, rows)
     return PopulationAlignment(elements, aligned, before, matching.distance(), sweeps)
 
@@ -94,7 +96,7 @@ class _Matching:
     Attributes:
         weights: Parameters in double precision and zeros for all else, and one zero more for
             places without an entry, shape ``(networks, entries + 1)``.
-        elements: What has been done to each network.
+        image: Where the nodes of each network have gone, shape ``(networks, nodes)``.
     """
 
     def __init__(self, symmetries: Symmetries, rows: Shaped[Tensor, "networks entries"]) -> None:
@@ -103,7 +105,7 @@ class _Matching:
         kind = torch.complex128 if rows.is_complex() else torch.float64
         weights = torch.where(parameter_mask(graph), rows, 0).to(kind)
         self.weights = torch.cat([weights, weights.new_zeros(len(rows), 1)], dim=1)
-        self.elements = Elements.identity(graph, len(rows))
+        self.image = torch.arange(graph.num_nodes).repeat(len(rows), 1)
         self._parts = [entries_of_parts(symmetries, orbit) for orbit in symmetries.orbits]
 
     def distance(self) -> float:
@@ -149,9 +151,7 @@ class _Matching:
         is_closer = gain > 1e-12 * own.norm(dim=1) * target.norm()
         taken = networks[is_closer]
         self.weights[taken] = moved[is_closer]
-        image = self.elements.image.clone()
-        image[taken] = step.image[is_closer].gather(1, image[taken])
-        self.elements = Elements(step.graph, image, self.elements.factors)
+        self.image[taken] = step.image[is_closer].gather(1, self.image[taken])
         return is_closer
 
 

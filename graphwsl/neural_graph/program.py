@@ -26,8 +26,8 @@ PLAINLY = {
     "data is not allocated yet": "an operator reads tensors past PyTorch, as recurrent layers do "
     "with packed sequences; give padded ones",
     "Could not find a token for effect": "torch.linalg checks what it has solved (by "
-    "_linalg_check_errors, in solve, inv, cholesky …), which cannot be recorded; use the operator that leaves the check to you "
-    "(torch.linalg.solve_ex, inv_ex, cholesky_ex)",
+    "_linalg_check_errors, in solve, inv, cholesky …), which cannot be recorded; use the operator "
+    "that leaves the check to you (torch.linalg.solve_ex, inv_ex, cholesky_ex)",
 }
 """What errors of PyTorch mean, by a part of their text."""
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from graphwsl.neural_graph.graph import NeuralGraph
 from graphwsl.symmetries.element import GroupElement
-from graphwsl.symmetries.orbits import Orbit
+from graphwsl.symmetries.orbits import Orbit, outermost_first
 from graphwsl.symmetries.scalings import Factors
 
 
@@ -70,7 +70,7 @@ class Permutations:
     """Permutations of all orbits of a network.
 
     Orbits without a node in common move together; those that overlap (heads, and coordinates within
-    a head) move one after the other, in the order of the list.
+    a head) move one after the other.
 
     Args:
         orbits: The orbits.
@@ -81,7 +81,7 @@ class Permutations:
         self._num_nodes = num_nodes
         turns: list[list[Orbit]] = []
         turn_of = torch.zeros(num_nodes, dtype=torch.int64)
-        for orbit in orbits:
+        for orbit in outermost_first(orbits):
             nodes = orbit.nodes.flatten()
             turn = int(turn_of[nodes].max())
             turn_of[nodes] = turn + 1

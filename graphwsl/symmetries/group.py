@@ -12,7 +12,7 @@ from graphwsl.neural_graph.graph import NeuralGraph
 from graphwsl.symmetries.element import GroupElement, require_graph
 from graphwsl.symmetries.elements import Elements, Permutations, random_factors
 from graphwsl.symmetries.entry_maps import EntryMaps
-from graphwsl.symmetries.orbits import Orbit, orbits_of
+from graphwsl.symmetries.orbits import Orbit, orbits_of, outermost_first
 from graphwsl.symmetries.scalings import Factors, positive_factors, sign_flips
 from graphwsl.symmetries.structure import structure_of
 
@@ -87,9 +87,12 @@ class Symmetries:
             flips = torch.randint(0, 2, (len(self.sign.allowed),), generator=generator)
             element = element.then(self._scaled(self.sign, 1.0 - 2.0 * flips.double()))
         if permutations:
-            for orbit in self.orbits:
-                order = torch.randperm(len(orbit.nodes), generator=generator)
-                element = element.then(self.permuted(orbit, order))
+            orders = {
+                id(orbit): torch.randperm(len(orbit.nodes), generator=generator)
+                for orbit in self.orbits
+            }
+            for orbit in outermost_first(self.orbits):
+                element = element.then(self.permuted(orbit, orders[id(orbit)]))
         return element
 
     def draw(

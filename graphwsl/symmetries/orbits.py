@@ -1,7 +1,7 @@
 """Orbits: what can change places, found by following one exchange through the structure."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -63,6 +63,15 @@ def orbits_of(structure: Structure) -> list[Orbit]:
                     ):
                         settled.update(column)
     return found
+
+
+def outermost_first(orbits: Sequence[Orbit]) -> list[Orbit]:
+    """Orbits of large parts before those within them: heads before the coordinates of a head.
+
+    In that order random permutations of the orbits, one after the other, are uniform on the group
+    that they generate. The other way round, what a head brings along stays as it came.
+    """
+    return sorted(orbits, key=lambda orbit: -orbit.nodes.shape[1])
 
 
 def _families(

@@ -9,6 +9,7 @@ from graphwsl.errors import GraphwslError, StateMismatchError
 from graphwsl.neural_graph import neural_graph
 from graphwsl.populations import LayerType, TokenBatch, Tokenizer, TokenWindows, tokenize
 from graphwsl.populations.population import Architecture
+from graphwsl.populations.tokens import Kind
 from graphwsl.zoo.architectures.registry import build
 
 
@@ -30,7 +31,8 @@ def bits(architecture: Architecture, networks: int = 2) -> torch.Tensor:
 def test_rows_come_back_bitwise(name: str) -> None:
     family = architecture(name)
     rows = bits(family)
-    for kind in ("sparse", "dense"):
+    kinds: tuple[Kind, ...] = ("sparse", "dense")
+    for kind in kinds:
         for width in (None, 1, 7):
             tokens = tokenize(rows, family, kind, width)
             assert torch.equal(tokens.rows().view(torch.int32), rows.view(torch.int32))
@@ -66,7 +68,7 @@ def test_a_sparse_token_is_a_unit(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sparse", "dense"])
-def test_positions_are_places_in_sequence_layer_and_place_in_layer(kind: str) -> None:
+def test_positions_are_places_in_sequence_layer_and_place_in_layer(kind: Kind) -> None:
     for name in ("residual", "llama", "lstm stacked"):
         layout = Tokenizer.of(architecture(name), kind, 5).layout
         sequence, layer, place = layout.positions.T

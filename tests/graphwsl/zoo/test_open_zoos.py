@@ -97,7 +97,10 @@ def test_factors_of_ones_own_are_swept_and_shape_what_trains_together(tmp_path: 
     ("changes", "message"),
     [
         ({"fixed": {"groups": "two"}}, "groups must be a valid integer, .* got 'two'"),
-        ({"fixed": {"group": 2}}, "unknown factor 'group', did you mean 'groups'.* factors are .*, groups, read_out"),
+        (
+            {"fixed": {"group": 2}},
+            "unknown factor 'group', did you mean 'groups'.* groups, read_out",
+        ),
         ({"fixed": {"read_out": "sum"}}, "read_out of grouped must be one of mean, corners, got"),
         ({"fixed": {"label_noise": 2}}, "label_noise must be less than or equal to 1, got 2"),
         ({"fixed": {"signal": 0}}, "there is no signal 0: the data have one signal"),
