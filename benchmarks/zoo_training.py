@@ -20,7 +20,7 @@ from torch.nn import functional
 from benchmarks.fma_peak import fma_peak
 from benchmarks.results import Report, progress
 from benchmarks.timing import Spread
-from graphwsl.zoo.data import ImageData
+from graphwsl.zoo.data_set import DataSet
 from graphwsl.zoo.recipe import Recipe
 from graphwsl.zoo.training.batched_networks import MappedNetworks
 from graphwsl.zoo.training.chunk import Training
@@ -97,7 +97,7 @@ def main(
 
 
 def race(
-    configurations: list[Configuration], recipe: Recipe, data: ImageData, repeats: int
+    configurations: list[Configuration], recipe: Recipe, data: DataSet, repeats: int
 ) -> dict[str, Spread]:
     """Processor seconds of an epoch of one network, of each contestant."""
     count = len(configurations)
@@ -119,7 +119,7 @@ def race(
     return {name: Spread.of(values) for name, values in seconds.items()}
 
 
-def alone(configuration: Configuration, recipe: Recipe, data: ImageData) -> Iterator[float]:
+def alone(configuration: Configuration, recipe: Recipe, data: DataSet) -> Iterator[float]:
     """Epochs of one network in plain torch."""
     model = initialised(configuration)
     rate, decay = configuration["learning_rate"], configuration["weight_decay"]
@@ -135,7 +135,7 @@ def alone(configuration: Configuration, recipe: Recipe, data: ImageData) -> Iter
     return timed_epochs(epoch)
 
 
-def mapped(configurations: list[Configuration], recipe: Recipe, data: ImageData) -> Iterator[float]:
+def mapped(configurations: list[Configuration], recipe: Recipe, data: DataSet) -> Iterator[float]:
     """Epochs of our training with the networks mapped by torch.func.vmap instead."""
     training = Training(configurations, data, recipe.batch_size)
     training.networks = MappedNetworks(training.networks.module)
@@ -143,7 +143,7 @@ def mapped(configurations: list[Configuration], recipe: Recipe, data: ImageData)
 
 
 def together(
-    configurations: list[Configuration], recipe: Recipe, data: ImageData, *, measured: bool
+    configurations: list[Configuration], recipe: Recipe, data: DataSet, *, measured: bool
 ) -> Iterator[float]:
     """Epochs of our training, with or without what a kept epoch is measured by."""
     training = Training(configurations, data, recipe.batch_size)
@@ -156,7 +156,7 @@ def together(
     return timed_epochs(epoch)
 
 
-def order_of(data: ImageData, epoch: int) -> torch.Tensor:
+def order_of(data: DataSet, epoch: int) -> torch.Tensor:
     """The order of the images in an epoch."""
     return torch.randperm(len(data.train), generator=stream(0, "order", epoch))
 
