@@ -140,7 +140,9 @@ def test_installing_makes_bash_complete(name: str, tmp_path: Path) -> None:
 def test_what_is_offered_is_what_there_is() -> None:
     ours, theirs = gridstab_choices, graphwsl_choices
     assert SETTINGS == ours.SETTINGS == get_args(Setting)
-    assert (*ENGINES, "auto") == (*ours.ENGINES[1:], ours.ENGINES[0])
+    # Other tests of this process may have added theirs.
+    engines = [name for name, make in ENGINES.items() if make.__module__.startswith("gridstab.")]
+    assert (*engines, "auto") == (*ours.ENGINES[1:], ours.ENGINES[0])
     assert set(ours.STOP_RULES) == set(STOP_RULES)
     assert set(ours.STOP_RULES) == set(get_args(Campaign.model_fields["stop"].annotation))
     assert tuple(SAMPLERS) == ours.SAMPLERS

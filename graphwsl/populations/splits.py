@@ -86,7 +86,8 @@ def split_models(
         arguments.instance("held_out", held_out, Mapping, "a mapping to lists of values", advice)
         for values in held_out.values():
             arguments.listed("held_out", values, object, "a value", advice)
-    arguments.listed("together", together, str, "the name of a factor", 'give such as ["seed"]')
+    if together is not None:
+        arguments.listed("together", together, str, "the name of a factor", 'give such as ["seed"]')
     configurations = {c.model: c.configuration for c in checkpoints}
     test: set[str] = set()
     shares = (0.7, 0.85)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from training_cases import BATCH, EPOCHS, configuration, images
 from typer.testing import CliRunner
+from zoo_training_cases import BATCH, EPOCHS, configuration, images
 
 from graphwsl.cli import app
 from graphwsl.errors import ZooError

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
-from training_cases import BATCH, EPOCHS, configuration, images
+from zoo_training_cases import BATCH, EPOCHS, configuration, images
 
 from graphwsl.errors import ZooError
 from graphwsl.zoo.architectures.registry import build
