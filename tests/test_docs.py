@@ -4,6 +4,7 @@ import doctest
 import re
 import runpy
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,25 @@ from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 from typer.testing import CliRunner
 
+from gnncore.layers.registry import LAYERS
 from graphwsl.cli import app as graphwsl
+from graphwsl.properties.predictors import PREDICTORS
+from graphwsl.zoo.architectures.registry import ARCHITECTURES
+from graphwsl.zoo.data import REGISTERED
 from gridstab.cli import app as gridstab
 from gridstab.dynamics.engines import ENGINES
+from gridstab.features.feature import EDGE_FEATURES, NODE_FEATURES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 PROGRAMS = {"gridstab": gridstab, "graphwsl": graphwsl}
+
+REGISTRIES: list[dict[str, Any]] = [
+    *(ENGINES, LAYERS, NODE_FEATURES, EDGE_FEATURES),
+    *(PREDICTORS, ARCHITECTURES, REGISTERED),
+]
 
 # Code in another language needs a runner here; `sh` is for .ci/run, `text` is no code.
 LANGUAGES = {"python", "console", "toml", "sh", "text", "bibtex"}
@@ -59,11 +70,14 @@ EXAMPLES_IN = Sybil(
 
 
 @pytest.fixture(autouse=True)
-def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Examples write where they like, and may register engines."""
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Examples write where they like, and what they register is theirs alone."""
     monkeypatch.chdir(tmp_path)
-    for name, make in list(ENGINES.items()):
-        monkeypatch.setitem(ENGINES, name, make)
+    before = [set(registry) for registry in REGISTRIES]
+    yield
+    for registry, names in zip(REGISTRIES, before, strict=True):
+        for name in registry.keys() - names:
+            del registry[name]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

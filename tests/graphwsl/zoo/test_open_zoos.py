@@ -25,7 +25,7 @@ from graphwsl.zoo.sweep import rows
 from graphwsl.zoo.training.chunk import Training, train_chunk
 
 
-@register_architecture("grouped", factors={"width": int, "groups": int, "read_out": str})
+@register_architecture("in_groups", factors={"width": int, "groups": int, "read_out": str})
 def grouped(factors: ArchitectureFactors) -> nn.Module:
     width, groups = factors.number("width", 4), factors.number("groups", 1)
     size = 2 if factors.choice("read_out", ("mean", "corners")) == "corners" else 1
@@ -73,7 +73,7 @@ def recipe(data: str, architecture: str, **changes: Any) -> Recipe:
 
 def test_factors_of_ones_own_are_swept_and_shape_what_trains_together(tmp_path: Path) -> None:
     grid = {"groups": [1, 2], "read_out": ["mean", "corners"]}
-    swept = recipe("digits", "grouped", epochs=1, batch_size=512, grid=grid, keep=[1])
+    swept = recipe("digits", "in_groups", epochs=1, batch_size=512, grid=grid, keep=[1])
     assert len({row.group for row in rows(swept)}) == 4
     zoo = train_zoo(swept, tmp_path / "zoo").zoo
     shapes = {}
@@ -101,7 +101,7 @@ def test_factors_of_ones_own_are_swept_and_shape_what_trains_together(tmp_path: 
             {"fixed": {"group": 2}},
             "unknown factor 'group', did you mean 'groups'.* groups, read_out",
         ),
-        ({"fixed": {"read_out": "sum"}}, "read_out of grouped must be one of mean, corners, got"),
+        ({"fixed": {"read_out": "sum"}}, "read_out of in_groups must be one of mean, corners, got"),
         ({"fixed": {"label_noise": 2}}, "label_noise must be less than or equal to 1, got 2"),
         ({"fixed": {"signal": 0}}, "there is no signal 0: the data have one signal"),
     ],
@@ -110,7 +110,7 @@ def test_wrong_factors_are_refused_before_any_training(
     tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ZooError, match=message):
-        train_zoo(recipe("digits", "grouped", **changes), tmp_path / "zoo")
+        train_zoo(recipe("digits", "in_groups", **changes), tmp_path / "zoo")
     assert not (tmp_path / "zoo").exists()
 
 
