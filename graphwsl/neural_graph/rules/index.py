@@ -122,11 +122,19 @@ def _mapped(value: Value, result: Any, operator: Any) -> Result:
 def join(builder: GraphBuilder, call: Call) -> Result:
     """Concatenations; weights beside activations serve as activations."""
     values, dim = call.args
+    values = _with_units(builder, list(values))
     meet_beside(builder.units, values, None if call.name == "stack" else dim)
     if call.name == "stack" or any(_varies_besides(value, dim) for value in values):
-        note_placed(builder, list(values))
-    values = _beside_constants(builder, list(values), dim, is_new=call.name == "stack")
+        note_placed(builder, values)
+    values = _beside_constants(builder, values, dim, is_new=call.name == "stack")
     return joined(builder, values, call.result, lambda parts: call.operator(parts, dim))
+
+
+def _with_units(builder: GraphBuilder, values: list[Value]) -> list[Value]:
+    """Weights beside activations as the activations that they serve as, so that those meet."""
+    if not any(one.is_activation for one in values):
+        return values
+    return [builder.promoted(one) if one.is_weights else one for one in values]
 
 
 def _beside_constants(
@@ -281,7 +289,12 @@ def _placed(
     ones = [torch.zeros_like(base.tensor).bool(), torch.ones_like(source.tensor).bool()]
     if _hides_constants(base, source) or not _is_block(operator(ones)):
         return opaque(builder, call)
+    base, source = _with_units(builder, [base, source])
     note_placed(builder, [base, source])
+    if base.tensor.ndim == source.tensor.ndim:
+        sizes = zip(base.tensor.shape, source.tensor.shape, strict=True)
+        shorter = [dim for dim, (one, other) in enumerate(sizes) if one != other]
+        meet_beside(builder.units, [base, source], shorter[0] if shorter else None)
     return joined(builder, [base, source], call.result, operator)
 
 
@@ -356,6 +369,8 @@ def choose(builder: GraphBuilder, call: Call) -> Result:
     values = [one if isinstance(one, Value) else None for one in (first, second)]
     if values[0] is None or values[1] is None or any(v.is_constant for v in values if v):
         return pointwise(builder, call)
+
+    first, second = _with_units(builder, [first, second])
 
     def operator(parts: list[Tensor]) -> Tensor:
         return torch.where(mask.tensor, parts[0], parts[1])

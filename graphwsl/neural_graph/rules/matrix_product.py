@@ -6,12 +6,12 @@ from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
 from graphwsl.neural_graph.changes import bilinear
-from graphwsl.neural_graph.differences import told_apart
+from graphwsl.neural_graph.differences import colour_by, told_apart
 from graphwsl.neural_graph.meeting import meet
 from graphwsl.neural_graph.rules.elementwise import ROLES
 from graphwsl.neural_graph.rules.reduction import has_constants
 from graphwsl.neural_graph.rules.registry import Call, Result, rule
-from graphwsl.neural_graph.units import NOTHING, NodeKind, reduced, varying_dims
+from graphwsl.neural_graph.units import NOTHING, NodeKind, occurrences, reduced, varying_dims
 from graphwsl.neural_graph.values import Value
 
 
@@ -54,6 +54,8 @@ def biased(builder: GraphBuilder, result: Value, bias: Value) -> Value:
         )
         return result.with_units(units)
     if result.is_activation and bias.is_constant:
+        if bool(bias.tensor.any()):  # what is constant takes no factor
+            builder.applied("add.constant", result.known_units)
         return result.with_units(told_apart(builder.units, "add", result.known_units, bias.tensor))
     return result
 
@@ -165,9 +167,13 @@ def sources_of(
     """The unit of each column: what stands there at all positions, samples and time steps."""
     if 1 not in varying_dims(turns):
         return turns[:, 0]
-    return builder.units.composite(turns.transpose(1, 2).flatten(0, 1)).view(
-        turns.shape[0], turns.shape[2]
-    )
+    columns = turns.transpose(1, 2).flatten(0, 1)
+    units = builder.units.composite(columns)
+    # Places of a unit by turns with other units tell those apart.
+    places = occurrences(turns.flatten(0, 1)).view(turns.shape).transpose(1, 2).flatten(0, 1)
+    _, marks = torch.where(columns == NOTHING, 0, places).unique(dim=0, return_inverse=True)
+    colour_by(builder.units, units, marks)
+    return units.view(turns.shape[0], turns.shape[2])
 
 
 def contraction(

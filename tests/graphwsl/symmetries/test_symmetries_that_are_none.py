@@ -225,6 +225,39 @@ STAY: dict[str, tuple[Wiring, tuple[Tensor, ...]]] = {
         ),
         (X,),
     ),
+    "rows of parameters over mixed columns": (
+        lambda m, x: m.rows(
+            torch.cat([m.conv(x)[:, :3, :2].flatten(1)[:, :5], m.table.tanh()[:2]]).relu()
+        ),
+        (SEQUENCE,),
+    ),
+    "parameters beside places, and a shift of all": (
+        lambda m, x: m.head(
+            (torch.stack([m.conv(x)[:, :2, :3].flatten(1), m.table.flatten()[:12].view(2, 6)]))
+            .add(m.vector)
+            .relu()
+        ),
+        (SEQUENCE,),
+    ),
+    "parameters that are chosen for places": (
+        lambda m, x: m.head(
+            torch.where(
+                torch.arange(6).view(2, 3, 1) % 2 == 0,
+                m.conv(x)[:, :2, :3].flatten(1)[:, None],
+                m.square[:3],
+            )
+        ),
+        (SEQUENCE,),
+    ),
+    "rows that are placed among mixed ones": (
+        lambda m, x: m.head(
+            torch.slice_scatter(
+                m.conv(x).relu()[:, :2, :3].flatten(1), m.first(x[:1, :, 0]), 0, 0, 1
+            )
+            + m.vector
+        ),
+        (SEQUENCE,),
+    ),
     "places of a maximum": (
         lambda m, x: functional.max_pool1d(m.conv(x).relu(), 2, return_indices=True)[1].double(),
         (SEQUENCE,),

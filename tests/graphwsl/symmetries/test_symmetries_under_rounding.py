@@ -140,6 +140,12 @@ REVERSED: dict[str, Wiring] = {
     "slopes of parameters": lambda m, x: m.b(
         torch._prelu_kernel(m.vector.expand(5, 6), m.a(x).relu())
     ),
+    "a constant bias": lambda m, x: m.b(
+        functional.linear(m.a(x), torch.eye(6).double() * 2, torch.ones(6).double())
+    ),
+    "a constant bias of weights": lambda m, x: m.b(
+        functional.linear(x, m.a.weight, torch.ones(6).double())
+    ),
     "nothing divided": lambda m, x: m.b(
         functional.pad(m.a(x)[:, :3].relu(), (0, 3), value=2.0) / m.a(x).abs()
     ),
