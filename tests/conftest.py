@@ -1,5 +1,6 @@
 """The strict world of the tests: shapes are checked, warnings are errors, slow tests ask first."""
 
+import os
 import pkgutil
 from importlib.util import find_spec
 from typing import Any
@@ -7,6 +8,10 @@ from typing import Any
 import hypothesis
 import pytest
 from jaxtyping import install_import_hook
+
+# Workers side by side have one processor each: threads of several would wait for one another.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # numba compiles functions from their source and must see them undecorated; the emitter of machine
 # code is called some ten thousand times a kernel, the reader of words once a word.

@@ -4,6 +4,7 @@ import doctest
 import re
 import runpy
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,8 @@ from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 from typer.testing import CliRunner
 
-from gnncore.layers.registry import LAYERS
 from graphwsl.cli import app as graphwsl
-from graphwsl.properties.predictors import PREDICTORS
-from graphwsl.zoo.architectures.registry import ARCHITECTURES
-from graphwsl.zoo.data import REGISTERED
 from gridstab.cli import app as gridstab
-from gridstab.dynamics.engines import ENGINES
-from gridstab.features.feature import EDGE_FEATURES, NODE_FEATURES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -29,10 +24,22 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 PROGRAMS = {"gridstab": gridstab, "graphwsl": graphwsl}
 
-REGISTRIES: list[dict[str, Any]] = [
-    *(ENGINES, LAYERS, NODE_FEATURES, EDGE_FEATURES),
-    *(PREDICTORS, ARCHITECTURES, REGISTERED),
-]
+
+def registries() -> list[dict[Any, Any]]:
+    """Every dictionary that a module of the packages keeps under a constant's name."""
+    modules = [
+        module
+        for name, module in sys.modules.items()
+        if name.partition(".")[0] in ("gnncore", "graphwsl", "gridstab")
+    ]
+    found = {
+        id(value): value
+        for module in modules
+        for name, value in vars(module).items()
+        if name.isupper() and isinstance(value, dict)
+    }
+    return list(found.values())
+
 
 # Code in another language needs a runner here; `sh` is for .ci/run, `text` is no code.
 LANGUAGES = {"python", "console", "toml", "sh", "text", "bibtex"}
@@ -73,11 +80,12 @@ EXAMPLES_IN = Sybil(
 def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Examples write where they like, and what they register is theirs alone."""
     monkeypatch.chdir(tmp_path)
-    before = [set(registry) for registry in REGISTRIES]
+    before = [(registry, dict(registry)) for registry in registries()]
     yield
-    for registry, names in zip(REGISTRIES, before, strict=True):
-        for name in registry.keys() - names:
-            del registry[name]
+    for registry, entries in before:
+        if registry != entries:
+            registry.clear()
+            registry.update(entries)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
