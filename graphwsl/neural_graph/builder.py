@@ -12,7 +12,7 @@ from graphwsl.errors import UnsupportedModelError
 from graphwsl.neural_graph.changes import colour_ends
 from graphwsl.neural_graph.differences import colour_by, told_apart
 from graphwsl.neural_graph.units import NOTHING, NodeKind, UnitTable, reduced, varying_dims
-from graphwsl.neural_graph.values import Value
+from graphwsl.neural_graph.values import Value, mixed
 
 
 @dataclass(eq=False)
@@ -168,7 +168,9 @@ class GraphBuilder:
             pairs = torch.stack(
                 [reduced(entries_here, dims).flatten(), reduced(units_here, dims).flatten()]
             )
-            pairs = pairs[:, (pairs >= 0).all(dim=0)].unique(dim=1)
+            is_used = (pairs >= 0).all(dim=0)
+            positions = _positions(reduced(units_here, dims))[is_used]
+            pairs, places = pairs[:, is_used].unique(dim=1, return_inverse=True)
             if not pairs.shape[1]:
                 continue
             distinct, inverse, counts = pairs[0].unique(return_inverse=True, return_counts=True)
@@ -183,7 +185,35 @@ class GraphBuilder:
                 place = torch.arange(len(inverse)) - (counts.cumsum(0) - counts)[inverse]
                 sets[inverse, place] = pairs[1]
                 owners = self.units.aggregate(f"{self.operator}.shared", sets)
+            self._order(owners, pairs[1], inverse, positions, places)
             self._attached(role, owners, distinct, weights.changes is None)
+
+    def _order(
+        self,
+        owners: Int[Tensor, " entries"],
+        units: Int[Tensor, " pairs"],
+        entries: Int[Tensor, " pairs"],
+        positions: Int[Tensor, " elements"],
+        pairs: Int[Tensor, " elements"],
+    ) -> None:
+        """Tell owners apart whose entries stand at other positions, first by first.
+
+        Where an owner goes, its entries go in order, and a position stays what it is.
+
+        Args:
+            owners: Of every entry.
+            units: Of every pair of an entry and a unit.
+            entries: The number of its entry.
+            positions: Of every element, within its unit.
+            pairs: The number of its pair.
+        """
+        if not len(positions) or bool((positions == positions[0]).all()):
+            return
+        marks = torch.zeros_like(units).index_add_(0, pairs, mixed(positions + 1))
+        first = torch.zeros_like(owners).index_copy_(0, entries, marks)
+        # An entry at one position of this unit and another of that one moves with neither.
+        self.units.pin(units[torch.isin(entries, entries[marks != first[entries]])])
+        colour_by(self.units, owners, first)
 
     def _tell_apart(self, units: Int[Tensor, "..."], changes: Int[Tensor, "..."]) -> None:
         units, changes = torch.broadcast_tensors(units, changes)
@@ -326,3 +356,10 @@ class GraphBuilder:
                 distinct = value.units.unique()
                 self.units.relate(f"{self.operator}.of", unit.expand(len(distinct)), distinct)
         return unit[0]
+
+
+def _positions(units: Int[Tensor, "..."]) -> Int[Tensor, " elements"]:
+    """Numbers along the dimensions in which units do not vary."""
+    dims = varying_dims(units)
+    sizes = [1 if dim in dims else size for dim, size in enumerate(units.shape)]
+    return torch.arange(prod(sizes)).view(sizes).expand(units.shape).flatten()

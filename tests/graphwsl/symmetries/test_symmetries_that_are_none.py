@@ -344,3 +344,49 @@ def test_an_entry_that_is_used_often_takes_no_factor() -> None:
     )
     graph = neural_graph(randomised(model.double()), torch.ones(1, 256).double())
     assert not bool(symmetries(graph).positive.allowed.any())
+
+
+SHIFTS: dict[str, tuple[Callable[[Tensor], Tensor], bool]] = {
+    # A shift of four channels at four positions, and whether two of the channels can change places.
+    "as it is": (lambda p: p, True),
+    "columns for channels": (lambda p: p.t(), True),
+    "positions reversed in two channels": (lambda p: torch.cat([p[:2], p[2:].flip(1)]), True),
+    "a function of them": (lambda p: p.softmax(1), True),
+    "two channels alike": (lambda p: torch.cat([p[:1], p[:1], p[2:]]), True),
+    "entries twice, in another order": (
+        lambda p: torch.stack([p[0][[0, 1, 0, 1]], p[1][[0, 1, 1, 0]], p[2][[1, 1, 0, 0]], p[3]]),
+        False,
+    ),
+    "rows and columns": (lambda p: torch.cat([p.t()[:2], p[2:]]), False),
+    "columns and a function of rows": (lambda p: torch.cat([p.t()[:2], p.softmax(0)[2:]]), False),
+    "rows in both directions": (
+        lambda p: torch.cat([p[:1], p[:1].flip(1), p[2:3], p[2:3].flip(1)]),
+        False,
+    ),
+    "rows with columns": (lambda p: torch.stack([p[0], p[:, 0], p[1], p[:, 1]]), False),
+}
+
+
+@pytest.mark.parametrize("name", SHIFTS)
+@pytest.mark.parametrize("of", ["a normalisation", "the activation"])
+def test_parameters_keep_the_positions_at_which_they_stand(name: str, of: str) -> None:
+    shift, moves = SHIFTS[name]
+
+    def wiring(m: Any, x: Tensor) -> Tensor:
+        h = m.conv(x)
+        if of == "the activation":
+            h = h + shift(m.square)
+        else:
+            h = functional.layer_norm(h, h.shape[1:], None, shift(m.square))
+        return m.head(h.reshape(-1, 16))
+
+    torch.manual_seed(0)
+    model = Wired(
+        wiring,
+        conv=nn.Conv1d(3, 4, 3, padding=1),
+        square=parameter(4, 4),
+        head=nn.Linear(16, 2),
+    )
+    graph = neural_graph(randomised(model.double()), (drawn(2, 3, 4),))
+    assert_sound(graph, (drawn(2, 3, 4),))
+    assert bool(symmetries(graph).orbits) == moves
