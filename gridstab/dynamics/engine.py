@@ -55,7 +55,8 @@ class StopRule:
         margin: Share of the barrier used; the rest covers discretisation and rounding.
         settling: A certified stop leaves at least this many of the grid's slowest time constants to
             the horizon (m/D, or longer in creeping grids), so that the frequencies have fallen
-            below the threshold by then: 100 s at D = 0.1.
+            below the threshold by then: 100 s at D = 0.1; more where light nodes on strong
+            lines swing so fast that this is not enough.
         settled_window: Length of a window [s], longer in proportion where that time constant
             exceeds 10 s.
         settled_tolerance: Largest change from one window to the next [rad/s].

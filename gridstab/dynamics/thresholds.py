@@ -9,6 +9,9 @@ from gridstab.dynamics.swing import SwingModel
 PUBLISHED_TIME_CONSTANT = 10.0
 """m/D of the published data [s], for which the stop rules' windows are made."""
 
+SPARE = 1.25
+"""By how much longer than their slowest mode alone trapped swings may take to die out."""
+
 
 @dataclass(frozen=True)
 class Thresholds:
@@ -38,7 +41,10 @@ def thresholds(rule: StopRule, model: SwingModel) -> Thresholds:
     rate = 2 * model.slowest_decay
     time_to_settle, settled_window = math.inf, math.inf
     if rate > 0:
-        time_to_settle, settled_window = rule.settling / rate, rule.settled_window
+        # Light nodes on strong lines swing a thousand times faster than what counts as returned.
+        foldings = SPARE * math.log(max(trapping_energy / quiet_energy, 1.0))
+        time_to_settle = max(rule.settling, foldings) / rate
+        settled_window = rule.settled_window
         stretch = 1 / (rate * PUBLISHED_TIME_CONSTANT)
         if stretch > 1:
             # In whole late blocks of the fixed-step engines, so that all compare the same windows.
