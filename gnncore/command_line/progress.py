@@ -31,7 +31,8 @@ class ShowProgress(Protocol):
 def work_progress(unit: str, *, quiet: bool) -> Iterator[ShowProgress | None]:
     """Gives what is to be called with the units that are done and the total of them.
 
-    What is done at the first call was there before; it does not count for the rate.
+    What is done at the first call was there before; neither that nor the time until then, in which
+    engines start and compile, counts for the rate.
 
     Args:
         unit: What is counted, in the plural.
@@ -76,16 +77,17 @@ def work_progress(unit: str, *, quiet: bool) -> Iterator[ShowProgress | None]:
 
 
 class _Meter:
-    """Units per second since the first result; what lay stored before does not count."""
+    """Units per second since the first call; what was done and prepared before does not count."""
 
     def __init__(self) -> None:
-        self.start = time.monotonic()
-        self.first: int | None = None
+        self.first: tuple[float, int] | None = None
 
     def rate(self, done: int) -> float:
+        now = time.monotonic()
         if self.first is None:
-            self.first = done
-        return (done - self.first) / max(time.monotonic() - self.start, 1e-9)
+            self.first = now, done
+        start, before = self.first
+        return (done - before) / max(now - start, 1e-9)
 
 
 class _Lines:

@@ -1,9 +1,11 @@
 """The base class of all settings."""
 
+from numbers import Integral
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_validator
+from pydantic_core import CoreSchema
 
 from gnncore.configuration.problems import one_line
 from gnncore.configuration.toml import to_toml
@@ -25,12 +27,41 @@ else:
                 raise cls.error_class(one_line(error, cls)) from error
 
 
+def _make_strict(schema: Any) -> None:
+    """Let numbers and truth values be taken as they are only; an integer is a number, too.
+
+    Pydantic's own strict mode would refuse lists for tuples and tables for parts as well, which is
+    how files write them.
+    """
+    if isinstance(schema, dict):
+        if schema.get("type") in ("int", "float", "bool"):
+            schema["strict"] = True
+        for key, part in schema.items():
+            if key not in ("default", "metadata"):
+                _make_strict(part)
+    elif isinstance(schema, list | tuple):
+        for part in schema:
+            _make_strict(part)
+
+
+def _with_own_integers(values: Any) -> Any:
+    """The values with Python's integers in place of those of other libraries, as of NumPy."""
+    if isinstance(values, dict):
+        return {key: _with_own_integers(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return type(values)(map(_with_own_integers, values))
+    if isinstance(values, Integral) and not isinstance(values, int):
+        return int(values)
+    return values
+
+
 class Configuration(BaseModel, metaclass=_Translating):
     """A frozen set of options, from code or from a TOML file whose keys are the attributes.
 
-    Unknown keys, values outside their range and numbers that are not finite are refused, in one
-    line that repeats the value and, for a misspelt key, names the nearest. Annotations of pydantic
-    say what is allowed. Subclasses may set the class attributes below.
+    Unknown keys, values outside their range, numbers that are not finite, and texts or truth values
+    in the place of numbers (``"3"``, ``true``) are refused, in one line that repeats the value and,
+    for a misspelt key, names the nearest. Annotations of pydantic say what is allowed. Subclasses
+    may set the class attributes below.
 
     Attributes:
         error_class: What callers meet.
@@ -50,6 +81,19 @@ class Configuration(BaseModel, metaclass=_Translating):
     title: ClassVar[str] = ""
     file_title: ClassVar[str] = "settings file"
     key_word: ClassVar[str] = "key"
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: type[BaseModel], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        schema = handler(source)
+        _make_strict(schema)
+        return schema
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_integers(cls, values: Any) -> Any:
+        return _with_own_integers(values)
 
     @classmethod
     def parse(cls, values: Any) -> Self:

@@ -200,6 +200,27 @@ class WorkFolder:
         except OSError as error:
             raise StorageError.because("reopen", self.path, error) from error
 
+    def withdraw(self, folder: str) -> None:
+        """Make the folder blank again, for work that was refused after it was claimed.
+
+        Does nothing if there is more than the configuration.
+
+        Args:
+            folder: Made by the work, for its state; nothing may be in it but its lock.
+
+        Raises:
+            StorageError: The folder is read-only.
+        """
+        inner = self.path / folder
+        made = [*self.path.iterdir(), *(inner.iterdir() if inner.is_dir() else ())]
+        if {entry.name for entry in made} - {self.kind.configuration, LOCK_NAME, folder}:
+            return
+        self.remove(folder)
+        try:
+            (self.path / self.kind.configuration).unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError.because("remove", self.path, error) from error
+
     def require_no_strangers(
         self, files: Collection[str], folders: Mapping[str, Collection[str] | None]
     ) -> None:

@@ -64,20 +64,7 @@ class Run:
         Raises:
             TrainingError: The items have no such number.
         """
-        name = self.settings.group_by
-        if name is None:
-            return None
-        whole = self.train.whole()
-        names = list(whole.keys())
-        numbers = {key: whole[key] for key in names if self._one_an_item(whole[key])}
-        if name not in numbers:
-            raise TrainingError(
-                f"group_by {name!r} is no tensor of items; they have {', '.join(numbers) or 'none'}"
-            )
-        return numbers[name].cpu().reshape(len(self.train), -1)[:, 0].long()
-
-    def _one_an_item(self, value: object) -> bool:
-        return isinstance(value, Tensor) and value.ndim > 0 and len(value) == len(self.train)
+        return item_groups(self.train, self.settings.group_by)
 
     def autocast(self) -> torch.autocast:
         """The context of mixed precision."""
@@ -87,6 +74,27 @@ class Run:
             dtype=None if name is None else getattr(torch, name),
             enabled=name is not None,
         )
+
+
+def item_groups(dataset: Dataset, name: str | None) -> Int[Tensor, " items"] | None:
+    """The tensor of that name with one number an item; None without a name.
+
+    Raises:
+        TrainingError: The items have no such number.
+    """
+    if name is None:
+        return None
+    whole, items = dataset.whole(), len(dataset)
+    numbers = {
+        key: value
+        for key in list(whole.keys())
+        if isinstance(value := whole[key], Tensor) and value.ndim > 0 and len(value) == items
+    }
+    if name not in numbers:
+        raise TrainingError(
+            f"group_by {name!r} is no tensor of items; they have {', '.join(numbers) or 'none'}"
+        )
+    return numbers[name].cpu().reshape(items, -1)[:, 0].long()
 
 
 def train_epoch(run: Run, epoch: int, logs: list[Log]) -> Row:

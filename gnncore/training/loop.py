@@ -15,7 +15,7 @@ from gnncore.training.adapters import Trainable, as_dataset
 from gnncore.training.checkpoints import Checkpoints, TrainingState, identity_of
 from gnncore.training.dataset import Dataset
 from gnncore.training.distributed import Processes, processes_on
-from gnncore.training.epoch import Augment, Run, train_epoch, validate
+from gnncore.training.epoch import Augment, Run, item_groups, train_epoch, validate
 from gnncore.training.forward import Forward, call_model
 from gnncore.training.history import Row, TrainingResult, best_epoch
 from gnncore.training.loader import Loader
@@ -76,6 +76,7 @@ def fit(
     train, validation = as_dataset(train), as_dataset(validation)
     for name, dataset in (("training", train), ("validation", validation)):
         _check(name, dataset, objective)
+    item_groups(train, settings.group_by)  # which is refused before anything is written
     with ExitStack() as stack:
         processes = stack.enter_context(processes_on(settings.device))
         device = processes.device

@@ -158,7 +158,12 @@ def train_predictor(
         fitted = _fitted(folder, digest)
         if fitted is None:
             start = time.perf_counter()
-            model.fit(population, split, wanted, seed, work=folder / WORK, progress=progress)
+            try:
+                model.fit(population, split, wanted, seed, work=folder / WORK, progress=progress)
+            except PredictorError:
+                if before is None:
+                    work.withdraw(WORK)
+                raise
             model.report["seconds"] = time.perf_counter() - start
             model.save(folder, request=digest)
         else:

@@ -7,7 +7,7 @@ import typer
 from gnncore.command_line.completion import one_of
 from gridstab.cli import app
 from gridstab.cli.choices import ENGINES, STOP_RULES
-from gridstab.cli.options import COUPLING, DAMPING, INERTIA, LARGEST_COMPONENT, SETTING
+from gridstab.cli.options import COUPLING, DAMPING, INERTIA, LARGEST_COMPONENT, NODE_TABLE, SETTING
 
 
 @app.command(name="basin-map")
@@ -22,6 +22,7 @@ def basin_map(
     coupling: float | None = COUPLING,
     damping: float | None = DAMPING,
     inertia: float | None = INERTIA,
+    node_table: str | None = NODE_TABLE,
     largest_component: bool = LARGEST_COMPONENT,
     seed: int = typer.Option(0, help="Seed of the random grid or powers."),
     grid: int = typer.Option(1, help="Number of the grid in the campaign of that seed."),
@@ -51,6 +52,7 @@ def basin_map(
         coupling=coupling,
         damping=damping,
         inertia=inertia,
+        node_table=node_table,
         largest_component=largest_component or None,
         seed=seed,
         engine=engine,

@@ -24,6 +24,11 @@ DAMPING: Any = typer.Option(None, help="D of every node. [default: 0.1, or the f
 INERTIA: Any = typer.Option(None, help="m of every node. [default: 1, or the file's]")
 """Options that replace the parameters of a grid."""
 
+NODE_TABLE: Any = typer.Option(
+    None, help="CSV file with power, inertia or damping of every node of the case."
+)
+"""The option that gives the nodes of a case values of their own."""
+
 LARGEST_COMPONENT: Any = typer.Option(
     False,
     "--largest-component",

@@ -12,6 +12,7 @@ from gridstab.cli.options import (
     IMPORT,
     INERTIA,
     LARGEST_COMPONENT,
+    NODE_TABLE,
     SETTING,
 )
 
@@ -29,6 +30,7 @@ def predict(
     coupling: float | None = COUPLING,
     damping: float | None = DAMPING,
     inertia: float | None = INERTIA,
+    node_table: str | None = NODE_TABLE,
     largest_component: bool = LARGEST_COMPONENT,
     seed: int = typer.Option(0, help="Seed of the random powers of a case."),
     out: Path | None = typer.Option(None, help="CSV file for all nodes, the weakest first."),
@@ -62,6 +64,7 @@ def predict(
         coupling=coupling,
         damping=damping,
         inertia=inertia,
+        node_table=node_table,
         largest_component=largest_component or None,
     )
     found = predict_grids(model, loaded, sign_invariant)
@@ -75,5 +78,6 @@ def predict(
     else:
         print_predictions(summary)
         single = loaded.dataset is None
-        if single and (remark := remark_on_powers({"case": case, "setting": setting})):
+        asked = {"case": case, "setting": setting, "node_table": node_table}
+        if single and (remark := remark_on_powers(asked)):
             say(f"powers: {remark}")

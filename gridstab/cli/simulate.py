@@ -9,7 +9,7 @@ from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
 from gridstab.cli import app
 from gridstab.cli.choices import ENGINES, EXECUTORS, SAMPLERS, STOP_RULES
-from gridstab.cli.options import COUPLING, DAMPING, INERTIA, LARGEST_COMPONENT, SETTING
+from gridstab.cli.options import COUPLING, DAMPING, INERTIA, LARGEST_COMPONENT, NODE_TABLE, SETTING
 
 if TYPE_CHECKING:
     from gridstab.datasets.run import Run
@@ -36,6 +36,7 @@ def simulate(
     coupling: float | None = COUPLING,
     damping: float | None = DAMPING,
     inertia: float | None = INERTIA,
+    node_table: str | None = NODE_TABLE,
     largest_component: bool = LARGEST_COMPONENT,
     samples: int | None = typer.Option(
         None, help="Perturbations a node. [default: 1000]", rich_help_panel=WHAT
@@ -125,6 +126,7 @@ def simulate(
         coupling=coupling,
         damping=damping,
         inertia=inertia,
+        node_table=node_table,
         largest_component=largest_component or None,
         samples=samples,
         seed=seed,

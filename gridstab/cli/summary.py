@@ -188,9 +188,11 @@ def remark_on_powers(campaign: Mapping[str, Any] | None) -> str | None:
     case = None if campaign is None else campaign.get("case")
     if campaign is None or case is None or campaign.get("setting") == "case":
         return None
+    if (table := campaign.get("node_table")) is not None:
+        return f"those of {table!r}, or +1 or -1 at random if neither it nor {case!r} has any"
     suffix = Path(case).suffix.lower()
     if suffix in (".csv", ".txt"):
-        return "+1 or -1 at random, as a list of lines has none; give them as JSON or GraphML"
+        return "+1 or -1 at random, as a list of lines has none; give them with --node-table"
     if case == "texas":
         return "+1 or -1 at random, as in the published studies"
     if suffix in ("", ".m"):

@@ -33,6 +33,8 @@ class Campaign(Configuration):
         coupling: K of every line; 9 as published, or as the file says, unless given.
         damping: D of every node; 0.1, or as the file says, unless given.
         inertia: m of every node; 1, or as the file says, unless given.
+        node_table: CSV file with ``power``, ``inertia`` or ``damping`` of every node of the case,
+            see :func:`gridstab.grids.load_grid`.
         largest_component: Of a MATPOWER case that falls apart, keep only the largest component.
         engine: Name of a simulation engine; ``auto`` takes the fastest that runs here.
         stop: Rule by which a trajectory ends before the horizon.
@@ -59,6 +61,7 @@ class Campaign(Configuration):
     coupling: Annotated[float, Field(gt=0)] | None = None
     damping: Annotated[float, Field(ge=0)] | None = None
     inertia: Annotated[float, Field(gt=0)] | None = None
+    node_table: Annotated[str, Field(min_length=1)] | None = None
     largest_component: bool | None = None
     engine: str = "auto"
     stop: Literal["horizon", "published", "certified", "fast"] = "fast"
@@ -126,6 +129,8 @@ class Campaign(Configuration):
             value = getattr(self, option)
             if value != type(self).model_fields[option].default:
                 parts.append(str(value))
+        if self.node_table is not None:
+            parts.append(Path(self.node_table).stem)
         if self.largest_component:
             parts.append("largest")
         numbers = ("coupling", "damping", "inertia", "precision", "horizon", "scrambles")
@@ -153,4 +158,5 @@ class Campaign(Configuration):
             damping=self.damping,
             inertia=self.inertia,
             largest_component=bool(self.largest_component),
+            node_table=self.node_table,
         )

@@ -8,6 +8,7 @@ from typing import Any
 from gridstab.dynamics.swing import SwingModel
 from gridstab.errors import CaseError, InvalidParameterError
 from gridstab.grids.case import Setting
+from gridstab.grids.node_table import read_node_table
 from gridstab.grids.power_grid import PowerGrid
 
 EXPECTED_LINES_PER_NODE = 1.45
@@ -49,6 +50,7 @@ class GridSource:
         damping: float | None = None,
         inertia: float | None = None,
         largest_component: bool = False,
+        node_table: str | None = None,
     ) -> "GridSource":
         """Random grids of ``nodes`` nodes, or the case of that name or file.
 
@@ -62,9 +64,10 @@ class GridSource:
             damping: D of every node, likewise.
             inertia: m of every node, likewise.
             largest_component: Of a MATPOWER case, keep only the largest component.
+            node_table: File of a table with values of the nodes of a case.
 
         Raises:
-            CaseError: The case is unknown, or its file unreadable or malformed.
+            CaseError: The case is unknown, or a file unreadable or malformed.
             InvalidParameterError: Several grids of a file that says everything about one, or an
                 option that does nothing with this kind of case.
         """
@@ -73,9 +76,16 @@ class GridSource:
         if case is None:
             assert nodes is not None
             _refuse_options("a random grid", setting, largest_component)
+            if node_table is not None:
+                raise InvalidParameterError(
+                    f"node_table {node_table!r} is for the nodes of a case; give one with case"
+                )
             lines = round(EXPECTED_LINES_PER_NODE * nodes)
             return cls(nodes, lines, seed, parameters=tuple(given.items()))
         path = Path(case)
+        table = read_node_table(node_table, **given)
+        given["node_table"] = table
+        own_power = table is not None and "power" in table.columns
         matpower = path.suffix == ".m" or not (path.suffix or path.is_file())
         if matpower:
             from gridstab.grids.matpower import load_case
@@ -88,7 +98,7 @@ class GridSource:
                     f"setting 'case' takes the couplings of {case!r} itself, got coupling "
                     f"{coupling:g}; leave it out"
                 )
-            if own and grids != 1:
+            if (own or own_power) and grids != 1:
                 raise InvalidParameterError(
                     f"case {case!r} with its own powers is a single grid, got grids {grids}"
                 )
@@ -108,7 +118,7 @@ class GridSource:
                 raise InvalidParameterError(f"file {case!r} is a single grid, got grids {grids}")
             _refuse_options(f"grid file {case!r}", setting, largest_component)
             grid = load_grid(path, seed=(seed, 1), **given)
-        random_power = matpower and setting == "homogeneous"
+        random_power = matpower and setting == "homogeneous" and not own_power
         return cls(grid.num_nodes, grid.num_lines, seed, grid, random_power)
 
     def grid(self, grid_id: int) -> PowerGrid:

@@ -7,7 +7,7 @@ however the process ended.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import partial, reduce
 from itertools import groupby
@@ -15,10 +15,16 @@ from pathlib import Path
 
 import numpy as np
 
+from gnncore.command_line.heartbeat import doing
 from gnncore.storage import WorkFolder, make_folder
 from gridstab.arguments import as_path, instance
 from gridstab.datasets.campaign import Campaign
-from gridstab.datasets.executors import Executor, make_executor, stopping_on_interrupt
+from gridstab.datasets.executors import (
+    Executor,
+    LocalExecutor,
+    make_executor,
+    stopping_on_interrupt,
+)
 from gridstab.datasets.grid_file import encode_result, read_counts, write_counts
 from gridstab.datasets.grid_source import GridSource
 from gridstab.datasets.resuming import (
@@ -31,6 +37,7 @@ from gridstab.datasets.resuming import (
 from gridstab.datasets.run_folder import KIND, RunConfig, RunFolder
 from gridstab.datasets.timing import record_timing
 from gridstab.datasets.work_units import WorkUnit, unit_seconds, units_of_grid
+from gridstab.dynamics.engine import Perturbations, stop_rule
 from gridstab.dynamics.engines import make_engine
 from gridstab.dynamics.result import StabilityResult
 from gridstab.dynamics.settings import Settings
@@ -153,6 +160,7 @@ class _Driver:
         self.seconds = seconds or unit_seconds(
             campaign.grids, source.nodes, source.lines, campaign.samples
         )
+        self.shows_progress = on_progress is not None
         self.on_progress = on_progress or (lambda stored, total: None)
         self.open: dict[int, _OpenGrid] = {}
         self.there = Stored()
@@ -161,6 +169,8 @@ class _Driver:
         campaign, started = self.campaign, time.perf_counter()
         self.there = stored_work(self.folder)
         warn_of(self.folder, self.there.problems)
+        if self.shows_progress and isinstance(executor, LocalExecutor):
+            self.start_engine()
         simulate = partial(simulate_unit, self.source, campaign.settings, campaign.engine)
         with (
             stopping_on_interrupt(executor) as interrupted,
@@ -184,6 +194,19 @@ class _Driver:
             raise KeyboardInterrupt
         if not self.outcome.failures:
             self.folder.finish()
+
+    def start_engine(self) -> None:
+        """Let the engine compile, or start what it needs, before progress is measured."""
+        if self.folder.is_complete:
+            return
+        here = Perturbations(np.zeros(1, np.int64), np.zeros(1), np.zeros(1))
+        with doing("starting the engine"), suppress(Exception):  # which the units will meet, too
+            make_engine(self.campaign.engine).run(
+                self.source.model(1),
+                here,
+                stop=stop_rule(self.campaign.stop),
+                horizon=min(self.campaign.horizon, 1.0),
+            )
 
     def units(self) -> Iterator[WorkUnit]:
         """The units whose results are not there yet; grids that lack none are stored."""

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -11,6 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from gridstab.errors import CaseError, InvalidParameterError, LeftOutWarning
+from gridstab.grids.node_table import NodeTable, with_node_values
 from gridstab.grids.power_flow import require_connected
 from gridstab.grids.power_grid import (
     PUBLISHED_COUPLING,
@@ -18,7 +19,6 @@ from gridstab.grids.power_grid import (
     PUBLISHED_INERTIA,
     PowerGrid,
 )
-from gridstab.grids.random_power import with_random_power
 
 Setting = Literal["homogeneous", "case"]
 SETTINGS = ("homogeneous", "case")
@@ -124,31 +124,30 @@ def grid_of(
     damping: float = PUBLISHED_DAMPING,
     inertia: float = PUBLISHED_INERTIA,
     largest_component: bool = False,
+    node_table: NodeTable | None = None,
 ) -> PowerGrid:
     """The power grid of a case; see :func:`gridstab.load_case` for settings and rules."""
     if setting not in SETTINGS:
         raise InvalidParameterError(
             f"setting must be one of {', '.join(SETTINGS)}, got {setting!r}"
         )
+    dropped = frozenset(case.label)
     case = _in_service(case, largest_component=largest_component)
     lines, line_of_branch = case.lines()
+    parameters: dict[str, Any] = {
+        "coupling": coupling,
+        "damping": damping,
+        "inertia": inertia,
+        "coordinates": case.coordinates,
+    }
 
-    def build(
-        power: Float[np.ndarray, " nodes"], coupling: float | Float[np.ndarray, " lines"] = coupling
-    ) -> PowerGrid:
+    def build(power: Float[np.ndarray, " nodes"], **own: Any) -> PowerGrid:
         return PowerGrid.from_arrays(
-            lines,
-            power,
-            coupling=coupling,
-            damping=damping,
-            inertia=inertia,
-            coordinates=case.coordinates,
-            name=case.name,
-            labels=case.label,
+            lines, power, name=case.name, labels=case.label, **{**parameters, **own}
         )
 
     if setting == "homogeneous":
-        return with_random_power(case.num_buses, seed, build)
+        return with_node_values(case.label, seed, node_table, build, dropped=dropped)
     if case.shift is not None and case.num_shifted_loops:
         warnings.warn(
             f"the angles of {np.count_nonzero(case.shift)} phase shifter(s) of {case.name!r} are "
@@ -156,7 +155,9 @@ def grid_of(
             LeftOutWarning,
             stacklevel=3,
         )
-    grid = build(_balanced(case), _line_coupling(case, lines, line_of_branch))
+    own = {} if node_table is None else node_table.values(case.label, dropped)
+    power = own.pop("power") if "power" in own else _balanced(case)
+    grid = build(power, coupling=_line_coupling(case, lines, line_of_branch), **own)
     require_connected(grid)
     return grid
 

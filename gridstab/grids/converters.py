@@ -79,7 +79,7 @@ def from_networkx(graph: "nx.Graph", *, ignore: Collection[str] = ()) -> PowerGr
         coupling=list(coupling.values()),
         coordinates=list(zip(values("x"), values("y"), strict=True)) if has_place else None,
         name=name,
-        labels=_labels(graph),
+        labels=node_labels(graph),
     )
 
 
@@ -99,7 +99,8 @@ def refuse_other_numbers(graph: "nx.Graph", ignore: Collection[str] = ()) -> Non
                     )
 
 
-def _labels(graph: "nx.Graph") -> list[str]:
+def node_labels(graph: "nx.Graph") -> list[str]:
+    """What the nodes of a graph are called: see :func:`from_networkx`."""
     labels = [data.get("label") for _, data in graph.nodes(data=True)]
     if all(isinstance(label, str) for label in labels) and len(set(labels)) == len(labels):
         return labels

@@ -12,10 +12,11 @@ import numpy as np
 from gnncore.storage import StorageError, leading_to, read_bytes, read_json, write_json
 from gridstab.arguments import as_path, instance, shortened
 from gridstab.errors import CaseError, GridstabError, InvalidGridError
-from gridstab.grids.converters import from_networkx, refuse_other_numbers
+from gridstab.grids.converters import from_networkx, node_labels, refuse_other_numbers
 from gridstab.grids.grid_checks import NUMBER
 from gridstab.grids.line_list import read_line_list
 from gridstab.grids.matpower import load_case
+from gridstab.grids.node_table import NodeTable, read_node_table
 from gridstab.grids.power_grid import PowerGrid
 from gridstab.grids.random_power import with_random_power
 
@@ -29,6 +30,8 @@ _MAX_BYTES = 2**26
 
 _Given = dict[str, Any]
 """Numbers that hold for every node or line, by name."""
+
+_Reader = Callable[[Path, int | Sequence[int], _Given, NodeTable | None], PowerGrid]
 
 
 def save_grid(grid: PowerGrid, path: str | os.PathLike[str]) -> None:
@@ -58,6 +61,7 @@ def load_grid(
     coupling: float | None = None,
     damping: float | None = None,
     inertia: float | None = None,
+    node_table: NodeTable | str | os.PathLike[str] | None = None,
 ) -> PowerGrid:
     """The grid in a file, by the file's ending.
 
@@ -75,7 +79,8 @@ def load_grid(
 
     Nodes keep the names that the file has for them as labels. Files without any powers (``.m``,
     ``.csv``, ``.txt``, and GraphML without ``power``) get P = ±1 at random, half of the nodes each,
-    redrawn until a stable operating point exists.
+    redrawn until a stable operating point exists. A table of the nodes beside the file can give
+    these and all other values of nodes.
 
     Args:
         path: The file.
@@ -84,19 +89,25 @@ def load_grid(
             value where it says nothing.
         damping: D of every node, likewise.
         inertia: m of every node, likewise.
+        node_table: A file as ``.csv`` above that has a row for every node: the column ``node``
+            holds its label, ``power``, ``inertia``, ``damping``, ``x`` and ``y``, all optional,
+            what is to take the place of the values in the other file.
 
     Raises:
-        CaseError: The file is unknown, unreadable or malformed.
+        CaseError: The file is unknown, unreadable or malformed, or the table is none of its nodes.
         InvalidGridError: A value that was given is outside its range.
+        InvalidParameterError: ``damping`` or ``inertia`` although the table has such a column.
         DisconnectedGridError: A grid without powers falls into several components.
         NoOperatingPointError: No draw of random powers has a stable operating point.
     """
     path = as_path("path", path)
     options = {"coupling": coupling, "damping": damping, "inertia": inertia}
     given = {name: value for name, value in options.items() if value is not None}
-    readers: dict[str, Callable[[Path, int | Sequence[int], _Given], PowerGrid]] = {
+    readers: dict[str, _Reader] = {
         ".json": _read_json,
-        ".m": lambda path, seed, given: load_case(path, seed=seed, **given),
+        ".m": lambda path, seed, given, table: load_case(
+            path, seed=seed, node_table=table, **given
+        ),
         ".graphml": _read_graphml,
         ".csv": read_line_list,
         ".txt": read_line_list,
@@ -107,7 +118,7 @@ def load_grid(
             f"cannot tell what grid file {str(path)!r} is; known endings are {', '.join(readers)}"
         )
     try:
-        return reader(path, seed, given)
+        return reader(path, seed, given, read_node_table(node_table, **given))
     except StorageError as error:
         raise CaseError(str(error)) from error
     except InvalidGridError as error:
@@ -116,7 +127,9 @@ def load_grid(
         raise CaseError(f"{str(path)!r} holds no valid grid: {error}") from error
 
 
-def _read_json(path: Path, seed: int | Sequence[int], given: _Given) -> PowerGrid:
+def _read_json(
+    path: Path, seed: int | Sequence[int], given: _Given, table: NodeTable | None
+) -> PowerGrid:
     content = read_json(path, max_bytes=_MAX_JSON_BYTES)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CaseError(f"{str(path)!r} is no grid that save_grid wrote")
@@ -130,14 +143,20 @@ def _read_json(path: Path, seed: int | Sequence[int], given: _Given) -> PowerGri
         raise CaseError(f"{str(path)!r} lacks {', '.join(missing) or 'a name'}")
     known = ("name", *_ARRAYS, *(["labels"] if "labels" in content else []))
     try:
-        return PowerGrid.from_arrays(**{**{name: content[name] for name in known}, **given})
+        grid = PowerGrid.from_arrays(**{**{name: content[name] for name in known}, **given})
     except (TypeError, ValueError, OverflowError) as error:
         if isinstance(error, GridstabError):
             raise
         raise CaseError(f"{str(path)!r} holds no valid grid: {_one_line(error)}") from error
+    if table is None:
+        return grid
+    own = {name: getattr(grid, name) for name in (*_ARRAYS, "name", "labels")}
+    return PowerGrid.from_arrays(**{**own, **table.values(grid.labels)})
 
 
-def _read_graphml(path: Path, seed: int | Sequence[int], given: _Given) -> PowerGrid:
+def _read_graphml(
+    path: Path, seed: int | Sequence[int], given: _Given, table: NodeTable | None
+) -> PowerGrid:
     import networkx as nx
 
     text = read_bytes(path, max_bytes=_MAX_BYTES)
@@ -164,6 +183,11 @@ def _read_graphml(path: Path, seed: int | Sequence[int], given: _Given) -> Power
             nx.set_edge_attributes(graph, value, name)
         else:
             nx.set_node_attributes(graph, value, name)
+    for name, values in ({} if table is None else table.values(node_labels(graph))).items():
+        for node, value in zip(graph, values.tolist(), strict=True):
+            graph.nodes[node].update(
+                {"x": value[0], "y": value[1]} if name == "coordinates" else {name: value}
+            )
     if graph.number_of_nodes() and not any("power" in data for _, data in graph.nodes(data=True)):
         nodes = list(graph)
 

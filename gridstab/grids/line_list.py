@@ -1,32 +1,29 @@
 """Lists of lines as CSV or plain text: two nodes a row and, where it is named, the coupling."""
 
-import csv
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from gnncore.storage import read_bytes
 from gridstab.arguments import shortened
 from gridstab.errors import CaseError
 from gridstab.grids.grid_checks import NUMBER
+from gridstab.grids.node_table import NodeTable, with_node_values
 from gridstab.grids.power_grid import PUBLISHED_COUPLING, PowerGrid
-from gridstab.grids.random_power import with_random_power
+from gridstab.grids.text_table import WHOLE, Rows, index_column, read_table, refuse_row
 
 ENDS = (("source", "target"), ("from", "to"), ("from_bus", "to_bus"), ("bus0", "bus1"))
 """Names that the columns of the two nodes may have."""
 
-_BETWEEN = re.compile(r"\s*[,;]\s*|\s+")
-_WHOLE = re.compile(r"\d{1,18}", re.ASCII)
-
-Rows = list[tuple[int, list[str]]]
-"""Number in the file and fields of every row that is neither empty nor a comment."""
-
 
 def read_line_list(
-    path: Path, seed: int | Sequence[int], given: Mapping[str, Any], *, max_bytes: int = 2**26
+    path: Path,
+    seed: int | Sequence[int],
+    given: Mapping[str, Any],
+    node_table: NodeTable | None = None,
+    *,
+    max_bytes: int = 2**26,
 ) -> PowerGrid:
-    """The grid of a list of lines, with random powers.
+    """The grid of a list of lines, with random powers unless a table of the nodes has them.
 
     With a first row of names, the nodes are the columns ``source`` and ``target`` (or a pair of
     :data:`ENDS`) and may be numbers or texts, and ``coupling`` may be there. The unnamed first
@@ -39,6 +36,7 @@ def read_line_list(
         seed: Of the random powers.
         given: ``inertia`` or ``damping`` of every node, ``coupling`` of every line whatever the
             file says; as for :meth:`PowerGrid.from_arrays`.
+        node_table: Power, inertia, damping and place of every node.
         max_bytes: Limit on the file [bytes], 64 MiB; as text it takes up to 30 times as much.
 
     Raises:
@@ -47,20 +45,14 @@ def read_line_list(
         NoOperatingPointError: No draw of random powers has a stable operating point.
         StorageError: The file cannot be read.
     """
-    try:
-        text = read_bytes(path, max_bytes=max_bytes).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CaseError(
-            f"{str(path)!r} is not a text file in UTF-8 ({error.reason} at byte {error.start})"
-        ) from error
     couplings: dict[tuple[str, str], float] = {}
     row_of: dict[tuple[str, str], int] = {}
-    for row, a, b, value in _lines(path, *_table(path, text)):
+    for row, a, b, value in _lines(path, *read_table(path, max_bytes)):
         if a == b:
-            _refuse(path, row, f"joins node {shortened(a)} to itself; remove it")
+            refuse_row(path, row, f"joins node {shortened(a)} to itself; remove it")
         if (a, b) in row_of or (b, a) in row_of:
             first = row_of.get((a, b)) or row_of[b, a]
-            _refuse(
+            refuse_row(
                 path,
                 row,
                 f"joins nodes {shortened(a)} and {shortened(b)}, as row {first} does; "
@@ -71,54 +63,22 @@ def read_line_list(
     if not couplings:
         raise CaseError(f"{str(path)!r} lists no line; give two nodes a row")
     labels = list(dict.fromkeys(node for line in couplings for node in line))
-    if all(map(_WHOLE.fullmatch, labels)):
+    if all(map(WHOLE.fullmatch, labels)):
         labels.sort(key=int)
     number = {label: index for index, label in enumerate(labels)}
     parameters: dict[str, Any] = {"coupling": list(couplings.values()), **given}
-    return with_random_power(
-        len(labels),
+    return with_node_values(
+        labels,
         seed,
-        lambda power: PowerGrid.from_arrays(
+        node_table,
+        lambda power, **own: PowerGrid.from_arrays(
             [(number[a], number[b]) for a, b in couplings],
             power,
             name=path.stem,
             labels=labels,
-            **parameters,
+            **{**parameters, **own},
         ),
     )
-
-
-def _table(path: Path, text: str) -> tuple[list[str] | None, Rows]:
-    """The names of the columns, None without, and the rows below them."""
-    lines = re.split(r"\r\n|\n|\r", text)
-    rows = [(number, line) for number, line in enumerate(lines, 1) if _without_comment(line)]
-    if not rows:
-        return None, []
-    first = _without_comment(rows[0][1])
-    if all(NUMBER.fullmatch(field) for field in _BETWEEN.split(first)):
-        plain = [(number, _without_comment(line)) for number, line in rows]
-        return None, [(number, _BETWEEN.split(line)) for number, line in plain]
-    separator = next((mark for mark in ",;\t" if mark in first), " ")
-    table = [(number, _fields(path, number, line, separator)) for number, line in rows]
-    return [name.lower() for name in table[0][1]], table[1:]
-
-
-def _without_comment(line: str) -> str:
-    return line.split("#")[0].strip()
-
-
-def _fields(path: Path, number: int, line: str, separator: str) -> list[str]:
-    """The fields of one row of a table with names, which may be quoted."""
-    if separator == " ":
-        line = line.replace("\t", " ").strip()
-    try:
-        rows = list(csv.reader([line], delimiter=separator, skipinitialspace=True, strict=True))
-    except csv.Error as error:
-        _refuse(path, number, f"is no row of a table: {error}")
-    fields = [field.strip() for field in rows[0]]
-    if any("#" in field for field in fields) and '"' not in line:
-        _refuse(path, number, "has a # within; put comments in rows of their own, names in quotes")
-    return fields
 
 
 def _lines(path: Path, names: list[str] | None, rows: Rows) -> list[tuple[int, str, str, float]]:
@@ -127,15 +87,17 @@ def _lines(path: Path, names: list[str] | None, rows: Rows) -> list[tuple[int, s
     lines = []
     for number, fields in rows:
         if len(fields) != width:
-            _refuse(path, number, f"has {len(fields)} column(s), not {width} as those before")
+            refuse_row(path, number, f"has {len(fields)} column(s), not {width} as those before")
         ends = [_node(path, number, fields[at], named=names is not None) for at in (tail, head)]
         value = PUBLISHED_COUPLING
         if coupling is not None:
             if not NUMBER.fullmatch(fields[coupling]):
-                _refuse(path, number, f"has the coupling {shortened(fields[coupling])}, no number")
+                refuse_row(
+                    path, number, f"has the coupling {shortened(fields[coupling])}, no number"
+                )
             value = float(fields[coupling])
             if not 0 < value < float("inf"):
-                _refuse(path, number, f"has the coupling {value:g}; give a positive number")
+                refuse_row(path, number, f"has the coupling {value:g}; give a positive number")
         lines.append((number, ends[0], ends[1], value))
     return lines
 
@@ -156,7 +118,7 @@ def _columns(path: Path, names: list[str] | None, rows: Rows) -> tuple[int, int,
         return 0, 1, None, 2
     found = ", ".join(map(shortened, names))
     ends = next((pair for pair in ENDS if set(pair) <= set(names)), None)
-    index = 0 if names[0] in ("", "unnamed: 0") else None
+    index = index_column(names)
     known = {*(ends or ()), "coupling"}
     others = [name for at, name in enumerate(names) if name not in known and at != index]
     if ends is None or others or len(set(names)) < len(names):
@@ -168,17 +130,10 @@ def _columns(path: Path, names: list[str] | None, rows: Rows) -> tuple[int, int,
 
 def _node(path: Path, number: int, text: str, *, named: bool) -> str:
     """The label of a node: a whole number without leading zeros, or a text."""
-    if _WHOLE.fullmatch(text):
+    if WHOLE.fullmatch(text):
         return str(int(text))
     if not named or not text or NUMBER.fullmatch(text) or text.lower() in ("nan", "none", "null"):
-        _refuse(
+        refuse_row(
             path, number, f"has the node {shortened(text)}; give a whole number from 0 or a name"
         )
     return text
-
-
-def _refuse(path: Path, number: int, reason: str) -> NoReturn:
-    # A link in a folder of someone else may lead to anything; nothing of it is shown.
-    if path.is_symlink():
-        reason = "is no line of a grid; what it holds is not shown, as the file is a link"
-    raise CaseError(f"row {number} of {str(path)!r} {reason}")

@@ -5,6 +5,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from gridstab.grids.case import Case, Setting, grid_of
 from gridstab.grids.matlab_expressions import Table
 from gridstab.grids.matlab_tokens import MatlabError
 from gridstab.grids.matpower_file import COLUMNS, read_tables
+from gridstab.grids.node_table import NodeTable, read_node_table
 from gridstab.grids.power_grid import (
     PUBLISHED_COUPLING,
     PUBLISHED_DAMPING,
@@ -50,6 +52,7 @@ def load_case(
     damping: float = PUBLISHED_DAMPING,
     inertia: float = PUBLISHED_INERTIA,
     largest_component: bool = False,
+    node_table: NodeTable | str | PathLike[str] | None = None,
 ) -> PowerGrid:
     """The grid of a MATPOWER case, or ``"texas"`` for :func:`gridstab.texas_grid`.
 
@@ -85,18 +88,24 @@ def load_case(
         damping: D of every node, in both settings.
         inertia: m of every node, in both settings.
         largest_component: Keep only the largest component of a disconnected case.
+        node_table: File of a table of the nodes, which has a row for every bus of the grid, by its
+            number. The columns ``power`` (in the setting ``"case"`` per unit), ``inertia``,
+            ``damping``, ``x`` and ``y`` take the place of all other values.
 
     Raises:
         CaseError: The case is unknown, or its file unreadable, malformed or without what the
-            setting needs.
+            setting needs; or the table of the nodes is not one of these nodes.
         DisconnectedGridError: The case falls into several components.
         NoOperatingPointError: Homogeneous setting: no draw has a stable operating point.
         InvalidParameterError: Unknown setting or negative seed.
     """
+    table = read_node_table(node_table)
     if str(name_or_path) == "texas":
         if setting == "case":
             raise CaseError("texas is a topology without powers; use setting='homogeneous'")
-        return texas_grid(seed, coupling=coupling, damping=damping, inertia=inertia)
+        return texas_grid(
+            seed, coupling=coupling, damping=damping, inertia=inertia, node_table=table
+        )
     path = find_case(name_or_path)
     return grid_of(
         read_case(path, need_values=setting == "case"),
@@ -106,6 +115,7 @@ def load_case(
         damping=damping,
         inertia=inertia,
         largest_component=largest_component,
+        node_table=table,
     )
 
 

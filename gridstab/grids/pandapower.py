@@ -5,24 +5,26 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from gridstab.errors import CaseError
 from gridstab.grids.case import Case, Setting, grid_of
+from gridstab.grids.grid_checks import LONGEST_LABEL
 from gridstab.grids.power_grid import (
     PUBLISHED_COUPLING,
     PUBLISHED_DAMPING,
     PUBLISHED_INERTIA,
     PowerGrid,
 )
+from gridstab.grids.three_winding import Stars, flow_where_they_can, stars
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _BRANCHES = ("line", "trafo", "impedance")
-_TABLES = ("bus", "controller", "dcline", "ext_grid", "gen", *_BRANCHES)
+_TABLES = ("bus", "controller", "dcline", "ext_grid", "gen", "trafo3w", *_BRANCHES)
 """Tables with elements in service that are understood, beside those of :data:`_POWER`."""
 
 _POWER: dict[str, tuple[int, Callable[["pd.DataFrame"], Any]]] = {
@@ -62,8 +64,12 @@ def from_pandapower(
     """The grid of a ``pandapowerNet``, by the rules and settings of :func:`gridstab.load_case`.
 
     Closed bus-bus switches merge their buses, whatever their impedance; the node is labelled by the
-    first of them. Other open switches open their branch. Branches are lines, transformers of two
-    windings and impedances; voltages and tap ratios are 1.
+    first of them. Other open switches open their branch. Branches are lines, transformers and
+    impedances; voltages and tap ratios are 1. A transformer of three windings becomes the usual
+    star, whose point is a node of its own, without power in the setting ``"case"``.
+
+    Labels are the names of the buses if all in service have one of their own, otherwise their
+    indices, and ``trafo3w`` with its index for star points.
 
     In the setting ``"case"``, generators, static generators, loads, storages, motors, asymmetric
     loads and generators, shunts, wards and DC lines feed in and draw what the tables say. External
@@ -81,8 +87,8 @@ def from_pandapower(
         largest_component: Keep only the largest component of a disconnected network.
 
     Raises:
-        CaseError: The network has elements without a rule (three-winding transformers, ...), which
-            are named, or lacks what the setting needs.
+        CaseError: The network has elements without a rule (as static var compensators), which are
+            named, or lacks what the setting needs, as reactances that are positive.
         DisconnectedGridError: The network falls into several components.
         NoOperatingPointError: Homogeneous setting: no draw has a stable operating point.
         InvalidParameterError: Unknown setting or negative seed.
@@ -123,27 +129,65 @@ def _case(net: Any) -> Case:
         impedance["xft_pu"] * base / impedance["sn_mva"],
     )
 
+    star = stars(net, node, base)
+
+    def extended(values: np.ndarray) -> np.ndarray:
+        return np.append(values, np.zeros(len(star.labels), values.dtype))
+
     places = _places(net, bus)
     demand, generation = _powers(net, bus, node)
     slack, balance = _slack(net, node)
     dispatched = {kind: net[kind] for kind in ("gen", "sgen")}
     return Case(
         name=name,
-        label=tuple(str(index) for index in bus.index[first]),
-        demand=demand,
-        generation=generation + balance,
-        has_generator=np.any([_sum(table, node, 1) > 0 for table in dispatched.values()], axis=0),
-        is_reference=slack > 0,
-        voltage=np.ones(len(first)),
-        branches=np.concatenate([table[["a", "b"]] for table in (line, trafo, impedance)]).astype(
-            np.int64
+        label=(*_labels(bus, first, star.labels), *star.labels),
+        demand=extended(demand),
+        generation=extended(generation + balance),
+        has_generator=extended(
+            np.any([_sum(table, node, 1) > 0 for table in dispatched.values()], axis=0)
         ),
-        reactance=np.concatenate(reactance).astype(np.float64),
+        is_reference=extended(slack > 0),
+        voltage=np.ones(len(first) + len(star.labels)),
+        branches=np.concatenate(
+            [*(table[["a", "b"]] for table in (line, trafo, impedance)), star.branches]
+        ).astype(np.int64),
+        reactance=np.concatenate([*reactance, star.reactance]).astype(np.float64),
         base_power=base,
-        coordinates=None if places is None else places[first],
-        slack=slack,
-        shift=_shift(line, trafo, impedance),
+        coordinates=None if places is None else _with_star_points(places[first], star),
+        slack=extended(slack),
+        shift=np.append(_shift(line, trafo, impedance), star.shift),
     )
+
+
+def _labels(
+    bus: "pd.DataFrame", first: Int[np.ndarray, " nodes"], taken: Sequence[str]
+) -> list[str]:
+    """Names of the first buses of the nodes, where every bus has one of its own, else indices."""
+    names = [_name(name) for name in bus["name"]] if "name" in bus else [""]
+    own = set(names)
+    if "" not in own and len(own) == len(names) and own.isdisjoint(taken):
+        return [names[number] for number in first]
+    return [str(index) for index in bus.index[first]]
+
+
+def _name(name: Any) -> str:
+    """The name of a bus as a label, empty if it cannot be one."""
+    if isinstance(name, float) and name.is_integer():  # a column of numbers that once had a gap
+        name = int(name)
+    usable = isinstance(name, str | int | np.integer) and not isinstance(name, bool)
+    text = str(name).strip() if usable else ""
+    return text if text.isprintable() and len(text) <= LONGEST_LABEL else ""
+
+
+def _with_star_points(
+    places: Float[np.ndarray, "buses 2"], star: Stars
+) -> Float[np.ndarray, "nodes 2"]:
+    """Positions of the nodes, star points amid the buses around them."""
+    own = []
+    for point in range(len(places), len(places) + len(star.labels)):
+        legs = star.branches[(star.branches == point).any(axis=1)]
+        own.append(places[legs[legs != point]].mean(axis=0))
+    return np.concatenate([places, np.reshape(own, (-1, 2))])
 
 
 def _shift(*tables: "pd.DataFrame") -> Float[np.ndarray, " branches"]:
@@ -254,7 +298,7 @@ def _has_results_of_its_tables(net: Any, node: "pd.Series") -> bool:
             expected = np.where(_is_slack(table), power, table["p_mw"] * table["scaling"])
         if not np.allclose(power[active], expected[active], rtol=1e-9, atol=1e-9):
             return False
-    return True
+    return flow_where_they_can(net, node)
 
 
 def _flows_where_it_can(net: Any, kind: str, node: "pd.Series") -> bool:

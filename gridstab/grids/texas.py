@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from importlib.resources import files
+from os import PathLike
 
 import numpy as np
 from jaxtyping import Int
 
 from gridstab.grids.case import Case
+from gridstab.grids.node_table import NodeTable, read_node_table, with_node_values
 from gridstab.grids.power_grid import (
     PUBLISHED_COUPLING,
     PUBLISHED_DAMPING,
     PUBLISHED_INERTIA,
     PowerGrid,
 )
-from gridstab.grids.random_power import with_random_power
 
 SOURCE_CASE = "case_ACTIVSg2000"
 
@@ -24,6 +25,7 @@ def texas_grid(
     coupling: float = PUBLISHED_COUPLING,
     damping: float = PUBLISHED_DAMPING,
     inertia: float = PUBLISHED_INERTIA,
+    node_table: NodeTable | str | PathLike[str] | None = None,
 ) -> PowerGrid:
     """The topology of the synthetic Texas transmission grid, with random powers P = ±1.
 
@@ -40,24 +42,27 @@ def texas_grid(
         coupling: K of every line.
         damping: D of every node.
         inertia: m of every node.
+        node_table: File of a table of the nodes, whose columns take the place of all these.
 
     Raises:
+        CaseError: The table cannot be read, or its nodes are not those of the grid.
         NoOperatingPointError: None of 100 draws has a stable operating point.
         InvalidParameterError: A negative seed.
     """
     lines = np.searchsorted(bus_numbers(), bus_pairs())
     labels = tuple(map(str, bus_numbers().tolist()))
-    return with_random_power(
-        int(lines.max()) + 1,
+    parameters = {"damping": damping, "inertia": inertia}
+    return with_node_values(
+        labels,
         seed,
-        lambda power: PowerGrid.from_arrays(
+        read_node_table(node_table),
+        lambda power, **own: PowerGrid.from_arrays(
             lines,
             power,
             coupling=coupling,
-            damping=damping,
-            inertia=inertia,
             name="texas",
             labels=labels,
+            **{**parameters, **own},
         ),
     )
 

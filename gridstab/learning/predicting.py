@@ -149,8 +149,9 @@ def load_grids(case: str, task: Task, *, seed: int = 0, **parameters: Any) -> Lo
             a MATPOWER case, or a grid file.
         task: Whose labels to look for.
         seed: Of the random powers of a case that has none.
-        **parameters: Of a single case, ``setting``, ``coupling``, ``damping``, ``inertia`` or
-            ``largest_component`` of :class:`gridstab.datasets.Campaign`; None leaves its own.
+        **parameters: Of a single case, ``setting``, ``coupling``, ``damping``, ``inertia``,
+            ``node_table`` or ``largest_component`` of :class:`gridstab.datasets.Campaign`; None
+            leaves its own.
 
     Raises:
         GridstabError: Nothing readable there, labels that are no numbers, or parameters for grids

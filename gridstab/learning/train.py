@@ -15,6 +15,7 @@ from gnncore.models import GraphModel
 from gnncore.storage import StorageError, WorkFolder, write_json
 from gnncore.training import TrainingResult, fit, seeded
 from gnncore.training.distributed import processes_on
+from gnncore.training.epoch import item_groups
 from gnncore.training.logs import write_history
 from gridstab.errors import DatasetError, InvalidParameterError, RunFolderError
 from gridstab.features.feature_set import FeatureSet
@@ -218,6 +219,7 @@ def _prepare(
     try:
         with processes_on(resolved.settings.device):
             pass
+        item_groups(splits["train"].store, resolved.settings.group_by)
     except TrainingError as error:
         raise InvalidParameterError(str(error)) from error
     task.objective(splits["train"])  # which may refuse the labels

@@ -4,6 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,6 +66,19 @@ class Bread(Configuration):
     ("values", "message"),
     [
         ({"flour": 0}, "flour must be greater than 0, got 0"),
+        ({"flour": True}, "flour must be a valid number, got True"),
+        ({"flour": "1"}, "flour must be a valid number, got '1'"),
+        ({"flour": 1, "crust": {"minutes": True}}, "crust.minutes must be a valid integer, got Tr"),
+        ({"flour": 1, "crust": {"minutes": "3"}}, "crust.minutes must be a valid integer, got '3'"),
+        ({"flour": 1, "crust": {"steam": 1}}, "crust.steam must be a valid boolean, got 1"),
+        ({"flour": 1, "crust": {"steam": "yes"}}, "crust.steam must be a valid boolean, got 'yes'"),
+        (
+            {"flour": 1, "raising": {"kind": "yeast", "grams": True}},
+            "raising.grams must be a valid",
+        ),
+        ({"flour": 1, "rests": [1, True]}, "rests[1] must be a valid integer, got True"),
+        ({"flour": 1, "rests": "1"}, "rests must be a valid integer, got '1'"),
+        ({"flour": 1, "seeds": {"rye": "3"}}, "seeds.rye must be a valid integer, got '3'"),
         ({"flour": float("nan")}, "flour must be a finite number, got nan"),
         ({}, "flour is missing; set it"),
         ({"flour": 1, "flower": 2}, "unknown ingredient 'flower', did you mean 'flour'? The ingre"),
@@ -83,7 +97,7 @@ class Bread(Configuration):
         ({"flour": 1, "raising": {"kind": "hope"}}, "raising must be of one of the kinds 'yeast'"),
         ({"flour": 1, "rests": [1, 0]}, "rests[1] must be greater than or equal to 1, got 0"),
         ({"flour": 1, "seeds": {"rye": -3}}, "seeds.rye must be greater than or equal to 0, got "),
-        ({"flour": "x" * 500}, "flour must be a valid number, unable to parse string as a number"),
+        ({"flour": "x" * 500}, "flour must be a valid number, got 'xxxxx"),
         ([1], "the settings must be a valid dictionary"),
     ],
 )
@@ -98,6 +112,20 @@ def test_every_mistake_is_one_line(values: object, message: str) -> None:
         with pytest.raises(KitchenError) as again:
             Bread(**values)
         assert str(again.value) == said
+
+
+def test_numbers_of_other_libraries_and_integers_for_numbers_are_taken() -> None:
+    bread = Bread(
+        flour=np.float32(0.5),
+        water=1,
+        crust={"minutes": np.int64(3)},
+        rests=[np.uint8(2), 3],
+        seeds={"rye": np.int32(4)},
+    )
+    assert (bread.flour, bread.water, bread.crust.minutes) == (0.5, 1.0, 3)
+    assert (bread.rests, bread.seeds) == ((2, 3), {"rye": 4})
+    assert type(bread.crust.minutes) is int
+    assert "rests = [2, 3]" in bread.to_toml()
 
 
 def test_the_package_decides_the_class_of_the_error() -> None:

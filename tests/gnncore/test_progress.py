@@ -27,6 +27,19 @@ def test_the_rate_counts_from_what_was_there(
     assert said == "600 of 1,000 grids, 10 grids per second, 40 s left\n"
 
 
+def test_the_time_before_the_first_call_does_not_count(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with work_progress("grids", quiet=False) as show:
+        assert show is not None
+        clock[0] += 50
+        show(0, 1000)
+        clock[0] += 20
+        show(200, 1000)
+    said = capsys.readouterr().err
+    assert said.splitlines()[-1] == "200 of 1,000 grids, 10 grids per second, 80 s left"
+
+
 def test_a_note_stays_until_there_is_another(
     clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import networkx as nx
 import pytest
 from disc_engine import DiscEngine, ring_grid
 from run_bytes import promised_bytes
@@ -246,6 +247,36 @@ def test_a_real_case_with_its_own_powers(tmp_path: Path) -> None:
                  "--resolution", "3", "--out", "basin.png")  # fmt: skip
 
 
+def test_values_of_every_node_are_simulated_from_tables_and_graphml(tmp_path: Path) -> None:
+    ring = ring_grid()
+    grid = gridstab.PowerGrid.from_arrays(
+        ring.lines,
+        ring.power,
+        inertia=[0.5, 1, 2, 3, 4, 5],
+        damping=[0, 0.1, 0.2, 0.3, 0.4, 0.5],
+        coupling=[4, 5, 6, 7, 8, 9],
+    )
+    nx.write_graphml(grid.to_networkx(), tmp_path / "grid.graphml")
+    ends = "\n".join(f"{a},{b},{k}" for (a, b), k in zip(grid.lines, grid.coupling, strict=True))
+    (tmp_path / "lines.csv").write_text(f"source,target,coupling\n{ends}\n")
+    values = zip(grid.power, grid.inertia, grid.damping, strict=True)
+    rows = "\n".join(f"{node},{p},{m},{d}" for node, (p, m, d) in enumerate(values))
+    (tmp_path / "nodes.csv").write_text(f"node,power,inertia,damping\n{rows}\n")
+    more = ["--samples", "5", "--engine", "disc", "--no-picture"]
+    gridstab_cli("simulate", "--case", "grid.graphml", *more, "--out", "graphml", "--quiet")
+    lists = ["--case", "lines.csv", "--node-table", "nodes.csv"]
+    shown = gridstab_cli("simulate", *lists, *more, "--out", "lists").stdout
+    assert "those of 'nodes.csv'" in " ".join(shown.split())
+    for run in ("graphml", "lists"):
+        assert RunFolder.open(tmp_path / run).result(1).grid == grid
+        gridstab_cli("verify", run)
+    gridstab_cli("basin-map", *lists, "--node", "3", "--engine", "disc", "--resolution", "3",
+                 "--out", "basin.png")  # fmt: skip
+    (tmp_path / "nodes.csv").write_text(f"node,power,inertia,damping\n{rows}9\n")
+    resumed = gridstab_cli("simulate", *lists, *more, "--out", "lists", "--resume", code=2)
+    assert "case_hash" in resumed.stderr
+
+
 def test_parameters_hold_for_every_kind_of_grid(tmp_path: Path) -> None:
     save_grid(ring_grid(), tmp_path / "ring.json")
     options = ["--coupling", "7", "--damping", "0.2", "--inertia", "0.5"]
@@ -278,6 +309,8 @@ def test_the_advice_on_disconnected_cases_works(tmp_path: Path) -> None:
         (["--case", "case14", "--setting", "real"], "setting must be 'homogeneous' or 'case'"),
         (["--case", "case14", "--setting", "case", "--coupling", "3"], "got coupling 3; leave it"),
         (["--case", "case14", "--setting", "case", "--grids", "2"], "single grid, got grids 2"),
+        (["--node-table", "ring.json"], "node_table 'ring.json' is for the nodes of a case"),
+        (["--case", "case14", "--node-table", "none.csv"], "none.csv"),
         (["--inertia", "0"], "inertia must be greater than 0, got 0"),
         (["--damping", "nan"], "damping must be"),
     ],

@@ -157,6 +157,11 @@ def test_a_real_case_is_predicted_as_it_would_be_simulated(tmp_path: Path) -> No
     coupled = ["predict", "run", "--case", "case.json", "--json"]
     again = json.loads(cli(*coupled).stdout)
     assert again["results"] == predicted["results"]
+    rows = "".join(f"{label},2,0.3\n" for label in case.labels)
+    (tmp_path / "nodes.csv").write_text(f"node,inertia,damping\n{rows}")
+    table = ["--case", "case14", "--setting", "case", "--node-table", "nodes.csv"]
+    by_node = json.loads(cli("predict", "run", *table, "--json").stdout)
+    assert by_node["results"] == predicted["results"]
     stronger = json.loads(cli(*coupled, "--coupling", "90").stdout)
     assert stronger["results"] != predicted["results"]
 

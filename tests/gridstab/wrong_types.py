@@ -46,7 +46,7 @@ CALLS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (grids.lattice, {"rows": 2, "columns": 2, "power": "random", "seed": 0}),
     (grids.watts_strogatz, {"nodes": 6, "neighbours": 2, "rewiring": 0.1}),
     (grids.load_case, {"name_or_path": "no.m", "setting": "case"}),
-    (grids.load_grid, {"path": "no.json"}),
+    (grids.load_grid, {"path": "no.json", "node_table": "no.csv"}),
     (grids.save_grid, {"grid": GRID, "path": "grid.json"}),
     (grids.from_networkx, {"graph": GRID.to_networkx()}),
     (grids.power_flow, {"grid": GRID}),

@@ -25,8 +25,9 @@ def of_pandapower() -> PowerGrid:
     pp.rundcpp(net)
     grid = from_pandapower(net, setting="case")
     feed = net.res_ext_grid["p_mw"].iloc[0] / net.sn_mva
-    assert grid.labels == tuple(map(str, net.bus.index))
-    assert np.allclose(grid.power[grid.labels.index(str(net.ext_grid["bus"].iloc[0]))], feed)
+    assert grid.labels == tuple(map(str, net.bus["name"]))
+    slack = str(net.bus["name"].loc[net.ext_grid["bus"].iloc[0]])
+    assert np.allclose(grid.power[grid.node_number(slack)], feed)
     assert np.allclose(grid.power, unsolved.power)
     return grid
 

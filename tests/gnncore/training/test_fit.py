@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -247,11 +248,14 @@ def test_a_loss_that_is_not_finite_says_where() -> None:
         train(small_model(normalisation=None), optimiser="sgd", learning_rate=1e30)
 
 
-def test_the_deciding_metric_must_be_there() -> None:
+def test_the_deciding_metric_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="'f1' is no metric; choose one of loss, r2, mse"):
         train(small_model(), objective=RegressionObjective(select_by="f1"))
     with pytest.raises(TrainingError, match="group_by 'colour' is no tensor of items; they have"):
         train(small_model(), group_by="colour")
+    with pytest.raises(TrainingError, match="group_by 'colour' is no tensor of items"):
+        train(small_model(), out=tmp_path / "run", group_by="colour")
+    assert not (tmp_path / "run").exists()
     alike = VALIDATION.select([0])
     alike.tensors["y"].zero_()
     with pytest.raises(TrainingError, match="r2 on validation is nan in epoch 1"):

@@ -13,8 +13,10 @@ from gnncore.storage import Manifest
 from gnncore.training import loop
 from gnncore.training.epoch import validate
 from graphwsl.cli import app
+from graphwsl.errors import PredictorError
 from graphwsl.populations import split_models
 from graphwsl.properties import load_predictor
+from graphwsl.properties.network_predictor import NetworkPredictor
 from graphwsl.properties.predictors.stacked import StackedPredictor
 from graphwsl.properties.predictors.weight_statistics import WeightStatisticsRidge
 from graphwsl.zoo import Recipe, train_zoo
@@ -54,6 +56,22 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run(*arguments: str) -> tuple[int, str, str]:
     result = CliRunner().invoke(app, list(arguments))
     return result.exit_code, result.stdout, result.stderr
+
+
+def test_a_fit_that_is_refused_late_leaves_the_folder_blank(
+    zoo: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("--predictor", "deep_sets", "--epochs", "1", "--together", "", "--quiet")
+    with monkeypatch.context() as patched:
+
+        def refuse(*_: Any) -> None:
+            raise PredictorError("these networks do not suit")
+
+        patched.setattr(NetworkPredictor, "_know", refuse)
+        code, _, message = run("train", str(zoo), *options, "--out", "mine")
+    assert (code, message) == (2, "graphwsl: these networks do not suit\n")
+    assert {path.name for path in (here / "mine").rglob("*")} <= {".lock"}
+    assert run("train", str(zoo), *options, "--out", "mine")[0] == 0
 
 
 def test_train_and_predict(zoo: Path, here: Path) -> None:

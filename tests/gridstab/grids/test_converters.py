@@ -192,8 +192,8 @@ def test_pandapower_coordinates(new: bool) -> None:
 
 def test_pandapower_elements_without_a_rule_are_named() -> None:
     net = pandapower_net()
-    net["trafo3w"] = pd.DataFrame({"in_service": [True]})
-    with pytest.raises(CaseError, match="elements of kind 'trafo3w'"):
+    net["svc"] = pd.DataFrame({"in_service": [True]})
+    with pytest.raises(CaseError, match="elements of kind 'svc'"):
         from_pandapower(net)
 
 

@@ -11,7 +11,7 @@ import pytest
 from gridstab import PowerGrid
 from gridstab.errors import CaseError, GridstabError
 from gridstab.grids import from_pandapower
-from gridstab.grids.pandapower import _nodes
+from gridstab.grids.pandapower import _labels, _nodes
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -44,7 +44,8 @@ def injections(net: Any) -> dict[str, float]:
     """
     bus = net.bus[net.bus["in_service"].astype(bool)]
     node = _nodes(bus, net.switch)
-    label = {number: str(index) for index, number in reversed(list(node.items()))}
+    first = np.unique(node.to_numpy(), return_index=True)[1]
+    label = dict(enumerate(_labels(bus, first, ())))
     drawn = net.res_bus["p_mw"].fillna(0.0)
     for shunt, bus in net.shunt["bus"].items():
         reported = net.res_shunt.at[shunt, "p_mw"]
@@ -151,15 +152,116 @@ def test_a_solved_network_keeps_its_losses_at_the_slack() -> None:
     np.testing.assert_allclose(power, results - losses * np.array([0.5, 0, 0.5]))
 
 
+def test_other_elements_are_refused_by_name() -> None:
+    net = small_network()
+    pp.create_svc(net, 1, 0.1, 0.1, 1.0, 90.0)
+    with pytest.raises(GridstabError, match=r"elements of kind 'svc'"):
+        converted(net)
+
+
+def three_voltages(mode: str = "") -> Any:
+    """Two transformers of three windings and lines that close loops on all three levels."""
+    net = pp.create_empty_network(sn_mva=10.0)
+    high, middle, low = (
+        [pp.create_bus(net, kilovolt) for _ in range(2)] for kilovolt in (110.0, 20.0, 10.0)
+    )
+    pp.create_ext_grid(net, high[0])
+    for ends, ohm in ((high, 0.4), (middle, 0.05), (low, 0.01)):
+        pp.create_line_from_parameters(net, *ends, 10.0, 0.06, ohm, 0.0, 9.0)
+    for number, vk in enumerate(((10.0, 11.0, 16.0), (12.0, 10.0, 16.0))):
+        pp.create_transformer3w_from_parameters(
+            net, high[number], middle[number], low[number], 110.0, 20.0, 10.0,
+            sn_hv_mva=63.0, sn_mv_mva=40.0, sn_lv_mva=25.0,
+            vk_hv_percent=vk[0], vk_mv_percent=vk[1], vk_lv_percent=vk[2],
+            vkr_hv_percent=0.3, vkr_mv_percent=0.2, vkr_lv_percent=0.1, pfe_kw=0.0, i0_percent=0.0,
+        )  # fmt: skip
+    pp.create_load(net, middle[1], 20.0)
+    pp.create_load(net, low[0], 12.0)
+    if mode == "open":
+        pp.create_switch(net, middle[0], 0, et="t3", closed=False)
+    if mode == "off":
+        net.trafo3w.loc[0, "in_service"] = False
+    if mode == "single":
+        for bus in (middle[0], low[0]):
+            pp.create_switch(net, bus, 0, et="t3", closed=False)
+    return net
+
+
+@pytest.mark.parametrize("mode", ["", "open", "off", "single"])
+def test_transformers_of_three_windings_carry_what_they_carry_in_pandapower(mode: str) -> None:
+    net = three_voltages(mode)
+    unsolved = converted(net)
+    pp.rundcpp(net)
+    grid = converted(net)
+    assert grid == unsolved
+    points = {"": 2, "open": 2}.get(mode, 1)
+    assert grid.num_nodes == 6 + points
+    theta = np.linalg.lstsq(grid.laplacian(weighted=True).toarray(), grid.power)[0]
+    found = {}
+    for (a, b), coupling in zip(grid.lines, grid.coupling, strict=True):
+        # Star points come after all buses.
+        if grid.labels[b].startswith("trafo3w"):
+            side = ("hv", "mv", "lv")[int(grid.labels[a]) // 2]
+            flow = coupling * (theta[a] - theta[b]) * net.sn_mva
+            found[int(grid.labels[b].split()[1]), side] = flow
+    for number in (0, 1):
+        expected = [net.res_trafo3w.at[number, f"p_{side}_mw"] for side in ("hv", "mv", "lv")]
+        own = [found.get((number, side), 0.0) for side in ("hv", "mv", "lv")]
+        np.testing.assert_allclose(own, np.nan_to_num(expected), atol=1e-9)
+    assert len(found) == {"": 6, "open": 5}.get(mode, 3)
+
+
+def test_results_do_not_count_once_a_winding_was_switched() -> None:
+    net = three_voltages()
+    pp.create_ext_grid(net, 1)
+    pp.rundcpp(net)
+    solved = converted(net)
+    pp.create_switch(net, 2, 0, et="t3", closed=False)
+    changed = converted(net)
+    assert changed.power[0] == changed.power[1] != solved.power[0]
+
+
+def test_a_negative_leg_has_no_coupling() -> None:
+    net = three_voltages()
+    net.trafo3w.loc[0, "vk_lv_percent"] = 60.0
+    with pytest.raises(CaseError, match=r"no positive finite reactance, the first from bus . to"):
+        converted(net)
+    assert from_pandapower(net).num_nodes == 8
+
+
+def test_star_points_lie_amid_their_buses() -> None:
+    net = three_voltages()
+    places = np.random.default_rng(0).normal(size=(6, 2))
+    net.bus["geo"] = [f'{{"type": "Point", "coordinates": [{x}, {y}]}}' for x, y in places]
+    grid = converted(net)
+    point = grid.node_number("trafo3w 1")
+    np.testing.assert_allclose(grid.coordinates[point], places[[1, 3, 5]].mean(axis=0))
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("names", "expected"),
     [
-        lambda net: pp.create_svc(net, 1, 0.1, 0.1, 1.0, 90.0),
-        lambda net: pp.create_transformer3w(net, 0, 1, 2, "63/25/38 MVA 110/20/10 kV"),
+        (["Nord", " Süd", "West"], ("Nord", "Süd", "West")),
+        ([7, 8, 9], ("7", "8", "9")),
+        ([7.0, 8.0, 9.0], ("7", "8", "9")),
+        (["Nord", "Nord", "West"], ("0", "1", "2")),
+        (["Nord", "", "West"], ("0", "1", "2")),
+        (["Nord", None, "West"], ("0", "1", "2")),
+        (["Nord", "a\nb", "West"], ("0", "1", "2")),
+        (["Nord", "a" * 201, "West"], ("0", "1", "2")),
+        ([True, "b", "c"], ("0", "1", "2")),
     ],
 )
-def test_other_elements_are_refused_by_name(change: Any) -> None:
+def test_names_are_labels_where_every_bus_has_its_own(names: list[Any], expected: Any) -> None:
     net = small_network()
-    change(net)
-    with pytest.raises(GridstabError, match=r"elements of kind '(svc|trafo3w)'"):
-        converted(net)
+    net.bus["name"] = names
+    assert converted(net).labels == expected
+
+
+def test_names_never_meet_those_of_star_points() -> None:
+    net = three_voltages()
+    names = ["a", "b", "c", "d", "e", "trafo3w 1"]
+    net.bus["name"] = names
+    assert converted(net).labels == ("0", "1", "2", "3", "4", "5", "trafo3w 0", "trafo3w 1")
+    net.bus.loc[5, "name"] = "f"
+    assert converted(net).labels[4:] == ("e", "f", "trafo3w 0", "trafo3w 1")

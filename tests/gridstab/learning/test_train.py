@@ -13,7 +13,12 @@ from torch_geometric.data import Data
 from gnncore.errors import GnncoreError, SpecificationError
 from gnncore.storage import Manifest, StorageError
 from gridstab.datasets import Campaign, RunFolder, export_run, run_campaign
-from gridstab.errors import DatasetError, GridstabError, RunFolderError
+from gridstab.errors import (
+    DatasetError,
+    GridstabError,
+    InvalidParameterError,
+    RunFolderError,
+)
 from gridstab.features.feature_set import FeatureSet
 from gridstab.learning import train as training
 from gridstab.learning.data import GridDataset, load_grid_dataset
@@ -292,6 +297,16 @@ def test_damaged_data_and_labels(labelled_run: Path, tiny_model: Path, tmp_path:
     (published / "grid_data_00002.h5").write_bytes(data[:500])
     with pytest.raises(RunFolderError, match="grid_data_00002"):
         train_model(tiny_model, published, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_keys_that_fit_no_data_are_refused_before_the_training(
+    labelled_run: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "grouped.toml"
+    model.write_text('layer = "tag"\nhidden_channels = [4]\n[training]\ngroup_by = "colour"\n')
+    with pytest.raises(InvalidParameterError, match="group_by 'colour' is no tensor of items"):
+        train_model(model, labelled_run, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
