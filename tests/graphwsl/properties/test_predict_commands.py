@@ -67,7 +67,7 @@ def test_a_fit_that_is_refused_late_leaves_the_folder_blank(
         def refuse(*_: Any) -> None:
             raise PredictorError("these networks do not suit")
 
-        patched.setattr(NetworkPredictor, "_know", refuse)
+        patched.setattr(NetworkPredictor, "_learnt_along", refuse)
         code, _, message = run("train", str(zoo), *options, "--out", "mine")
     assert (code, message) == (2, "graphwsl: these networks do not suit\n")
     assert {path.name for path in (here / "mine").rglob("*")} <= {".lock"}
