@@ -37,8 +37,10 @@ def align_to(
 
     Positive factors are those of the canonical form, of the reference too. Orbit after orbit, the
     parts of a network are assigned to those of its reference that they agree with most, until
-    nothing improves; the distance never grows. The best of all elements is not guaranteed.
-    Running statistics follow but do not count.
+    nothing improves. That begins with the network as it is, and once more with one whose parts
+    were assigned from the first layer to the last by what comes before them alone, which finds
+    copies; the closer result counts. The distance never grows, but the best of all elements is not
+    guaranteed. Running statistics follow but do not count.
 
     Args:
         symmetries: Of the architecture.
@@ -58,22 +60,24 @@ def align_to(
             f"there must be one reference, or one for each of {len(rows):,} networks, got "
             f"{len(references):,}"
         )
+    if not len(rows):
+        symmetries.entry_maps.check(rows)
+        return rows
     rows, references = (
         canonical_form(some, symmetries, permutations=False, signs=False)
         for some in (rows, references)
     )
     targets = torch.where(parameter_mask(symmetries.graph), references, 0)
-    orbits = [_Parts.of(symmetries, number) for number in range(len(symmetries.orbits))]
-    if not orbits or not len(rows):
+    orbits = _in_order(symmetries)
+    if not orbits:
         return rows
     size = max(PART // max(part.entries.numel() for part in orbits), 1)
-    numbers = torch.arange(len(rows))
     return torch.cat(
         [
-            _matched(
+            _closest(
                 symmetries, orbits, rows[some], targets if single else targets[some], max_sweeps
             )
-            for some in numbers.split(size)
+            for some in torch.arange(len(rows)).split(size)
         ]
     )
 
@@ -87,16 +91,18 @@ class _Parts:
         entries: All entries at the nodes of each part, corresponding ones in a column, one past the
             end for none, shape ``(parts, width)``.
         flips: Which of them change their sign with the part, all false where it cannot.
+        is_before: Which of them are at no part of an orbit that comes after this one.
         are_apart: Whether no entry is at two parts, so that moving them moves rows of entries.
     """
 
     number: int
     entries: Int[Tensor, "parts width"]
     flips: Bool[Tensor, "parts width"]
+    is_before: Bool[Tensor, "parts width"]
     are_apart: bool
 
     @classmethod
-    def of(cls, symmetries: Symmetries, number: int) -> "_Parts":
+    def of(cls, symmetries: Symmetries, number: int, later: Int[Tensor, " some"]) -> "_Parts":
         entries = entries_of_parts(symmetries, symmetries.orbits[number])
         size = symmetries.entry_maps.num_entries
         listed = entries[entries >= 0]
@@ -105,7 +111,19 @@ class _Parts:
         flips = torch.zeros_like(entries, dtype=torch.bool)
         if are_apart:
             flips = _flips(symmetries, number, entries, flips)
-        return cls(number, entries, flips, are_apart)
+        return cls(number, entries, flips, ~torch.isin(entries, later), are_apart)
+
+
+def _in_order(symmetries: Symmetries) -> list[_Parts]:
+    """All orbits, from the first layer to the last."""
+    calls, orbits = symmetries.graph.calls, symmetries.orbits
+    order = sorted(range(len(orbits)), key=lambda n: int(calls[orbits[n].nodes].min()))
+    entries = [entries_of_parts(symmetries, orbits[number]).flatten() for number in order]
+    nothing = torch.zeros(0, dtype=torch.int64)
+    return [
+        _Parts.of(symmetries, number, torch.cat([nothing, *entries[place + 1 :]]))
+        for place, number in enumerate(order)
+    ]
 
 
 def _flips(
@@ -128,33 +146,51 @@ def _flips(
     return flips if is_all and is_alike else none
 
 
-def _matched(
+def _closest(
     symmetries: Symmetries, orbits: list[_Parts], rows: Rows, targets: Tensor, max_sweeps: int
 ) -> Rows:
-    """The networks after all sweeps; those that no orbit improved are left alone."""
+    """Networks after all sweeps, from the better of two beginnings."""
     # One more column, a zero, for places without an entry.
     rows = torch.cat([rows, rows.new_zeros(len(rows), 1)], dim=1)
     targets = torch.cat([targets, targets.new_zeros(len(targets), 1)], dim=1)
+    begun = rows.clone()
+    for parts in orbits:
+        if parts.are_apart:
+            _moved(parts, begun, targets, parts.is_before)
+    found = [_swept(symmetries, orbits, some, targets, max_sweeps) for some in (rows, begun)]
+    # Distances differ by what the agreement differs; all else is the same numbers.
+    as_it_is, from_the_front = ((some * targets).sum(dim=1) for some in found)
+    return torch.where((from_the_front > as_it_is)[:, None], found[1], found[0])[:, :-1]
+
+
+def _swept(
+    symmetries: Symmetries, orbits: list[_Parts], rows: Rows, targets: Tensor, max_sweeps: int
+) -> Rows:
+    """Networks after all sweeps; those that no orbit improved are left alone."""
+    rows = rows.clone()
     active = torch.arange(len(rows))
     for _ in range(max_sweeps):
         is_better = torch.zeros(len(active), dtype=torch.bool)
         goal = targets if len(targets) == 1 else targets[active]
         own = rows[active]
         for parts in orbits:
-            step = _moved if parts.are_apart else _moved_as_elements
-            is_better |= step(symmetries, parts, own, goal)
+            if parts.are_apart:
+                is_better |= _moved(parts, own, goal)
+            else:
+                is_better |= _moved_as_elements(symmetries, parts, own, goal)
         rows[active] = own
         active = active[is_better]
         if not len(active):
             break
-    return rows[:, :-1]
+    return rows
 
 
 def _assigned(
-    parts: _Parts, own: Rows, goal: Tensor
+    parts: _Parts, own: Rows, goal: Tensor, counted: Bool[Tensor, "parts width"] | None = None
 ) -> tuple[Int[Tensor, "networks parts"], Float[Tensor, "networks parts"], Tensor]:
     """The part that takes each place, its sign, and the gain in agreement of each network."""
     theirs, ours = own[:, parts.entries], goal[:, parts.entries]
+    ours = ours if counted is None else ours.masked_fill(~counted, 0)
     stay = torch.matmul(ours.masked_fill(parts.flips, 0), theirs.mT)
     flip = torch.matmul(ours.masked_fill(~parts.flips, 0), theirs.mT)
     agreement = stay + flip.abs()
@@ -168,10 +204,13 @@ def _assigned(
 
 
 def _moved(
-    symmetries: Symmetries, parts: _Parts, own: Rows, goal: Tensor
+    parts: _Parts,
+    own: Rows,
+    goal: Tensor,
+    counted: Bool[Tensor, "parts width"] | None = None,
 ) -> Bool[Tensor, " networks"]:
     """Move the parts of an orbit in place where that improves; in which networks it does."""
-    places, signs, gain = _assigned(parts, own, goal)
+    places, signs, gain = _assigned(parts, own, goal, counted)
     better = torch.nonzero(gain > 0).flatten()
     if len(better):
         taken = parts.entries[places[better]].flatten(1)

@@ -51,9 +51,14 @@ def novelty(
     overlap, by_errors = nearest_errors(is_wrong, zoo_is_wrong)
     by_weights = _nearest(rows[:, zoo.is_parameter], zoo.rows[:, zoo.is_parameter])
     distance, place = _distance(zoo, rows, by_weights), by_weights
-    for candidates in (by_weights, by_errors):
-        direct = align_to(zoo.symmetries, rows, zoo.rows[candidates])
-        found = _distance(zoo, direct, candidates)
+    for candidates, is_new in (
+        (by_weights, torch.ones_like(distance, dtype=torch.bool)),
+        (by_errors, by_errors != by_weights),
+    ):
+        chosen = candidates[is_new]
+        direct = align_to(zoo.symmetries, rows[is_new], zoo.rows[chosen])
+        found = torch.full_like(distance, torch.inf)
+        found[is_new] = _distance(zoo, direct, chosen)
         place = torch.where(found < distance, candidates, place)
         distance = torch.minimum(distance, found)
     return Novelty(distance, place, overlap)

@@ -40,7 +40,7 @@ def draw(card: Scorecard) -> Figure:
             marker=marker,
             label=label,
             edgecolors="white",
-            zorder=3,
+            zorder=4 if name == "samples" else 3,
         )
     axes.axvline(1.0, color="#b8c0cc", linewidth=0.8, zorder=0)
     axes.set_xlabel("distance to the nearest training network (held out: 1)")

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from graphwsl.errors import GeneratorError
 from graphwsl.generators.aligned_zoo import Rows
-from graphwsl.generators.behaviour import behaviour
 from graphwsl.generators.made import population_of
+from graphwsl.populations.evaluation import evaluate
 from graphwsl.populations.population import Function, Population
 from graphwsl.populations.unflattening import unflat
 from graphwsl.zoo.architectures.registry import ARCHITECTURES
@@ -125,8 +125,10 @@ class Tuner:
         for place, epoch in enumerate(self.epochs):
             rows = torch.cat([self._rows(chunk, place) for chunk in trained])
             made = population_of(rows, self.function, name)
-            result = behaviour(made, self.inputs, self.labels, 0, f"{name} tuned {epoch} epochs")
-            found[epoch] = float(result.accuracy.mean())
+            result = evaluate(made, self.inputs, self.labels)
+            if not bool(result.is_finite.any()):
+                raise GeneratorError(f"no network of {name} is finite after {epoch} epochs")
+            found[epoch] = float(result.accuracy.nanmean())
         return found
 
     def _rows(self, chunk: TrainedChunk, place: int) -> Rows:

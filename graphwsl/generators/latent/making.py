@@ -1,6 +1,7 @@
 """From latents to networks."""
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -16,12 +17,8 @@ PART = 256
 """Networks that are decoded at once."""
 
 
-class Decode(Protocol):
-    """A decoder."""
-
-    def __call__(self, latents: Latents, /) -> Float[Tensor, "networks entries"]:
-        """The flattened states that latents stand for."""
-        ...
+Decode = Callable[[Latents], Float[Tensor, "networks entries"]]
+"""A decoder: the flattened states that latents stand for."""
 
 
 def generate(
