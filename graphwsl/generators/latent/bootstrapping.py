@@ -5,6 +5,8 @@ are kept, those of earlier rounds among them, so that the worst that is kept nev
 """
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from graphwsl import arguments
 from graphwsl.errors import GeneratorError
@@ -23,7 +25,7 @@ def bootstrap(
     draws: int = 50,
     keep: int = 10,
     generator: torch.Generator | None = None,
-) -> Latents:
+) -> Float[Tensor, "kept *latent"]:
     """The latents of the best networks of all rounds, the best first.
 
     Args:

@@ -6,7 +6,6 @@ them. In the published code all dimensions draw alike, see
 """
 
 import math
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -15,7 +14,8 @@ from graphwsl import arguments
 from graphwsl.errors import GeneratorError
 from graphwsl.generators.latent.sampler import Matrix, Sampler
 
-Together = Literal["dimension", "token", "network"]
+TOGETHER = ("dimension", "token", "network")
+"""What may be drawn together."""
 
 BANDWIDTHS = tuple(2.0**power for power in range(-8, 2))
 """Among which likelihood chooses, in deviations of each dimension."""
@@ -47,9 +47,9 @@ class KernelDensity(Sampler):
     name = "kernel_density"
     least = 2
 
-    def __init__(self, together: Together = "dimension", bandwidth: float | None = None) -> None:
+    def __init__(self, together: str = "dimension", bandwidth: float | None = None) -> None:
         super().__init__()
-        if together not in get_args(Together):
+        if together not in TOGETHER:
             raise GeneratorError(
                 f"unknown unit of drawing {together!r}; choose dimension, token or network"
             )

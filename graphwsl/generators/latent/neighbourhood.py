@@ -3,7 +3,7 @@
 S_Neigh of Schürholt et al., "Hyper-Representations as Generative Models" (2022).
 """
 
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 
@@ -12,7 +12,8 @@ from graphwsl import arguments
 from graphwsl.errors import GeneratorError
 from graphwsl.generators.latent.sampler import Matrix, Sampler
 
-Manifold = Literal["neighbours", "umap"]
+NEIGHBOURS = {"neighbours": 5, "umap": 15}
+"""Manifolds, with the neighbours of each network by default."""
 
 
 class Neighbourhood(Sampler):
@@ -35,13 +36,11 @@ class Neighbourhood(Sampler):
     name = "neighbourhood"
     least = 3
 
-    def __init__(self, manifold: Manifold = "neighbours", neighbours: int | None = None) -> None:
+    def __init__(self, manifold: str = "neighbours", neighbours: int | None = None) -> None:
         super().__init__()
-        if manifold not in get_args(Manifold):
+        if manifold not in NEIGHBOURS:
             raise GeneratorError(f"unknown manifold {manifold!r}; choose neighbours or umap")
-        self.neighbours = {"neighbours": 5, "umap": 15}[manifold] if neighbours is None else (
-            neighbours
-        )  # fmt: skip
+        self.neighbours = NEIGHBOURS[manifold] if neighbours is None else neighbours
         arguments.whole("neighbours", self.neighbours, 2)
         self._umap: Any = _umap() if manifold == "umap" else None
 

@@ -18,7 +18,9 @@ Quality = Callable[[Float[Tensor, "networks entries"]], Float[Tensor, " networks
 """How good networks are, the more the better; NaN is worse than all."""
 
 
-def best(latents: Latents, quality: Float[Tensor, " networks"], share: float = 0.3) -> Latents:
+def best(
+    latents: Latents, quality: Float[Tensor, " qualities"], share: float = 0.3
+) -> Float[Tensor, "kept *latent"]:
     """The latents of the best networks, as the suffix 30 of published samplers means.
 
     Args:

@@ -266,8 +266,8 @@ def test_what_cannot_be_sampled_is_said_in_one_line() -> None:
         (lambda: Uniform(1, 0), "ascending"),
         (lambda: Uniform(low=0), "two numbers"),
         (lambda: KernelDensity(bandwidth=0), "positive"),
-        (lambda: KernelDensity("layer"), "choose dimension, token or network"),  # type: ignore[arg-type]
-        (lambda: Neighbourhood("sphere"), "choose neighbours or umap"),  # type: ignore[arg-type]
+        (lambda: KernelDensity("layer"), "choose dimension, token or network"),
+        (lambda: Neighbourhood("sphere"), "choose neighbours or umap"),
         (lambda: KernelDensity("token").fit(known), "draw a dimension or a network"),
         (lambda: KernelDensity().fit(known[:1]), "at least 2 networks, got 1"),
         (lambda: KernelDensity().fit(known * torch.nan), "must be finite"),
