@@ -32,5 +32,9 @@ class PredictorError(GraphwslError):
     """A predictor that does not exist, or does not fit the zoo that it was given."""
 
 
+class GeneratorError(GraphwslError):
+    """Networks that cannot be scored together, or that nothing can be sampled from."""
+
+
 class VerificationError(GraphwslError):
     """A network whose outputs cannot be compared: it has none, or draws them at random."""

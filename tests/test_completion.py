@@ -10,6 +10,7 @@ from typing import get_args
 import pytest
 
 from graphwsl.cli import choices as graphwsl_choices
+from graphwsl.generators.baselines import BASELINES
 from graphwsl.properties.predictors import PREDICTORS
 from graphwsl.zoo.data import DATA
 from graphwsl.zoo.recipe import Recipe
@@ -154,6 +155,7 @@ def test_what_is_offered_is_what_there_is() -> None:
     assert (*SPLITS, "all") == ours.SPLITS
     assert tuple(BENCHMARK_SETS) == (*ours.TRAINING_SETS, "texas")
     assert set(theirs.PREDICTORS) == set(PREDICTORS)
+    assert tuple(BASELINES) == theirs.BASELINES
     assert tuple(Recipe.names()) == theirs.RECIPES
     assert tuple(DATA) == theirs.DATA
     assert set(theirs.TARGETS) == {*METRICS, "generalisation_gap", "epoch"}

@@ -35,4 +35,13 @@ PREDICTORS = (
     "flat_ridge",
     "stacked",
 )
+BASELINES = (
+    "small_noise",
+    "large_noise",
+    "interpolation",
+    "average",
+    "gaussian",
+    "density",
+    "retrieval",
+)
 DEVICES = ("auto", "cpu", "cuda")

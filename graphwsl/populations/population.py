@@ -89,6 +89,11 @@ class Function:
         """
         return cls(module, inputs, Architecture(neural_graph(module, inputs), name))
 
+    @cached_property
+    def program(self) -> str:
+        """A description that is the same for networks of the same function."""
+        return _program(self.module, self.inputs)
+
 
 @dataclass(frozen=True, eq=False)
 class Population:
@@ -236,7 +241,7 @@ class Population:
     def content_hash(self) -> str:
         """SHA-256 of all that is known of the networks: checkpoints, functions and weights."""
         digest = hashlib.sha256()
-        programs = [_program(function.module, function.inputs) for function in self.functions]
+        programs = [function.program for function in self.functions]
         for checkpoint, number, state in zip(
             self.checkpoints, self.function.tolist(), self.states, strict=True
         ):

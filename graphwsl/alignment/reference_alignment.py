@@ -1,0 +1,234 @@
+"""Bringing networks into line with one that stays, all at once: thousands of them in seconds.
+
+Weight matching as that of :mod:`graphwsl.alignment.weight_matching`, with the sign flips of tanh
+and its relatives besides. Each network is compared with its reference alone, so that the cost grows
+with their number; two networks that are near each other need not be matched alike.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from graphwsl.alignment.canonical import canonical_form
+from graphwsl.alignment.population_alignment import PART, entries_of_parts, permuted
+from graphwsl.alignment.weight_matching import parameter_mask
+from graphwsl.errors import StateMismatchError
+from graphwsl.symmetries.elements import Elements
+from graphwsl.symmetries.group import Symmetries
+
+ROUNDING = 1e-6
+"""Share of the agreement below which a gain is not told from rounding."""
+
+Rows = Float[Tensor, "networks entries"]
+
+
+def align_to(
+    symmetries: Symmetries,
+    rows: Rows,
+    reference: Float[Tensor, "*networks entries"],
+    *,
+    max_sweeps: int = 100,
+) -> Rows:
+    """Networks of the same functions, permuted and with signs flipped to be closer to a reference.
+
+    Positive factors are those of the canonical form, of the reference too. Orbit after orbit, the
+    parts of a network are assigned to those of its reference that they agree with most, until
+    nothing improves. That begins with the network as it is, and once more with one whose parts
+    were assigned from the first layer to the last by what comes before them alone, which finds
+    copies; the closer result counts. The distance never grows, but the best of all elements is not
+    guaranteed. Running statistics follow but do not count.
+
+    Args:
+        symmetries: Of the architecture.
+        rows: Flattened states.
+        reference: One state for all networks, or one for each.
+        max_sweeps: Stop after so many even if distances still fall.
+
+    Raises:
+        StateMismatchError: The rows or references are of another architecture, or not one for all
+            or each.
+        GraphwslError: Weights are complex, or some are not finite.
+    """
+    single = reference.ndim == 1
+    references = reference[None] if single else reference
+    if not single and len(references) != len(rows):
+        raise StateMismatchError(
+            f"there must be one reference, or one for each of {len(rows):,} networks, got "
+            f"{len(references):,}"
+        )
+    if not len(rows):
+        symmetries.entry_maps.check(rows)
+        return rows
+    rows, references = (
+        canonical_form(some, symmetries, permutations=False, signs=False)
+        for some in (rows, references)
+    )
+    targets = torch.where(parameter_mask(symmetries.graph), references, 0)
+    orbits = _in_order(symmetries)
+    if not orbits:
+        return rows
+    size = max(PART // max(part.entries.numel() for part in orbits), 1)
+    return torch.cat(
+        [
+            _closest(
+                symmetries, orbits, rows[some], targets if single else targets[some], max_sweeps
+            )
+            for some in torch.arange(len(rows)).split(size)
+        ]
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """The parts of an orbit.
+
+    Attributes:
+        number: Of the orbit.
+        entries: All entries at the nodes of each part, corresponding ones in a column, one past the
+            end for none, shape ``(parts, width)``.
+        flips: Which of them change their sign with the part, all false where it cannot.
+        is_before: Which of them are at no part of an orbit that comes after this one.
+        are_apart: Whether no entry is at two parts, so that moving them moves rows of entries.
+    """
+
+    number: int
+    entries: Int[Tensor, "parts width"]
+    flips: Bool[Tensor, "parts width"]
+    is_before: Bool[Tensor, "parts width"]
+    are_apart: bool
+
+    @classmethod
+    def of(cls, symmetries: Symmetries, number: int, later: Int[Tensor, " some"]) -> "_Parts":
+        entries = entries_of_parts(symmetries, symmetries.orbits[number])
+        size = symmetries.entry_maps.num_entries
+        listed = entries[entries >= 0]
+        are_apart = len(listed.unique()) == len(listed)
+        entries = torch.where(entries < 0, size, entries)
+        flips = torch.zeros_like(entries, dtype=torch.bool)
+        if are_apart:
+            flips = _flips(symmetries, number, entries, flips)
+        return cls(number, entries, flips, ~torch.isin(entries, later), are_apart)
+
+
+def _in_order(symmetries: Symmetries) -> list[_Parts]:
+    """All orbits, from the first layer to the last."""
+    calls, orbits = symmetries.graph.calls, symmetries.orbits
+    order = sorted(range(len(orbits)), key=lambda n: int(calls[orbits[n].nodes].min()))
+    entries = [entries_of_parts(symmetries, orbits[number]).flatten() for number in order]
+    nothing = torch.zeros(0, dtype=torch.int64)
+    return [
+        _Parts.of(symmetries, number, torch.cat([nothing, *entries[place + 1 :]]))
+        for place, number in enumerate(order)
+    ]
+
+
+def _flips(
+    symmetries: Symmetries, number: int, entries: Tensor, none: Bool[Tensor, "parts width"]
+) -> Bool[Tensor, "parts width"]:
+    """What a change of sign does to the entries of each part; nothing if it does more."""
+    sign, nodes = symmetries.sign, symmetries.orbits[number].nodes
+    if not bool(sign.allowed[sign.classes[nodes]].all()):
+        return none
+    identity = Elements.identity(symmetries.graph, len(nodes))
+    factors = identity.factors.clone()
+    for part, own in enumerate(nodes):
+        factors[part, torch.isin(sign.classes, sign.classes[own])] = -1.0
+    ones = torch.ones(len(nodes), symmetries.entry_maps.num_entries)
+    moved = symmetries.entry_maps.apply(Elements(symmetries.graph, identity.image, factors), ones)
+    changed = torch.cat([moved < 0, moved.new_zeros(len(nodes), 1, dtype=torch.bool)], dim=1)
+    flips = changed.gather(1, entries)
+    is_all = int(changed.sum()) == int(flips.sum())
+    is_alike = bool((flips == flips[:1]).all())
+    return flips if is_all and is_alike else none
+
+
+def _closest(
+    symmetries: Symmetries, orbits: list[_Parts], rows: Rows, targets: Tensor, max_sweeps: int
+) -> Rows:
+    """Networks after all sweeps, from the better of two beginnings."""
+    # One more column, a zero, for places without an entry.
+    rows = torch.cat([rows, rows.new_zeros(len(rows), 1)], dim=1)
+    targets = torch.cat([targets, targets.new_zeros(len(targets), 1)], dim=1)
+    begun = rows.clone()
+    for parts in orbits:
+        if parts.are_apart:
+            _moved(parts, begun, targets, parts.is_before)
+    found = [_swept(symmetries, orbits, some, targets, max_sweeps) for some in (rows, begun)]
+    # Distances differ by what the agreement differs; all else is the same numbers.
+    as_it_is, from_the_front = ((some * targets).sum(dim=1) for some in found)
+    return torch.where((from_the_front > as_it_is)[:, None], found[1], found[0])[:, :-1]
+
+
+def _swept(
+    symmetries: Symmetries, orbits: list[_Parts], rows: Rows, targets: Tensor, max_sweeps: int
+) -> Rows:
+    """Networks after all sweeps; those that no orbit improved are left alone."""
+    rows = rows.clone()
+    active = torch.arange(len(rows))
+    for _ in range(max_sweeps):
+        is_better = torch.zeros(len(active), dtype=torch.bool)
+        goal = targets if len(targets) == 1 else targets[active]
+        own = rows[active]
+        for parts in orbits:
+            if parts.are_apart:
+                is_better |= _moved(parts, own, goal)
+            else:
+                is_better |= _moved_as_elements(symmetries, parts, own, goal)
+        rows[active] = own
+        active = active[is_better]
+        if not len(active):
+            break
+    return rows
+
+
+def _assigned(
+    parts: _Parts, own: Rows, goal: Tensor, counted: Bool[Tensor, "parts width"] | None = None
+) -> tuple[Int[Tensor, "networks parts"], Float[Tensor, "networks parts"], Tensor]:
+    """The part that takes each place, its sign, and the gain in agreement of each network."""
+    theirs, ours = own[:, parts.entries], goal[:, parts.entries]
+    ours = ours if counted is None else ours.masked_fill(~counted, 0)
+    stay = torch.matmul(ours.masked_fill(parts.flips, 0), theirs.mT)
+    flip = torch.matmul(ours.masked_fill(~parts.flips, 0), theirs.mT)
+    agreement = stay + flip.abs()
+    found = [linear_sum_assignment(one, maximize=True)[1] for one in agreement.numpy()]
+    places = torch.from_numpy(np.stack(found))
+    signs = torch.where(flip.gather(2, places[:, :, None])[:, :, 0] < 0, -1.0, 1.0)
+    after = agreement.gather(2, places[:, :, None]).sum((1, 2))
+    before = (stay + flip).diagonal(dim1=1, dim2=2).sum(1)
+    scale = ours.flatten(1).norm(dim=1) * theirs.flatten(1).norm(dim=1)
+    return places, signs, after - before - ROUNDING * scale
+
+
+def _moved(
+    parts: _Parts,
+    own: Rows,
+    goal: Tensor,
+    counted: Bool[Tensor, "parts width"] | None = None,
+) -> Bool[Tensor, " networks"]:
+    """Move the parts of an orbit in place where that improves; in which networks it does."""
+    places, signs, gain = _assigned(parts, own, goal, counted)
+    better = torch.nonzero(gain > 0).flatten()
+    if len(better):
+        taken = parts.entries[places[better]].flatten(1)
+        values = own[better].gather(1, taken).view(len(better), *parts.entries.shape)
+        signed = torch.where(parts.flips, values * signs[better, :, None], values)
+        own[better[:, None], parts.entries.flatten()] = signed.flatten(1)
+        own[:, -1] = 0
+    return gain > 0
+
+
+def _moved_as_elements(
+    symmetries: Symmetries, parts: _Parts, own: Rows, goal: Tensor
+) -> Bool[Tensor, " networks"]:
+    """The same where weights between two parts of an orbit make the agreement an estimate."""
+    places, _, _ = _assigned(parts, own, goal)
+    step = permuted(symmetries, symmetries.orbits[parts.number], places.argsort(dim=1))
+    moved = own.clone()
+    moved[:, :-1] = symmetries.entry_maps.apply(step, own[:, :-1])
+    gain = (goal * (moved - own)).sum(dim=1) - ROUNDING * own.norm(dim=1) * goal.norm(dim=1)
+    own[gain > 0] = moved[gain > 0]
+    return gain > 0

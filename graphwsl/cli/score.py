@@ -1,0 +1,155 @@
+"""``graphwsl score``: how good networks are that were made, how unlike one another, and how new."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from gnncore.command_line.completion import one_of
+from gnncore.command_line.options import json_option
+from graphwsl.cli import app
+from graphwsl.cli.choices import BASELINES, DATA
+from graphwsl.cli.options import IMPORT, LARGEST_SEED, print_left_out
+
+if TYPE_CHECKING:
+    from graphwsl.populations import Population
+    from graphwsl.zoo import Zoo
+    from graphwsl.zoo.data_set import DataSet
+
+_BASELINE = one_of(*BASELINES)
+
+
+@app.command()
+def score(
+    population: list[str] = typer.Argument(
+        help="What was made: folders of zoos, ONNX files, or files of weights (.pt, .pth, "
+        ".safetensors, .npz)."
+    ),
+    zoo: Path = typer.Option(..., help="Folder of the zoo that was learnt from, of any layout."),
+    epoch: list[int] | None = typer.Option(
+        None,
+        min=0,
+        help="Only checkpoints of the zoo of this epoch; may be given several times. "
+        "[default: the last]",
+        show_default=False,
+    ),
+    split_seed: int = typer.Option(
+        0,
+        min=0,
+        max=LARGEST_SEED,
+        help="Of the split; 70 % of the zoo's networks were learnt from.",
+    ),
+    data: str | None = typer.Option(
+        None,
+        help="Whose test samples judge: digits, mnist_5000, an .npz file, or your own. "
+        "[default: the zoo's own]",
+        show_default=False,
+        autocompletion=one_of(*DATA),
+    ),
+    baseline: list[str] = typer.Option(
+        [],
+        help="Only this baseline; may be given several times. [default: all]",
+        show_default=False,
+        autocompletion=_BASELINE,
+    ),
+    networks: int = typer.Option(100, min=2, help="That each baseline makes."),
+    tuning_epochs: str | None = typer.Option(
+        None,
+        help="Judge again after so many epochs of training, as 1,5,25. [default: none]",
+        show_default=False,
+    ),
+    seed: int = typer.Option(0, min=0, max=LARGEST_SEED, help="Of all that baselines draw."),
+    out: Path | None = typer.Option(None, help="JSON file of the card."),
+    picture: Path | None = typer.Option(
+        None, help="PNG, SVG or PDF file of accuracy against novelty."
+    ),
+    modules: list[str] = IMPORT,
+    as_json: bool = json_option(),
+) -> None:
+    """Judge networks that were made, beside held-out networks and beside what costs nothing.
+
+    Says whether they are collapsed, and whether they are copies. What cannot be used is left out
+    and named, with the reason; the exit code is 2 if nothing is left.
+    """
+    from gnncore.command_line.importing import import_modules
+    from gnncore.command_line.json_output import echo_json
+    from graphwsl.generators import scorecard
+    from graphwsl.populations.loading import Homes, load_networks
+    from graphwsl.zoo import open_zoo
+
+    import_modules(modules)
+    epochs = _numbers(tuning_epochs)
+    opened = open_zoo(zoo)
+    train, held_out = _parts(opened, epoch, split_seed)
+    known = [checkpoint.configuration for checkpoint in train.checkpoints[:1]]
+    loaded = load_networks(population, homes=Homes(known=known))
+    images = _data(opened, data)
+    card = scorecard(
+        loaded.population,
+        train,
+        held_out,
+        images.test,
+        images.test_labels,
+        baselines=baseline or None,
+        networks=networks,
+        tuning_epochs=epochs,
+        data=images,
+        seed=seed,
+    )
+    left_out = [[problem.path, problem.reason] for problem in loaded.left_out]
+    if out is not None:
+        from gnncore.storage import leading_to
+
+        card.save(leading_to(out))
+    if picture is not None:
+        from gnncore.figures import save_figure
+        from gnncore.storage import leading_to
+        from graphwsl.generators.picture import draw
+
+        save_figure(draw(card), leading_to(picture))
+    if as_json:
+        echo_json({**card.to_dict(), "left_out": left_out})
+        return
+    from gnncore.command_line.output import console
+    from graphwsl.generators.table import table, verdict_lines
+
+    print_left_out(left_out)
+    console().print(table(card))
+    for line in verdict_lines(card):
+        typer.echo(line)
+
+
+def _parts(zoo: "Zoo", epochs: list[int] | None, seed: int) -> tuple["Population", "Population"]:
+    """Networks that were learnt from, and all others, of some epochs."""
+    from graphwsl.errors import ZooError
+    from graphwsl.populations import Population, split_models
+
+    known = sorted({c.epoch for c in zoo.checkpoints if c.epoch is not None})
+    chosen = set(epochs or known[-1:])
+    kept = [c for c in zoo.checkpoints if c.epoch in chosen]
+    if not kept:
+        raise ZooError(f"the zoo has no checkpoints of the epochs {sorted(chosen)}; it has {known}")
+    population = Population.load(zoo, kept)
+    split = split_models(population.checkpoints, seed)
+    train = split.numbers("train", population.checkpoints)
+    others = sorted(set(range(len(population))) - set(train))
+    return population.select(train), population.select(others)
+
+
+def _data(zoo: "Zoo", name: str | None) -> "DataSet":
+    from graphwsl.errors import ZooError
+    from graphwsl.zoo.data import load_images
+
+    data = zoo.images() if name is None else load_images(name)
+    if data.classes is None or data.label_shape or data.signals is not None:
+        raise ZooError("networks are judged by classes of samples, these data have other labels")
+    return data
+
+
+def _numbers(text: str | None) -> list[int]:
+    if text is None:
+        return []
+    parts: list[Any] = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise typer.BadParameter(f"--tuning-epochs must be as 1,5,25, got {text!r}")
+    return [int(part) for part in parts]

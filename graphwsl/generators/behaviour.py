@@ -1,0 +1,74 @@
+"""What networks say of the same samples: classes, errors, and what they say together."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from graphwsl.errors import GeneratorError
+from graphwsl.populations.evaluation import evaluate
+from graphwsl.populations.population import Population
+
+PART = 256
+"""Networks whose outputs are held at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Behaviour:
+    """Classes that networks choose; only those of the networks that are finite.
+
+    Attributes:
+        is_finite: Whether the weights and outputs of each network are, shape ``(networks,)``.
+        classes: That each finite network chooses, shape ``(finite, samples)``.
+        is_wrong: Which of them are wrong, shape ``(finite, samples)``.
+        ensemble_accuracy: Of the mean of the probabilities that some of them give.
+    """
+
+    is_finite: Bool[Tensor, " networks"]
+    classes: Int[Tensor, "finite samples"]
+    is_wrong: Bool[Tensor, "finite samples"]
+    ensemble_accuracy: float
+
+    @property
+    def accuracy(self) -> Float[Tensor, " finite"]:
+        """Of each finite network."""
+        return 1 - self.is_wrong.float().mean(dim=1)
+
+
+def behaviour(
+    population: Population, inputs: Any, labels: Int[Tensor, " samples"], ensemble: int, name: str
+) -> Behaviour:
+    """Run networks on samples.
+
+    Args:
+        population: The networks.
+        inputs: Samples, as :func:`graphwsl.populations.evaluate` takes them.
+        labels: The class of each sample.
+        ensemble: So many of the first finite networks are the ensemble; all if there are fewer.
+            Its probabilities are the means of the softmax of their outputs.
+        name: Of the networks, for messages.
+
+    Raises:
+        GeneratorError: No network is finite.
+        PredictorError: The networks cannot take the inputs, or the labels do not fit them.
+    """
+    finite, classes = [], []
+    together, members = torch.zeros(()), 0
+    for start in range(0, len(population), PART):
+        part = population.select(range(start, min(start + PART, len(population))))
+        found = evaluate(part, inputs, labels, outputs=True)
+        assert found.outputs is not None
+        finite.append(found.is_finite)
+        for number in torch.nonzero(found.is_finite).flatten().tolist():
+            outputs = found.outputs[number]
+            classes.append(outputs.argmax(dim=1).cpu())
+            if members < ensemble:
+                together = together + outputs.double().softmax(dim=1).cpu()
+                members += 1
+    if not classes:
+        raise GeneratorError(f"no network of {name} is finite: none can be scored")
+    chosen, truth = torch.stack(classes), labels.cpu()
+    right = together.argmax(dim=1) == truth
+    return Behaviour(torch.cat(finite), chosen, chosen != truth, float(right.float().mean()))

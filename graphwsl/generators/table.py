@@ -1,0 +1,80 @@
+"""The scorecard as a table of a line a row."""
+
+import io
+import math
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.table import Table
+
+from gnncore.command_line.output import cell
+from graphwsl.generators.card import Scorecard
+from graphwsl.generators.score import Score
+from graphwsl.generators.verdicts import RULES
+
+COLUMNS: dict[str, Callable[[Score], str]] = {
+    "accuracy": lambda score: _share(score.accuracy_mean),
+    "best": lambda score: _share(score.accuracy_best),
+    "worst": lambda score: _share(score.accuracy_worst),
+    "ensemble": lambda score: _share(score.ensemble_accuracy),
+    "dispersion": lambda score: _number(score.dispersion),
+    "disagree": lambda score: _number(score.relative_disagreement),
+    "distance": lambda score: _number(score.relative_distance),
+    "errors": lambda score: _number(score.nearest_error_overlap),
+    "copy z": lambda score: _number(score.copy_statistic, 1),
+}
+"""Title and text. Accuracies are in percent; dispersion and disagreement are relative to the
+training networks, distances to held-out ones; errors are their overlap with the nearest."""
+
+
+def table(card: Scorecard) -> Table:
+    """A table for a console."""
+    epochs = list(card.samples.tuned_accuracy)
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
+    made.add_column("")
+    for title in [*COLUMNS, *(f"+{epoch}" for epoch in epochs), ""]:
+        made.add_column(title, justify="right")
+    for name, score in card.rows.items():
+        tuned = [_share(score.tuned_accuracy.get(epoch, math.nan)) for epoch in epochs]
+        texts = [text(score) for text in COLUMNS.values()]
+        made.add_row(cell(name), *texts, *tuned, _verdict(score))
+    if card.scratch:
+        tuned = [_share(card.scratch[epoch]) for epoch in epochs]
+        made.add_row("scratch", *[""] * len(COLUMNS), *tuned, "")
+    return made
+
+
+def verdict_lines(card: Scorecard) -> list[str]:
+    """What the samples are found to be, and by which rule."""
+    lines = []
+    if card.samples.finite < card.samples.networks:
+        lost = card.samples.networks - card.samples.finite
+        lines.append(f"{lost:,} of {card.samples.networks:,} samples are not finite, left out")
+    for name, found in (("is_collapsed", card.is_collapsed), ("is_copying", card.is_copying)):
+        limits = {key: value for key, value in RULES[name].items() if key != "rule"}
+        listed = ", ".join(f"{key} {value:g}" for key, value in limits.items())
+        word = "cannot be told" if found is None else "yes" if found else "no"
+        lines.append(f"{name}: {word} ({RULES[name]['rule']}: {listed})")
+    return lines
+
+
+def as_text(card: Scorecard) -> str:
+    """Table and verdicts as plain text."""
+    console = Console(file=io.StringIO(), width=140, markup=False, emoji=False, highlight=False)
+    console.print(table(card))
+    assert isinstance(console.file, io.StringIO)
+    return "\n".join([console.file.getvalue().rstrip(), *verdict_lines(card)])
+
+
+def _verdict(score: Score) -> str:
+    found = [word for word, is_so in (("collapsed", score.is_collapsed),
+                                      ("copies", score.is_copying)) if is_so]  # fmt: skip
+    return ", ".join(found)
+
+
+def _share(value: float) -> str:
+    return "–" if math.isnan(value) else f"{100 * value:.1f}"
+
+
+def _number(value: float, digits: int = 2) -> str:
+    return "–" if math.isnan(value) else f"{value:.{digits}f}"

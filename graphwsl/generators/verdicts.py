@@ -1,0 +1,71 @@
+"""When networks are called collapsed, and when copies: the rules and their thresholds."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from graphwsl.generators.copying import least_statistic
+
+if TYPE_CHECKING:
+    from graphwsl.generators.score import Score
+
+LEAST_DIVERSITY = 0.5
+"""Of training networks: below it, others are collapsed."""
+
+LEAST_DISTANCE = 0.5
+"""Of that between held-out and training networks: below it, others may be copies."""
+
+COPY_STATISTIC = -2.0
+"""Of the three-sample test, in standard deviations: below it, it is no chance that they are."""
+
+RULES: dict[str, dict[str, Any]] = {
+    "is_collapsed": {
+        "rule": "dispersion or relative_disagreement is below its threshold; "
+        "null of fewer than two networks",
+        "dispersion": LEAST_DIVERSITY,
+        "relative_disagreement": LEAST_DIVERSITY,
+    },
+    "is_copying": {
+        "rule": "relative_distance and copy_statistic are below their thresholds, or "
+        "relative_error_distance and copy_statistic_errors are; null where the distances are below "
+        "but the networks too few for the statistic to be",
+        "relative_distance": LEAST_DISTANCE,
+        "copy_statistic": COPY_STATISTIC,
+        "relative_error_distance": LEAST_DISTANCE,
+        "copy_statistic_errors": COPY_STATISTIC,
+    },
+}
+"""In words, with the thresholds, as the card shows them."""
+
+
+def is_collapsed(score: "Score") -> bool | None:
+    """Whether networks are much more alike than training networks; None where nobody can tell."""
+    if math.isnan(score.dispersion):
+        return None
+    # A disagreement that is not known, for want of equally accurate pairs, decides nothing.
+    return min(score.dispersion, _or_infinite(score.relative_disagreement)) < LEAST_DIVERSITY
+
+
+def is_copying(score: "Score") -> bool | None:
+    """Whether networks are much nearer to the training than others; None where nobody can tell.
+
+    Small differences are significant for many networks, and large ones occur by chance among few:
+    both a distance and a statistic must be low. Averages of many networks are near to all of them
+    and copies of none; they are called collapsed.
+    """
+    near = False
+    for distance, statistic in (
+        (score.relative_distance, score.copy_statistic),
+        (score.relative_error_distance, score.copy_statistic_errors),
+    ):
+        if distance < LEAST_DISTANCE:
+            if statistic < COPY_STATISTIC:
+                return True
+            near = True
+    can_tell = least_statistic(score.finite, score.compared_with) < COPY_STATISTIC
+    if math.isnan(score.relative_distance) or (near and not can_tell):
+        return None
+    return False
+
+
+def _or_infinite(value: float) -> float:
+    return math.inf if math.isnan(value) else value
