@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gnncore.storage import write_json
+from gnncore.storage import make_folder, write_json
 from graphwsl.generators.score import Score
+from graphwsl.generators.table import as_text
 from graphwsl.generators.verdicts import RULES
 
 ALIGNMENT = (
@@ -76,9 +77,8 @@ class Scorecard:
         Raises:
             StorageError: The disk is full, or the place read-only.
         """
+        make_folder(Path(path).parent)
         write_json(Path(path), self.to_dict())
 
     def __str__(self) -> str:
-        from graphwsl.generators.table import as_text
-
         return as_text(self)

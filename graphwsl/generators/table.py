@@ -2,13 +2,13 @@
 
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from rich.console import Console
 from rich.table import Table
 
 from gnncore.command_line.output import cell
-from graphwsl.generators.card import Scorecard
 from graphwsl.generators.score import Score
 from graphwsl.generators.verdicts import RULES
 
@@ -27,7 +27,36 @@ COLUMNS: dict[str, Callable[[Score], str]] = {
 training networks, distances to held-out ones; errors are their overlap with the nearest."""
 
 
-def table(card: Scorecard) -> Table:
+class Card(Protocol):
+    """What a table shows, of a :class:`graphwsl.generators.card.Scorecard`."""
+
+    @property
+    def samples(self) -> Score:
+        """The networks that are judged."""
+        ...
+
+    @property
+    def rows(self) -> Mapping[str, Score]:
+        """All that is compared, by name."""
+        ...
+
+    @property
+    def scratch(self) -> Mapping[int, float]:
+        """Accuracy after so many epochs of training from scratch."""
+        ...
+
+    @property
+    def is_collapsed(self) -> bool | None:
+        """Whether the samples are collapsed."""
+        ...
+
+    @property
+    def is_copying(self) -> bool | None:
+        """Whether the samples are copies."""
+        ...
+
+
+def table(card: Card) -> Table:
     """A table for a console."""
     epochs = list(card.samples.tuned_accuracy)
     made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
@@ -44,7 +73,7 @@ def table(card: Scorecard) -> Table:
     return made
 
 
-def verdict_lines(card: Scorecard) -> list[str]:
+def verdict_lines(card: Card) -> list[str]:
     """What the samples are found to be, and by which rule."""
     lines = []
     if card.samples.finite < card.samples.networks:
@@ -58,7 +87,7 @@ def verdict_lines(card: Scorecard) -> list[str]:
     return lines
 
 
-def as_text(card: Scorecard) -> str:
+def as_text(card: Card) -> str:
     """Table and verdicts as plain text."""
     console = Console(file=io.StringIO(), width=140, markup=False, emoji=False, highlight=False)
     console.print(table(card))

@@ -1,12 +1,9 @@
 """When networks are called collapsed, and when copies: the rules and their thresholds."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from graphwsl.generators.copying import least_statistic
-
-if TYPE_CHECKING:
-    from graphwsl.generators.score import Score
 
 LEAST_DIVERSITY = 0.5
 """Of training networks: below it, others are collapsed."""
@@ -37,7 +34,51 @@ RULES: dict[str, dict[str, Any]] = {
 """In words, with the thresholds, as the card shows them."""
 
 
-def is_collapsed(score: "Score") -> bool | None:
+class Judged(Protocol):
+    """What the rules look at, of a :class:`graphwsl.generators.score.Score`."""
+
+    @property
+    def finite(self) -> int:
+        """How many networks are finite."""
+        ...
+
+    @property
+    def compared_with(self) -> int:
+        """How many were held out."""
+        ...
+
+    @property
+    def dispersion(self) -> float:
+        """Relative to that of training networks."""
+        ...
+
+    @property
+    def relative_disagreement(self) -> float:
+        """Relative to that of training networks."""
+        ...
+
+    @property
+    def relative_distance(self) -> float:
+        """Relative to that of held-out networks."""
+        ...
+
+    @property
+    def relative_error_distance(self) -> float:
+        """Relative to that of held-out networks."""
+        ...
+
+    @property
+    def copy_statistic(self) -> float:
+        """Of the three-sample test, by distances."""
+        ...
+
+    @property
+    def copy_statistic_errors(self) -> float:
+        """The same, by errors."""
+        ...
+
+
+def is_collapsed(score: Judged) -> bool | None:
     """Whether networks are much more alike than training networks; None where nobody can tell."""
     if math.isnan(score.dispersion):
         return None
@@ -45,7 +86,7 @@ def is_collapsed(score: "Score") -> bool | None:
     return min(score.dispersion, _or_infinite(score.relative_disagreement)) < LEAST_DIVERSITY
 
 
-def is_copying(score: "Score") -> bool | None:
+def is_copying(score: Judged) -> bool | None:
     """Whether networks are much nearer to the training than others; None where nobody can tell.
 
     Small differences are significant for many networks, and large ones occur by chance among few:
