@@ -33,8 +33,9 @@ from gnncore.storage.links import leading_to, refuse_links
 from gnncore.storage.lock import LOCK_NAME, exclusive_lock
 from gnncore.storage.manifest import MANIFEST_NAME, Manifest, ManifestEntry, Problem
 from gnncore.storage.reading import read_bytes, sha256
-from gnncore.storage.seal import Owner, check_seal, seal_of
+from gnncore.storage.seal import Owner, check_seal, digest_of, seal_of
 from gnncore.storage.tensors import (
+    TensorFile,
     load_metadata,
     load_part,
     load_tensors,
@@ -55,10 +56,12 @@ __all__ = [
     "Problem",
     "RecomputedWarning",
     "StorageError",
+    "TensorFile",
     "WorkFolder",
     "WorkKind",
     "check_seal",
     "create_dataset",
+    "digest_of",
     "encode_hdf5",
     "exclusive_lock",
     "first_difference",
