@@ -37,7 +37,6 @@ from gnncore.storage.seal import Owner, check_seal, digest_of, seal_of
 from gnncore.storage.tensors import (
     TensorFile,
     load_metadata,
-    load_part,
     load_tensors,
     parse_tensors,
     save_tensors,
@@ -68,7 +67,6 @@ __all__ = [
     "is_leftover",
     "leading_to",
     "load_metadata",
-    "load_part",
     "load_tensors",
     "make_folder",
     "parse_tensors",

@@ -95,24 +95,6 @@ def parse_tensors(
     return tensors, metadata
 
 
-def load_part(
-    path: str | os.PathLike[str], index: tuple[int, ...], *, require_finite: bool = False
-) -> dict[str, np.ndarray]:
-    """``array[index]`` of every array in a safetensors file, of which nothing else is read.
-
-    Args:
-        path: The file.
-        index: Into the first dimensions, which all arrays have.
-        require_finite: Refuse NaN and infinities.
-
-    Raises:
-        CorruptFileError: Not a whole safetensors file, an array that has no such part, an unknown
-            type, or a part that is not finite where that is required.
-        StorageError: The file is missing or not readable.
-    """
-    return TensorFile.of(path).part(index, require_finite=require_finite)
-
-
 @dataclass(frozen=True)
 class TensorFile:
     """Where the arrays of a safetensors file lie; many parts are read with one look at the header.
