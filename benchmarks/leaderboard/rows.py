@@ -10,7 +10,6 @@ from gridstab.errors import InvalidParameterError
 from gridstab.features.feature_set import FEATURE_SETS, FeatureSet
 from gridstab.learning.baselines import BASELINES
 from gridstab.learning.published import DEFAULT_MODEL, PUBLISHED_MODELS
-from gridstab.learning.train import DEFAULT_CLIP
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ class Row:
 def _ours(
     features: FeatureSet | None = None,
     augment: bool = True,
-    clip: float = DEFAULT_CLIP,
+    clip: float = DEFAULT_MODEL.clip,
     **layer_options: Any,
 ) -> Network:
     """The default model with one thing changed."""

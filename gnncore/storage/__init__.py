@@ -33,10 +33,10 @@ from gnncore.storage.links import leading_to, refuse_links
 from gnncore.storage.lock import LOCK_NAME, exclusive_lock
 from gnncore.storage.manifest import MANIFEST_NAME, Manifest, ManifestEntry, Problem
 from gnncore.storage.reading import read_bytes, sha256
-from gnncore.storage.seal import Owner, check_seal, seal_of
+from gnncore.storage.seal import Owner, check_seal, digest_of, seal_of
 from gnncore.storage.tensors import (
+    TensorFile,
     load_metadata,
-    load_part,
     load_tensors,
     parse_tensors,
     save_tensors,
@@ -55,17 +55,18 @@ __all__ = [
     "Problem",
     "RecomputedWarning",
     "StorageError",
+    "TensorFile",
     "WorkFolder",
     "WorkKind",
     "check_seal",
     "create_dataset",
+    "digest_of",
     "encode_hdf5",
     "exclusive_lock",
     "first_difference",
     "is_leftover",
     "leading_to",
     "load_metadata",
-    "load_part",
     "load_tensors",
     "make_folder",
     "parse_tensors",

@@ -28,7 +28,7 @@ def seal_of(owner: Owner, arrays: Mapping[str, np.ndarray]) -> str:
         arrays: All arrays of the file by name, as they will be read.
     """
     return json.dumps(
-        {"owner": dict(owner), "sha256": _digest(owner, arrays)},
+        {"owner": dict(owner), "sha256": digest_of(owner, arrays)},
         sort_keys=True,
         ensure_ascii=True,
         separators=(",", ":"),
@@ -65,13 +65,19 @@ def check_seal(
             raise CorruptFileError.because(
                 "use", path, f"its {name} is {there.get(name)!r}, not {owner.get(name)!r}"
             )
-    if digest != _digest(owner, arrays):
+    if digest != digest_of(owner, arrays):
         raise CorruptFileError.because(
             "use", path, "its numbers differ from those that were sealed"
         )
 
 
-def _digest(owner: Owner, arrays: Mapping[str, np.ndarray]) -> str:
+def digest_of(owner: Owner, arrays: Mapping[str, np.ndarray]) -> str:
+    """A checksum over an owner, and the names, kinds, shapes and every bit of arrays.
+
+    Args:
+        owner: What the arrays are of.
+        arrays: By name.
+    """
     digest = hashlib.sha256(json.dumps(dict(owner), sort_keys=True).encode())
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])

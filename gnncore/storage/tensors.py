@@ -3,6 +3,9 @@
 import json
 import math
 import os
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -92,27 +95,35 @@ def parse_tensors(
     return tensors, metadata
 
 
-def load_part(
-    path: str | os.PathLike[str], index: tuple[int, ...], *, require_finite: bool = False
-) -> dict[str, np.ndarray]:
-    """``array[index]`` of every array in a safetensors file, of which nothing else is read.
+@dataclass(frozen=True)
+class TensorFile:
+    """Where the arrays of a safetensors file lie; many parts are read with one look at the header.
 
-    Args:
+    Attributes:
         path: The file.
-        index: Into the first dimensions, which all arrays have.
-        require_finite: Refuse NaN and infinities.
-
-    Raises:
-        CorruptFileError: Not a whole safetensors file, an array that has no such part, an unknown
-            type, or a part that is not finite where that is required.
-        StorageError: The file is missing or not readable.
+        arrays: Type, shape and first byte of each array.
+        state: Of the file when its header was read: size, time of the last change, and inode.
     """
-    start = read_bytes(path, only_first=8)
-    begin = 8 + _header_size(start, path)
-    header = _parse_header(read_bytes(path, only_first=begin), path)
-    header.pop("__metadata__", None)
-    found = {}
-    with open_file(path) as (file, size):
+
+    path: Path
+    arrays: dict[str, tuple[np.dtype[Any], tuple[int, ...], int]]
+    state: tuple[int, ...]
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str]) -> "TensorFile":
+        """The file at ``path``, of which the header is read.
+
+        Raises:
+            CorruptFileError: Its header is none, or names an unknown type or what is not there.
+            StorageError: The file is missing or not readable.
+        """
+        arrays = {}
+        with open_file(path) as (file, size):
+            state = _state(file)
+            start = file.read(8)
+            begin = 8 + _header_size(start, path)
+            header = _parse_header(start + file.read(begin - 8), path)
+        header.pop("__metadata__", None)
         for name, entry in sorted(header.items()):
             try:
                 dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(map(int, entry["shape"]))
@@ -120,17 +131,52 @@ def load_part(
                 length = math.prod(shape) * dtype.itemsize
                 if not 0 <= first <= end <= size - begin or end - first != length:
                     raise ValueError(f"tensor {name!r} does not lie within the file")
-                place = int(np.ravel_multi_index(index, shape[: len(index)]))
-            except (LookupError, TypeError, ValueError) as error:
+            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
                 raise CorruptFileError.because("read", path, error) from error
-            part = shape[len(index) :]
-            length = math.prod(part) * dtype.itemsize
-            file.seek(begin + first + place * length)
-            array = np.frombuffer(file.read(length), dtype).reshape(part)
-            if require_finite and dtype.kind == "f" and not np.isfinite(array).all():
-                raise CorruptFileError.because("read", path, f"tensor {name!r} is not finite")
-            found[name] = array.copy()
-    return found
+            arrays[name] = (dtype, shape, begin + first)
+        return cls(Path(path), arrays, state)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the file is still the one whose header was read."""
+        try:
+            return _state_of(os.stat(self.path)) == self.state
+        except OSError:
+            return False
+
+    def part(
+        self, index: tuple[int, ...], *, require_finite: bool = False
+    ) -> dict[str, np.ndarray]:
+        """``array[index]`` of every array.
+
+        Args:
+            index: Into the first dimensions, which all arrays have.
+            require_finite: Refuse NaN and infinities.
+
+        Raises:
+            CorruptFileError: An array has no such part, a part is not finite where that is
+                required, or another file lies there by now.
+            StorageError: The file is missing or not readable.
+        """
+        found = {}
+        with open_file(self.path) as (file, _):
+            if _state(file) != self.state:
+                raise CorruptFileError.because("read", self.path, "it changes while it is read")
+            for name, (dtype, shape, start) in self.arrays.items():
+                part = shape[len(index) :]
+                length = math.prod(part) * dtype.itemsize
+                try:
+                    place = int(np.ravel_multi_index(index, shape[: len(index)]))
+                    file.seek(start + place * length)
+                    array = np.frombuffer(file.read(length), dtype).reshape(part)
+                except (TypeError, ValueError) as error:
+                    raise CorruptFileError.because("read", self.path, error) from error
+                if require_finite and dtype.kind == "f" and not np.isfinite(array).all():
+                    raise CorruptFileError.because(
+                        "read", self.path, f"tensor {name!r} is not finite"
+                    )
+                found[name] = array.copy()
+        return found
 
 
 def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -144,6 +190,14 @@ def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     start = read_bytes(path, only_first=8 + _header_size(start, path))
     metadata: dict[str, str] = _parse_header(start, path).get("__metadata__", {})
     return metadata
+
+
+def _state(file: BufferedReader) -> tuple[int, ...]:
+    return _state_of(os.fstat(file.fileno()))
+
+
+def _state_of(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 def _header_size(data: bytes, path: str | os.PathLike[str]) -> int:

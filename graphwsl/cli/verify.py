@@ -34,14 +34,11 @@ def zoo_problems(zoo: Path) -> list[str]:
     Raises:
         ZooError: The folder holds no zoo.
     """
-    from graphwsl.zoo.layouts.foreign_zoo import ForeignZoo
     from graphwsl.zoo.layouts.native import ZooFolder, was_stored_zoo
     from graphwsl.zoo.layouts.registry import open_zoo
 
     if zoo.is_dir() and not was_stored_zoo(zoo) and any(zoo.iterdir()):
-        opened = open_zoo(zoo)
-        assert isinstance(opened, ForeignZoo)
-        return [f"{problem.path}: {problem.reason}" for problem in opened.verify()]
+        return [f"{problem.path}: {problem.reason}" for problem in open_zoo(zoo).verify()]
     return ZooFolder(zoo).problems()
 
 

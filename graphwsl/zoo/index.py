@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gnncore.storage import CorruptFileError
 from gnncore.storage.json_files import parse_json
@@ -13,7 +13,24 @@ from graphwsl.zoo.training.chunk import TrainedChunk
 
 IndexRow = dict[str, Any]
 """``model``, ``epoch``, ``configuration``, ``metrics``, ``chunk`` and ``place`` within it, which is
-(network, kept epoch); or ``model`` and ``problem``."""
+(network, kept epoch), and ``sha256``, which former versions lack, of its weights; or ``model`` and
+``problem``."""
+
+
+class Place(NamedTuple):
+    """Where the weights of a checkpoint lie.
+
+    Attributes:
+        chunk: Number of the file.
+        network: Its network in it.
+        epoch: Its kept epoch in it.
+        sha256: Checksum of its weights; None in zoos of former versions.
+    """
+
+    chunk: int
+    network: int
+    epoch: int
+    sha256: str | None = None
 
 
 def rows_of_chunk(
@@ -91,8 +108,8 @@ def parse_rows(metadata: Mapping[str, str], path: Path) -> list[IndexRow]:
     return _checked(rows, path)
 
 
-def read_row(row: IndexRow) -> tuple[Checkpoint, tuple[int, int, int]] | Problem:
-    """A checkpoint with its chunk and its place in it, or what is wrong with a network.
+def read_row(row: IndexRow) -> tuple[Checkpoint, Place] | Problem:
+    """A checkpoint and where it lies, or what is wrong with a network.
 
     Raises:
         LookupError, TypeError, ValueError: It is no row of an index.
@@ -111,8 +128,11 @@ def read_row(row: IndexRow) -> tuple[Checkpoint, tuple[int, int, int]] | Problem
     for name, value in checkpoint.metrics.items():
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise TypeError(f"{name} is a {type(value).__name__}")
-    model, place = row["place"]
-    return checkpoint, (_count(row["chunk"]), _count(model), _count(place))
+    network, epoch = row["place"]
+    digest = row.get("sha256")
+    if not isinstance(digest, str | None):
+        raise TypeError(f"sha256 is a {type(digest).__name__}")
+    return checkpoint, Place(_count(row["chunk"]), _count(network), _count(epoch), digest)
 
 
 def _count(value: object) -> int:

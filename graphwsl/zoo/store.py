@@ -1,8 +1,7 @@
 """A zoo that this program trained, read back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +10,25 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gnncore.storage import CorruptFileError, StorageError
-from graphwsl.errors import ZooError
+from graphwsl.errors import GraphwslError, ZooError
 from graphwsl.zoo import measurements
 from graphwsl.zoo.architectures.registry import FACTORS, build, shapes_of
 from graphwsl.zoo.checkpoint import Checkpoint, Problem, Scalar
 from graphwsl.zoo.data import load_images
 from graphwsl.zoo.data_set import DataSet
-from graphwsl.zoo.index import IndexRow, read_row
+from graphwsl.zoo.index import IndexRow, Place, read_row
 from graphwsl.zoo.inputs import example_inputs
-from graphwsl.zoo.layouts.native import CHUNKS, INDEX_NAME, ZooFolder, chunk_name
+from graphwsl.zoo.layouts.native import INDEX_NAME, ZooFolder
+from graphwsl.zoo.layouts.native_chunks import ChunkFile
 from graphwsl.zoo.recipe import Data
-from graphwsl.zoo.rows import Failures, RowLayout, array
+from graphwsl.zoo.rows import Failures, RowLayout, array, where
 
 
 class StoredZoo:
     """A zoo that this program trained, be it complete or still in training.
 
-    Files are used only if they are those that the manifest lists; chunks of an unfinished zoo by
-    their seals.
+    What is used was checked: the index by the manifest, weights by their checksum in the index, or
+    by the manifest where many are read; chunks of an unfinished zoo by their seals.
 
     Get one from :func:`graphwsl.zoo.open_zoo`; it is a :class:`graphwsl.zoo.Zoo`.
     """
@@ -38,7 +38,7 @@ class StoredZoo:
         self.checkpoints: list[Checkpoint] = []
         self.problems: list[Problem] = []
         self._shapes: dict[tuple[Scalar, ...], dict[str, torch.Size]] = {}
-        self._places: dict[tuple[str, int | None], tuple[int, int, int]] = {}
+        self._places: dict[tuple[str, int | None], Place] = {}
         for row in folder.entries():
             try:
                 self._add(row)
@@ -49,7 +49,6 @@ class StoredZoo:
                     f"it has a row that is none of a checkpoint ({type(error).__name__}: {error})",
                 ) from error
         self._take_measurements()
-        self._read_chunk = lru_cache(maxsize=4)(folder.read_chunk)
 
     @classmethod
     def open(cls, path: Path) -> "StoredZoo":
@@ -65,21 +64,11 @@ class StoredZoo:
 
     def weights(self, checkpoint: Checkpoint) -> dict[str, Tensor]:
         """See :class:`graphwsl.zoo.Zoo`."""
-        chunk, model, place = self._place(checkpoint)
-        shapes = self._shapes_of(checkpoint)
-        try:
-            if self.folder.is_large(chunk):
-                found = self.folder.read_checkpoint(chunk, (model, place))
-            else:
-                stacked = self._read_chunk(chunk).tensors
-                found = {name: stacked[name][model, place] for name in shapes}
-            state = {name: np.array(found[name]) for name in shapes}
-            wrong = [name for name, shape in shapes.items() if state[name].shape != shape]
-            if wrong:
-                raise TypeError(f"{wrong[0]!r} has another shape")
-            return {name: torch.from_numpy(values) for name, values in state.items()}
-        except (LookupError, TypeError) as error:
-            raise self._not_as_listed(chunk, error) from error
+        place, shapes = self._place(checkpoint), self._shapes_of(checkpoint)
+        chunk = self.folder.chunk(place.chunk)
+        found = chunk.read_checkpoint(place, checkpoint.model, checkpoint.epoch)
+        _require_shapes(chunk, {name: values.shape for name, values in found.items()}, shapes)
+        return {name: torch.from_numpy(found[name]) for name in shapes}
 
     def module(self, checkpoint: Checkpoint) -> nn.Module:
         """See :class:`graphwsl.zoo.Zoo`."""
@@ -110,19 +99,44 @@ class StoredZoo:
 
     def verify(self) -> list[Problem]:
         """See :class:`graphwsl.zoo.Zoo`; :meth:`ZooFolder.problems` looks at all files."""
-        damaged: dict[int, str] = {}
-        for number in sorted({chunk for chunk, _, _ in self._places.values()}):
+        members: dict[int, list[Checkpoint]] = {}
+        for checkpoint in self.checkpoints:
+            members.setdefault(self._place(checkpoint).chunk, []).append(checkpoint)
+        bad: set[Checkpoint] = set()
+        for number, checkpoints in sorted(members.items()):
+            chunk = self.folder.chunk(number)
             try:
-                self.folder.read_chunk(number)
+                tensors = chunk.read_tensors()
             except StorageError as error:
-                damaged[number] = str(error)
-        self.checkpoints = [c for c in self.checkpoints if self._chunk_of(c) not in damaged]
-        found = [Problem(f"{CHUNKS}/{chunk_name(n)}", reason) for n, reason in damaged.items()]
-        self.problems += [problem for problem in found if problem not in self.problems]
+                self._add_problem(chunk.name, error)
+                bad.update(c for c in checkpoints if not self._is_whole(c))
+                continue
+            stacked = {name: values.shape for name, values in tensors.items()}
+            single = {name: shape[2:] for name, shape in stacked.items()}
+            for checkpoint in checkpoints:
+                try:
+                    chunk.require_place(self._place(checkpoint), stacked)
+                    _require_shapes(chunk, single, self._shapes_of(checkpoint))
+                except (StorageError, ZooError) as error:
+                    self._add_problem(where(checkpoint), error)
+                    bad.add(checkpoint)
+        self.checkpoints = [c for c in self.checkpoints if c not in bad]
         return list(self.problems)
 
-    def _chunk_of(self, checkpoint: Checkpoint) -> int:
-        return self._places[checkpoint.model, checkpoint.epoch][0]
+    def _is_whole(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint of a damaged chunk can be used by a checksum of its own."""
+        if self._place(checkpoint).sha256 is None:
+            return False
+        try:
+            self.weights(checkpoint)
+        except (StorageError, ZooError):
+            return False
+        return True
+
+    def _add_problem(self, path: str, error: Exception) -> None:
+        problem = Problem(path, str(error))
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     def array(
         self, checkpoints: Sequence[Checkpoint] | None = None
@@ -148,39 +162,58 @@ class StoredZoo:
     ) -> Failures:
         """See :class:`graphwsl.zoo.rows.ReadsRows`; every chunk is read once."""
         failures: Failures = {}
-        members: dict[int, list[tuple[int, int, int]]] = {}
+        members: dict[int, list[tuple[int, Place]]] = {}
         for number, checkpoint in enumerate(checkpoints):
             try:
-                chunk, model, place = self._place(checkpoint)
+                place = self._place(checkpoint)
             except ZooError as error:
                 failures[number] = error
                 continue
-            members.setdefault(chunk, []).append((number, model, place))
+            members.setdefault(place.chunk, []).append((number, place))
 
-        def read(chunk: int) -> Failures:
-            numbers, models, epochs = np.array(members[chunk]).T
+        def read(chunk: ChunkFile) -> Failures:
+            numbers = np.array([number for number, _ in members[chunk.number]])
+            networks, epochs = np.array([place[1:3] for _, place in members[chunk.number]]).T
             try:
-                stacked = self.folder.read_tensors(chunk)
+                stacked = chunk.read_tensors()
                 for name, expected in layout.state.tensors.items():
                     values, start = stacked[name], layout.starts[name]
                     if values.shape[2:] != expected.shape:
                         raise TypeError(f"{name!r} has another shape")
                     if torch.from_numpy(values).dtype != expected.dtype:
                         raise TypeError(f"{name!r} has another type")
-                    chosen = np.ravel_multi_index((models, epochs), values.shape[:2])
+                    chosen = np.ravel_multi_index((networks, epochs), values.shape[:2])
                     matrix = values.reshape(-1, expected.numel())
                     columns = slice(start, start + expected.numel())
                     rows.numpy()[_run(numbers), columns] = matrix[_run(chosen)]
             except StorageError as error:
-                return dict.fromkeys(numbers.tolist(), error)
+                return self._salvage(error, numbers.tolist(), checkpoints, layout, rows)
             except (LookupError, TypeError, ValueError) as error:
-                return dict.fromkeys(numbers.tolist(), self._not_as_listed(chunk, error))
+                return dict.fromkeys(numbers.tolist(), chunk.not_as_listed(error))
             return {}
 
         # Checksums let other threads run meanwhile.
         with ThreadPoolExecutor(torch.get_num_threads()) as threads:
-            for found in threads.map(read, members):
+            for found in threads.map(read, map(self.folder.chunk, members)):
                 failures |= found
+        return failures
+
+    def _salvage(
+        self,
+        damage: StorageError,
+        numbers: Sequence[int],
+        checkpoints: Sequence[Checkpoint],
+        layout: RowLayout,
+        rows: Float[Tensor, "checkpoints entries"],
+    ) -> Failures:
+        """Write what checksums of their own say is whole of a damaged chunk."""
+        whole = [n for n in numbers if self._place(checkpoints[n]).sha256 is not None]
+        failures: Failures = dict.fromkeys(set(numbers) - set(whole), damage)
+        for number in whole:
+            try:
+                layout.write(self.weights(checkpoints[number]), rows[number])
+            except (GraphwslError, StorageError) as error:
+                failures[number] = error
         return failures
 
     def add_metric(self, name: str, values: measurements.Measured) -> None:
@@ -196,21 +229,13 @@ class StoredZoo:
         self.checkpoints, problems = found
         self.problems += [problem for problem in problems if problem not in self.problems]
 
-    def _place(self, checkpoint: Checkpoint) -> tuple[int, int, int]:
-        """The chunk of a checkpoint, and its network and epoch in it."""
+    def _place(self, checkpoint: Checkpoint) -> Place:
         key = (checkpoint.model, checkpoint.epoch)
         if key not in self._places:
             raise ZooError(
                 f"the zoo {str(self.folder.path)!r} has no epoch {key[1]} of model {key[0]!r}"
             )
         return self._places[key]
-
-    def _not_as_listed(self, chunk: int, error: Exception) -> StorageError:
-        return CorruptFileError.because(
-            "read",
-            self.folder.chunk_path(chunk),
-            f"it does not hold what the index says: {error}",
-        )
 
     def _shapes_of(self, checkpoint: Checkpoint) -> dict[str, torch.Size]:
         key = self.kind(checkpoint)
@@ -226,6 +251,16 @@ class StoredZoo:
         checkpoint, place = found
         self.checkpoints.append(checkpoint)
         self._places[checkpoint.model, checkpoint.epoch] = place
+
+
+def _require_shapes(
+    chunk: ChunkFile, found: Mapping[str, tuple[int, ...]], shapes: Mapping[str, torch.Size]
+) -> None:
+    """Nothing, if the weights of a checkpoint have the shapes of its architecture."""
+    for name, shape in shapes.items():
+        if found.get(name) != shape:
+            what = "has another shape" if name in found else "is missing"
+            raise chunk.not_as_listed(f"{name!r} {what}")
 
 
 def _run(numbers: np.ndarray) -> np.ndarray | slice:

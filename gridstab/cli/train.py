@@ -66,7 +66,7 @@ def train(
     augment: bool | None = typer.Option(
         None,
         "--augment/--no-augment",
-        help="Mirror training grids (P to -P) at random. [default: for the default model]",
+        help="Mirror training grids (P to -P) at random. [default: the model's own]",
         rich_help_panel=HOW,
     ),
     sign_invariant: bool = typer.Option(
@@ -78,7 +78,7 @@ def train(
     clip: float | None = typer.Option(
         None,
         help="Cut features off beyond this share of the training values in either tail. "
-        "[default: 0.01 for the default model, else 0]",
+        "[default: the model's own]",
         rich_help_panel=HOW,
     ),
     device: str = typer.Option(

@@ -26,12 +26,16 @@ class ResolvedModel:
         specification: For these features and the task.
         features: What it sees.
         settings: How it is trained.
+        augment: Whether training grids are mirrored at random, unless the caller says.
+        clip: Share of the training values that is cut off in either tail, unless the caller says.
     """
 
     name: str
     specification: ModelSpecification
     features: FeatureSet
     settings: TrainingSettings
+    augment: bool = False
+    clip: float = 0.0
 
 
 def resolve_model(
@@ -56,7 +60,10 @@ def resolve_model(
         known = DEFAULT_MODEL if model == "default" else published_model(str(model))
         seen = _features(features or known.features)
         own = TrainingSettings(**known.settings.model_dump() | own_settings)
-        resolved = ResolvedModel(str(model), known.specification_for(task, seen), seen, own)
+        specification = known.specification_for(task, seen)
+        resolved = ResolvedModel(
+            str(model), specification, seen, own, augment=known.augment, clip=known.clip
+        )
     _check_fit(resolved, task)
     return resolved
 
@@ -72,10 +79,22 @@ def _from_file(
                 f"{key} in {str(path)!r} must be a {'table' if kind is dict else 'name'}, "
                 f"got {value!r}"
             )
+    settings = dict(own)
+    augment, clip = settings.pop("augment", False), settings.pop("clip", 0.0)
+    for key, value, right, what in (
+        ("augment", augment, isinstance(augment, bool), "true or false"),
+        ("clip", clip, isinstance(clip, int | float) and not isinstance(clip, bool), "a number"),
+    ):
+        if not right:
+            raise SpecificationError(
+                f"{key} under training in {str(path)!r} must be {what}, got {value!r}"
+            )
     seen = _features(features or named)
     channels = {"in_channels": seen.in_channels, "edge_channels": seen.edge_channels}
     specification = ModelSpecification(**channels | {"output": task.output} | values)
-    return ResolvedModel(path.stem, specification, seen, TrainingSettings(**own | given))
+    return ResolvedModel(
+        path.stem, specification, seen, TrainingSettings(**settings | given), augment, clip
+    )
 
 
 def _features(features: FeatureSet | str) -> FeatureSet:

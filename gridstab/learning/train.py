@@ -46,9 +46,6 @@ from gridstab.learning.training_folder import (
 )
 from gridstab.report.learning_curve import plot_learning_curve
 
-DEFAULT_CLIP = 0.01
-"""What the default model cuts off its features, in either tail."""
-
 MAX_CLIP = 0.25
 
 
@@ -90,18 +87,19 @@ def train_model(
         model: Name of a published model, ``default``, a TOML file, or a specification. In a file,
             the keys are those of :class:`gnncore.models.ModelSpecification`, of which
             ``in_channels``, ``edge_channels`` and ``output`` follow from features and task unless
-            given; ``features`` names a feature set; a table ``[training]`` holds settings.
+            given; ``features`` names a feature set; a table ``[training]`` holds settings, and
+            ``augment`` and ``clip``, which are False and 0 unless given.
         data: What :func:`gridstab.learning.load_grid_dataset` reads, with all three splits.
         out: The training folder.
         task: A name in ``gridstab.learning.tasks.TASKS``.
         features: What the model sees: a feature set or its name; the model's own unless given.
         train_grids: Train on the first so many grids of the split only.
         augment: Mirror training grids (P → −P) at random, which leaves their labels as they are;
-            None does so for the default model, and trains the published ones as published.
+            None does as the model's own field says, which is True for the default model.
         sign_invariant: Let predictions be the mean of those for a grid and its mirror.
         clip: Cut features off beyond this share of the training values in either tail, so that
-            grids of another size or origin do not leave what the model knows; None does so at
-            :data:`DEFAULT_CLIP` for the default model, and not at all for the published ones.
+            grids of another size or origin do not leave what the model knows; None does as the
+            model's own field says, which is 0.01 for the default model.
         resume: Continue the training that is there; without one, start all the same.
         progress: Show a progress bar on stderr.
         settings: Fields of :class:`gnncore.training.TrainingSettings` in place of the model's
@@ -186,10 +184,8 @@ def _prepare(
 ) -> _Work:
     task = get_task(task_name)
     resolved = resolve_model(model, task, features, settings)
-    is_default = resolved.name == "default"
-    mirrors = is_default if augment is None else augment
-    if clip is None:
-        clip = DEFAULT_CLIP if is_default else 0.0
+    mirrors = resolved.augment if augment is None else augment
+    clip = resolved.clip if clip is None else clip
     if not 0 <= clip < MAX_CLIP:
         raise InvalidParameterError(f"clip must be at least 0 and below {MAX_CLIP}, got {clip}")
     dataset = load_for_learning(data, resolved.features, task, progress=progress)

@@ -150,21 +150,37 @@ def test_a_part_is_that_of_the_whole(tmp_path: Path, index: tuple[int, ...]) -> 
     }
     arrays["short"] = np.arange(12).reshape(3, 4)
     storage.save_tensors(path, arrays, METADATA)
-    found = storage.load_part(path, index)
+    found = storage.TensorFile.of(path).part(index)
     assert found.keys() == arrays.keys()
     for name, array in arrays.items():
         assert found[name].dtype == array.dtype
         assert np.array_equal(found[name], array[index])
 
 
+def test_parts_of_a_file_that_was_replaced_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    storage.save_tensors(path, {"a": np.zeros(3)})
+    file = storage.TensorFile.of(path)
+    assert file.is_current
+    storage.save_tensors(path, {"a": np.ones(3)})
+    assert not file.is_current
+    with pytest.raises(storage.CorruptFileError, match="it changes while it is read"):
+        file.part((0,))
+    path.unlink()
+    assert not file.is_current
+    with pytest.raises(storage.StorageError, match="cannot read"):
+        file.part((0,))
+
+
 def test_parts_that_are_not_there_are_errors(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     storage.save_tensors(path, {"a": np.full((2, 3), np.nan, np.float32)})
+    file = storage.TensorFile.of(path)
     for index in ((2,), (0, 3), (0, 0, 0), (-1,)):
         with pytest.raises(storage.CorruptFileError, match="cannot read"):
-            storage.load_part(path, index)
+            file.part(index)
     with pytest.raises(storage.CorruptFileError, match="tensor 'a' is not finite"):
-        storage.load_part(path, (0,), require_finite=True)
+        file.part((0,), require_finite=True)
     path.write_bytes(path.read_bytes()[:-4])
     with pytest.raises(storage.CorruptFileError, match="does not lie within the file"):
-        storage.load_part(path, (0,))
+        storage.TensorFile.of(path)

@@ -2,53 +2,38 @@
 
     zoo.json         the resolved recipe, what the data was, the version of the code
     chunks/00000.safetensors
-                     networks that trained together, complete or absent: each parameter of all of
-                     them at all kept epochs, stacked, and their rows of the index as metadata
+                     networks that trained together, complete or absent, see native_chunks
     index.jsonl      one row a checkpoint, and one a network that diverged; once all are there
     manifest.json    checksums of all of the above; its presence says that the zoo is complete
     metrics/         numbers that were measured later, see graphwsl.zoo.measurements
 
-The bytes of these files depend on the recipe and the data alone, on one kind of processor. A chunk
-carries a seal: of which zoo it is, which chunk, and a checksum over all that it holds.
+The bytes of these files depend on the recipe and the data alone, on one kind of processor.
 """
 
 import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import torch
 
 from gnncore.storage import (
     LOCK_NAME,
     MANIFEST_NAME,
     Manifest,
-    Owner,
     Problem,
     StorageError,
     WorkFolder,
     WorkKind,
-    check_seal,
     first_difference,
-    load_metadata,
-    load_part,
     make_folder,
-    parse_tensors,
     read_bytes,
     read_json,
-    refuse_links,
-    save_tensors,
-    seal_of,
     write_json,
     write_text,
 )
 from gnncore.storage.json_files import to_json
-from gnncore.storage.reading import size_of
 from gnncore.storage.work_folder import strangers
 from graphwsl import __version__
 from graphwsl.errors import ZooError
@@ -59,17 +44,14 @@ from graphwsl.zoo.index import (
     index_text,
     of_networks,
     parse_index,
-    parse_rows,
-    rows_of_chunk,
 )
+from graphwsl.zoo.layouts.native_chunks import CHUNKS, ChunkFile, chunk_name
 from graphwsl.zoo.recipe import Recipe
 from graphwsl.zoo.sweep import NetworkConfig
 from graphwsl.zoo.training.chunk import TrainedChunk
 
-CONFIG_NAME, INDEX_NAME, CHUNKS = "zoo.json", "index.jsonl", "chunks"
+CONFIG_NAME, INDEX_NAME = "zoo.json", "index.jsonl"
 KIND = "graphwsl.zoo"
-LARGE_FILE = 2**26
-"""Bytes of a chunk of which single checkpoints are read from the disk."""
 _FILES = (CONFIG_NAME, INDEX_NAME, MANIFEST_NAME, LOCK_NAME)
 WORK = WorkKind(
     what="zoo",
@@ -94,19 +76,6 @@ def is_stored_zoo(path: Path) -> bool:
     return isinstance(config, dict) and config.get("kind") == KIND
 
 
-@dataclass(frozen=True, eq=False)
-class StoredChunk:
-    """What a chunk holds, checked.
-
-    Attributes:
-        rows: Of the index.
-        tensors: Each parameter. Shapes ``(models, kept, ...)``.
-    """
-
-    rows: list[IndexRow]
-    tensors: dict[str, np.ndarray]
-
-
 def was_stored_zoo(path: Path) -> bool:
     """Whether the folder holds what is left of a zoo of this layout, damaged as it may be."""
     return (path / CONFIG_NAME).exists() or (path / CHUNKS).is_dir()
@@ -122,7 +91,7 @@ class ZooFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.work = WorkFolder(path, WORK)
-        self._checked: dict[int, tuple[int, int, int]] = {}
+        self._chunks: dict[int, ChunkFile] = {}
 
     @property
     def is_complete(self) -> bool:
@@ -190,75 +159,26 @@ class ZooFolder:
         """The file of a chunk."""
         return self.path / CHUNKS / chunk_name(number)
 
-    def read_chunk(self, number: int, *, without_seal: bool | None = None) -> StoredChunk:
-        """A chunk, once it is known that it holds what was trained.
-
-        Args:
-            number: Of the chunk.
-            without_seal: Accept one that carries none, as former versions wrote them; None does
-                so if the manifest lists this very file.
+    def chunk(self, number: int) -> ChunkFile:
+        """A chunk to read from, always the same object, which knows what it has checked.
 
         Raises:
-            StorageError: It is missing, damaged, or of another zoo or number.
+            ZooError: There is no zoo here.
+            StorageError: The manifest is damaged.
         """
-        metadata, tensors = self._read(number, without_seal=without_seal)
-        return StoredChunk(parse_rows(metadata, self.chunk_path(number)), tensors)
+        if number not in self._chunks:
+            self._chunks[number] = ChunkFile(self.path, number, self.identity, self.manifest)
+        return self._chunks[number]
 
-    def read_tensors(self, number: int) -> dict[str, np.ndarray]:
-        """The weights of a chunk alone; its rows are in the index.
+    def write_chunk(
+        self, number: int, rows: Sequence[NetworkConfig], kept: Sequence[int], trained: TrainedChunk
+    ) -> None:
+        """Store trained networks, with the rows of their checkpoints.
 
         Raises:
-            StorageError: As :meth:`read_chunk`.
+            StorageError: The disk is full, or the folder read-only.
         """
-        return self._read(number, without_seal=None)[1]
-
-    def _read(
-        self, number: int, *, without_seal: bool | None
-    ) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-        path = self.chunk_path(number)
-        name = f"{CHUNKS}/{path.name}"
-        if without_seal is None and self.manifest is not None:
-            data = self.manifest.read_bytes(name)
-        else:
-            refuse_links(self.path, name)
-            data = read_bytes(path, max_bytes=2**32)
-        if without_seal is None:
-            without_seal = self.manifest is not None
-        tensors, metadata = parse_tensors(data, path, require_finite=True)
-        seal = metadata.get("seal")
-        if seal is not None or not without_seal:
-            check_seal(path, seal, self._owner(number, metadata), tensors)
-        return metadata, tensors
-
-    def is_large(self, number: int) -> bool:
-        """Whether a chunk is too large to be read as a whole for one checkpoint.
-
-        Raises:
-            StorageError: It is missing.
-        """
-        return size_of(self.chunk_path(number)) > LARGE_FILE
-
-    def read_checkpoint(self, number: int, place: tuple[int, int]) -> dict[str, np.ndarray]:
-        """One network at one epoch, of a chunk that is checked as a whole the first time alone.
-
-        Args:
-            number: Of the chunk.
-            place: Of the network and the kept epoch in it.
-
-        Raises:
-            StorageError: As :meth:`read_chunk`.
-        """
-        path = self.chunk_path(number)
-        status = path.stat() if path.exists() else None
-        state = None if status is None else (status.st_size, status.st_mtime_ns, status.st_ino)
-        if state is None or self._checked.get(number) != state:
-            if self.manifest is None:
-                self.read_chunk(number)
-            else:
-                self.manifest.require(f"{CHUNKS}/{path.name}")  # reads it piece by piece
-            if state is not None:
-                self._checked[number] = state
-        return load_part(path, place, require_finite=True)
+        self._unlisted(number).write(rows, kept, trained)
 
     def flaws(self, chunks: Sequence[Sequence[NetworkConfig]]) -> dict[str, str]:
         """What has to be made anew, in the order in which it is made: why, by file.
@@ -282,7 +202,7 @@ class ZooFolder:
             if self.is_complete or self.chunk_path(number).exists():
                 try:
                     whole = {CONFIG_NAME, name} <= listed
-                    chunk = self.read_chunk(number, without_seal=whole)
+                    chunk = self._unlisted(number).read(without_seal=whole)
                     if of_networks(chunk.rows, planned):
                         found.pop(name, None)
                     else:
@@ -298,23 +218,6 @@ class ZooFolder:
             for number in range(chunks)
             if f"{CHUNKS}/{chunk_name(number)}" in flaws or not self.chunk_path(number).exists()
         ]
-
-    def write_chunk(
-        self, number: int, rows: Sequence[NetworkConfig], kept: Sequence[int], trained: TrainedChunk
-    ) -> None:
-        """Store trained networks, with the rows of their checkpoints.
-
-        Raises:
-            StorageError: The disk is full, or the folder read-only.
-        """
-        there = torch.arange(len(kept)) < trained.usable[:, None]
-        arrays = {}
-        for name, values in trained.weights.items():
-            mask = there.view(*there.shape, *[1] * (values.ndim - 2))
-            arrays[name] = values.where(mask, 0.0).numpy()
-        metadata = {"rows": json.dumps(rows_of_chunk(number, rows, kept, trained))}
-        metadata["seal"] = seal_of(self._owner(number, metadata), arrays)
-        save_tensors(self.chunk_path(number), arrays, metadata)
 
     def finish(self, chunks: int) -> None:
         """Write the index and the manifest, once all chunks are there.
@@ -365,7 +268,7 @@ class ZooFolder:
             return [*problems, str(error)]
         for number in numbers:
             try:
-                self.read_chunk(number)
+                self.chunk(number).read()
             except StorageError as error:
                 problems.append(str(error))
         return problems
@@ -380,23 +283,17 @@ class ZooFolder:
         return sorted(number for number in set(numbers) if chunk_name(number) in names)
 
     def _rows_of(self, numbers: Sequence[int]) -> list[IndexRow]:
-        paths = map(self.chunk_path, numbers)
-        return [row for path in paths for row in parse_rows(load_metadata(path), path)]
+        return [row for number in numbers for row in self._unlisted(number).rows()]
 
-    def _owner(self, number: int, metadata: Mapping[str, str]) -> Owner:
-        rows = hashlib.sha256(metadata.get("rows", "").encode()).hexdigest()
-        return {"zoo": self.identity, "chunk": number, "rows": rows}
+    def _unlisted(self, number: int) -> ChunkFile:
+        """A chunk without the manifest, which is not there yet or not to be trusted."""
+        return ChunkFile(self.path, number, self.identity, None)
 
 
 def _changes(manifest: Manifest) -> list[Problem]:
     """Differences between folder and manifest; numbers that were added have their own seals."""
     added = f"{measurements.FOLDER}/"
     return [problem for problem in manifest.verify() if not problem.path.startswith(added)]
-
-
-def chunk_name(number: int) -> str:
-    """The name of a chunk's file."""
-    return f"{number:05d}.safetensors"
 
 
 def _config(recipe: Recipe, data_hash: str) -> dict[str, Any]:

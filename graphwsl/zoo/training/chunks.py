@@ -19,7 +19,7 @@ OPERATIONS = 3e12
 LARGEST_FILE = 2**31
 """Bytes of the weights of a chunk."""
 LARGE_NETWORK = 2**22
-"""Parameters above which every network has a file of its own."""
+"""Bytes of the weights of one epoch above which every network has a file of its own."""
 
 
 def plan(recipe: Recipe, data: DataSet) -> list[list[NetworkConfig]]:
@@ -48,15 +48,16 @@ def plan(recipe: Recipe, data: DataSet) -> list[list[NetworkConfig]]:
 
 
 def _fitting(configuration: dict[str, Scalar], recipe: Recipe) -> int:
-    """How many networks with all kept epochs fit a file."""
+    """How many networks with all kept epochs belong into a file."""
     numbers = sum(shape.numel() for shape in shapes_of(configuration).values())
-    fitting = LARGEST_FILE // (4 * numbers * len(recipe.kept))
+    size = 4 * numbers
+    fitting = LARGEST_FILE // (size * len(recipe.kept))
     if fitting < 1:
         raise ZooError(
             f"{len(recipe.kept):,} epochs of a network of {numbers:,} parameters are more than "
             f"{LARGEST_FILE:,} bytes; keep fewer"
         )
-    return 1 if numbers > LARGE_NETWORK else fitting
+    return 1 if size > LARGE_NETWORK else fitting
 
 
 def training_operations(configuration: dict[str, Scalar], recipe: Recipe, data: DataSet) -> float:

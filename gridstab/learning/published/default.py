@@ -35,5 +35,7 @@ DEFAULT_MODEL = PublishedModel(
     "place of sums, on what they do to predictions for grids of another size and for MATPOWER "
     "cases.",
     _FEATURES,
+    augment=True,
+    clip=0.01,
 )
 """What is trained where no model is named; not published."""

@@ -20,6 +20,8 @@ class PublishedModel:
         source: Where both are published.
         choices: What the source leaves open and how it is filled; empty where nothing is.
         features: What it sees of a grid.
+        augment: Whether training grids are mirrored (P → −P) at random.
+        clip: Share of the training values in either tail beyond which features are cut off.
     """
 
     name: str
@@ -28,6 +30,8 @@ class PublishedModel:
     source: str
     choices: str = ""
     features: FeatureSet = field(default_factory=FeatureSet)
+    augment: bool = False
+    clip: float = 0.0
 
     def specification_for(
         self, task: Task = TASKS["snbs"], features: FeatureSet | None = None

@@ -1,5 +1,7 @@
 """The published architectures have the published sizes, names and order of layers."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -88,3 +90,57 @@ def test_what_cannot_be_built_is_said(
 ) -> None:
     with pytest.raises(ZooError, match=message):
         build(name, configuration)
+
+
+TRANSFORMERS: dict[str, tuple[dict[str, int], dict[str, Any], list[str]]] = {
+    "vit": (
+        {"width": 8, "depth": 2, "heads": 2, "patch_size": 7, "out_channels": 10},
+        {"patches": "patches", "tokens": ["class_token", "positions"], "hidden": 2},
+        ["attention.qkv", "attention.projection", "mlp.0", "mlp.2"],
+    ),
+    "vit_s_16": (
+        {"image_size": 32, "in_channels": 1, "depth": 1, "out_channels": 10},
+        {
+            "patches": "vit.patch_embed.proj",
+            "tokens": ["vit.cls_token", "vit.pos_embed"],
+            "hidden": 4,
+        },
+        ["attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_seeds_give_both_transformers_what_they_always_did(name: str) -> None:
+    """Parameters have the names, and are drawn in the order, of the zoos that there are."""
+    factors, parts, layers = TRANSFORMERS[name]
+    home = parts["tokens"][0].rpartition(".")[0]
+    prefix = f"{home}." if home else ""
+    width, patch = factors.get("width", 384), factors.get("patch_size", 16)
+    tokens = (factors.get("image_size", 28) // patch) ** 2 + 1
+    torch.manual_seed(7)
+    drawn: dict[str, torch.Tensor] = {}
+
+    def note(path: str, module: nn.Module) -> None:
+        drawn.update({f"{path}.{key}": value for key, value in module.state_dict().items()})
+
+    note(parts["patches"], nn.Conv2d(1, width, patch, stride=patch))
+    for key, shape in zip(parts["tokens"], [(1, 1, width), (1, tokens, width)], strict=True):
+        drawn[key] = 0.02 * torch.randn(shape)
+    sizes = [(width, 3 * width), (width, width), (width, parts["hidden"] * width)]
+    sizes.append(sizes[-1][::-1])
+    for block in range(factors["depth"]):
+        for norm in ("norm1", "norm2"):
+            note(f"{prefix}blocks.{block}.{norm}", nn.LayerNorm(width))
+        for layer, (inputs, outputs) in zip(layers, sizes, strict=True):
+            note(f"{prefix}blocks.{block}.{layer}", nn.Linear(inputs, outputs))
+    note(f"{prefix}norm", nn.LayerNorm(width))
+    note(f"{prefix}head", nn.Linear(width, 10))
+    torch.manual_seed(7)
+    state = build(name, factors).state_dict()
+    assert state.keys() == drawn.keys()
+    assert [key.removeprefix(prefix) for key in state][:2] == [
+        key.removeprefix(prefix) for key in parts["tokens"]
+    ]
+    for key, values in drawn.items():
+        assert torch.equal(state[key], values), key

@@ -25,7 +25,6 @@ from graphwsl.errors import InvalidArgumentError, ZooError
 from graphwsl.zoo import Zoo, open_zoo
 from graphwsl.zoo.layouts.native import ZooFolder
 from graphwsl.zoo.recipe import Recipe
-from graphwsl.zoo.training.chunks import plan
 from graphwsl.zoo.training.train import images_of, train_zoo
 
 RECIPE = Recipe.of(
@@ -260,7 +259,7 @@ def test_what_is_no_zoo_is_said(tmp_path: Path) -> None:
 SCRIPT = """
 import sys
 from graphwsl.zoo.recipe import Recipe
-from graphwsl.zoo.training.train import train_zoo
+from graphwsl.zoo.training.train import images_of, train_zoo
 
 if __name__ == "__main__":
     recipe = Recipe.model_validate_json(sys.argv[1])
@@ -288,29 +287,3 @@ def test_workers_kills_and_interrupts_change_nothing(tmp_path: Path) -> None:
     subprocess.run(command, check=True, timeout=200)
     train_zoo(recipe, tmp_path / "undisturbed")
     assert contents(path) == contents(tmp_path / "undisturbed")
-
-
-def test_a_large_file_is_read_a_checkpoint_at_a_time(
-    zoo_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = open_zoo(zoo_path)
-    expected = {(c.model, c.epoch): whole.weights(c) for c in whole.checkpoints}
-    monkeypatch.setattr("graphwsl.zoo.layouts.native.LARGE_FILE", 0)
-    zoo = open_zoo(zoo_path)
-    monkeypatch.setattr(ZooFolder, "read_chunk", lambda *_: pytest.fail("it is read as a whole"))
-    for checkpoint in reversed(zoo.checkpoints):
-        state = zoo.weights(checkpoint)
-        for name, values in expected[checkpoint.model, checkpoint.epoch].items():
-            assert torch.equal(state[name], values)
-    chunk = ZooFolder(zoo_path).chunk_path(0)
-    data = bytearray(chunk.read_bytes())
-    data[-1] ^= 1
-    chunk.write_bytes(data)
-    for again in (zoo, open_zoo(zoo_path)):
-        with pytest.raises(CorruptFileError, match="its SHA-256 differs"):
-            again.weights(again.checkpoints[0])
-
-
-def test_large_networks_have_a_file_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graphwsl.zoo.training.chunks.LARGE_NETWORK", 100)
-    assert [len(part) for part in plan(RECIPE, images_of(RECIPE))] == [1] * 8

@@ -14,7 +14,7 @@ from gridstab.errors import InvalidParameterError
 from gridstab.features.feature_set import FEATURE_SETS, FeatureSet
 from gridstab.learning.mirror import flip_signs
 from gridstab.learning.normalisation import Normalisation
-from gridstab.learning.train import DEFAULT_CLIP, train_model
+from gridstab.learning.train import train_model
 from gridstab.learning.trained import TrainedModel
 
 FEATURES = FEATURE_SETS["operating_point"]
@@ -90,7 +90,7 @@ def test_two_valued_power_and_constant_coupling_are_not_cut() -> None:
 def test_a_training_keeps_its_bounds(labelled_run: Path, tmp_path: Path) -> None:
     options = {"epochs": 1, "features": "operating_point"}
     cut = train_model("default", labelled_run, tmp_path / "cut", **options)
-    assert cut.config.clip == DEFAULT_CLIP
+    assert cut.config.clip == 0.01
     assert cut.normalisation.node_low
     assert TrainedModel.load(tmp_path / "cut").normalisation == cut.normalisation
     free = train_model("default", labelled_run, tmp_path / "free", clip=0.0, **options)

@@ -24,7 +24,7 @@ from gridstab.learning import train as training
 from gridstab.learning.data import GridDataset, load_grid_dataset
 from gridstab.learning.evaluation import tune_threshold
 from gridstab.learning.mirror import flip_signs
-from gridstab.learning.published import DEFAULT_MODEL
+from gridstab.learning.published import DEFAULT_MODEL, PUBLISHED_MODELS
 from gridstab.learning.resolved_model import resolve_model
 from gridstab.learning.tasks import TASKS
 from gridstab.learning.train import train_model
@@ -257,6 +257,8 @@ def test_bad_arguments_write_nothing(
         ("features = 1", "features in .* must be a name, got 1"),
         ("hidden = 1", "unknown key 'hidden'"),
         ("training = 1", "training in .* must be a table, got 1"),
+        ("[training]\naugment = 1", "augment under training in .* must be true or false, got 1"),
+        ('[training]\nclip = "a"', "clip under training in .* must be a number, got 'a'"),
         ("= 1", "no valid TOML"),
     ],
 )
@@ -285,6 +287,31 @@ def test_models_are_found_by_name_and_in_files(tmp_path: Path) -> None:
     assert mine.specification.in_channels == mine.features.in_channels
     again = resolve_model(mine.specification, snbs, "operating_point")
     assert again.specification == mine.specification
+
+
+@pytest.mark.parametrize("name", ["default", "mine"])
+@pytest.mark.parametrize(
+    ("lines", "augment", "clip"),
+    [("", False, 0.0), ("augment = true\nclip = 0.05", True, 0.05)],
+)
+def test_mirroring_and_clipping_are_fields_whatever_a_file_is_called(
+    labelled_run: Path, tmp_path: Path, name: str, lines: str, augment: bool, clip: float
+) -> None:
+    file = tmp_path / f"{name}.toml"
+    file.write_text(f'layer = "tag"\nhidden_channels = [4]\n[training]\nepochs = 1\n{lines}\n')
+    config = train_model(file, labelled_run, tmp_path / "run").config
+    assert (config.augment, config.clip) == (augment, clip)
+    if lines:
+        options = {"augment": False, "clip": 0.0}
+        config = train_model(file, labelled_run, tmp_path / "other", **options).config
+        assert (config.augment, config.clip) == (False, 0.0)
+
+
+def test_models_by_name_say_whether_they_mirror_and_clip() -> None:
+    default = resolve_model("default", TASKS["snbs"])
+    assert (default.augment, default.clip) == (True, 0.01)
+    for model in PUBLISHED_MODELS.values():
+        assert (model.augment, model.clip) == (False, 0.0)
 
 
 def test_damaged_data_and_labels(labelled_run: Path, tiny_model: Path, tmp_path: Path) -> None:

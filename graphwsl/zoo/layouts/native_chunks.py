@@ -1,0 +1,214 @@
+"""The files of weights in the folder of a zoo that this program trains.
+
+A chunk is a safetensors file of networks that trained together: each parameter of all of them at
+all kept epochs, stacked, and their rows of the index as metadata. It carries a seal, which says of
+which zoo it is, which chunk, and a checksum over all that it holds. Every checkpoint has a checksum
+of its own in its row, so that one can be read without the others.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gnncore.storage import (
+    CorruptFileError,
+    Manifest,
+    Owner,
+    StorageError,
+    TensorFile,
+    check_seal,
+    digest_of,
+    load_metadata,
+    parse_tensors,
+    read_bytes,
+    refuse_links,
+    save_tensors,
+    seal_of,
+)
+from graphwsl.zoo.index import IndexRow, Place, parse_rows, rows_of_chunk
+from graphwsl.zoo.sweep import NetworkConfig
+from graphwsl.zoo.training.chunk import TrainedChunk
+
+CHUNKS = "chunks"
+
+
+@dataclass(frozen=True, eq=False)
+class StoredChunk:
+    """What a chunk holds, checked.
+
+    Attributes:
+        rows: Of the index.
+        tensors: Each parameter. Shapes ``(models, kept, ...)``.
+    """
+
+    rows: list[IndexRow]
+    tensors: dict[str, np.ndarray]
+
+
+@dataclass(eq=False)
+class ChunkFile:
+    """The file of a chunk, be it there or not.
+
+    Attributes:
+        folder: That of the zoo.
+        number: Of the chunk.
+        zoo: Identity of the zoo.
+        manifest: Of the zoo; None for an unfinished one, or for a manifest that nobody trusts.
+    """
+
+    folder: Path
+    number: int
+    zoo: str
+    manifest: Manifest | None
+    _header: TensorFile | None = field(default=None, init=False)
+    _checked: tuple[int, ...] | None = field(default=None, init=False)
+
+    @property
+    def name(self) -> str:
+        """Of the file, relative to the zoo."""
+        return f"{CHUNKS}/{chunk_name(self.number)}"
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.folder / self.name
+
+    def rows(self) -> list[IndexRow]:
+        """The rows of the index that it carries, unchecked.
+
+        Raises:
+            StorageError: The file is missing, or its header damaged.
+        """
+        return parse_rows(load_metadata(self.path), self.path)
+
+    def read(self, *, without_seal: bool = False) -> StoredChunk:
+        """All of it, once it is known that it holds what was trained.
+
+        Args:
+            without_seal: Accept one that carries none, as former versions wrote them; one that
+                the manifest lists is accepted without.
+
+        Raises:
+            StorageError: It is missing, damaged, or of another zoo or number.
+        """
+        metadata, tensors = self._read(without_seal=without_seal)
+        return StoredChunk(parse_rows(metadata, self.path), tensors)
+
+    def read_tensors(self) -> dict[str, np.ndarray]:
+        """The weights alone. Shapes ``(models, kept, ...)``.
+
+        Raises:
+            StorageError: As :meth:`read`.
+        """
+        return self._read()[1]
+
+    def read_checkpoint(self, place: Place, model: str, epoch: int | None) -> dict[str, np.ndarray]:
+        """One network at one epoch, of which alone the numbers are read.
+
+        They are compared with the checksum in the index, which the manifest vouches for. Where
+        either is missing, the whole file is checked the first time.
+
+        Args:
+            place: Where it lies.
+            model: The network.
+            epoch: The epoch.
+
+        Raises:
+            StorageError: It is missing or damaged; or, without a checksum of its own, the file is.
+        """
+        refuse_links(self.folder, self.name)
+        header = self._header
+        if header is None or not header.is_current:
+            header = self._header = TensorFile.of(self.path)
+        digest = None if self.manifest is None else place.sha256
+        if digest is None:
+            self._check_whole(header)
+        self.require_place(place, {name: shape for name, (_, shape, _) in header.arrays.items()})
+        part = header.part((place.network, place.epoch), require_finite=True)
+        if digest is not None and digest != _digest(model, epoch, part):
+            raise CorruptFileError.because(
+                "use",
+                self.path,
+                f"epoch {epoch} of model {model!r} has changed: its SHA-256 differs",
+            )
+        return part
+
+    def require_place(self, place: Place, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Nothing, if arrays of these shapes have a part for a checkpoint.
+
+        Raises:
+            CorruptFileError: One has none.
+        """
+        for name, shape in shapes.items():
+            if len(shape) < 2 or place.network >= shape[0] or place.epoch >= shape[1]:
+                raise self.not_as_listed(
+                    f"{name!r} has no epoch {place.epoch} of network {place.network}"
+                )
+
+    def not_as_listed(self, reason: object) -> StorageError:
+        """The error that it does not hold what the index says."""
+        text = f"it does not hold what the index says: {reason}"
+        return CorruptFileError.because("read", self.path, text)
+
+    def write(
+        self, rows: Sequence[NetworkConfig], kept: Sequence[int], trained: TrainedChunk
+    ) -> None:
+        """Store trained networks, with the rows of their checkpoints.
+
+        Raises:
+            StorageError: The disk is full, or the folder read-only.
+        """
+        there = torch.arange(len(kept)) < trained.usable[:, None]
+        arrays = {}
+        for name, values in trained.weights.items():
+            mask = there.view(*there.shape, *[1] * (values.ndim - 2))
+            arrays[name] = values.where(mask, 0.0).numpy()
+        index = rows_of_chunk(self.number, rows, kept, trained)
+        for row in index:
+            if "place" in row:
+                network, epoch = row["place"]
+                part = {name: values[network, epoch] for name, values in arrays.items()}
+                row["sha256"] = _digest(row["model"], row["epoch"], part)
+        metadata = {"rows": json.dumps(index)}
+        metadata["seal"] = seal_of(self._owner(metadata), arrays)
+        save_tensors(self.path, arrays, metadata)
+
+    def _read(self, *, without_seal: bool = False) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+        if self.manifest is not None:
+            data = self.manifest.read_bytes(self.name)
+        else:
+            refuse_links(self.folder, self.name)
+            data = read_bytes(self.path, max_bytes=2**32)
+        tensors, metadata = parse_tensors(data, self.path, require_finite=True)
+        seal = metadata.get("seal")
+        if seal is not None or not (without_seal or self.manifest is not None):
+            check_seal(self.path, seal, self._owner(metadata), tensors)
+        return metadata, tensors
+
+    def _check_whole(self, header: TensorFile) -> None:
+        """Nothing, if the whole file is what was written; it is looked at once."""
+        if self._checked == header.state:
+            return
+        if self.manifest is None:
+            self.read()
+        else:
+            self.manifest.require(self.name)  # reads it piece by piece
+        self._checked = header.state
+
+    def _owner(self, metadata: Mapping[str, str]) -> Owner:
+        rows = hashlib.sha256(metadata.get("rows", "").encode()).hexdigest()
+        return {"zoo": self.zoo, "chunk": self.number, "rows": rows}
+
+
+def chunk_name(number: int) -> str:
+    """The name of a chunk's file."""
+    return f"{number:05d}.safetensors"
+
+
+def _digest(model: str, epoch: int | None, weights: Mapping[str, np.ndarray]) -> str:
+    return digest_of({"model": model, "epoch": -1 if epoch is None else epoch}, weights)
