@@ -12,7 +12,7 @@ import pytest
 from graphwsl.cli import choices as graphwsl_choices
 from graphwsl.generators.baselines import BASELINES
 from graphwsl.properties.predictors import PREDICTORS
-from graphwsl.zoo.data import DATA
+from graphwsl.zoo.data import NAMES
 from graphwsl.zoo.recipe import Recipe
 from graphwsl.zoo.training.chunk import METRICS
 from gridstab.cli import choices as gridstab_choices
@@ -157,5 +157,5 @@ def test_what_is_offered_is_what_there_is() -> None:
     assert set(theirs.PREDICTORS) == set(PREDICTORS)
     assert tuple(BASELINES) == theirs.BASELINES
     assert tuple(Recipe.names()) == theirs.RECIPES
-    assert tuple(DATA) == theirs.DATA
+    assert NAMES == theirs.DATA
     assert set(theirs.TARGETS) == {*METRICS, "generalisation_gap", "epoch"}

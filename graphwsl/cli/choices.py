@@ -1,18 +1,26 @@
 """Names that shells complete; written out, for the registries that hold them import too much."""
 
 RECIPES = (
+    "cluttered_hyperparameters",
+    "cluttered_resnet",
+    "cluttered_seed",
     "cnn_l",
     "digits_hyperparameters",
     "digits_mixed",
     "digits_seed",
     "digits_width",
     "mixed",
+    "mnist_epochs",
     "mnist_hyperparameters",
     "mnist_seed",
     "unterthiner",
     "vit",
 )
-DATA = ("digits", "mnist_5000")
+DATA = tuple(
+    f"{name}{variant}"
+    for name in ("digits", "mnist_5000", "cluttered_digits")
+    for variant in ("", "_inverted", "_rotated", "_even", "_odd")
+)
 TARGETS = (
     "train_loss",
     "train_accuracy",

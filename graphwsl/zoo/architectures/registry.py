@@ -35,7 +35,7 @@ def build(name: str, configuration: Mapping[str, Any]) -> nn.Module:
 
     Args:
         name: ``cnn_s``, ``cnn_l``, ``unterthiner``, ``cnn``, ``mlp``, ``vit``, ``vit_s_16``,
-            ``resnet18``, ``resnet34`` or ``resnet50``, or one that was registered.
+            ``resnet8``, ``resnet18``, ``resnet34`` or ``resnet50``, or one that was registered.
         configuration: The generating factors.
 
     Raises:

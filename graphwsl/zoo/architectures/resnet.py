@@ -7,6 +7,7 @@ from graphwsl.zoo.architectures.architecture import SHARED, register_architectur
 from graphwsl.zoo.architectures.factors import ArchitectureFactors
 
 BLOCKS: dict[str, tuple[int, ...]] = {
+    "resnet8": (1, 1, 1),
     "resnet18": (2, 2, 2, 2),
     "resnet34": (3, 4, 6, 3),
     "resnet50": (3, 4, 6, 3),
@@ -66,8 +67,10 @@ class ResidualNetwork(nn.Module):
     """A residual network for small images: its first convolution is 3 × 3, and none pools before.
 
     Args:
-        name: ``resnet18``, ``resnet34`` or ``resnet50``.
-        width: Channels of the first stage, doubled at each of the three others; 64 is the usual.
+        name: ``resnet8``, ``resnet18``, ``resnet34`` or ``resnet50``.
+        width: Channels of the first stage, doubled at each further one; 16 is usual for
+            ``resnet8``, which is the smallest of the family for small images of He et al., and 64
+            for the others.
         in_channels: Channels of the image.
         out_channels: Classes.
     """
@@ -78,7 +81,7 @@ class ResidualNetwork(nn.Module):
         self.conv1 = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU()
-        channels = width
+        channels, self.stages = width, len(BLOCKS[name])
         for stage, depth in enumerate(BLOCKS[name]):
             blocks = []
             for number in range(depth):
@@ -94,17 +97,20 @@ class ResidualNetwork(nn.Module):
     ) -> Float[Tensor, "batch classes"]:
         """Logits of a batch of images."""
         x = self.relu(self.bn1(self.conv1(x)))
-        for stage in range(1, 5):
-            x = self.get_submodule(f"layer{stage}")(x)
+        for stage in range(self.stages):
+            x = self.get_submodule(f"layer{stage + 1}")(x)
         return self.fc(self.avgpool(x).flatten(1))
 
 
 @register_architecture(*BLOCKS, factors={"width": SHARED["width"]})
 def resnet(factors: ArchitectureFactors) -> nn.Module:
-    """A residual network of the phase-transition zoos; ``width`` is that of its first stage."""
+    """A residual network of the phase-transition zoos, or a smaller one.
+
+    ``width`` is that of its first stage.
+    """
     return ResidualNetwork(
         factors.name,
-        width=factors.number("width", 64),
+        width=factors.number("width", 16 if factors.name == "resnet8" else 64),
         in_channels=factors.number("in_channels", 3),
         out_channels=factors.classes,
     )

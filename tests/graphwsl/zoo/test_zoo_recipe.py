@@ -24,7 +24,11 @@ def recipe(**changes: Any) -> Recipe:
     [
         ("mnist_seed", 1000),
         ("mnist_hyperparameters", 2560),
+        ("mnist_epochs", 700),
         ("cnn_l", 1200),
+        ("cluttered_hyperparameters", 240),
+        ("cluttered_seed", 120),
+        ("cluttered_resnet", 48),
         ("unterthiner", 2000),
         ("vit", 120),
         ("mixed", 1000),
