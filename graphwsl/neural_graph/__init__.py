@@ -11,9 +11,22 @@ from torch import nn
 
 from graphwsl.neural_graph.coverage import Coverage, TensorCoverage
 from graphwsl.neural_graph.data import collate
-from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter, NodeRelation, OpaqueOperator
+from graphwsl.neural_graph.elements import (
+    EdgeBlock,
+    NodeFunction,
+    NodeParameter,
+    NodeRelation,
+    OpaqueOperator,
+)
 from graphwsl.neural_graph.graph import NeuralGraph
 from graphwsl.neural_graph.program import ExampleInputs
+from graphwsl.neural_graph.roles import (
+    FunctionForm,
+    FunctionKind,
+    ParameterRole,
+    RelationKind,
+    RelationRole,
+)
 from graphwsl.neural_graph.rules import Call, rule
 from graphwsl.neural_graph.trace import neural_graph
 from graphwsl.neural_graph.units import NodeKind
@@ -23,11 +36,17 @@ __all__ = [
     "Call",
     "Coverage",
     "EdgeBlock",
+    "FunctionForm",
+    "FunctionKind",
     "NeuralGraph",
+    "NodeFunction",
     "NodeKind",
     "NodeParameter",
     "NodeRelation",
     "OpaqueOperator",
+    "ParameterRole",
+    "RelationKind",
+    "RelationRole",
     "TensorCoverage",
     "Value",
     "collate",
