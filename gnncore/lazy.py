@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import signature
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
@@ -57,6 +58,23 @@ def lazy(
     if any(name == module for name, module in home.items()):
         sys.modules[package].__class__ = NamesBeforeModules
     return getattribute, names
+
+
+def callable_package(package: str, function: Callable[..., Any]) -> None:
+    """Let a package be called like the function of its name, which is one of its own.
+
+    ``graphwsl.neural_graph(model, x)`` and ``from graphwsl.neural_graph import NodeKind`` are to
+    work alike, and whoever imports the package binds it in its parent, in place of any function
+    there. So the package itself answers to the call, by the class of modules that Python lets a
+    module have (https://docs.python.org/3/reference/datamodel.html#customizing-module-attribute-access).
+
+    Args:
+        package: The ``__name__`` of the package, which is being imported.
+        function: What is called.
+    """
+    module = sys.modules[package]
+    members = {"__call__": staticmethod(function), "__signature__": signature(function)}
+    module.__class__ = type("CallablePackage", (type(module),), members)
 
 
 def _in_full(package: str, module: str) -> str:

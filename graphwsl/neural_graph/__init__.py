@@ -1,19 +1,27 @@
 """Any network as a graph of neurons and weights, exactly, and back.
 
 :func:`neural_graph` follows the network's program with index tensors; :class:`NeuralGraph` holds
-nodes, blocks of weights and the place of every parameter entry.
+nodes, blocks of weights and where every parameter entry belongs.
 """
 
-import sys
-from types import ModuleType
-
-from torch import nn
-
+from gnncore.lazy import callable_package
 from graphwsl.neural_graph.coverage import Coverage, TensorCoverage
 from graphwsl.neural_graph.data import collate
-from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter, NodeRelation, OpaqueOperator
+from graphwsl.neural_graph.elements import (
+    EdgeBlock,
+    NodeFunction,
+    NodeParameter,
+    NodeRelation,
+    OpaqueOperator,
+)
 from graphwsl.neural_graph.graph import NeuralGraph
-from graphwsl.neural_graph.program import ExampleInputs
+from graphwsl.neural_graph.roles import (
+    FunctionForm,
+    FunctionKind,
+    ParameterRole,
+    RelationKind,
+    RelationRole,
+)
 from graphwsl.neural_graph.rules import Call, rule
 from graphwsl.neural_graph.trace import neural_graph
 from graphwsl.neural_graph.units import NodeKind
@@ -23,11 +31,17 @@ __all__ = [
     "Call",
     "Coverage",
     "EdgeBlock",
+    "FunctionForm",
+    "FunctionKind",
     "NeuralGraph",
+    "NodeFunction",
     "NodeKind",
     "NodeParameter",
     "NodeRelation",
     "OpaqueOperator",
+    "ParameterRole",
+    "RelationKind",
+    "RelationRole",
     "TensorCoverage",
     "Value",
     "collate",
@@ -35,16 +49,4 @@ __all__ = [
     "rule",
 ]
 
-
-class _Callable(ModuleType):
-    """The package answers to ``graphwsl.neural_graph(…)`` like the function of its name."""
-
-    def __call__(
-        self, model: nn.Module, example_inputs: ExampleInputs, *, unknown: str = "opaque"
-    ) -> NeuralGraph:
-        return neural_graph(model, example_inputs, unknown=unknown)
-
-    __call__.__doc__ = neural_graph.__doc__
-
-
-sys.modules[__name__].__class__ = _Callable
+callable_package(__name__, neural_graph)

@@ -8,9 +8,16 @@ from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder, WeightUse
 from graphwsl.neural_graph.differences import colour_by
-from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter, NodeRelation, OpaqueOperator
+from graphwsl.neural_graph.elements import (
+    EdgeBlock,
+    NodeFunction,
+    NodeParameter,
+    NodeRelation,
+    OpaqueOperator,
+)
 from graphwsl.neural_graph.graph import NeuralGraph
 from graphwsl.neural_graph.program import Program
+from graphwsl.neural_graph.roles import RelationKind
 from graphwsl.neural_graph.units import NOTHING, NodeKind, occurrences
 from graphwsl.neural_graph.values import Value
 
@@ -64,7 +71,9 @@ def assemble(
             for use in builder.parameters
         ),
         relations=_relations(builder, number),
-        functions=tuple((name, _kept(number, some)) for name, some in builder.functions),
+        functions=tuple(
+            NodeFunction(kind, _kept(number, some)) for kind, some in builder.functions
+        ),
         opaque=tuple(OpaqueOperator(name, entries) for name, entries in builder.opaque),
         bundles=tuple(builder.bundles),
         program=program,
@@ -118,16 +127,16 @@ def _kept(number: Int[Tensor, " units"], units: Int[Tensor, " some"]) -> Int[Ten
 
 
 def _relations(builder: GraphBuilder, number: Int[Tensor, " units"]) -> tuple[NodeRelation, ...]:
-    grouped: dict[tuple[str, int], list[tuple[Tensor, Tensor]]] = {}
+    grouped: dict[tuple[RelationKind, int], list[tuple[Tensor, Tensor]]] = {}
     for relation in builder.units.relations:
         pair = (number[relation.arguments], number[relation.results])
-        grouped.setdefault((relation.role, relation.call), []).append(pair)
+        grouped.setdefault((relation.kind, relation.call), []).append(pair)
     return tuple(
         NodeRelation(
-            role,
+            kind,
             call,
             torch.cat([first for first, _ in pairs]),
             torch.cat([second for _, second in pairs]),
         )
-        for (role, call), pairs in grouped.items()
+        for (kind, call), pairs in grouped.items()
     )

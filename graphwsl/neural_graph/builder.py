@@ -11,6 +11,14 @@ from torch import Tensor
 from graphwsl.errors import UnsupportedModelError
 from graphwsl.neural_graph.changes import colour_ends
 from graphwsl.neural_graph.differences import colour_by, told_apart
+from graphwsl.neural_graph.roles import (
+    FunctionForm,
+    FunctionKind,
+    OwnOperator,
+    ParameterRole,
+    RelationKind,
+    RelationRole,
+)
 from graphwsl.neural_graph.units import NOTHING, NodeKind, UnitTable, reduced, varying_dims
 from graphwsl.neural_graph.values import Value, mixed
 
@@ -38,7 +46,7 @@ class ParameterUse:
     """Parameters of units in one call: ``entries[i]`` belongs to ``units[i]``."""
 
     operator: str
-    role: str
+    role: ParameterRole
     call: int
     units: Int[Tensor, " values"]
     entries: Int[Tensor, " values"]
@@ -62,8 +70,8 @@ class GraphBuilder:
     """Entries of weights that statistics make use of elsewhere; their nodes stay as they are."""
     bundles: list[Int[Tensor, "bundles members"]] = field(default_factory=list)
     """Entries of which statistics are made, each row of one: rows move as wholes."""
-    functions: list[tuple[str, Int[Tensor, " units"]]] = field(default_factory=list)
-    """Functions that are applied to units without making new ones, by name."""
+    functions: list[tuple[FunctionKind, Int[Tensor, " units"]]] = field(default_factory=list)
+    """Functions that are applied to units without making new ones."""
     inputs: list[Int[Tensor, "..."]] = field(default_factory=list)
     """The units of the inputs, in their shapes."""
     looked_at: list[str] = field(default_factory=list)
@@ -73,7 +81,7 @@ class GraphBuilder:
     strict: bool = False
     """Whether what no rule explains is refused."""
     _rows: dict[bytes, int] = field(default_factory=dict)
-    _attachments: set[tuple[str, bytes, bytes]] = field(default_factory=set)
+    _attachments: set[tuple[ParameterRole, bytes, bytes]] = field(default_factory=set)
     _promoted: dict[int, int] = field(default_factory=dict)
     _uses: dict[tuple[int, int, int], list[WeightUse]] = field(default_factory=dict)
 
@@ -107,8 +115,8 @@ class GraphBuilder:
             colour_ends(self.units, sources, targets, changes)
         if entries[0].shape[0] > 1:
             # A group's targets belong to its sources, as no single weight says.
-            sets = self.units.aggregate(f"{self.operator}.group", sources)
-            self.units.relate(f"{self.operator}.of", targets, sets[:, None].expand(targets.shape))
+            sets = self.units.aggregate(self.operator, sources, RelationRole.GROUP)
+            self.units.relate(self._part, targets, sets[:, None].expand(targets.shape))
             if len(sets.unique()) < len(sets):
                 # Groups that read the same units may read other places of them.
                 groups = torch.arange(len(sets))[:, None].expand(targets.shape)
@@ -151,16 +159,25 @@ class GraphBuilder:
         self._uses[key].append(use)
         self.weights.append(use)
 
+    @property
+    def _part(self) -> RelationKind:
+        return RelationKind(self.operator, RelationRole.PART)
+
     def attach(self, role: str, units: Int[Tensor, "..."], weights: Value) -> None:
-        """Parameters of units: each element of ``weights`` belongs to the unit at its place.
+        """Parameters of units: each element of ``weights`` belongs to the unit at its index.
 
         An entry that several units share belongs to the set of them.
+
+        Args:
+            role: A :class:`ParameterRole`, or its value.
+            units: Of the shape of the weights, or one that they broadcast with.
+            weights: The parameters.
         """
         assert weights.entries is not None
         if weights.changes is not None:
             self._tell_apart(units, weights.changes)
             if not weights.entries:  # no factor passes through a statistic
-                self.applied("statistic", units)
+                self.applied(OwnOperator.STATISTIC, units)
                 self.keep(weights.changes)
         for entries in weights.entries:
             units_here, entries_here = torch.broadcast_tensors(units, entries)
@@ -178,15 +195,15 @@ class GraphBuilder:
                 owners = pairs[1]
             elif bool((counts == counts[0]).all()):
                 owners = self.units.aggregate(
-                    f"{self.operator}.shared", pairs[1].view(-1, int(counts[0]))
+                    self.operator, pairs[1].view(-1, int(counts[0])), RelationRole.SHARED
                 )
             else:
                 sets = torch.full((len(distinct), int(counts.max())), NOTHING)
                 place = torch.arange(len(inverse)) - (counts.cumsum(0) - counts)[inverse]
                 sets[inverse, place] = pairs[1]
-                owners = self.units.aggregate(f"{self.operator}.shared", sets)
+                owners = self.units.aggregate(self.operator, sets, RelationRole.SHARED)
             self._order(owners, pairs[1], inverse, positions, places)
-            self._attached(role, owners, distinct, weights.changes is None)
+            self._attached(ParameterRole(role), owners, distinct, weights.changes is None)
 
     def _order(
         self,
@@ -224,7 +241,7 @@ class GraphBuilder:
 
     def _attached(
         self,
-        role: str,
+        role: ParameterRole,
         units: Int[Tensor, " values"],
         entries: Int[Tensor, " values"],
         is_linear: bool,
@@ -254,16 +271,22 @@ class GraphBuilder:
         self._promoted.update(zip(fresh, new.tolist(), strict=True))
         if fresh:
             self.parameters.append(
-                ParameterUse(self.operator, "activation", self.units.call, new, torch.tensor(fresh))
+                ParameterUse(
+                    self.operator,
+                    ParameterRole.ACTIVATION,
+                    self.units.call,
+                    new,
+                    torch.tensor(fresh),
+                )
             )
         known = [self._promoted.get(entry, NOTHING) for entry in numbers]
         table = torch.tensor(known, dtype=torch.int64)
         units = table[inverse]
         for further in value.entries[1:]:
-            self.attach("other", units, Value(value.tensor, entries=(further,)))
+            self.attach(ParameterRole.OTHER, units, Value(value.tensor, entries=(further,)))
         if value.changes is not None:
-            self.applied("changes", units)
-            units = told_apart(self.units, "changes", units, value.changes)
+            self.applied(OwnOperator.CHANGES, units)
+            units = told_apart(self.units, OwnOperator.CHANGES, units, value.changes)
         return value.with_units(units)
 
     def keep(self, *entries: Int[Tensor, "..."]) -> None:
@@ -291,9 +314,21 @@ class GraphBuilder:
                 for units in use.ends:
                     self.units.pin(units[units != NOTHING])
 
-    def applied(self, function: str, units: Int[Tensor, "..."]) -> None:
-        """A function is applied to units that go on under their own numbers."""
-        self.functions.append((function, reduced(units, varying_dims(units)).unique()))
+    def applied(
+        self,
+        operator: str,
+        units: Int[Tensor, "..."],
+        form: FunctionForm = FunctionForm.PLAIN,
+    ) -> None:
+        """A function is applied to units that go on under their own numbers.
+
+        Args:
+            operator: Name of the operator.
+            units: The units.
+            form: What the function takes besides.
+        """
+        kind = FunctionKind(operator, form)
+        self.functions.append((kind, reduced(units, varying_dims(units)).unique()))
 
     def set_aside(self, *values: Value) -> None:
         """Arguments that the result is no known function of: they stay as they are.
@@ -354,7 +389,7 @@ class GraphBuilder:
         for value in values:
             if value.units is not None:
                 distinct = value.units.unique()
-                self.units.relate(f"{self.operator}.of", unit.expand(len(distinct)), distinct)
+                self.units.relate(self._part, unit.expand(len(distinct)), distinct)
         return unit[0]
 
 

@@ -11,9 +11,10 @@ from torch_geometric.data import Batch, Data, HeteroData
 from graphwsl import arguments
 from graphwsl.errors import InvalidArgumentError
 from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter, NodeRelation
+from graphwsl.neural_graph.roles import EdgeKind, ParameterRole, RelationRole
 from graphwsl.neural_graph.units import NodeKind, occurrences
 
-NODE_FEATURES = ("bias", "scale", "mean", "variance", "activation", "other")
+NODE_FEATURES = tuple(ParameterRole)
 """Columns of ``x``: the parameters of a node by role, the mean of those of one role."""
 
 NODE_KEYS = (
@@ -26,9 +27,6 @@ NODE_KEYS = (
     "is_output",
 )
 """What is said of nodes."""
-
-RELATION_KINDS = ("weight", "add", "mul", "mm", "composite", "function")
-"""What ``edge_kind`` counts: weights, then relations by the beginning of their role."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ class GraphLayout:
     def x(self, flat: Shaped[Tensor, " entries"]) -> Shaped[Tensor, "nodes features"]:
         """Node features of a flattened state."""
         x = torch.zeros(self.num_nodes, len(NODE_FEATURES), dtype=flat.dtype)
-        for role in ("scale", "variance"):
+        for role in (ParameterRole.SCALE, ParameterRole.VARIANCE):
             x[:, NODE_FEATURES.index(role)] = 1.0
         elements = x.view(-1)
         elements[self.node_places] = 0.0
@@ -114,7 +112,7 @@ class GraphLayout:
         values = torch.zeros(self.edge_index.shape[1], width, dtype=flat.dtype)
         for one in self.kernels:
             values[one.edges, _middle(one.entries.shape[1], width)] = one.values(flat)
-        values[self.edge_kind > 0, width // 2] = 1.0
+        values[self.edge_kind != EdgeKind.WEIGHT, width // 2] = 1.0
         return values
 
 
@@ -145,14 +143,13 @@ def layout_of(
         kernels.append(Kernels(block.kernel, start, entries))
         parts.append(part)
     for relation in relations:
-        if relation.role.endswith(".shared"):
+        if relation.kind.role is RelationRole.SHARED:
             continue
         count = len(relation.sources)
-        kind = _relation_kind(relation.role)
         parts.append(
             [
                 torch.stack([relation.sources, relation.targets]),
-                torch.full((count,), kind),
+                torch.full((count,), int(relation.kind.edge_kind)),
                 torch.zeros(count, dtype=torch.int64),
                 torch.ones(count),
             ]
@@ -214,13 +211,15 @@ def to_hetero_data(layout: GraphLayout, flat: Shaped[Tensor, " entries"]) -> Het
     data.num_layers = num_layers
     parts: dict[str, list[tuple[Tensor, Tensor | None]]] = {}
     for one in layout.kernels:
-        name = "_".join(["weight", *(["x".join(map(str, one.shape))] if one.shape else [])])
+        name = "_".join(
+            [EdgeKind.WEIGHT.label, *(["x".join(map(str, one.shape))] if one.shape else [])]
+        )
         edges = torch.arange(one.edges.start, one.edges.stop)
         parts.setdefault(name, []).append((edges, one.values(flat)))
     for kind in layout.edge_kind.unique().tolist():
-        if kind > 0:
+        if kind != EdgeKind.WEIGHT:
             edges = torch.nonzero(layout.edge_kind == kind).flatten()
-            parts[RELATION_KINDS[kind]] = [(edges, None)]
+            parts[EdgeKind(kind).label] = [(edges, None)]
     for name, several in parts.items():
         edges = torch.cat([some for some, _ in several])
         store = data["unit", name, "unit"]
@@ -288,13 +287,6 @@ def _middle(size: int, width: int) -> slice:
     """The middle of ``width`` columns: the centre of a kernel at the centre of the largest."""
     left = width // 2 - size // 2
     return slice(left, left + size)
-
-
-def _relation_kind(role: str) -> int:
-    for kind in RELATION_KINDS[1:-1]:
-        if role.startswith(kind):
-            return RELATION_KINDS.index(kind)
-    return RELATION_KINDS.index("function")
 
 
 def _node_values(

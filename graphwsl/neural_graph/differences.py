@@ -4,12 +4,13 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from graphwsl.neural_graph.roles import RelationKind, RelationRole
 from graphwsl.neural_graph.units import NOTHING, NodeKind, UnitTable, varying_dims
 from graphwsl.neural_graph.values import mixed
 
 
 def told_apart(
-    table: UnitTable, role: str, units: Int[Tensor, "..."], constant: Tensor
+    table: UnitTable, operator: str, units: Int[Tensor, "..."], constant: Tensor
 ) -> Int[Tensor, "..."]:
     """The units, replaced by coloured ones if a constant differs from unit to unit."""
     aligned = constant.expand(units.shape)
@@ -18,7 +19,9 @@ def told_apart(
     distinct, inverse, colours = _fingerprints(units.reshape(-1), aligned.reshape(-1))
     if bool((colours[distinct != NOTHING] == colours[distinct != NOTHING][:1]).all()):
         return units
-    images = table.image_of(f"{role}.constant", NodeKind.FUNCTION, distinct)
+    images = table.image_of(
+        RelationKind(operator, RelationRole.CONSTANT), NodeKind.FUNCTION, distinct
+    )
     table.colour(images[images != NOTHING], colours[images != NOTHING])
     return images[inverse].view(units.shape)
 

@@ -1,9 +1,11 @@
-"""What a neural graph is made of: weights, parameters of nodes, relations, opaque operators."""
+"""What a neural graph is made of: weights, parameters of nodes, relations, functions."""
 
 from dataclasses import dataclass
 
 from jaxtyping import Int
 from torch import Tensor
+
+from graphwsl.neural_graph.roles import FunctionKind, ParameterRole, RelationKind
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,7 @@ class NodeParameter:
 
     Attributes:
         operator: Name of the ATen operator that uses them.
-        role: ``bias``, ``scale``, ``mean``, ``variance``, ``activation`` (the node's own value) or
-            ``other``.
+        role: What they are to the nodes.
         call: Number of the operator's first call.
         nodes: Their nodes, shape ``(values,)``.
         tags: Which of the values of a node it is, shape ``(values,)``.
@@ -52,7 +53,7 @@ class NodeParameter:
     """
 
     operator: str
-    role: str
+    role: ParameterRole
     call: int
     nodes: Int[Tensor, " values"]
     tags: Int[Tensor, " values"]
@@ -65,16 +66,29 @@ class NodeRelation:
     """Edges without parameters: nodes that follow from other nodes.
 
     Attributes:
-        role: Name of the operator and the place in it.
+        kind: What relates them: the operator, and what the sources are to the targets.
         call: Number of the operator's call.
         sources: Nodes that are used, shape ``(edges,)``.
         targets: Nodes that follow, shape ``(edges,)``.
     """
 
-    role: str
+    kind: RelationKind
     call: int
     sources: Int[Tensor, " edges"]
     targets: Int[Tensor, " edges"]
+
+
+@dataclass(frozen=True)
+class NodeFunction:
+    """A function that is applied to nodes without making new ones.
+
+    Attributes:
+        kind: The operator, and what it takes besides.
+        nodes: Its nodes, shape ``(nodes,)``.
+    """
+
+    kind: FunctionKind
+    nodes: Int[Tensor, " nodes"]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,13 @@ from torch import Tensor
 from graphwsl import arguments
 from graphwsl.errors import StateMismatchError
 from graphwsl.neural_graph.coverage import Coverage, coverage
-from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter, NodeRelation, OpaqueOperator
+from graphwsl.neural_graph.elements import (
+    EdgeBlock,
+    NodeFunction,
+    NodeParameter,
+    NodeRelation,
+    OpaqueOperator,
+)
 from graphwsl.neural_graph.ties import same_values
 from graphwsl.neural_graph.units import NodeKind
 
@@ -44,8 +50,8 @@ class NeuralGraph:
         blocks: Weights.
         node_parameters: Parameters of nodes.
         relations: Edges without parameters.
-        functions: Functions that are applied to nodes without making new ones: the name of the
-            operator and its nodes, in the order of the program.
+        functions: Functions that are applied to nodes without making new ones, in the order of the
+            program.
         opaque: Operators that no rule covers.
         bundles: Entries that statistics of weights are made of; what moves one of a row moves the
             row as a whole, and no factor passes through. Shape ``(rows, entries)`` each.
@@ -72,7 +78,7 @@ class NeuralGraph:
     blocks: tuple[EdgeBlock, ...]
     node_parameters: tuple[NodeParameter, ...]
     relations: tuple[NodeRelation, ...]
-    functions: tuple[tuple[str, Int[Tensor, " nodes"]], ...]
+    functions: tuple[NodeFunction, ...]
     opaque: tuple[OpaqueOperator, ...]
     bundles: tuple[Int[Tensor, "rows entries"], ...]
     program: "Program"

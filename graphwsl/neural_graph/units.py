@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from graphwsl.neural_graph.roles import OwnOperator, RelationKind, RelationRole
 from graphwsl.neural_graph.values import mixed
 
 Units = Int[Tensor, "..."]
@@ -47,16 +48,16 @@ class NodeKind(IntEnum):
 
 @dataclass(frozen=True)
 class Relation:
-    """One role that units play for other units, in one call of an operator.
+    """What units are to other units in one call of an operator.
 
     Attributes:
-        role: Name of the operator and the place in it; equal roles in one call are one relation.
+        kind: What relates them; equal kinds in one call are one relation.
         call: Number of the call.
         results: Units that follow, shape ``(pairs,)``.
         arguments: Units they follow from, shape ``(pairs,)``.
     """
 
-    role: str
+    kind: RelationKind
     call: int
     results: Int[Tensor, " pairs"]
     arguments: Int[Tensor, " pairs"]
@@ -134,14 +135,14 @@ class UnitTable:
         """Tell units apart by ``values``."""
         self._colours.append((units, values))
 
-    def relate(self, role: str, results: Units, arguments: Units) -> None:
-        """Note that each of ``results`` follows from the unit at its place in ``arguments``."""
+    def relate(self, kind: RelationKind, results: Units, arguments: Units) -> None:
+        """Note that each of ``results`` follows from the unit at its index in ``arguments``."""
         keep = (results != NOTHING) & (arguments != NOTHING)
         pairs = torch.stack([results[keep], arguments[keep]]).unique(dim=1)
         if pairs.shape[1]:
-            self.relations.append(Relation(role, self.call, pairs[0], pairs[1]))
+            self.relations.append(Relation(kind, self.call, pairs[0], pairs[1]))
 
-    def function_of(self, role: str, kind: NodeKind, first: Units, second: Units) -> Units:
+    def function_of(self, operator: str, kind: NodeKind, first: Units, second: Units) -> Units:
         """The unit of an element-wise function of two, the same for the same two.
 
         Where one of the two is nothing, the other goes on unchanged; so does a unit that is added
@@ -159,21 +160,26 @@ class UnitTable:
                 dim=1, return_inverse=True
             )
             units = self.new(pairs.shape[1], kind)
-            self.relate(f"{role}.first", units, pairs[0])
-            self.relate(f"{role}.second", units, pairs[1])
+            self.relate(RelationKind(operator, RelationRole.FIRST), units, pairs[0])
+            self.relate(RelationKind(operator, RelationRole.SECOND), units, pairs[1])
             result[both] = units[inverse]
         return result.expand(shape)
 
-    def image_of(self, role: str, kind: NodeKind, units: Units) -> Units:
+    def image_of(self, relation: RelationKind, kind: NodeKind, units: Units) -> Units:
         """New units, one for each of ``units``, that follow from it alone."""
         shape, units = units.shape, reduced(units, varying_dims(units))
         distinct, inverse = units.unique(return_inverse=True)
         images = self.new(len(distinct), kind)
         images[distinct == NOTHING] = NOTHING
-        self.relate(role, images, distinct)
+        self.relate(relation, images, distinct)
         return images[inverse].expand(shape)
 
-    def aggregate(self, role: str, members: Int[Tensor, "sets members"]) -> Int[Tensor, " sets"]:
+    def aggregate(
+        self,
+        operator: str,
+        members: Int[Tensor, "sets members"],
+        role: RelationRole = RelationRole.MEMBER,
+    ) -> Int[Tensor, " sets"]:
         """One unit for every set of units (row), in which order is of no account.
 
         A set of one is its member.
@@ -192,8 +198,8 @@ class UnitTable:
                 results[i] = self.new(1, NodeKind.AGGREGATE)[0]
                 for count in counts.unique().tolist():
                     some = distinct[counts == count]
-                    name = role if is_even else f"{role}.{count}"
-                    self.relate(name, results[i].expand(len(some)), some)
+                    kind = RelationKind(operator, role, 0 if is_even else count)
+                    self.relate(kind, results[i].expand(len(some)), some)
         return results[inverse]
 
     def composite(self, members: Int[Tensor, "places members"]) -> Int[Tensor, " places"]:
@@ -212,7 +218,7 @@ class UnitTable:
             having = {unit: turns[turn] for unit, turns in made.items() if turn < len(turns)}
             self.relations.append(
                 Relation(
-                    f"composite.{turn}",
+                    RelationKind(OwnOperator.COMPOSITE, RelationRole.STEP, turn),
                     self.call,
                     torch.tensor(list(having)),
                     torch.stack(list(having.values())),

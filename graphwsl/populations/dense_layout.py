@@ -12,8 +12,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from graphwsl.neural_graph.data import NODE_FEATURES, RELATION_KINDS
+from graphwsl.neural_graph.data import NODE_FEATURES
 from graphwsl.neural_graph.elements import EdgeBlock
+from graphwsl.neural_graph.roles import EdgeKind, ParameterRole
 from graphwsl.populations.population import Architecture
 
 PLACES = ("input", "hidden", "output")
@@ -65,7 +66,7 @@ class Relations:
     Attributes:
         sources: Nodes, shape ``(relations,)``.
         targets: Nodes, shape ``(relations,)``.
-        kind: What relates them, as in ``graphwsl.neural_graph.data.RELATION_KINDS``, less one.
+        kind: What relates them: a ``graphwsl.neural_graph.roles.EdgeKind``, less one.
         into: One over the number of relations with the same target, shape ``(relations,)``.
         out_of: The same of the source.
     """
@@ -141,7 +142,7 @@ class DenseLayout:
         """The layout of an architecture."""
         graph, layout = architecture.graph, architecture.graph.layout
         blocks = tuple(_block(block, layout.is_input, layout.is_output) for block in graph.blocks)
-        related = layout.edge_kind > 0
+        related = layout.edge_kind != EdgeKind.WEIGHT
         sources, targets = layout.edge_index[:, related]
         relations = Relations(
             sources, targets, layout.edge_kind[related] - 1, _shares(targets), _shares(sources)
@@ -153,7 +154,7 @@ class DenseLayout:
             for number in range(int(layout.node_layer.max()) + 1)
         )
         template = torch.zeros(layout.num_nodes, len(NODE_FEATURES))
-        for role in ("scale", "variance"):
+        for role in (ParameterRole.SCALE, ParameterRole.VARIANCE):
             template[:, NODE_FEATURES.index(role)] = 1.0
         template.view(-1)[layout.node_places] = 0.0
         return cls(
@@ -270,4 +271,4 @@ def _layer(
     )
 
 
-NUM_RELATION_KINDS = len(RELATION_KINDS) - 1
+NUM_RELATION_KINDS = len(EdgeKind) - 1

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter
 from graphwsl.neural_graph.graph import NeuralGraph
+from graphwsl.neural_graph.rules.embedding import EMBEDDINGS
 from graphwsl.neural_graph.units import NodeKind
 from graphwsl.symmetries.scalings import NORMALISERS
 
@@ -94,7 +95,7 @@ def _type(use: EdgeBlock | NodeParameter) -> LayerType:
     if isinstance(use, NodeParameter):
         is_normaliser = use.operator in NORMALISERS
         return LayerType.NORMALISATION if is_normaliser else LayerType.PARAMETER
-    if "embedding" in use.operator:
+    if use.operator in EMBEDDINGS:
         return LayerType.EMBEDDING
     return LayerType.CONVOLUTION if use.kernel else LayerType.LINEAR
 

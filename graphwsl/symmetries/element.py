@@ -12,6 +12,7 @@ from graphwsl import arguments
 from graphwsl.errors import InvalidArgumentError
 from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter
 from graphwsl.neural_graph.graph import NeuralGraph, is_weights
+from graphwsl.neural_graph.roles import ParameterRole
 from graphwsl.symmetries.scalings import NORMALISERS
 
 PART = 2**20
@@ -184,6 +185,6 @@ def _node_moves(
 
 def follows_factor(use: NodeParameter) -> bool:
     """Whether parameters of nodes are multiplied with what the nodes are."""
-    return use.role in ("bias", "activation") or (
-        use.role == "scale" and use.operator in NORMALISERS
-    )
+    if use.role is ParameterRole.SCALE:
+        return use.operator in NORMALISERS
+    return use.role in (ParameterRole.BIAS, ParameterRole.ACTIVATION)

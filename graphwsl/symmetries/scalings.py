@@ -1,6 +1,5 @@
 """Scalings and sign flips: what a neuron is multiplied with, its readers divide out again."""
 
-import re
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -10,40 +9,54 @@ from torch import Tensor
 
 from graphwsl.neural_graph.entries import listed, repeated
 from graphwsl.neural_graph.graph import NeuralGraph
+from graphwsl.neural_graph.roles import (
+    ARGUMENTS,
+    FunctionForm,
+    FunctionKind,
+    OwnOperator,
+    ParameterRole,
+    RelationKind,
+    RelationRole,
+)
 
 LINEAR = frozenset(
     {
-        "_adaptive_avg_pool2d",
-        "_adaptive_avg_pool3d",
-        "_upsample_nearest_exact2d",
-        "add.weights",
-        "avg_pool1d",
-        "avg_pool2d",
-        "avg_pool3d",
-        "cumsum",
-        "div.constant",
-        "div.weights",
-        "gather",
-        "_unsafe_index",
-        "index",
-        "index_add",
-        "index_copy",
-        "index_put",
-        "index_select",
-        "mean",
-        "move",
-        "mul.constant",
-        "mul.weights",
-        "neg",
-        "scatter",
-        "scatter_add",
-        "sub.weights",
-        "sum",
-        "upsample_bilinear2d",
-        "upsample_linear1d",
-        "upsample_nearest1d",
-        "upsample_nearest2d",
-        "weights.sub",
+        FunctionKind(OwnOperator.MOVE),
+        FunctionKind("add", FunctionForm.WITH_WEIGHTS),
+        FunctionKind("sub", FunctionForm.WITH_WEIGHTS),
+        FunctionKind("sub", FunctionForm.OF_WEIGHTS),
+        FunctionKind("mul", FunctionForm.WITH_WEIGHTS),
+        FunctionKind("mul", FunctionForm.WITH_CONSTANT),
+        FunctionKind("div", FunctionForm.WITH_WEIGHTS),
+        FunctionKind("div", FunctionForm.WITH_CONSTANT),
+        *map(
+            FunctionKind,
+            (
+                "_adaptive_avg_pool2d",
+                "_adaptive_avg_pool3d",
+                "avg_pool1d",
+                "avg_pool2d",
+                "avg_pool3d",
+                "cumsum",
+                "gather",
+                "index",
+                "index_add",
+                "index_copy",
+                "index_put",
+                "index_select",
+                "mean",
+                "neg",
+                "scatter",
+                "scatter_add",
+                "sum",
+                "_unsafe_index",
+                "upsample_bilinear2d",
+                "upsample_linear1d",
+                "upsample_nearest1d",
+                "upsample_nearest2d",
+                "_upsample_nearest_exact2d",
+            ),
+        ),
     }
 )
 """Functions f with f(a x) = a f(x), biases scaled along."""
@@ -51,41 +64,62 @@ LINEAR = frozenset(
 SLOPE = "_prelu_kernel"
 """Positively homogeneous whatever its parameter is, which stays as it is."""
 
-POSITIVELY_HOMOGENEOUS = LINEAR | {
-    SLOPE,
-    "abs",
-    "adaptive_max_pool2d",
-    "amax",
-    "amin",
-    "leaky_relu",
-    "max_pool2d_with_indices",
-    "max_pool3d_with_indices",
-    "relu",
-}
+POSITIVELY_HOMOGENEOUS = LINEAR.union(
+    map(
+        FunctionKind,
+        (
+            SLOPE,
+            "abs",
+            "adaptive_max_pool2d",
+            "amax",
+            "amin",
+            "leaky_relu",
+            "max_pool2d_with_indices",
+            "max_pool3d_with_indices",
+            "relu",
+        ),
+    )
+)
 """Functions f with f(a x) = a f(x) for a > 0."""
 
-ODD = LINEAR | {
-    "asinh",
-    "atan",
-    "erf",
-    "sin",
-    "sinh",
-    "tan",
-    "tanh",
-}
+ODD = LINEAR.union(
+    map(
+        FunctionKind,
+        (
+            "asinh",
+            "atan",
+            "erf",
+            "sin",
+            "sinh",
+            "tan",
+            "tanh",
+        ),
+    )
+)
 """Functions f with f(-x) = -f(x)."""
 
-EQUAL = re.compile(
-    r"(add|sub|rsub)\.(first|second)|(mul|div)\.constant|composite\.\d+|mean|sum|mm\.sum"
+EQUAL = frozenset(
+    {
+        *(RelationKind(name, role) for name in ("add", "sub", "rsub") for role in ARGUMENTS),
+        RelationKind("mul", RelationRole.CONSTANT),
+        RelationKind("div", RelationRole.CONSTANT),
+        RelationKind("mean", RelationRole.MEMBER),
+        RelationKind("sum", RelationRole.MEMBER),
+        RelationKind(OwnOperator.MATRIX_PRODUCT, RelationRole.MEMBER),
+    }
 )
-"""Relations whose result is multiplied with what each of their arguments is."""
+"""Relations whose result is multiplied with what each of their arguments is, besides the steps of
+a composite."""
 
-PRODUCT = re.compile(r"(mul|mm|mm\.product)\.(first|second)")
-STRUCTURAL = re.compile(r".*\.(group|of)")
+PRODUCTS = frozenset(
+    RelationKind(name, role) for name in ("mul", OwnOperator.MATRIX_PRODUCT) for role in ARGUMENTS
+)
+
+STRUCTURAL = frozenset({RelationRole.GROUP, RelationRole.PART})
 """Relations that say which nodes belong together and hold no value."""
 
-REMADE = re.compile(r"(batch_norm|native_layer_norm|group_norm|rms_norm)(\.first)?")
-"""Relations whose result is made anew by a scale and a shift of its own."""
+REMADE = frozenset({RelationRole.IMAGE, RelationRole.MEMBER, RelationRole.FIRST})
+"""Relations of a normaliser whose result is made anew by a scale and a shift of its own."""
 
 NORMALISERS = frozenset(
     {
@@ -127,12 +161,12 @@ def sign_flips(graph: NeuralGraph) -> Factors:
     return _factors(graph, ODD)
 
 
-def _factors(graph: NeuralGraph, functions: frozenset[str]) -> Factors:
+def _factors(graph: NeuralGraph, functions: frozenset[FunctionKind]) -> Factors:
     fixed = _fixed(graph, functions)
     parent = list(range(graph.num_nodes))
     pairs = _products(graph, fixed)
     for relation in graph.relations:
-        if EQUAL.fullmatch(relation.role):
+        if _is_equal(relation.kind):
             pairs += zip(relation.sources.tolist(), relation.targets.tolist(), strict=True)
     for source, target in pairs:
         parent[_root(parent, source)] = _root(parent, target)
@@ -143,34 +177,46 @@ def _factors(graph: NeuralGraph, functions: frozenset[str]) -> Factors:
     return Factors(classes, allowed)
 
 
-def _fixed(graph: NeuralGraph, functions: frozenset[str]) -> Bool[Tensor, " nodes"]:
+def _fixed(graph: NeuralGraph, functions: frozenset[FunctionKind]) -> Bool[Tensor, " nodes"]:
     """Nodes whose value must stay as it is, products left aside."""
     fixed = _used_twice(graph)
     rescaled = _rescaled(graph)
     fixed[graph.pinned] = True
-    for name, nodes in graph.functions:
-        if name not in functions:
-            fixed[nodes] = True
+    for function in graph.functions:
+        if function.kind not in functions:
+            fixed[function.nodes] = True
     for relation in graph.relations:
-        role = relation.role
-        if any(kind.fullmatch(role) for kind in (STRUCTURAL, EQUAL, PRODUCT)):
+        kind = relation.kind
+        if _is_structural(kind) or _is_equal(kind) or kind in PRODUCTS:
             continue
-        if role != f"{SLOPE}.shared":  # one slope for several nodes
+        if kind != RelationKind(SLOPE, RelationRole.SHARED):  # one slope for several nodes
             fixed[relation.sources] = True
-        remade = rescaled[relation.call] if REMADE.fullmatch(role) else set()
+        remade = rescaled[relation.call] if _is_remade(kind) else set()
         fixed[[node for node in relation.targets.tolist() if node not in remade]] = True
     for parameter in graph.node_parameters:
-        is_other = parameter.role == "other" and parameter.operator != SLOPE
+        is_other = parameter.role is ParameterRole.OTHER and parameter.operator != SLOPE
         if is_other or not parameter.is_linear:
             fixed[parameter.nodes] = True
     return fixed
+
+
+def _is_equal(kind: RelationKind) -> bool:
+    return kind in EQUAL or kind.role is RelationRole.STEP
+
+
+def _is_structural(kind: RelationKind) -> bool:
+    return kind.role in STRUCTURAL and not kind.number
+
+
+def _is_remade(kind: RelationKind) -> bool:
+    return kind.role in REMADE and kind.operator in NORMALISERS and not kind.number
 
 
 def _rescaled(graph: NeuralGraph) -> dict[int, set[int]]:
     """For every call of a normalisation, the nodes that have a parameter as their scale."""
     rescaled: dict[int, set[int]] = defaultdict(set)
     for parameter in graph.node_parameters:
-        if parameter.role == "scale" and parameter.operator in NORMALISERS:
+        if parameter.role is ParameterRole.SCALE and parameter.operator in NORMALISERS:
             rescaled[parameter.call].update(parameter.nodes.tolist())
     return rescaled
 
@@ -205,7 +251,7 @@ def _products(graph: NeuralGraph, fixed: Bool[Tensor, " nodes"]) -> list[tuple[i
     """A product scales with one argument if the other is fixed; else all three become fixed."""
     arguments: dict[tuple[int, int], list[int]] = defaultdict(list)
     for relation in graph.relations:
-        if PRODUCT.fullmatch(relation.role):
+        if relation.kind in PRODUCTS:
             for source, target in zip(
                 relation.sources.tolist(), relation.targets.tolist(), strict=True
             ):

@@ -133,8 +133,8 @@ def _labels(graph: NeuralGraph) -> list[Hashable]:
         counts = parameter.nodes.bincount(minlength=graph.num_nodes)
         for node in parameter.nodes.unique().tolist():
             roles[node].append(("parameter", number, int(counts[node])))
-    for number, (_, nodes) in enumerate(graph.functions):
-        for node in nodes.tolist():
+    for number, function in enumerate(graph.functions):
+        for node in function.nodes.tolist():
             roles[node].append(("function", number))
     pinned = set(graph.pinned.tolist())
     what = zip(graph.kinds.tolist(), graph.colours.tolist(), strict=True)

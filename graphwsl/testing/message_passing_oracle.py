@@ -17,6 +17,7 @@ from torch import Tensor, fx
 from graphwsl import arguments
 from graphwsl.errors import UnsupportedModelError
 from graphwsl.neural_graph.graph import NeuralGraph
+from graphwsl.neural_graph.roles import ParameterRole
 from graphwsl.symmetries.element import require_graph
 from graphwsl.testing import messages, node_functions
 from graphwsl.testing.signal import Signal
@@ -196,7 +197,7 @@ def _weighted(step: Step) -> Signal | None:
         return result
     if not isinstance(bias, FromState):
         raise step.unsupported("its bias is a signal")
-    return Signal(result.values + step.parameter("bias", result.nodes), result.nodes)
+    return Signal(result.values + step.parameter(ParameterRole.BIAS, result.nodes), result.nodes)
 
 
 def _parameters(step: Step) -> FromState:

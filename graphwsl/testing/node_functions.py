@@ -5,8 +5,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from graphwsl.neural_graph.roles import ParameterRole, RelationRole
 from graphwsl.testing.signal import Signal
 from graphwsl.testing.step import FromState, Step
+
+ROLES = {
+    "add": ParameterRole.BIAS,
+    "mul": ParameterRole.SCALE,
+    "_prelu_kernel": ParameterRole.OTHER,
+}
+"""What the parameters of an operator are to its nodes."""
 
 
 def pointwise(step: Step) -> Signal:
@@ -17,7 +25,7 @@ def pointwise(step: Step) -> Signal:
     values = step.operator(*(one.values if isinstance(one, Signal) else one for one in step.args))
     if len(signals) == 1:
         # Constants that differ between nodes make nodes of their own.
-        nodes = step.successors(f"{step.name}.constant", signals[0].nodes)
+        nodes = step.successors(RelationRole.CONSTANT, signals[0].nodes)
         return Signal(signals[0].values, nodes).with_values(values)
     if len(signals) == 2:
         return Signal(values, step.pairs(*signals))
@@ -25,7 +33,7 @@ def pointwise(step: Step) -> Signal:
 
 
 def _with_parameter(step: Step, signals: list[Signal]) -> Signal:
-    role = {"add": "bias", "mul": "scale", "_prelu_kernel": "other"}.get(step.name)
+    role = ROLES.get(step.name)
     if role is None or len(signals) != 1:
         raise step.unsupported("no node parameter is known for it")
     parameter = step.parameter(role, signals[0].nodes)
@@ -37,9 +45,9 @@ def batch_norm(step: Step) -> Signal:
     x, weight, bias, mean, variance, *rest = step.args
     if not isinstance(mean, FromState) or not isinstance(variance, FromState):
         raise step.unsupported("it has no running statistics")
-    nodes = step.successors("batch_norm", x.nodes)
-    centred = x.values - step.parameter("mean", nodes)
-    values = centred / (step.parameter("variance", nodes) + rest[-1]).sqrt()
+    nodes = step.successors(RelationRole.IMAGE, x.nodes)
+    centred = x.values - step.parameter(ParameterRole.MEAN, nodes)
+    values = centred / (step.parameter(ParameterRole.VARIANCE, nodes) + rest[-1]).sqrt()
     return _affine(step, Signal(values, nodes), weight, bias)
 
 
@@ -47,7 +55,7 @@ def layer_norm(step: Step) -> Signal:
     """The last dimensions together."""
     x, shape, weight, bias, epsilon = step.args
     dims = list(range(x.values.ndim - len(shape), x.values.ndim))
-    return _affine(step, _normalised(step, step.name, x, dims, epsilon), weight, bias)
+    return _affine(step, _normalised(step, x, dims, epsilon), weight, bias)
 
 
 def group_norm(step: Step) -> Signal:
@@ -55,22 +63,22 @@ def group_norm(step: Step) -> Signal:
     x, weight, bias, _, _, _, groups, epsilon = step.args
     grouped = x.moved(lambda tensor: tensor.unflatten(1, (groups, -1)))
     dims = list(range(2, grouped.values.ndim))
-    result = _normalised(step, "group_norm", grouped, dims, epsilon)
+    result = _normalised(step, grouped, dims, epsilon)
     return _affine(step, result.moved(lambda tensor: tensor.flatten(1, 2)), weight, bias)
 
 
-def _normalised(step: Step, role: str, x: Signal, dims: list[int], epsilon: float) -> Signal:
+def _normalised(step: Step, x: Signal, dims: list[int], epsilon: float) -> Signal:
     variance, mean = torch.var_mean(x.values, dims, correction=0, keepdim=True)
-    nodes = step.successors(f"{role}.first", x.nodes)
+    nodes = step.successors(RelationRole.FIRST, x.nodes)
     return Signal((x.values - mean) / (variance + epsilon).sqrt(), nodes)
 
 
 def _affine(step: Step, x: Signal, weight: Any, bias: Any) -> Signal:
     values = x.values
     if weight is not None:
-        values = values * step.parameter("scale", x.nodes)
+        values = values * step.parameter(ParameterRole.SCALE, x.nodes)
     if bias is not None:
-        values = values + step.parameter("bias", x.nodes)
+        values = values + step.parameter(ParameterRole.BIAS, x.nodes)
     return Signal(values, x.nodes)
 
 

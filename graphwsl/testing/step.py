@@ -11,6 +11,7 @@ from torch import Tensor
 from graphwsl.errors import UnsupportedModelError
 from graphwsl.neural_graph.elements import EdgeBlock
 from graphwsl.neural_graph.graph import NeuralGraph
+from graphwsl.neural_graph.roles import ParameterRole, RelationKind, RelationRole
 from graphwsl.testing.signal import Signal
 
 
@@ -60,12 +61,12 @@ class Step:
         """Values on the edges."""
         return torch.where(block.entries >= 0, self.flat[block.entries.clamp(min=0)], 0.0)
 
-    def parameter(self, role: str, nodes: Int[Tensor, "..."]) -> Float[Tensor, "..."]:
+    def parameter(self, role: ParameterRole, nodes: Int[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The parameter that this call gives to each of the nodes."""
         found = [
             parameter
             for parameter in self.graph.node_parameters
-            if parameter.call == self.call and parameter.role == role
+            if parameter.call == self.call and parameter.role is role
         ]
         if len(found) != 1 or bool((found[0].tags > 0).any()):
             raise self.unsupported(f"nodes have not one {role} each")
@@ -73,27 +74,34 @@ class Step:
         values[found[0].nodes] = self.flat[found[0].entries]
         return values[nodes]
 
-    def successors(self, role: str, nodes: Int[Tensor, "..."]) -> Int[Tensor, "..."]:
+    def successors(self, role: RelationRole, nodes: Int[Tensor, "..."]) -> Int[Tensor, "..."]:
         """The nodes that follow from ``nodes`` by a relation of this call; themselves if none."""
+        kind = RelationKind(self.name, role)
         image = torch.arange(self.graph.num_nodes)
         for relation in self.graph.relations:
-            if relation.call == self.call and relation.role == role:
+            if relation.call == self.call and relation.kind == kind:
                 image[relation.sources] = relation.targets
         return torch.where(nodes >= 0, image[nodes.clamp(min=0)], -1)
 
     def pairs(self, first: Signal, second: Signal) -> Int[Tensor, "..."]:
         """The nodes that follow from two by this call; the same node where both are one."""
-        ends: dict[str, dict[int, int]] = {"first": {}, "second": {}}
-        for relation in self.graph.relations:
-            place = relation.role.removeprefix(f"{self.name}.")
-            if relation.call == self.call and place in ends:
-                ends[place].update(
-                    zip(relation.targets.tolist(), relation.sources.tolist(), strict=True)
-                )
-        made = {(one, ends["second"][node]): node for node, one in ends["first"].items()}
+        of_first, of_second = (
+            self._arguments(RelationRole.FIRST),
+            self._arguments(RelationRole.SECOND),
+        )
+        made = {(one, of_second[node]): node for node, one in of_first.items()}
         left, right = torch.broadcast_tensors(first.nodes, second.nodes)
         result = [
             max(a, b) if min(a, b) < 0 or (a == b and (a, b) not in made) else made[a, b]
             for a, b in zip(left.flatten().tolist(), right.flatten().tolist(), strict=True)
         ]
         return torch.tensor(result, dtype=torch.int64).view(left.shape)
+
+    def _arguments(self, role: RelationRole) -> dict[int, int]:
+        """For every node that this call makes of two, one of them."""
+        arguments: dict[int, int] = {}
+        for relation in self.graph.relations:
+            if relation.call == self.call and relation.kind == RelationKind(self.name, role):
+                pairs = zip(relation.targets.tolist(), relation.sources.tolist(), strict=True)
+                arguments.update(pairs)
+        return arguments

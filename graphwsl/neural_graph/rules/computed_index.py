@@ -11,6 +11,7 @@ from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
 from graphwsl.neural_graph.differences import told_apart
+from graphwsl.neural_graph.roles import FunctionForm
 from graphwsl.neural_graph.rules.registry import Call, Result, opaque
 from graphwsl.neural_graph.units import reduced, varying_dims
 from graphwsl.neural_graph.values import Value
@@ -51,7 +52,7 @@ def put_computed(builder: GraphBuilder, call: Call) -> Result:
     builder.set_aside(*numbers)
     builder.applied(_function(call), units)
     if bool((base.tensor != 0).any()):
-        builder.applied(f"{call.name}.constant", units)
+        builder.applied(call.name, units, FunctionForm.WITH_CONSTANT)
     units = told_apart(builder.units, call.name, units.expand(call.result.shape), base.tensor)
     return Value(call.result, units)
 

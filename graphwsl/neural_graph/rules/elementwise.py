@@ -10,6 +10,7 @@ from graphwsl.neural_graph.builder import GraphBuilder
 from graphwsl.neural_graph.changes import accompanied, changes_of, origin_of, strangers
 from graphwsl.neural_graph.differences import told_apart
 from graphwsl.neural_graph.meeting import meet
+from graphwsl.neural_graph.roles import FunctionForm, ParameterRole
 from graphwsl.neural_graph.rules.registry import Call, Result, rule
 from graphwsl.neural_graph.units import NOTHING, NodeKind, reduced, varying_dims
 from graphwsl.neural_graph.values import Value
@@ -20,7 +21,13 @@ KINDS = {
     "rsub": NodeKind.SUM,
     "mul": NodeKind.PRODUCT,
 }
-ROLES = {"add": "bias", "sub": "bias", "rsub": "bias", "mul": "scale", "div": "scale"}
+ROLES = {
+    "add": ParameterRole.BIAS,
+    "sub": ParameterRole.BIAS,
+    "rsub": ParameterRole.BIAS,
+    "mul": ParameterRole.SCALE,
+    "div": ParameterRole.SCALE,
+}
 COMMUTATIVE = frozenset({"add", "mul"})
 
 
@@ -66,7 +73,7 @@ def pointwise(builder: GraphBuilder, call: Call) -> Result:
         units = _beside_nothing(builder, call, units, value)
     places = None
     if len(activations) == 1:
-        builder.applied(function_name(call), units)
+        builder.applied(call.name, units, form_of(call))
         if all(one.is_activation or one.tensor.numel() == 1 for one in values):
             places = activations[0].places
     for value in values:
@@ -114,32 +121,31 @@ def gate(builder: GraphBuilder, call: Call) -> Result:
     return Value(call.tensor, units)
 
 
-def function_name(call: Call) -> str:
-    """The operator, told apart by parameters and constants that it meets, in their order.
-
-    ``div.constant`` divides by a constant, ``constant.div`` divides the constant.
-    """
+def form_of(call: Call) -> FunctionForm:
+    """Whether the operator takes parameters or constants besides, and which comes first."""
     first, *others = call.args[:2]
     if not _is_activation(first) and call.name not in COMMUTATIVE:
-        return f"{_kind(first)}.{call.name}"
+        is_weights = _is_weights(first)
+        return FunctionForm.OF_WEIGHTS if is_weights else FunctionForm.OF_CONSTANT
     others = [one for one in (first, *others) if not _is_activation(one)]
-    return f"{call.name}.{_kind(others[0])}" if call.name in ROLES and others else call.name
+    if call.name not in ROLES or not others:
+        return FunctionForm.PLAIN
+    return FunctionForm.WITH_WEIGHTS if _is_weights(others[0]) else FunctionForm.WITH_CONSTANT
 
 
 def _is_activation(argument: object) -> bool:
     return isinstance(argument, Value) and argument.is_activation
 
 
-def _kind(argument: object) -> str:
-    is_weights = isinstance(argument, Value) and argument.is_weights
-    return "weights" if is_weights else "constant"
+def _is_weights(argument: object) -> bool:
+    return isinstance(argument, Value) and argument.is_weights
 
 
-def _role(call: Call, value: Value) -> str:
+def _role(call: Call, value: Value) -> ParameterRole:
     """What parameters are to the unit that they meet; what is divided by it is no scale of it."""
     if call.name == "div" and call.args[0] is value:
-        return "other"
-    return ROLES.get(call.name, "other")
+        return ParameterRole.OTHER
+    return ROLES.get(call.name, ParameterRole.OTHER)
 
 
 def _aligned(units: Int[Tensor, "..."] | None, shape: torch.Size) -> Int[Tensor, "..."]:
@@ -159,8 +165,8 @@ def _beside_nothing(
         # A sum with zero is the other operand; other functions of zero are functions of it.
         if bool(constants.any()) or (call.name not in KINDS and bool(nothing.any())):
             is_first = one is call.args[0] and call.name not in COMMUTATIVE
-            name = f"constant.{call.name}" if is_first else f"{call.name}.constant"
-            builder.applied(name, units[nothing & (units != NOTHING)])
+            form = FunctionForm.OF_CONSTANT if is_first else FunctionForm.WITH_CONSTANT
+            builder.applied(call.name, units[nothing & (units != NOTHING)], form)
             units = told_apart(builder.units, call.name, units, constants)
     return units
 

@@ -8,6 +8,11 @@ from graphwsl.neural_graph.rules.registry import Call, Result, opaque, rule
 from graphwsl.neural_graph.units import NodeKind
 from graphwsl.neural_graph.values import Value
 
+BAGS = ("_embedding_bag", "_embedding_bag_forward_only")
+
+EMBEDDINGS = frozenset({"embedding", *BAGS})
+"""Operators whose weights are tables."""
+
 
 @rule("embedding")
 def embedding(builder: GraphBuilder, call: Call) -> Result:
@@ -22,7 +27,7 @@ def embedding(builder: GraphBuilder, call: Call) -> Result:
     return Value(call.result).with_units(coordinates.view(*(1,) * numbers.tensor.ndim, -1))
 
 
-@rule("_embedding_bag", "_embedding_bag_forward_only")
+@rule(*BAGS)
 def embedding_bag(builder: GraphBuilder, call: Call) -> Result:
     """The sum, mean or maximum of the rows of a bag keeps the units of the coordinates."""
     table, numbers, _, _, mode = call.args[:5]

@@ -12,6 +12,7 @@ from graphwsl.neural_graph.builder import GraphBuilder
 from graphwsl.neural_graph.changes import origin_of
 from graphwsl.neural_graph.differences import told_apart
 from graphwsl.neural_graph.meeting import meet, meet_beside
+from graphwsl.neural_graph.roles import FunctionForm, OwnOperator
 from graphwsl.neural_graph.rules.computed_index import pick_computed, plain_of, put_computed
 from graphwsl.neural_graph.rules.elementwise import pointwise
 from graphwsl.neural_graph.rules.places import note_moves, note_placed
@@ -148,7 +149,9 @@ def _beside_constants(
             _, marks = lists.flatten(0, -2).unique(dim=0, return_inverse=True)
             numbers = marks.view(lists.shape[:-1]).unsqueeze(dim)
         values = [
-            value.with_units(told_apart(builder.units, "beside", value.known_units, numbers))
+            value.with_units(
+                told_apart(builder.units, OwnOperator.BESIDE, value.known_units, numbers)
+            )
             if value.is_activation and value.tensor.ndim == constant.tensor.ndim
             else value
             for value in values
@@ -163,7 +166,7 @@ def joined(builder: GraphBuilder, values: list[Value], result: Tensor, operator:
         units = operator([value.known_units for value in values])
         if has_constants(Value(result, units)):
             # What is constant at some places takes no factor.
-            builder.applied(f"{builder.operator}.constant", units[units != NOTHING])
+            builder.applied(builder.operator, units[units != NOTHING], FunctionForm.WITH_CONSTANT)
         return Value(result, units)
     places = max(len(value.entries or ()) for value in values)
     parts = [
@@ -226,7 +229,7 @@ def pad(builder: GraphBuilder, call: Call) -> Result:
     value, widths, fill = call.args[:3]
     note_placed(builder, [value])
     if fill and value.is_activation:
-        builder.applied("pad.constant", value.known_units)
+        builder.applied(call.name, value.known_units, FunctionForm.WITH_CONSTANT)
     if fill and not value.is_activation:
         return opaque(builder, call)
     return value.rearranged(call.result, lambda tensor: torch.constant_pad_nd(tensor, widths, -1))

@@ -8,11 +8,13 @@ from graphwsl.neural_graph.builder import GraphBuilder
 from graphwsl.neural_graph.changes import bilinear
 from graphwsl.neural_graph.differences import colour_by, told_apart
 from graphwsl.neural_graph.meeting import meet
-from graphwsl.neural_graph.rules.elementwise import ROLES
+from graphwsl.neural_graph.roles import FunctionForm, OwnOperator, ParameterRole
 from graphwsl.neural_graph.rules.reduction import has_constants
 from graphwsl.neural_graph.rules.registry import Call, Result, rule
 from graphwsl.neural_graph.units import NOTHING, NodeKind, occurrences, reduced, varying_dims
 from graphwsl.neural_graph.values import Value
+
+PRODUCT = OwnOperator.MATRIX_PRODUCT
 
 
 @rule("mm", "bmm")
@@ -41,8 +43,8 @@ def biased(builder: GraphBuilder, result: Value, bias: Value) -> Value:
     """An activation plus a bias of any origin."""
     if result.is_activation and bias.is_weights:
         assert result.units is not None
-        builder.attach(ROLES["add"], result.units, bias)
-        builder.applied("add.weights", result.units)
+        builder.attach(ParameterRole.BIAS, result.units, bias)
+        builder.applied("add", result.units, FunctionForm.WITH_WEIGHTS)
         return result
     if bias.is_activation:
         meet(builder.units, [builder.promoted(result), bias], result.tensor.shape)
@@ -55,7 +57,7 @@ def biased(builder: GraphBuilder, result: Value, bias: Value) -> Value:
         return result.with_units(units)
     if result.is_activation and bias.is_constant:
         if bool(bias.tensor.any()):  # what is constant takes no factor
-            builder.applied("add.constant", result.known_units)
+            builder.applied("add", result.known_units, FunctionForm.WITH_CONSTANT)
         return result.with_units(told_apart(builder.units, "add", result.known_units, bias.tensor))
     return result
 
@@ -117,11 +119,11 @@ def _beside_constants(
     dims = varying_dims(units)
     if set(dims) & set(varying_dims(numbers)):
         dims = sorted({*dims, *varying_dims(numbers)})
-    units = told_apart(builder.units, "mm", reduced(units, dims), reduced(numbers, dims))
+    units = told_apart(builder.units, PRODUCT, reduced(units, dims), reduced(numbers, dims))
     if units.shape[-2] == 1:
         return units.squeeze(-2)
     lists = units.transpose(-1, -2)
-    sums = builder.units.aggregate("mm.sum", lists.flatten(0, -2))
+    sums = builder.units.aggregate(PRODUCT, lists.flatten(0, -2))
     return sums.view(lists.shape[:-1])
 
 
@@ -192,7 +194,7 @@ def contraction(
     )
     if not is_mixed:
         return builder.units.function_of(
-            "mm", NodeKind.PRODUCT, first[..., :1], second[..., :1, :]
+            PRODUCT, NodeKind.PRODUCT, first[..., :1], second[..., :1, :]
         ).expand(*first.shape[:-1], second.shape[-1])
     batch = first.shape[:-2]
     rows = first.reshape(-1, *first.shape[-2:])
@@ -204,10 +206,10 @@ def contraction(
     )
     kinds, kind = combined.unique(return_inverse=True)
     products = builder.units.function_of(
-        "mm.product",
+        PRODUCT,
         NodeKind.PRODUCT,
         row_kinds[kinds // len(column_kinds)],
         column_kinds[kinds % len(column_kinds)],
     )
-    sums = builder.units.aggregate("mm.sum", products)
+    sums = builder.units.aggregate(PRODUCT, products)
     return sums[kind].view(*batch, first.shape[-2], second.shape[-1])

@@ -6,10 +6,17 @@ from torch import Tensor
 from graphwsl.neural_graph.builder import GraphBuilder
 from graphwsl.neural_graph.changes import changes_of, origin_of
 from graphwsl.neural_graph.differences import told_apart
+from graphwsl.neural_graph.roles import FunctionForm, ParameterRole, RelationKind, RelationRole
 from graphwsl.neural_graph.rules.reduction import normalised
 from graphwsl.neural_graph.rules.registry import Call, Result, opaque, rule
 from graphwsl.neural_graph.units import NodeKind
 from graphwsl.neural_graph.values import Value
+
+AFFINE = (ParameterRole.SCALE, ParameterRole.BIAS)
+"""Of layer and group normalisation, in the order of the arguments."""
+
+RUNNING = (*AFFINE, ParameterRole.MEAN, ParameterRole.VARIANCE)
+"""Of batch normalisation."""
 
 
 @rule(
@@ -24,8 +31,9 @@ def batch_norm(builder: GraphBuilder, call: Call) -> Result:
     if _are_computed(call):
         return opaque(builder, call)
     x = builder.promoted(call.args[0])
-    units = builder.units.image_of("batch_norm", NodeKind.FUNCTION, x.known_units)
-    for role, value in zip(("scale", "bias", "mean", "variance"), call.args[1:5], strict=False):
+    relation = RelationKind(call.name, RelationRole.IMAGE)
+    units = builder.units.image_of(relation, NodeKind.FUNCTION, x.known_units)
+    for role, value in zip(RUNNING, call.args[1:5], strict=False):
         units = _attached(builder, role, units, value, dims=[1])
     return call.also(builder, Value(call.tensor).with_units(units))
 
@@ -38,7 +46,7 @@ def layer_norm(builder: GraphBuilder, call: Call) -> Result:
     x = builder.promoted(call.args[0])
     dims = list(range(x.tensor.ndim - len(call.args[1]), x.tensor.ndim))
     units = normalised(builder, call.name, x, dims)
-    for role, value in zip(("scale", "bias"), call.args[2:4], strict=False):
+    for role, value in zip(AFFINE, call.args[2:4], strict=False):
         units = _attached(builder, role, units, value, dims)
     return call.also(builder, Value(call.tensor).with_units(units))
 
@@ -53,9 +61,9 @@ def group_norm(builder: GraphBuilder, call: Call) -> Result:
     grouped = x.rearranged(
         x.tensor.unflatten(1, (groups, -1)), lambda tensor: tensor.unflatten(1, (groups, -1))
     )
-    units = normalised(builder, "group_norm", grouped, list(range(2, grouped.tensor.ndim)))
+    units = normalised(builder, call.name, grouped, list(range(2, grouped.tensor.ndim)))
     units = units.flatten(1, 2)
-    for role, value in (("scale", weight), ("bias", bias)):
+    for role, value in zip(AFFINE, (weight, bias), strict=True):
         units = _attached(builder, role, units, value, dims=[1])
     return call.also(builder, Value(call.tensor).with_units(units))
 
@@ -86,7 +94,7 @@ def _are_computed(call: Call) -> bool:
 
 def _attached(
     builder: GraphBuilder,
-    role: str,
+    role: ParameterRole,
     units: Int[Tensor, "..."],
     value: object,
     dims: list[int],
@@ -100,5 +108,5 @@ def _attached(
         builder.attach(role, units, value)
         return units
     # No scale of its own makes the unit anew.
-    builder.applied(f"{builder.operator}.constant", units)
-    return told_apart(builder.units, f"{builder.operator}.{role}", units, value.tensor)
+    builder.applied(builder.operator, units, FunctionForm.WITH_CONSTANT)
+    return told_apart(builder.units, builder.operator, units, value.tensor)

@@ -12,11 +12,9 @@ from jaxtyping import Int
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
+from graphwsl.neural_graph.roles import OwnOperator
 from graphwsl.neural_graph.units import NOTHING, occurrences
 from graphwsl.neural_graph.values import Value, mixed
-
-MOVED = "move"
-"""The name of the function under which moved units are recorded."""
 
 
 def note_moves(
@@ -48,7 +46,7 @@ def _note(
     is_moved[inverse[before != now]] = True
     is_moved &= distinct != NOTHING
     for one in fingerprint[is_moved].unique():
-        builder.applied(MOVED, distinct[is_moved & (fingerprint == one)])
+        builder.applied(OwnOperator.MOVE, distinct[is_moved & (fingerprint == one)])
 
 
 def note_placed(builder: GraphBuilder, values: list[Value]) -> None:
@@ -57,4 +55,4 @@ def note_placed(builder: GraphBuilder, values: list[Value]) -> None:
         if value.units is not None and value.units.numel():
             units = value.units[value.units != NOTHING]
             if len(units):
-                builder.applied(MOVED, units)
+                builder.applied(OwnOperator.MOVE, units)

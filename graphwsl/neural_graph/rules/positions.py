@@ -8,46 +8,69 @@ from torch import Tensor
 from graphwsl.neural_graph.builder import GraphBuilder
 from graphwsl.neural_graph.differences import told_apart
 from graphwsl.neural_graph.meeting import meet
+from graphwsl.neural_graph.roles import FunctionForm
 from graphwsl.neural_graph.rules.reduction import has_constants
 from graphwsl.neural_graph.rules.registry import Call, Result, opaque, rule
 from graphwsl.neural_graph.units import reduced, varying_dims
 from graphwsl.neural_graph.values import Value
 
+SPATIAL = {
+    **dict.fromkeys(
+        (
+            "adaptive_avg_pool1d",
+            "avg_pool1d",
+            "upsample_linear1d",
+            "upsample_nearest1d",
+            "_upsample_nearest_exact1d",
+        ),
+        1,
+    ),
+    **dict.fromkeys(
+        (
+            "_adaptive_avg_pool2d",
+            "adaptive_max_pool2d",
+            "avg_pool2d",
+            "fractional_max_pool2d",
+            "grid_sampler_2d",
+            "max_pool2d_with_indices",
+            "upsample_bicubic2d",
+            "_upsample_bicubic2d_aa",
+            "upsample_bilinear2d",
+            "_upsample_bilinear2d_aa",
+            "upsample_nearest2d",
+            "_upsample_nearest_exact2d",
+        ),
+        2,
+    ),
+    **dict.fromkeys(
+        (
+            "_adaptive_avg_pool3d",
+            "adaptive_max_pool3d",
+            "avg_pool3d",
+            "fractional_max_pool3d",
+            "grid_sampler_3d",
+            "max_pool3d_with_indices",
+            "upsample_nearest3d",
+            "_upsample_nearest_exact3d",
+            "upsample_trilinear3d",
+        ),
+        3,
+    ),
+}
+"""Over how many dimensions, the last ones, each operator works."""
 
-@rule(
-    "_adaptive_avg_pool2d",
-    "_adaptive_avg_pool3d",
-    "_upsample_bilinear2d_aa",
-    "_upsample_bicubic2d_aa",
-    "adaptive_avg_pool1d",
-    "adaptive_max_pool2d",
-    "adaptive_max_pool3d",
-    "avg_pool1d",
-    "avg_pool2d",
-    "avg_pool3d",
-    "fractional_max_pool2d",
-    "fractional_max_pool3d",
-    "grid_sampler_2d",
-    "grid_sampler_3d",
-    "max_pool2d_with_indices",
-    "max_pool3d_with_indices",
-    "upsample_bicubic2d",
-    "upsample_bilinear2d",
-    "upsample_linear1d",
-    "upsample_nearest1d",
-    "upsample_nearest2d",
-    "upsample_nearest3d",
-    "upsample_trilinear3d",
-    "_upsample_nearest_exact1d",
-    "_upsample_nearest_exact2d",
-    "_upsample_nearest_exact3d",
-)
+FRACTIONAL = frozenset({"fractional_max_pool2d", "fractional_max_pool3d"})
+"""Operators whose windows are drawn for every channel."""
+
+
+@rule(*SPATIAL)
 def over_positions(builder: GraphBuilder, call: Call) -> Result:
     """Windows, grids and interpolation over the dimensions behind the channels."""
     value = builder.promoted(call.args[0])
     builder.set_aside(*(one for one in call.values if one is not call.args[0]))
     shape = call.tensor.shape
-    spatial = _spatial_dims(call, value.tensor)
+    ndim = value.tensor.ndim
+    spatial = list(range(ndim - SPATIAL[call.name], ndim))
     units = value.known_units
     if set(spatial) & set(varying_dims(units)):
         kept = [dim for dim in range(units.ndim) if dim not in spatial]
@@ -58,11 +81,11 @@ def over_positions(builder: GraphBuilder, call: Call) -> Result:
         )
     else:
         units = reduced(units, [dim for dim in range(units.ndim) if dim not in spatial])
-    if call.name.startswith("fractional"):
+    if call.name in FRACTIONAL:
         units = _sampled(builder, call, units, len(spatial))
     builder.applied(call.name, units)
     if 1 in call.read:  # places do not grow with what is found there
-        builder.applied(f"{call.name}.places", units)
+        builder.applied(call.name, units, FunctionForm.INDICES)
     first = Value(call.tensor, units.expand(shape))
     if isinstance(call.result, Tensor):
         return first
@@ -99,9 +122,3 @@ def _sampled(
         return placed[..., :1].reshape(*shape[:-1], *(1,) * ndim)
     meet(builder.units, [channels, samples], shape)
     return units
-
-
-def _spatial_dims(call: Call, tensor: Tensor) -> list[int]:
-    """The number in the operator's name counts them."""
-    count = next(int(letter) for letter in call.name if letter in "123")
-    return list(range(tensor.ndim - count, tensor.ndim))

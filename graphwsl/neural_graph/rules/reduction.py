@@ -10,12 +10,16 @@ from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
 from graphwsl.neural_graph.changes import changes_of, names_of, origin_of
+from graphwsl.neural_graph.roles import FunctionForm
 from graphwsl.neural_graph.rules.registry import Call, Result, opaque, rule
 from graphwsl.neural_graph.units import NOTHING, NodeKind, reduced, varying_dims
 from graphwsl.neural_graph.values import Value
 
-POSITIONS = frozenset({"argmax", "argmin", "max", "min", "median"})
-"""Operators that return places, alone or beside values."""
+INDICES_ALONE = frozenset({"argmax", "argmin"})
+"""Operators that return the index at which they found something."""
+
+INDICES_BESIDE = frozenset({"max", "min", "median"})
+"""Operators that return that index beside the value."""
 
 
 @rule(
@@ -48,7 +52,7 @@ def reduce(builder: GraphBuilder, call: Call) -> Result:
         return pointwise(builder, call)
     dims = reduced_dims(call, value.tensor)
     if not value.is_activation:
-        if (names := names_of(value)) is not None and not returns_places(call):
+        if (names := names_of(value)) is not None and not returns_indices(call):
             for entries in value.entries or ():
                 builder.bundle(entries, dims)
             named = _named(call, names, dims)
@@ -56,7 +60,7 @@ def reduce(builder: GraphBuilder, call: Call) -> Result:
             return _all(call, Value(call.tensor, entries=(), changes=named, origin=origin))
         value = builder.promoted(value)
     is_mixed = bool(set(dims) & set(varying_dims(value.known_units)))
-    if is_mixed and returns_places(call) and not builder.is_fixed(value):
+    if is_mixed and returns_indices(call) and not builder.is_fixed(value):
         return opaque(builder, call)
     builder.applied(call.name, value.known_units)
     units = aggregated(builder, call.name, value, dims)
@@ -64,10 +68,11 @@ def reduce(builder: GraphBuilder, call: Call) -> Result:
     return _all(call, Value(call.tensor, units.expand(call.tensor.shape)))
 
 
-def returns_places(call: Call) -> bool:
+def returns_indices(call: Call) -> bool:
     """Whether a result that is read says where something is, not what."""
-    several = not isinstance(call.result, Tensor)
-    return call.name in POSITIONS and (1 in call.read if several else call.name[:3] == "arg")
+    if isinstance(call.result, Tensor):
+        return call.name in INDICES_ALONE
+    return call.name in INDICES_BESIDE and 1 in call.read
 
 
 def _all(call: Call, first: Value) -> Result:
@@ -104,17 +109,17 @@ def reduced_dims(call: Call, tensor: Tensor) -> list[int]:
 
 
 def aggregated(
-    builder: GraphBuilder, role: str, value: Value, dims: list[int]
+    builder: GraphBuilder, operator: str, value: Value, dims: list[int]
 ) -> Int[Tensor, "..."]:
     """Units of a function of all elements along ``dims``, which remain with size 1."""
-    units = beside_constants(builder, role, value, dims)
+    units = beside_constants(builder, operator, value, dims)
     varying = varying_dims(units)
     if not set(varying) & set(dims):
         return reduced(units, [dim for dim in range(units.ndim) if dim not in dims])
     small = reduced(units, varying)
     kept = [dim for dim in range(units.ndim) if dim not in dims]
     members = small.permute(*kept, *dims).reshape(prod(small.shape[dim] for dim in kept), -1)
-    sets = builder.units.aggregate(role, members)
+    sets = builder.units.aggregate(operator, members)
     shape = [small.shape[dim] if dim in kept else 1 for dim in range(units.ndim)]
     return sets.view(shape).expand(
         [units.shape[dim] if dim in kept else 1 for dim in range(units.ndim)]
@@ -129,12 +134,12 @@ def has_constants(value: Value) -> bool:
 
 
 def beside_constants(
-    builder: GraphBuilder, role: str, value: Value, dims: list[int]
+    builder: GraphBuilder, operator: str, value: Value, dims: list[int]
 ) -> Int[Tensor, "..."]:
     """The units of what is put together along ``dims``: constants among them take no factor."""
     units = value.known_units
     if has_constants(value):
-        builder.applied(f"{role}.constant", units[units != NOTHING])
+        builder.applied(operator, units[units != NOTHING], FunctionForm.WITH_CONSTANT)
         constants = torch.where(units == NOTHING, value.tensor.double(), 0.0)
         if (set(varying_dims(constants)) & set(varying_dims(units))) - set(dims):
             builder.set_aside(value)
@@ -157,16 +162,16 @@ def softmax(builder: GraphBuilder, call: Call) -> Result:
 
 
 def normalised(
-    builder: GraphBuilder, role: str, value: Value, dims: list[int]
+    builder: GraphBuilder, operator: str, value: Value, dims: list[int]
 ) -> Int[Tensor, "..."]:
     """Units of a function of an element and of all elements along ``dims``."""
     units = value.known_units
-    sets = aggregated(builder, role, value, dims)
+    sets = aggregated(builder, operator, value, dims)
     if not set(varying_dims(units)) & set(dims):
-        builder.applied(role, units)
+        builder.applied(operator, units)
         return units
     # More than one unit in the set: the result is a unit of its own even where it is the first.
-    return builder.units.function_of(role, NodeKind.FUNCTION, units, sets.expand(units.shape))
+    return builder.units.function_of(operator, NodeKind.FUNCTION, units, sets.expand(units.shape))
 
 
 @rule("cumsum", "cumprod", "logcumsumexp", "cummax", "cummin", "sort", "argsort", "topk")

@@ -10,11 +10,9 @@ import torch
 
 from graphwsl.neural_graph.builder import GraphBuilder
 from graphwsl.neural_graph.changes import changes_of, origin_of
+from graphwsl.neural_graph.roles import OwnOperator
 from graphwsl.neural_graph.rules.registry import Call, Result
 from graphwsl.neural_graph.values import Value
-
-ROUNDED = "rounded"
-"""The name of the function under which units are recorded whose numbers are cut."""
 
 
 def is_rounded(before: torch.dtype, after: torch.dtype) -> bool:
@@ -43,11 +41,11 @@ def _cut(builder: GraphBuilder, given: list[Value], result: Value) -> Value:
         return result
     for one in (*cut, result):
         if one.units is not None:
-            builder.applied(ROUNDED, one.units)
+            builder.applied(OwnOperator.ROUNDED, one.units)
     if not result.is_weights:
         return result
-    changes = changes_of(ROUNDED, (result,), result.tensor.shape)
-    origin = origin_of(ROUNDED, (result, result.tensor.dtype))
+    changes = changes_of(OwnOperator.ROUNDED, (result,), result.tensor.shape)
+    origin = origin_of(OwnOperator.ROUNDED, (result, result.tensor.dtype))
     return replace(result, changes=changes, origin=origin)
 
 

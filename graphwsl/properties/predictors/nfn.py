@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import MLP
 
 from graphwsl.errors import PredictorError
+from graphwsl.neural_graph.roles import ParameterRole
 from graphwsl.populations.population import Architecture, Population
 from graphwsl.properties.network_predictor import NetworkPredictor
 from graphwsl.properties.predictors.flat import require_same
@@ -36,7 +37,7 @@ class Chain:
             PredictorError: It is none: branches, groups, normalisation, layers without a bias.
         """
         graph = architecture.graph
-        biases = [p for p in graph.node_parameters if p.role == "bias"]
+        biases = [p for p in graph.node_parameters if p.role is ParameterRole.BIAS]
         is_chain = (
             len(biases) == len(graph.node_parameters) == len(graph.blocks)
             and not graph.relations

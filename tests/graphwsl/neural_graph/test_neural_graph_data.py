@@ -8,7 +8,8 @@ from torch_geometric.data import HeteroData
 from torch_geometric.nn import HeteroConv, NNConv
 
 from graphwsl.neural_graph import NeuralGraph, collate, neural_graph
-from graphwsl.neural_graph.data import NODE_KEYS, RELATION_KINDS
+from graphwsl.neural_graph.data import NODE_KEYS
+from graphwsl.neural_graph.roles import EdgeKind
 
 NAMES = ["mlp", "conv3d", "depthwise", "residual", "llama", "lstm", "mixer", "embedding"]
 
@@ -36,7 +37,7 @@ def test_both_forms_hold_the_same(name: str) -> None:
         values = store.get("edge_attr", torch.ones(store.num_edges, 1))
         left = width // 2 - size // 2
         padded = nn.functional.pad(values, (left, width - size - left))
-        relation = RELATION_KINDS.index(kind.split("_")[0])
+        relation = next(one for one in EdgeKind if one.label == kind.split("_")[0])
         found += rows(
             store.edge_index.T,
             torch.full((store.num_edges,), relation),

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from graphwsl.errors import UnsupportedModelError
 from graphwsl.neural_graph.builder import GraphBuilder
+from graphwsl.neural_graph.roles import FunctionKind, ParameterRole
 from graphwsl.neural_graph.rules import RULES
 from graphwsl.neural_graph.rules.registry import Call, is_pointwise
 from graphwsl.neural_graph.trace import _ruled
@@ -43,7 +44,7 @@ def called(operator: Any, *, strict: bool = False) -> tuple[GraphBuilder, Tensor
     units = builder.units.new(4, NodeKind.NEURON)
     entries = torch.arange(4)
     values = (Value(torch.ones(4), units), Value(torch.ones(4), entries=(entries,)))
-    builder.attach("bias", builder.units.new(4, NodeKind.NEURON), values[1])
+    builder.attach(ParameterRole.BIAS, builder.units.new(4, NodeKind.NEURON), values[1])
     call = Call(operator, name_of(operator), values, {}, (torch.ones(4), torch.ones(4)))
     results = _ruled(builder, call, "", strict)
     assert isinstance(results, tuple)
@@ -91,13 +92,13 @@ def test_pointwise_operators_work_element_by_element() -> None:
     assert len(tried) > 100
 
 
-@pytest.mark.parametrize(("names", "factor"), [(POSITIVELY_HOMOGENEOUS, 2.0), (ODD, -1.0)])
-def test_functions_that_factors_pass_through(names: frozenset[str], factor: float) -> None:
+@pytest.mark.parametrize(("kinds", "factor"), [(POSITIVELY_HOMOGENEOUS, 2.0), (ODD, -1.0)])
+def test_functions_that_factors_pass_through(kinds: frozenset[FunctionKind], factor: float) -> None:
     torch.manual_seed(0)
     x = torch.randn(2, 3, dtype=torch.float64)
     tried = set()
     for operator in POINTWISE:
-        if name_of(operator) in names:
+        if FunctionKind(name_of(operator)) in kinds:
             try:
                 expected, given = operator(x) * factor, operator(x * factor)
             except RuntimeError:

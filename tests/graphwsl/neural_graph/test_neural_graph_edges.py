@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 
 from graphwsl.neural_graph import NeuralGraph, NodeKind, neural_graph
+from graphwsl.neural_graph.roles import RelationKind
 
 
 def entries_of(graph: NeuralGraph, name: str) -> Tensor:
@@ -106,13 +107,14 @@ def test_a_residual_sum_has_a_node_for_every_pair() -> None:
     stem, branch, head = graph.blocks
     sums = {}
     for relation in graph.relations:
-        sums[relation.role] = dict(
+        sums[relation.kind] = dict(
             zip(relation.targets.tolist(), relation.sources.tolist(), strict=True)
         )
     read = head.sources[0].tolist()
     assert [graph.kinds[node] for node in read] == [NodeKind.SUM] * 3
-    assert [sums["add.first"][node] for node in read] == stem.targets[0].tolist()
-    assert [sums["add.second"][node] for node in read] == branch.targets[0].tolist()
+    first, second = (sums[RelationKind("add", role)] for role in ARGUMENTS)
+    assert [first[node] for node in read] == stem.targets[0].tolist()
+    assert [second[node] for node in read] == branch.targets[0].tolist()
 
 
 def test_zeros_remain_edges() -> None:
