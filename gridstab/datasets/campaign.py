@@ -26,14 +26,14 @@ class Campaign(Configuration):
         nodes: Nodes of every random grid, even; 100 unless a case is given.
         grids: Number of grids. Grid k (from 1) is drawn from the stream ``(seed, k)``.
         samples: Perturbations a node.
-        seed: Of the grids and of the perturbations.
+        seed: Seed of the grids and of the perturbations.
         case: Take the topology of this case instead: ``texas``, the name of a MATPOWER case or
             its file, with random powers as in the published studies; or any other grid file.
         setting: ``case`` takes a MATPOWER case's own powers and couplings [p.u.] instead.
         coupling: K of every line; 9 as published, or as the file says, unless given.
         damping: D of every node; 0.1, or as the file says, unless given.
         inertia: m of every node; 1, or as the file says, unless given.
-        largest_component: Of a MATPOWER case that falls apart, keep only the largest component.
+        largest_component: Keep only the largest component of a MATPOWER case that falls apart.
         engine: Name of a simulation engine; ``auto`` takes the fastest that runs here.
         stop: Rule by which a trajectory ends before the horizon.
         sampler: ``mc`` draws perturbations independently, ``sobol`` from a scrambled sequence.

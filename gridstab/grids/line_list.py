@@ -36,7 +36,7 @@ def read_line_list(
 
     Args:
         path: The file.
-        seed: Of the random powers.
+        seed: Seed of the random powers.
         given: ``inertia`` or ``damping`` of every node, ``coupling`` of every line whatever the
             file says; as for :meth:`PowerGrid.from_arrays`.
         max_bytes: Limit on the file [bytes], 64 MiB; as text it takes up to 30 times as much.
