@@ -31,7 +31,7 @@ def compiled(**options: Any) -> Callable[[Any], Any]:
     """Decorate a function that numba compiles on first use and keeps from then on.
 
     Args:
-        **options: Of ``numba.njit``, beside ``cache`` and ``nogil``, which are set.
+        **options: Options of ``numba.njit``, beside ``cache`` and ``nogil``, which are set.
     """
     from numba import njit
 

@@ -57,7 +57,7 @@ class Registry(dict[str, Thing], Generic[Thing]):
         """The thing of this name.
 
         Raises:
-            Exception: Of ``error_class``: there is none; the names are listed.
+            Exception: One of class ``error_class``: there is none; the names are listed.
         """
         if isinstance(name, str) and name in self:
             return self[name]
@@ -74,7 +74,7 @@ class Registry(dict[str, Thing], Generic[Thing]):
             defined: Places the thing in the code, where it does not do so itself.
 
         Raises:
-            Exception: Of ``error_class``: the name is that of another thing.
+            Exception: One of class ``error_class``: the name is that of another thing.
         """
         if name in self:
             there = self._places.get(name) or place(self[name])
@@ -89,7 +89,7 @@ class Registry(dict[str, Thing], Generic[Thing]):
         """Decorate a class or function that is the thing of this name.
 
         Raises:
-            Exception: Of ``error_class``: the name is taken.
+            Exception: One of class ``error_class``: the name is taken.
         """
 
         def register(thing: Defined) -> Defined:

@@ -19,7 +19,7 @@ def instance(name: str, value: Any, kind: type | tuple[type, ...], what: str, ad
     """Refuse a value of another class.
 
     Args:
-        name: Of the argument.
+        name: Name of the argument.
         value: What was given.
         kind: The class or classes.
         what: The class in words, such as "a torch.nn.Module".

@@ -5,10 +5,11 @@ values ``v…``. Lines that do not run, or run into large numbers, are left out 
 """
 
 import torch
-from random_steps import STEPS
-from random_writer import BATCH, LENGTH, WIDTH, Choose, Writer
 from torch import Tensor, nn
 from torch.nn import functional
+
+from tests.random_steps import STEPS
+from tests.random_writer import BATCH, LENGTH, WIDTH, Choose, Writer
 
 
 class Program(nn.Module):

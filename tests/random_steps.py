@@ -6,7 +6,8 @@ Every table holds expressions, of which one is drawn.
 from collections.abc import Callable
 
 import torch
-from random_writer import BATCH, LENGTH, WIDTH, Writer
+
+from tests.random_writer import BATCH, LENGTH, WIDTH, Writer
 
 Step = Callable[[Writer], str]
 STEPS: list[Step] = []

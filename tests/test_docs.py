@@ -4,7 +4,6 @@ import doctest
 import re
 import runpy
 import shlex
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,28 +16,13 @@ from typer.testing import CliRunner
 
 from graphwsl.cli import app as graphwsl
 from gridstab.cli import app as gridstab
+from tests import ROOT
+from tests.registries import restored
 
-ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 PROGRAMS = {"gridstab": gridstab, "graphwsl": graphwsl}
-
-
-def registries() -> list[dict[Any, Any]]:
-    """Every dictionary that a module of the packages keeps under a constant's name."""
-    modules = [
-        module
-        for name, module in sys.modules.items()
-        if name.partition(".")[0] in ("gnncore", "graphwsl", "gridstab")
-    ]
-    found = {
-        id(value): value
-        for module in modules
-        for name, value in vars(module).items()
-        if name.isupper() and isinstance(value, dict)
-    }
-    return list(found.values())
 
 
 # Code in another language needs a runner here; `sh` is for .ci/run, `text` is no code.
@@ -80,12 +64,8 @@ EXAMPLES_IN = Sybil(
 def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Examples write where they like, and what they register is theirs alone."""
     monkeypatch.chdir(tmp_path)
-    before = [(registry, dict(registry)) for registry in registries()]
-    yield
-    for registry, entries in before:
-        if registry != entries:
-            registry.clear()
-            registry.update(entries)
+    with restored():
+        yield
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import gridstab
+from tests import ROOT
 
-ROOT = Path(__file__).parents[1]
 PACKAGES = ("gnncore", "graphwsl", "gridstab")
 FOLDERS = (*PACKAGES, "tests", "docs", "examples", "benchmarks", "simulations")
 CODE = {".py", ".md", ".toml", ".yaml", ".cu", ".cpp", ".h"}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import networkx as nx
 
-ROOT = Path(__file__).parents[1]
+from tests import ROOT
+
 PACKAGES = ("gnncore", "graphwsl", "gridstab")
 KNOWN = {
     # A process that was started to help does what the one does that started it.

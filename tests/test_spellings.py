@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests import ROOT
+
 DOTTED = re.compile(r"(?<![\w./-])(?:gnncore|graphwsl|gridstab)(?:\.[A-Za-z_]\w*)+")
 NO_EXPRESSION = re.compile(
     # Names of folders' kinds, of modules that only their own maker imports, and of files.

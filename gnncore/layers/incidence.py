@@ -20,7 +20,7 @@ class Incidence:
     Args:
         edge_index: Source and target of every edge, in any order.
         num_nodes: Number of nodes.
-        dtype: Of the signals.
+        dtype: Data type of the signals.
     """
 
     def __init__(

@@ -255,7 +255,7 @@ def pna(
     act: str | None = "relu",
     train_norm: bool = False,
 ) -> MessagePassingLayer:
-    """PyG's ``PNAConv``.
+    """Principal neighbourhood aggregation, PyG's ``PNAConv``.
 
     Args:
         in_channels: Channels of the nodes that come in.

@@ -14,7 +14,7 @@ class Block(nn.Module):
     """Layer, normalisation, activation, dropout.
 
     Args:
-        specification: Of this layer.
+        specification: Specification of this layer.
         edge_channels: Channels of the edges that come in.
 
     Attributes:

@@ -237,6 +237,7 @@ class GraphModel(
         return model.to(map_location).eval()
 
     def extra_repr(self) -> str:
+        """Channels, layers and parameters, as they are printed."""
         s = self.specification
         return (
             f"{s.in_channels} → {s.num_layers} × {s.layer} → {s.out_channels}, "

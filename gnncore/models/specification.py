@@ -42,6 +42,7 @@ class RandomWalkEncoding(Configuration):
     """Probabilities that a random walk is back at its node after 1 to ``steps`` steps.
 
     Attributes:
+        kind: ``random_walk``.
         steps: Length of the longest walk.
     """
 
@@ -58,6 +59,7 @@ class LaplacianEncoding(Configuration):
     """The slowest ``channels`` oscillations of every connected component.
 
     Attributes:
+        kind: ``laplacian``.
         channels: Number of eigenvectors, and of channels that the encoding adds to ``x``.
         signs: ``canonical``, ``random`` (while training) or ``invariant`` (magnitudes only); see
             :func:`gnncore.layers.encodings.laplacian_encoding`.

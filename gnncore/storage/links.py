@@ -35,6 +35,6 @@ def leading_to(path: str | os.PathLike[str]) -> Path:
     """The file that a path given by the user leads to, through links, for it to be replaced.
 
     Args:
-        path: Of a file to be written, as the user named it.
+        path: Path of a file to be written, as the user named it.
     """
     return Path(os.path.realpath(path) if os.path.islink(path) else path)

@@ -68,7 +68,7 @@ class WorkFolder:
 
     Attributes:
         path: The folder.
-        kind: Of its work.
+        kind: Kind of its work.
     """
 
     path: Path
@@ -107,7 +107,7 @@ class WorkFolder:
             *unlinked: What else must be no symbolic link, relative to the folder.
 
         Raises:
-            Exception: Of ``error_class``: there is no folder, or it is none of this kind.
+            Exception: One of class ``error_class``: there is no folder, or it is none of this kind.
         """
         kind, name, here = self.kind, self.kind.configuration, repr(str(self.path))
         if not self.path.is_dir():
@@ -142,8 +142,8 @@ class WorkFolder:
             False where the folder is blank.
 
         Raises:
-            Exception: Of ``error_class``: something foreign is there, other work, or this work,
-                which is not to be resumed.
+            Exception: One of class ``error_class``: something foreign is there, other work, or this
+                work, which is not to be resumed.
         """
         if self.is_blank:
             return False
@@ -166,7 +166,7 @@ class WorkFolder:
         Raises:
             FolderInUseError: Another process is at work there.
             StorageError: The disk is full, the place read-only, and the like.
-            Exception: Of ``look``: what was there before is another's by now.
+            Exception: That of ``look``: what was there before is another's by now.
         """
         with only_writer(self.path):
             found = look()
@@ -231,7 +231,7 @@ class WorkFolder:
             folders: The names in each of its folders; None where any may be.
 
         Raises:
-            Exception: Of ``error_class``: something else lies there; the first is named.
+            Exception: One of class ``error_class``: something else lies there; the first is named.
             StorageError: A folder cannot be listed.
         """
         found = strangers(self.path, files, folders)

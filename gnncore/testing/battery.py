@@ -40,7 +40,7 @@ def check_layer(
         dtypes: Types to test in.
         compiled: Whether to run :func:`assert_compiles` as well, which takes long.
         unused_parameters: As of :func:`assert_gradients`.
-        seed: Of the graphs and permutations.
+        seed: Seed of the graphs and permutations.
 
     Raises:
         AssertionError: The first property that fails, with the name of its check.

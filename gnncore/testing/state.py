@@ -42,7 +42,7 @@ def assert_resets(module: nn.Module, graph: Data, *, seed: int = 0) -> None:
     Args:
         module: Layer or model; it is left as it is.
         graph: Data to train on.
-        seed: Of torch's global generator, whose state is put back.
+        seed: Seed of torch's global generator, whose state is put back.
 
     Raises:
         AssertionError: A parameter or statistic survives, or the seed does not determine it.

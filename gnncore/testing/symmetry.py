@@ -27,7 +27,7 @@ def assert_permutation_equivariant(
         graph: Data with ``x``, ``edge_index``, and where it applies ``edge_attr`` and ``batch``.
         level: Whether the output has rows of nodes or of graphs.
         tolerance: Allowed relative difference; None takes it from :data:`TOLERANCES`.
-        seed: Of the permutations.
+        seed: Seed of the permutations.
         repeats: Number of permutations.
 
     Raises:
@@ -64,7 +64,7 @@ def assert_edge_order_invariant(
         function: Layer, model or function; modules are run in evaluation.
         graph: Data with ``x``, ``edge_index``, and where it applies ``edge_attr`` and ``batch``.
         tolerance: Allowed relative difference; None takes it from :data:`TOLERANCES`.
-        seed: Of the orders.
+        seed: Seed of the orders.
         repeats: Number of orders.
 
     Raises:

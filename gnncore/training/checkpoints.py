@@ -58,9 +58,9 @@ class TrainingState:
 
     Attributes:
         model: Being trained.
-        optimiser: Of its parameters.
-        schedule: Of the learning rate.
-        scaler: Of float16 gradients; does nothing elsewhere.
+        optimiser: Optimiser of its parameters.
+        schedule: Schedule of the learning rate.
+        scaler: Scaler of float16 gradients; does nothing elsewhere.
         averaged: Moving average of the model, or None.
         history: One row for each epoch so far.
         best: Weights of the best epoch so far.

@@ -35,7 +35,7 @@ class Batch(Protocol):
         ...
 
     def keys(self) -> Iterable[str]:
-        """All names."""
+        """The names of all tensors in the batch."""
         ...
 
     def to(self, device: torch.device | str, /, *, non_blocking: bool = False) -> Self:
@@ -103,7 +103,7 @@ def item_numbers(items: Items, count: int, where: str) -> Int[Tensor, " items"]:
 
     Args:
         items: The numbers.
-        count: Of the items that there are.
+        count: Number of items that there are.
         where: What they are items of, for the message.
 
     Raises:

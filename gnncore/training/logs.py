@@ -42,7 +42,7 @@ def open_logs(
 
     Args:
         folder: Where TensorBoard's events go.
-        settings: Of the training.
+        settings: Settings of the training.
         progress: Show a bar on a terminal, plain lines now and then elsewhere, both on stderr.
         select_by: The metric to show.
         graphs: Training graphs an epoch.

@@ -73,7 +73,7 @@ class RegressionObjective:
 
     Attributes:
         error: ``squared`` or ``absolute``.
-        tolerance: Of ``share_within``.
+        tolerance: Errors below it count in ``share_within``; 0.1 by default.
         select_by: ``r2``, ``mse``, ``mae``, ``share_within`` or ``loss``.
     """
 
@@ -125,7 +125,7 @@ class ClassificationObjective:
 
     Attributes:
         pos_weight: Weight of yes against no; (number of no) / (number of yes) balances them.
-        beta: Of F-beta; 2 values recall above precision.
+        beta: Weight of recall against precision in F-beta; 2 values recall above precision.
         probabilities: The model gives probabilities (``output="sigmoid"``) and not logits.
         select_by: ``f_beta``, ``average_precision``, ``recall`` or ``loss``.
     """

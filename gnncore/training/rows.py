@@ -22,7 +22,7 @@ class RaggedRows:
 
     Attributes:
         values: All rows; they may have further dimensions.
-        lengths: Of every row, on the CPU.
+        lengths: Length of every row, on the CPU.
 
     Raises:
         TrainingError: The lengths do not add up to the entries.
@@ -122,7 +122,7 @@ class LazyRows:
         return LazyRows(chosen, self.read, self.ragged, self.fingerprint)
 
     def load(self) -> Shaped[Tensor, "rows ..."] | RaggedRows:
-        """All rows, read.
+        """All rows, read into memory.
 
         Raises:
             TrainingError: They do not fit together.

@@ -39,7 +39,7 @@ def stream_seed(seed: int, epoch: int, purpose: Purpose, process: int = 0) -> in
     drawn.
 
     Args:
-        seed: Of the training.
+        seed: Seed of the training.
         epoch: Counted from 1.
         purpose: ``order`` of graphs, ``model`` (dropout and the like) or ``augment``.
         process: Number of the process, where processes must draw differently.

@@ -29,20 +29,20 @@ class TrainingSettings(Configuration):
         weight_decay: Decoupled for AdamW, L2 for SGD.
         decay: ``matrices`` spares biases, norms and all else with fewer than two dimensions;
             ``all`` decays every parameter, as plain torch does.
-        momentum: Of SGD.
-        nesterov: Of SGD.
+        momentum: Momentum of SGD, 0.9 by default; AdamW has its own.
+        nesterov: Nesterov's form of that momentum; off by default, and only for SGD.
         schedule: None (constant), ``cosine`` (to zero) or ``one_cycle`` (torch's OneCycleLR, with
             its cycled momentum), advanced every step.
         warm_up: Share of all steps in which the learning rate rises; linearly, from a hundredth.
             None stands for 0, and for torch's 0.3 with ``one_cycle``.
-        div_factor: Of ``one_cycle``: the largest learning rate over the first.
-        final_div_factor: Of ``one_cycle``: the first learning rate over the last.
+        div_factor: The largest learning rate of ``one_cycle`` over the first, 25 by default.
+        final_div_factor: The first learning rate of ``one_cycle`` over the last, 10,000 by default.
         clip_norm: Largest norm of the whole gradient.
         clip_value: Largest entry of the gradient, applied after the norm.
         patience: Stop after so many epochs without a better validation; None never stops.
         average_decay: Decay a step of an exponential moving average of the weights, which is then
             what is validated and returned; None takes the weights themselves.
-        seed: Of batches, dropout and augmentation. The initial weights are the caller's.
+        seed: Seed of batches, dropout and augmentation. The initial weights are the caller's.
         mixed_precision: Compute in ``bfloat16`` or ``float16`` where autocast finds it safe.
         compile: Compile the model (torch.compile, with dynamic shapes).
         device: ``auto`` (a GPU when there), ``cpu``, ``cuda``, ``cuda:1`` …

@@ -56,7 +56,7 @@ class TensorStore(Dataset):
             :class:`LazyRows`. A name must not be that of a method of ``dict``.
 
     Attributes:
-        columns: By name.
+        columns: Tensors by name, one row an item.
 
     Raises:
         TrainingError: No columns, columns of unequal lengths, a label that is no plain tensor, a

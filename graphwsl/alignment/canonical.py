@@ -33,7 +33,7 @@ def canonical_form(
 
     Args:
         rows: Flattened states.
-        symmetries: Of their architecture.
+        symmetries: Symmetries of their architecture.
         permutations: Whether to sort.
         scalings: Whether to choose positive factors.
         signs: Whether to choose signs.

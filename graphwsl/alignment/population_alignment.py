@@ -55,9 +55,9 @@ def align_population(
     count.
 
     Args:
-        symmetries: Of the architecture.
+        symmetries: Symmetries of the architecture.
         rows: Flattened states, such as those of ``Population.rows``.
-        generator: Of the order of orbits and networks.
+        generator: Draws the order of orbits and networks.
         max_sweeps: Stop after so many even if distances still fall.
 
     Raises:

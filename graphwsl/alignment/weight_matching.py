@@ -57,9 +57,9 @@ def align(
     never grows; the best of all permutations is not guaranteed (the problem is NP-hard).
 
     Args:
-        symmetries: Of the network that stays.
+        symmetries: Symmetries of the network that stays.
         state: Weights of another network of the architecture.
-        generator: Of the order of the orbits.
+        generator: Draws the order of the orbits.
         max_sweeps: Stop after so many even if distances still fall.
 
     Raises:

@@ -69,7 +69,7 @@ def from_transformers(
             ``config.json``, which has it under ``model_type``; or a configuration object.
         head: Name of the class that builds the network; by default the first of :data:`HEADS`
             that the architecture has.
-        seed: Of the weights and inputs.
+        seed: Seed of the weights and inputs.
         overrides: Values of the configuration, such as ``hidden_size=16``.
 
     Returns:

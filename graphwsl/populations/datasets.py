@@ -24,7 +24,7 @@ class TokensLike(Protocol):
 
     @property
     def values(self) -> Float[Tensor, "networks tokens width"]:
-        """The numbers."""
+        """The numbers of all tokens."""
         ...
 
     @property
@@ -95,7 +95,8 @@ class Tokens(NetworkDataset):
     Args:
         population: Networks of one architecture.
         targets: What each network is given with.
-        tokenise: Of rows and their architecture, such as :func:`graphwsl.populations.tokenize`.
+        tokenise: Makes tokens of rows and their architecture, such as
+            :func:`graphwsl.populations.tokenize`.
     """
 
     def __init__(

@@ -103,7 +103,7 @@ class DenseLayout:
         num_nodes: Number of nodes.
         blocks: The weights.
         relations: Edges without weights.
-        layers: In the order of the program, the inputs first.
+        layers: All layers in the order of the program, the inputs first.
         edge_index: Source and target of every edge, shape ``(2, edges)``.
         edge_layer: Layer of every edge's target, shape ``(edges,)``.
         node_layer: Layer of every node, shape ``(nodes,)``.

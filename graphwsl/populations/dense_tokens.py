@@ -14,7 +14,7 @@ def dense_layout(graph: NeuralGraph, width: int | None = None) -> TokenLayout:
     """The entries of layer after layer, in a layer in the order of the state.
 
     Args:
-        graph: Of the architecture.
+        graph: Graph of the architecture.
         width: Numbers of a token; as many as a sparse token has by default.
     """
     owned = UnitEntries.of(graph)

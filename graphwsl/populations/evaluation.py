@@ -22,7 +22,7 @@ class Evaluation:
             ``(networks,)``; NaN where a network is not finite.
         is_finite: Whether all weights of a network and all its outputs are finite, shape
             ``(networks,)``.
-        outputs: Of every network, shape ``(samples, classes)``; None unless asked for.
+        outputs: Outputs of every network, shape ``(samples, classes)``; None unless asked for.
     """
 
     accuracy: Float[Tensor, " networks"]

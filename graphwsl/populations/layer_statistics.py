@@ -41,7 +41,7 @@ class LayerStatistics:
 
     @property
     def num_columns(self) -> int:
-        """14 a slot."""
+        """Number of statistics of a network: 14 for each slot of a layer."""
         return self.layers * PER_LAYER * (1 if self.equal else 2)
 
     def of(self, population: Population) -> Float[np.ndarray, "networks columns"]:

@@ -34,7 +34,7 @@ class LayerNormaliser:
     """Means and deviations of the layers of an architecture; make one with :meth:`fit`.
 
     Attributes:
-        mean: Of each layer, shape ``(layers,)``.
+        mean: Mean of each layer, shape ``(layers,)``.
         deviation: Standard deviation of each layer, 1 where all its weights are equal, shape
             ``(layers,)``.
         layer: The layer of each entry of a row, -1 of whole numbers such as counts, which stay as
@@ -54,8 +54,8 @@ class LayerNormaliser:
         """Means and deviations of training rows.
 
         Args:
-            rows: Of the training part alone, lest test networks leak into what is learnt.
-            architecture: Of the rows.
+            rows: Rows of the training part alone, lest test networks leak into what is learnt.
+            architecture: Architecture of the rows.
 
         Raises:
             PredictorError: There are no rows, they are of another length, or not finite.

@@ -73,7 +73,7 @@ class Function:
     Attributes:
         module: Does it; its own weights are of no account.
         inputs: Examples of what it takes.
-        architecture: Of the networks.
+        architecture: Architecture of the networks.
     """
 
     module: nn.Module
@@ -100,7 +100,7 @@ class Population:
     """Checkpoints with their weights, which are read once.
 
     Attributes:
-        checkpoints: In order.
+        checkpoints: All checkpoints, in order.
         architectures: Every architecture that occurs.
         kind: Place of each checkpoint's architecture in that list, shape ``(checkpoints,)``.
         states: The flattened weights of each checkpoint, in its architecture's order.

@@ -14,7 +14,7 @@ def sparse_layout(graph: NeuralGraph, width: int | None = None) -> TokenLayout:
     """A token a unit, in the order of layers and of units in them.
 
     Args:
-        graph: Of the architecture.
+        graph: Graph of the architecture.
         width: Numbers of a token; what a unit has more continues in further tokens. As many as the
             unit with the most by default.
     """

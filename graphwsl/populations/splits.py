@@ -50,7 +50,7 @@ class Split:
 
         Args:
             part: ``train``, ``valid`` or ``test``.
-            checkpoints: Of the zoo.
+            checkpoints: Checkpoints of the zoo.
         """
         models = set(getattr(self, part))
         return [n for n, checkpoint in enumerate(checkpoints) if checkpoint.model in models]
@@ -66,8 +66,8 @@ def split_models(
     """Cut the networks of a zoo at random into 70, 15 and 15 %.
 
     Args:
-        checkpoints: Of the zoo.
-        seed: Of the draw, which does not depend on the order of the checkpoints.
+        checkpoints: Checkpoints of the zoo.
+        seed: Seed of the draw, which does not depend on the order of the checkpoints.
         together: Networks that agree in all of these factors are in one part; those without a
             seed, of which nobody knows how they began, are on their own. Empty cuts between any
             two networks; None takes those that :func:`beginning` names.

@@ -31,7 +31,7 @@ def views(
 
     Args:
         rows: Flattened states, such as those of ``Population.rows``.
-        symmetries: Of their architecture.
+        symmetries: Symmetries of their architecture.
         generator: Source of randomness.
         options: ``permutations``, ``scalings``, ``signs`` and ``largest_factor`` of
             :meth:`graphwsl.symmetries.Symmetries.draw`: all kinds by default, with factors between
@@ -82,7 +82,7 @@ class ViewBank:
         """A bank of random elements.
 
         Args:
-            symmetries: Of the architecture.
+            symmetries: Symmetries of the architecture.
             count: How many elements.
             generator: Source of randomness.
             options: As those of :func:`views`.
@@ -99,7 +99,7 @@ class ViewBank:
 
         Args:
             rows: Flattened states.
-            numbers: Of an element for each.
+            numbers: The number of an element for each row.
 
         Raises:
             StateMismatchError: The rows are of another architecture.

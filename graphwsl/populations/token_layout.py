@@ -16,7 +16,7 @@ class TokenLayout:
     Attributes:
         entries: Places in the flattened state, -1 for padding, shape ``(tokens, width)``.
         mask: Where there is an entry, shape ``(tokens, width)``.
-        positions: Of every token the place in the sequence, the layer, and the place within the
+        positions: For every token, its index in the sequence, the layer, and its index within the
             layer, as SANE has them (Schürholt et al., 2024), all from 0, shape ``(tokens, 3)``.
         layer_types: :class:`~graphwsl.populations.unit_entries.LayerType`, shape ``(tokens,)``.
         nodes: The unit's node in the neural graph; -1 where a token is none's alone, shape

@@ -43,7 +43,7 @@ class Tokenizer:
         """The tokenizer of an architecture.
 
         Args:
-            architecture: Of the networks.
+            architecture: Architecture of the networks.
             kind: ``sparse``, a unit a token, or ``dense``, a layer's numbers in chunks.
             width: Numbers of a token; as many as the unit with the most by default.
 
@@ -150,7 +150,7 @@ def tokenize(
 
     Args:
         rows: Flattened states, such as those of ``Population.rows``.
-        architecture: Of the networks.
+        architecture: Architecture of the networks.
         kind: ``sparse``, a unit a token, or ``dense``, a layer's numbers in chunks.
         width: Numbers of a token; as many as the unit with the most by default.
 
@@ -208,7 +208,7 @@ class TokenBatch:
         return len(self.values)
 
     def split(self, values: Shaped[Tensor, "networks tokens width"] | None = None) -> list[Tokens]:
-        """The parts again.
+        """The tokens of each architecture again.
 
         Args:
             values: Other numbers of the shape of those of the batch, such as those of a decoder.

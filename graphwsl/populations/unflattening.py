@@ -23,7 +23,7 @@ def unflat(
 
     Args:
         rows: Flattened states, as :meth:`Population.rows` and ``zoo.array`` have them.
-        architecture: Of the networks.
+        architecture: Architecture of the networks.
 
     Raises:
         StateMismatchError: The rows are not as long as the state.

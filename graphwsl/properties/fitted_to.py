@@ -22,9 +22,10 @@ class FittedTo:
     """Hashes of what a predictor was fitted to.
 
     Attributes:
-        train: Of the weights of each checkpoint that it was trained on.
-        valid: Of those that chose its settings and epochs.
-        architectures: Of the architectures that it was trained on, names of parameters aside.
+        train: Hashes of the weights of each checkpoint that it was trained on.
+        valid: Hashes of those that chose its settings and epochs.
+        architectures: Hashes of the architectures that it was trained on, names of parameters
+            aside.
     """
 
     train: frozenset[str]

@@ -254,7 +254,7 @@ def by_kind(
 
     Args:
         states: The flattened state of every network.
-        kind: Of every network.
+        kind: Kind of every network.
         predict: Takes a kind and the states of its networks, shape ``(some, entries)``.
     """
     numbers = kind.unique().tolist()

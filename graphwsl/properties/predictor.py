@@ -52,18 +52,18 @@ class Predictor(ABC):
     Subclasses define ``defaults`` and the four methods below that are not public.
 
     Args:
-        options: In place of the defaults.
+        options: What it takes in place of its defaults.
 
     Attributes:
-        name: In the registry.
+        name: Its name in the registry.
         invariant: Whether predictions do not depend on the order of hidden neurons.
         mixed: Whether it reads networks of several architectures.
         runs: Whether it runs networks, so that their activation functions matter.
         target: What it was fitted to predict; None before.
         networks: Generating factors of the networks that it was fitted to, as far as architectures
             depend on them; each combination once.
-        fitted_to: By which those networks are known again; None before, and of predictors that
-            were saved before it was kept.
+        fitted_to: Hashes by which those networks are known again; None before, and of predictors
+            that were saved before it was kept.
         report: What the fit found out, such as its epochs and seconds; plain JSON values.
 
     Raises:
@@ -129,7 +129,7 @@ class Predictor(ABC):
                 a zoo that cannot be used are left out.
             split: Which networks are of which part; the test part is not looked at.
             target: What to predict.
-            seed: Of initial weights and batches.
+            seed: Seed of initial weights and batches.
             work: Folder for the state between two epochs, from which the same fit goes on after
                 having been stopped; None keeps nothing.
             progress: Show the progress on stderr.

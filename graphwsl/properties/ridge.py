@@ -14,7 +14,7 @@ class Ridge:
     """A linear map of standardised columns.
 
     Attributes:
-        mean: Of each column in the training set; missing values take it.
+        mean: Mean of each column in the training set; missing values take it.
         scale: Standard deviation of each column, 1 where it is constant.
         weight: Shape ``(columns, outputs)``.
         bias: Shape ``(outputs,)``.

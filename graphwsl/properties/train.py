@@ -93,15 +93,15 @@ def train_predictor(
         out: Folder of the predictor; made if it is missing, and empty.
         target: What to predict.
         predictor: One of :data:`graphwsl.properties.PREDICTORS`.
-        seed: Of initial weights and batches.
-        split_seed: Of the split of the networks.
+        seed: Seed of initial weights and batches.
+        split_seed: Seed of the split of the networks.
         epochs_of_zoo: Checkpoints of these epochs only; None for all.
         together: See :func:`graphwsl.properties.split_models`, as for ``held_out``.
         held_out: Factors and values that are tested only.
         resume: Go on with what is in ``out``; start if there is nothing, and only read it if it
             is complete and nothing in it damaged or lost, which else is made again.
         progress: Show the progress on stderr.
-        **options: Of the predictor.
+        **options: Options of the predictor.
 
     Raises:
         PredictorError: A name that does not exist, a target or zoo that does not suit, ``out`` is

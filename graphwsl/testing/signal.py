@@ -10,14 +10,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Signal:
-    """Values of nodes.
+    """The values of all nodes at one step.
 
     The places of one node, in their order, are its feature map: the pixels of a channel, or one
     number for a neuron.
 
     Attributes:
         values: Any shape.
-        nodes: To which node each value belongs, in the shape of ``values``; -1 for constants.
+        nodes: The node to which each value belongs, in the shape of ``values``; -1 for constants.
     """
 
     values: Float[Tensor, "..."]

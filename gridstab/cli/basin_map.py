@@ -7,7 +7,15 @@ import typer
 from gnncore.command_line.completion import one_of
 from gridstab.cli import app
 from gridstab.cli.choices import ENGINES, STOP_RULES
-from gridstab.cli.options import COUPLING, DAMPING, INERTIA, LARGEST_COMPONENT, NODE_TABLE, SETTING
+from gridstab.cli.options import (
+    COUPLING,
+    DAMPING,
+    IMPORT_ENGINES,
+    INERTIA,
+    LARGEST_COMPONENT,
+    NODE_TABLE,
+    SETTING,
+)
 
 
 @app.command(name="basin-map")
@@ -34,8 +42,10 @@ def basin_map(
         "fast", help="fast, certified, published or horizon.", autocompletion=one_of(*STOP_RULES)
     ),
     horizon: float = typer.Option(500.0, help="Longest simulated time in seconds."),
+    modules: list[str] = IMPORT_ENGINES,
 ) -> None:
     """Draw from which phases and frequencies of one node the grid returns."""
+    from gnncore.command_line.importing import import_modules
     from gnncore.figures import save_figure
     from gnncore.storage import leading_to
     from gridstab.datasets.campaign import Campaign
@@ -43,6 +53,7 @@ def basin_map(
     from gridstab.errors import InvalidParameterError
     from gridstab.report.plots import plot_basin_map
 
+    import_modules(modules)
     if grid < 1:
         raise InvalidParameterError(f"grid must be at least 1, got {grid}")
     campaign = Campaign.resolve(

@@ -2,14 +2,17 @@
 
 from gnncore.command_line.options import json_option
 from gridstab.cli import app
+from gridstab.cli.options import IMPORT_ENGINES
 
 
 @app.command()
-def engines(as_json: bool = json_option()) -> None:
+def engines(as_json: bool = json_option(), modules: list[str] = IMPORT_ENGINES) -> None:
     """List the simulation engines, whether they run here, and why not."""
+    from gnncore.command_line.importing import import_modules
     from gnncore.command_line.json_output import echo_json
     from gridstab.dynamics.engines import ENGINES
 
+    import_modules(modules)
     states = {name: make().availability() for name, make in ENGINES.items()}
     if as_json:
         echo_json(

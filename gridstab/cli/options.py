@@ -11,6 +11,9 @@ from gridstab.cli.choices import SETTINGS
 IMPORT: Any = import_option("layers, features or models")
 """The option by which a command learns of a user's own layers, features and models."""
 
+IMPORT_ENGINES: Any = import_option("engines")
+"""The option by which a command learns of a user's own engines."""
+
 SETTING: Any = typer.Option(
     None,
     help="Of a MATPOWER case: homogeneous, or case for its own powers and couplings. "

@@ -9,7 +9,15 @@ from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
 from gridstab.cli import app
 from gridstab.cli.choices import ENGINES, EXECUTORS, SAMPLERS, STOP_RULES
-from gridstab.cli.options import COUPLING, DAMPING, INERTIA, LARGEST_COMPONENT, NODE_TABLE, SETTING
+from gridstab.cli.options import (
+    COUPLING,
+    DAMPING,
+    IMPORT_ENGINES,
+    INERTIA,
+    LARGEST_COMPONENT,
+    NODE_TABLE,
+    SETTING,
+)
 
 if TYPE_CHECKING:
     from gridstab.datasets.run import Run
@@ -105,18 +113,21 @@ def simulate(
     no_picture: bool = typer.Option(
         False, "--no-picture", help="Draw no pictures.", rich_help_panel=WHERE
     ),
+    modules: list[str] = IMPORT_ENGINES,
 ) -> None:
     """Simulate the basin stability of every node of many grids.
 
     The numbers depend on the options under "what" and "how" alone: not on the workers, the
     executor or the interruptions of the run.
     """
+    from gnncore.command_line.importing import import_modules
     from gnncore.command_line.progress import work_progress
     from gnncore.command_line.resuming import resumable
     from gridstab.cli.pictures import draw_pictures
     from gridstab.datasets.campaign import Campaign
     from gridstab.datasets.run import run_campaign
 
+    import_modules(modules)
     config = Campaign.resolve(
         campaign,
         nodes=nodes,

@@ -26,7 +26,7 @@ class Campaign(Configuration):
         nodes: Nodes of every random grid, even; 100 unless a case is given.
         grids: Number of grids. Grid k (from 1) is drawn from the stream ``(seed, k)``.
         samples: Perturbations a node.
-        seed: Of the grids and of the perturbations.
+        seed: Seed of the grids and of the perturbations.
         case: Take the topology of this case instead: ``texas``, the name of a MATPOWER case or
             its file, with random powers as in the published studies; or any other grid file.
         setting: ``case`` takes a MATPOWER case's own powers and couplings [p.u.] instead.
@@ -35,7 +35,7 @@ class Campaign(Configuration):
         inertia: m of every node; 1, or as the file says, unless given.
         node_table: CSV file with ``power``, ``inertia`` or ``damping`` of every node of the case,
             see :func:`gridstab.grids.load_grid`.
-        largest_component: Of a MATPOWER case that falls apart, keep only the largest component.
+        largest_component: Keep only the largest component of a MATPOWER case that falls apart.
         engine: Name of a simulation engine; ``auto`` takes the fastest that runs here.
         stop: Rule by which a trajectory ends before the horizon.
         sampler: ``mc`` draws perturbations independently, ``sobol`` from a scrambled sequence.

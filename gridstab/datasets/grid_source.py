@@ -57,13 +57,13 @@ class GridSource:
         Args:
             nodes: Nodes of random grids; None with a case.
             case: Name of a case, or a file.
-            seed: Of the random grids or powers.
+            seed: Seed of the random grids or powers.
             grids: How many grids are wanted.
-            setting: Of a MATPOWER case, see :func:`gridstab.load_case`.
+            setting: Setting of a MATPOWER case, see :func:`gridstab.load_case`.
             coupling: K of every line; as published, or as the file says, unless given.
             damping: D of every node, likewise.
             inertia: m of every node, likewise.
-            largest_component: Of a MATPOWER case, keep only the largest component.
+            largest_component: Keep only the largest component of a MATPOWER case.
             node_table: File of a table with values of the nodes of a case.
 
         Raises:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import partial, reduce
+from importlib import import_module
 from itertools import groupby
 from pathlib import Path
 
@@ -38,7 +39,7 @@ from gridstab.datasets.run_folder import KIND, RunConfig, RunFolder
 from gridstab.datasets.timing import record_timing
 from gridstab.datasets.work_units import WorkUnit, unit_seconds, units_of_grid
 from gridstab.dynamics.engine import Perturbations, stop_rule
-from gridstab.dynamics.engines import make_engine
+from gridstab.dynamics.engines import ENGINES, make_engine
 from gridstab.dynamics.result import StabilityResult
 from gridstab.dynamics.settings import Settings
 from gridstab.dynamics.simulate import NodeCounts, simulate_nodes
@@ -124,9 +125,19 @@ def run_campaign(
 
 
 def simulate_unit(
-    source: GridSource, settings: Settings, engine: str, unit: WorkUnit
+    source: GridSource, settings: Settings, engine: str, registered_in: str, unit: WorkUnit
 ) -> NodeCounts:
-    """The counts of one unit, with one thread; runs wherever the executor likes."""
+    """The counts of one unit, with one thread; runs wherever the executor likes.
+
+    Args:
+        source: The grids.
+        settings: How they are simulated.
+        engine: Name of the engine.
+        registered_in: The module that registers it; a process that does not know it imports this.
+        unit: What is simulated.
+    """
+    if engine not in ENGINES:
+        import_module(registered_in)
     whole = settings.precision is not None
     return simulate_nodes(
         source.model(unit.grid_id),
@@ -171,7 +182,13 @@ class _Driver:
         warn_of(self.folder, self.there.problems)
         if self.shows_progress and isinstance(executor, LocalExecutor):
             self.start_engine()
-        simulate = partial(simulate_unit, self.source, campaign.settings, campaign.engine)
+        simulate = partial(
+            simulate_unit,
+            self.source,
+            campaign.settings,
+            campaign.engine,
+            getattr(ENGINES[campaign.engine], "__module__", "gridstab.dynamics.engines"),
+        )
         with (
             stopping_on_interrupt(executor) as interrupted,
             closing(executor.map(simulate, self.units())) as results,
@@ -279,4 +296,5 @@ def _resolve_engine(campaign: Campaign, path: Path) -> Campaign:
     if name == "auto" and (path / "config.json").is_file():
         there = RunFolder.open(path).config.campaign
         name = name if there is None else there.engine
-    return campaign.model_copy(update={"engine": make_engine(name).name})
+    made = make_engine(name)
+    return campaign.model_copy(update={"engine": made.name if name == "auto" else name})

@@ -37,7 +37,7 @@ class WorkUnit:
 
     @property
     def nodes(self) -> range:
-        """The perturbed nodes."""
+        """The nodes that are perturbed."""
         return range(self.first_node, self.stop_node)
 
     @property

@@ -96,7 +96,7 @@ def node_feature(
     """Register a function that gives one row a node.
 
     Args:
-        name: Of the feature; that of the function unless given.
+        name: Name of the feature; that of the function unless given.
         columns: Names of its columns; one column of the feature's name unless given.
         parity: +1 for columns that keep their sign under (P, θ, ω) → (−P, −θ, −ω), −1 for those
             that change it; one number for all columns, or one a column.
@@ -126,7 +126,7 @@ def edge_feature(
     """Register a function that gives one row a line (a, b) of ``grid.lines``, seen from a to b.
 
     Args:
-        name: Of the feature; that of the function unless given.
+        name: Name of the feature; that of the function unless given.
         columns: Names of its columns; one column of the feature's name unless given.
         parity: As for :func:`node_feature`.
         direction: +1 for columns that are the same from b to a, −1 for those that change their

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from gnncore.registry import Registry
+from gridstab.errors import InvalidParameterError
 from gridstab.features.grid_network import GridNetwork
 
 Values = np.ndarray | float
@@ -19,7 +21,7 @@ class Measure:
     """A value for every node, or one for the whole grid.
 
     Attributes:
-        name: In tables and options.
+        name: Its name in tables and options.
         function: Computes it.
         parity: −1 if it changes its sign with all powers, otherwise +1.
     """
@@ -34,19 +36,28 @@ class Measure:
         return (self.function.__doc__ or "").partition("\n")[0]
 
 
-MEASURES: dict[str, Measure] = {}
+MEASURES: Registry[Measure] = Registry("measure", InvalidParameterError)
 """All measures by name."""
 
 
 def measure(function: MeasureFunction) -> MeasureFunction:
-    """Register a measure that keeps its sign when all powers change theirs."""
-    MEASURES[function.__name__] = Measure(function.__name__, function)
+    """Register a measure that keeps its sign when all powers change theirs.
+
+    Raises:
+        InvalidParameterError: Another measure has the name of the function.
+    """
+    MEASURES.add(function.__name__, Measure(function.__name__, function), defined=function)
     return function
 
 
 def odd_measure(function: MeasureFunction) -> MeasureFunction:
-    """Register a measure that changes its sign with all powers."""
-    MEASURES[function.__name__] = Measure(function.__name__, function, parity=-1)
+    """Register a measure that changes its sign with all powers.
+
+    Raises:
+        InvalidParameterError: Another measure has the name of the function.
+    """
+    measure = Measure(function.__name__, function, parity=-1)
+    MEASURES.add(function.__name__, measure, defined=function)
     return function
 
 

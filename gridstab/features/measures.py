@@ -1,4 +1,4 @@
-"""GridNetwork measures of every node, the inputs of the baselines that know no graph.
+"""Network measures of every node, the inputs of the baselines that know no graph.
 
 The small set is that of Nauck et al. 2022 (arXiv:2206.06369). The large one follows the network
 science of Nauck, Lindner et al. 2024 (arXiv:2402.17500), with four differences: every line has
@@ -16,7 +16,6 @@ from jaxtyping import Float
 import gridstab.features.grid_measures
 import gridstab.features.place_measures
 import gridstab.features.tree_measures  # noqa: F401  registers its measures, as do the others
-from gridstab.errors import InvalidParameterError
 from gridstab.features.feature import node_feature
 from gridstab.features.grid_network import GridNetwork
 from gridstab.features.measure import MEASURES as MEASURES
@@ -47,16 +46,11 @@ def node_measures(
         DisconnectedGridError: The grid has more than one component.
         NoOperatingPointError: A load was asked for, and there is no operating point.
     """
-    names = tuple(names)
-    for name in names:
-        if name not in MEASURES:
-            raise InvalidParameterError(
-                f"unknown measure {name!r}; choose from {', '.join(MEASURES)}"
-            )
+    measures = [MEASURES.find(name) for name in names]
     network = GridNetwork(grid)
-    columns = np.zeros((grid.num_nodes, len(names)))
-    for column, name in enumerate(names):
-        columns[:, column] = MEASURES[name].function(network)
+    columns = np.zeros((grid.num_nodes, len(measures)))
+    for column, measure in enumerate(measures):
+        columns[:, column] = measure.function(network)
     return columns
 
 

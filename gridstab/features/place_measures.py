@@ -9,7 +9,7 @@ from gridstab.features.measure import Values, inverse, measure, odd_measure, ove
 
 @odd_measure
 def power(network: GridNetwork) -> Values:
-    """P."""
+    """The power P of the node."""
     return network.grid.power
 
 

@@ -20,7 +20,7 @@ class TreeParts:
     """Every node's place in a tree-shaped part, if it has one.
 
     Attributes:
-        is_tree: In a tree-shaped part, its root excluded.
+        is_tree: Whether the node is in a tree-shaped part, its root excluded.
         is_root: The node of the rest to which a tree-shaped part is attached. A grid that is a
             tree as a whole has its centre, of one or two nodes, as root.
         depth: Steps down to the deepest leaf below; 0 for leaves and where nothing hangs.

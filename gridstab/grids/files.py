@@ -84,7 +84,7 @@ def load_grid(
 
     Args:
         path: The file.
-        seed: Of the random powers.
+        seed: Seed of the random powers.
         coupling: K of every line in place of what the file says; None keeps that, or the published
             value where it says nothing.
         damping: D of every node, likewise.

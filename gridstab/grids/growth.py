@@ -56,7 +56,7 @@ def random_grid(
 
     Args:
         nodes: Number of nodes, even.
-        seed: Of the random stream, as for :func:`numpy.random.default_rng`.
+        seed: Seed of the random stream, as for :func:`numpy.random.default_rng`.
         n0: Nodes of the initial minimum spanning tree.
         p: Probability of a second line from a new node.
         q: Probability of a further line from a random node.

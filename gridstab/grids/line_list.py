@@ -33,7 +33,7 @@ def read_line_list(
 
     Args:
         path: The file.
-        seed: Of the random powers.
+        seed: Seed of the random powers.
         given: ``inertia`` or ``damping`` of every node, ``coupling`` of every line whatever the
             file says; as for :meth:`PowerGrid.from_arrays`.
         node_table: Power, inertia, damping and place of every node.

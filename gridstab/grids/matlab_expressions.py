@@ -75,7 +75,7 @@ class Expressions:
         return self._sum()
 
     def number(self) -> np.float64:
-        """A number.
+        """Read an expression that is a number.
 
         Raises:
             MatlabError: The expression is malformed, not understood, or no number.

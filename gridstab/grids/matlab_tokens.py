@@ -64,7 +64,7 @@ class Tokens:
         return self._ahead
 
     def next(self) -> Token:
-        """The next word.
+        """Take the next word of the text.
 
         Raises:
             MatlabError: A bracket closes what is not open, or the text ends inside brackets.

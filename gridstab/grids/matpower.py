@@ -83,7 +83,7 @@ def load_case(
             tables are read; a statement that computes anything but the conversions of units of
             MATPOWER's own cases is refused by its line.
         setting: ``"homogeneous"`` or ``"case"``.
-        seed: Of the random powers of the homogeneous setting.
+        seed: Seed of the random powers of the homogeneous setting.
         coupling: K of every line in the homogeneous setting.
         damping: D of every node, in both settings.
         inertia: m of every node, in both settings.

@@ -80,7 +80,7 @@ def from_pandapower(
     Args:
         net: The network, solved or not.
         setting: ``"homogeneous"`` or ``"case"``.
-        seed: Of the random powers of the homogeneous setting.
+        seed: Seed of the random powers of the homogeneous setting.
         coupling: K of every line in the homogeneous setting.
         damping: D of every node, in both settings.
         inertia: m of every node, in both settings.

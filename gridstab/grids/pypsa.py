@@ -53,7 +53,7 @@ def from_pypsa(
         snapshot: The time of the powers; the first one if None. If there are several, the grid's
             name says which in the setting ``"case"``.
         setting: ``"homogeneous"`` or ``"case"``.
-        seed: Of the random powers of the homogeneous setting.
+        seed: Seed of the random powers of the homogeneous setting.
         coupling: K of every line in the homogeneous setting.
         damping: D of every node, in both settings.
         inertia: m of every node, in both settings.

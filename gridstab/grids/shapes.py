@@ -30,7 +30,7 @@ def ring(
         nodes: Number of nodes.
         power: ``"alternating"`` gives +1, −1, +1, … in the order of the nodes, ``"random"`` draws
             half of the nodes as consumers. If their number is odd, one node has zero power.
-        seed: Of the random powers, and of random shapes.
+        seed: Seed of the random powers, and of random shapes.
         parameters: ``coupling``, ``damping``, ``inertia`` as in :meth:`PowerGrid.from_arrays`.
 
     Raises:

@@ -38,7 +38,7 @@ def texas_grid(
     PowerGrid('texas', nodes=1910, lines=2577)
 
     Args:
-        seed: Of the random powers.
+        seed: Seed of the random powers.
         coupling: K of every line.
         damping: D of every node.
         inertia: m of every node.

@@ -97,8 +97,8 @@ class Baseline:
     Args:
         name: One of :data:`BASELINES`.
         task: What it predicts.
-        seed: Of what is random in the fit.
-        options: Of the scikit-learn estimator, in place of those published.
+        seed: Seed of what is random in the fit.
+        options: Options of the scikit-learn estimator, in place of those published.
 
     Raises:
         InvalidParameterError: An unknown name, or an option that the estimator does not have.

@@ -44,7 +44,7 @@ class GridDataset(Dataset):
     ``transform``, which is applied whenever a graph is read, work as they do there.
 
     Attributes:
-        name: Of the set.
+        name: Name of the set.
         features: The columns of ``x`` and ``edge_attr``.
         target: What ``y`` is.
         store: The graphs, end to end, as :func:`gnncore.training.fit` takes them.

@@ -38,7 +38,7 @@ def evaluate(
             ``(nodes, 1)``.
         dataset: The split.
         task: What was predicted.
-        threshold: In place of the task's own, chosen by :func:`tune_threshold` on another split.
+        threshold: Taken instead of the task's own; see :func:`tune_threshold`, on another split.
 
     Raises:
         InvalidParameterError: Not one finite prediction a node, or a threshold without classes.

@@ -62,7 +62,7 @@ class Beyond:
     """Where grids are beyond a :class:`KnownRange`.
 
     Attributes:
-        values: Of every quantity, one a node of all grids.
+        values: Values of every quantity, one a node of all grids.
         is_beyond: Whether that value is.
         known: The range of every quantity.
         labels: Names of the nodes.
@@ -137,7 +137,7 @@ class KnownRange:
     """Smallest and largest value of every quantity and feature of nodes in a training set.
 
     Attributes:
-        intervals: By name: those of :data:`QUANTITIES`, and columns of features.
+        intervals: Intervals by name: those of :data:`QUANTITIES`, and columns of features.
     """
 
     intervals: dict[str, Interval]
@@ -166,7 +166,7 @@ class KnownRange:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Mapping[str, float]]) -> "KnownRange":
-        """What :meth:`to_dict` gave.
+        """The range of which :meth:`to_dict` gave this.
 
         Raises:
             AttributeError, KeyError, TypeError, ValueError: It did not give this.
@@ -179,7 +179,7 @@ class KnownRange:
         return cls(intervals)
 
     def to_dict(self) -> dict[str, dict[str, float]]:
-        """Plain JSON values."""
+        """The range as plain JSON values."""
         return {name: {"low": low, "high": high} for name, (low, high) in self.intervals.items()}
 
     def beyond(

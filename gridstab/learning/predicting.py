@@ -56,7 +56,7 @@ class Predictions:
         loaded: The grids.
         value: One a node of all grids: a share, an amount, or the probability of a class.
         seconds: Features and networks together, all being loaded [s].
-        metrics: Of the predictions; empty without labels.
+        metrics: Metrics of the predictions; empty without labels.
         beyond: Where the grids are beyond what the model was trained on; None if not known.
     """
 
@@ -148,10 +148,10 @@ def load_grids(case: str, task: Task, *, seed: int = 0, **parameters: Any) -> Lo
         case: A folder or packed file of labelled grids, ``ds20``, ``ds100``, ``texas``, the name of
             a MATPOWER case, or a grid file.
         task: Whose labels to look for.
-        seed: Of the random powers of a case that has none.
-        **parameters: Of a single case, ``setting``, ``coupling``, ``damping``, ``inertia``,
-            ``node_table`` or ``largest_component`` of :class:`gridstab.datasets.Campaign`; None
-            leaves its own.
+        seed: Seed of the random powers of a case that has none.
+        **parameters: Parameters of a single case, ``setting``, ``coupling``, ``damping``,
+            ``inertia``, ``node_table`` or ``largest_component`` of
+            :class:`gridstab.datasets.Campaign`; None leaves its own.
 
     Raises:
         GridstabError: Nothing readable there, labels that are no numbers, or parameters for grids

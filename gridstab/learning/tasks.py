@@ -36,7 +36,7 @@ class Task:
     """A target, and how it is trained for and judged.
 
     Attributes:
-        name: Of the task.
+        name: Name of the task.
         target: The label of the data set.
         kind: ``share`` of trajectories (between 0 and 1, with binomial noise), ``amount`` (any
             number) or ``class`` (0 or 1).

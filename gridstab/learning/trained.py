@@ -100,7 +100,7 @@ class TrainedModel:
 
     @property
     def task(self) -> Task:
-        """What it predicts."""
+        """The task whose labels it predicts."""
         return get_task(self.config.task)
 
     @property
@@ -207,7 +207,7 @@ class Ensemble:
 
     @property
     def task(self) -> Task:
-        """What it predicts."""
+        """The task whose labels it predicts."""
         return self.members[0].task
 
     @property

@@ -76,7 +76,7 @@ class DataOrigin(Configuration):
     """The data of a training.
 
     Attributes:
-        name: Of the folder or the packaged set.
+        name: Name of the folder or the packaged set.
         grids: Number of grids by split.
         content: SHA-256 of features and labels by split.
     """
@@ -96,7 +96,7 @@ class TrainingConfig(Configuration):
         format: Version of the folder's format.
         code_version: Version of the code that trained.
         model: Name of the model, or stem of its file.
-        specification: Of the model, for these features and this task.
+        specification: Specification of the model, for these features and this task.
         task: Name of the task.
         features: Names of the features of nodes and of lines.
         settings: How it is trained.

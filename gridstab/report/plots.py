@@ -99,7 +99,7 @@ def draw_grid(
         values: One a node.
         ax: Axes to draw into; a new figure unless given.
         limits: Ends of the colour scale.
-        label: Of the colour scale.
+        label: Label of the colour scale.
         colours: A colour map of matplotlib.
         last_is_high: Draw the largest values last, so that no crowd hides them, not the smallest.
         ring: Nodes with a conspicuous outline.

@@ -30,7 +30,7 @@ class Picture:
         name: Unique on the page, of letters, digits and dashes.
         figure: For plotly.js.
         caption: Below the figure.
-        alt: In place of the figure, for who cannot see it.
+        alt: What stands in place of the figure, for who cannot see it.
     """
 
     name: str

@@ -36,8 +36,8 @@ def still_png(figure: Figure, width: float = 6.4, height: float = 4.2, dpi: floa
 
     Args:
         figure: From :mod:`gridstab.report.figures`.
-        width: Of the picture [inch].
-        height: Of the picture [inch].
+        width: Width of the picture [inch].
+        height: Height of the picture [inch].
         dpi: Resolution [1/inch].
     """
     canvas = Canvas(figsize=(width, height), layout="constrained")

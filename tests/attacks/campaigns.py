@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from disc_engine import DiscEngine
 
 from gnncore.storage import read_hdf5
 from gridstab.datasets import Campaign, Run, run_campaign
 from gridstab.dynamics.engines import ENGINES
+from tests.disc_engine import DiscEngine
 
 
 def register_disc() -> None:

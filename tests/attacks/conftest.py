@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from campaigns import register_disc
 
 from gridstab.dynamics.engines import ENGINES
+from tests.attacks.campaigns import register_disc
 
 
 @pytest.fixture(autouse=True, scope="package")

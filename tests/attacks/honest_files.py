@@ -4,10 +4,11 @@ import io
 import random
 from pathlib import Path
 
-import hostile_tables
 import numpy as np
 import torch
-from hostile_weights import HONEST, Made, archive, members_of, npy, saved
+
+from tests.attacks import hostile_tables
+from tests.attacks.hostile_weights import HONEST, Made, archive, members_of, npy, saved
 
 
 def made(folder: Path) -> Made:

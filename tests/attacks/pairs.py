@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from kills import status_of
+from tests.attacks.kills import status_of
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from campaigns import GRIDS, arrays_of, campaign, outcome, stop_after, work
-from kills import every_kill
-from mutations import flip, mutate
-from pairs import Ended, race
-from run_bytes import promised_bytes
 
 from gnncore.storage import RecomputedWarning, StorageError, read_json, write_json
 from gridstab.cli import app
@@ -21,6 +16,11 @@ from gridstab.datasets import RunFolder, export_run, verify
 from gridstab.datasets import run as running
 from gridstab.datasets.resuming import stored_work
 from gridstab.errors import GridstabError, RunFolderError
+from tests.attacks.campaigns import GRIDS, arrays_of, campaign, outcome, stop_after, work
+from tests.attacks.kills import every_kill
+from tests.attacks.mutations import flip, mutate
+from tests.attacks.pairs import Ended, race
+from tests.run_bytes import promised_bytes
 
 posix = pytest.mark.skipif(os.name == "nt", reason="forks and links")
 REFUSED = (GridstabError, StorageError)

@@ -11,10 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from kills import every_kill
-from mutations import flip, mutate
-from pairs import race
-from trainings import make_data, one_thread, predictions, promised, train
 
 from gnncore.errors import CheckpointError, GnncoreError
 from gnncore.models import GraphModel
@@ -32,6 +28,10 @@ from gridstab.cli import app
 from gridstab.errors import GridstabError, RunFolderError
 from gridstab.learning import train as training
 from gridstab.learning.trained import TrainedModel
+from tests.attacks.kills import every_kill
+from tests.attacks.mutations import flip, mutate
+from tests.attacks.pairs import race
+from tests.attacks.trainings import make_data, one_thread, predictions, promised, train
 
 posix = pytest.mark.skipif(os.name == "nt", reason="forks and links")
 REFUSED = (GridstabError, GnncoreError, StorageError)

@@ -13,9 +13,7 @@ import pytest
 
 pytest.importorskip("onnx")
 
-import honest_files
-import hostile_tables
-import hostile_weights
+from tests.attacks import honest_files, hostile_tables, hostile_weights
 
 OWN = {"GraphwslError", "GridstabError", "GnncoreError", "StorageError"}
 FULL = "> /dev/full"

@@ -10,9 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from kills import every_kill
-from mutations import flip, mutate
-from pairs import race
 from torch import Tensor
 from typer.testing import CliRunner
 
@@ -25,6 +22,9 @@ from graphwsl.populations import Population
 from graphwsl.properties import Predictor, load_predictor, train_predictor
 from graphwsl.properties.train import problems_of
 from graphwsl.zoo import Recipe, open_zoo, train_zoo
+from tests.attacks.kills import every_kill
+from tests.attacks.mutations import flip, mutate
+from tests.attacks.pairs import race
 
 RIDGE = {"predictor": "weight_statistics_ridge", "target": "test_accuracy", "together": ()}
 SETS = {

@@ -7,9 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from kills import every_kill, killed_at
-from mutations import flip, mutate
-from pairs import Ended, race
 from torch import Tensor
 
 from gnncore.storage import (
@@ -25,6 +22,9 @@ from graphwsl.cli import app
 from graphwsl.errors import GraphwslError
 from graphwsl.zoo import Recipe, open_zoo, train_zoo
 from graphwsl.zoo.layouts.native import ZooFolder
+from tests.attacks.kills import every_kill, killed_at
+from tests.attacks.mutations import flip, mutate
+from tests.attacks.pairs import Ended, race
 
 VALUES = {
     "data": {"name": "digits"},

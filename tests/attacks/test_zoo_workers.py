@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from graphwsl.zoo.layouts.native import ZooFolder
+from tests import ROOT
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 
@@ -64,7 +65,7 @@ def training(folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
     (folder / "long.toml").write_text(TOML)
     program = [sys.executable, "-c", "from graphwsl.cli import main; main()"]
     command = [*program, "zoo", "train", "long.toml", "--workers", "2"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(
         [*command, "--quiet"], cwd=folder, text=True, env=environment, **streams

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from campaigns import campaign
 
 from gridstab.datasets import run_campaign
 from gridstab.grids.growth import random_grid
 from gridstab.learning.train import train_model
 from gridstab.learning.trained import TrainedModel
+from tests.attacks.campaigns import campaign
 
 MODEL = """
 layer = "tag"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gnncore import compiled
+from tests import ROOT
 
 PACKAGE = {
     "__init__.py": "",
@@ -44,7 +45,7 @@ def make_package(folder: Path) -> None:
 
 
 def run(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    root = str(Path(__file__).parents[2])
+    root = str(ROOT)
     plain = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA", "XDG_CACHE"))}
     return subprocess.run(
         [sys.executable, "-c", RUN],
@@ -133,7 +134,7 @@ def test_kernels_of_this_project_are_not_beside_the_source() -> None:
     folder = compiled.kernel_folder("gridstab.dynamics.native.driver")
     assert folder is not None
     assert folder.is_dir()
-    assert not folder.is_relative_to(Path(__file__).parents[2])
+    assert not folder.is_relative_to(ROOT)
 
 
 def test_a_removed_installation_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -152,7 +153,7 @@ def test_a_removed_installation_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_nothing_is_kept_beside_the_source() -> None:
-    root = Path(__file__).parents[2]
+    root = ROOT
     sources = [
         path for name in ("gnncore", "graphwsl", "gridstab") for path in (root / name).rglob("*.py")
     ]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import ROOT
+
 PROGRAM = """
 import multiprocessing, os, time
 from gnncore.processes import end_with_parent
@@ -40,7 +42,7 @@ def is_running(process: int) -> bool:
 def test_workers_end_with_their_parent(how: signal.Signals, tmp_path: Path) -> None:
     script = tmp_path / "program.py"
     script.write_text(PROGRAM)
-    root = str(Path(__file__).parents[2])
+    root = str(ROOT)
     with subprocess.Popen(
         [sys.executable, str(script)],
         stdout=subprocess.PIPE,

@@ -1,6 +1,7 @@
 """Any bytes at all: readers answer with a value or with a StorageError, and run nothing."""
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gnncore import storage
+from tests import ROOT
 
 
 def read_all(file: h5py.File) -> list[Any]:
@@ -95,7 +97,7 @@ def test_what_is_no_file_is_refused(name: str, tmp_path: Path) -> None:
 
 
 def test_attacks_run_nothing_and_take_little_memory(tmp_path: Path) -> None:
-    from test_storage_hdf5 import HOSTILE
+    from tests.gnncore.test_storage_hdf5 import HOSTILE
 
     for make in HOSTILE:
         with h5py.File(tmp_path / f"{make.__name__}.hdf5", "w") as file:
@@ -112,15 +114,14 @@ import json, resource, sys
 from pathlib import Path
 import h5py, numpy, safetensors.numpy, zlib
 from gnncore import storage
-sys.path.insert(0, sys.argv[1])
-from test_storage_fuzz import READERS
+from tests.gnncore.test_storage_fuzz import READERS
 events, outcomes = [], {}
 def listen(event, arguments):
     starts = ("pickle.", "os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.",
               "socket.", "shutil.", "os.remove", "os.rename", "exec", "compile")
     if event.startswith(starts) or event == "open" and arguments[2] & 0o3:
         events.append(event)
-attacks = sorted(path for path in Path(sys.argv[2]).iterdir() if path.suffix[1:] in READERS)
+attacks = sorted(path for path in Path(sys.argv[1]).iterdir() if path.suffix[1:] in READERS)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 sys.addaudithook(listen)
 for path in attacks:
@@ -133,9 +134,10 @@ grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
 print(json.dumps([outcomes, events, grown / 1024]))
 """
     child = subprocess.run(
-        [sys.executable, "-c", code, Path(__file__).parent, tmp_path],
+        [sys.executable, "-c", code, tmp_path],
         stdout=subprocess.PIPE,
         cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         check=True,
     )
     outcomes, events, grown = json.loads(child.stdout)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from gnncore import storage
+from tests import ROOT
 
 rng = np.random.default_rng(0)
 ARRAYS: dict[str, np.ndarray] = {
@@ -78,12 +79,11 @@ def test_large_arrays_are_packed_and_checksummed(tmp_path: Path) -> None:
 def test_equal_content_gives_equal_bytes_at_any_time_in_any_process(tmp_path: Path) -> None:
     code = """
 import sys
-sys.path.insert(0, sys.argv[1])
-from test_storage_hdf5 import fill, storage
-storage.write_hdf5(sys.argv[2], fill)
+from tests.gnncore.test_storage_hdf5 import fill, storage
+storage.write_hdf5(sys.argv[1], fill)
 """
     storage.write_hdf5(tmp_path / "a.h5", fill)
-    subprocess.run([sys.executable, "-c", code, Path(__file__).parent, tmp_path / "b"], check=True)
+    subprocess.run([sys.executable, "-c", code, tmp_path / "b"], cwd=ROOT, check=True)
     time.sleep(1.1)  # HDF5 stamps in seconds
     storage.write_hdf5(tmp_path / "another name.h5", fill)
     assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1

@@ -6,8 +6,6 @@ from typing import Any
 
 import networkx as nx
 import pytest
-from disc_engine import DiscEngine, ring_grid
-from run_bytes import promised_bytes
 from typer.testing import CliRunner
 
 import gridstab
@@ -16,6 +14,8 @@ from gridstab.cli import app
 from gridstab.datasets import RunFolder
 from gridstab.dynamics.engines import ENGINES
 from gridstab.grids.files import save_grid
+from tests.disc_engine import DiscEngine, ring_grid
+from tests.run_bytes import promised_bytes
 
 TWO_PARTS = """function mpc = two
 mpc.version = '2';

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_bytes import promised_bytes
+
+from tests.run_bytes import promised_bytes
 
 GRIDSTAB = [sys.executable, "-m", "gridstab"]
 SMALL = ["simulate", "--nodes", "6", "--samples", "20", "--no-picture"]

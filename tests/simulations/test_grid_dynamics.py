@@ -9,8 +9,8 @@ import pytest
 
 from gridstab.dynamics.julia.find import find_julia, julia_version
 from gridstab.errors import EngineUnavailableError
+from tests import ROOT
 
-ROOT = Path(__file__).parents[2]
 SIMULATIONS = ROOT / "simulations"
 PACKAGE = SIMULATIONS / "GridDynamics"
 

@@ -99,7 +99,7 @@ class OnnxModule(nn.Module):
         self.eval()
 
     def forward(self, *inputs: Tensor, **named: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """Run the network.
+        """Run the network of the file on inputs.
 
         Args:
             inputs: The inputs in the order of the file.
@@ -139,7 +139,7 @@ class OnnxModule(nn.Module):
 
         Args:
             shapes: Shapes of inputs by name, instead of those that the file declares.
-            seed: Of the values.
+            seed: Seed of the values.
 
         Raises:
             UnsupportedModelError: The network runs with none of these sizes, or an input that is
@@ -174,7 +174,7 @@ class OnnxModule(nn.Module):
         )
 
     def extra_repr(self) -> str:
-        """What is computed."""
+        """How many nodes it runs, and on which inputs."""
         return f"{len(self.graph.nodes)} nodes, inputs {', '.join(self.graph.inputs)}"
 
     def _run(

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gnncore.registry import Registry
 from graphwsl.errors import UnsupportedModelError
 from graphwsl.imports.onnx.graph import Graph, Node
 
@@ -62,7 +63,8 @@ class Operator:
     settings: frozenset[int]
 
 
-OPERATORS: dict[str, Operator] = {}
+OPERATORS: Registry[Operator] = Registry("operator", UnsupportedModelError)
+"""All operators by name; those of a user's own stand in place of these."""
 
 
 def operator(
@@ -94,10 +96,9 @@ def lookup(node: Node) -> Operator:
     Raises:
         UnsupportedModelError: Nothing is registered under its name.
     """
-    try:
-        return OPERATORS[node.operator]
-    except KeyError:
+    if node.operator not in OPERATORS:
         raise UnsupportedModelError(
             f"{node}: the operator is unknown; register a function for it with "
             "@graphwsl.imports.onnx.operator"
-        ) from None
+        )
+    return OPERATORS[node.operator]

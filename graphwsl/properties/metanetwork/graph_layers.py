@@ -17,10 +17,10 @@ class GraphLayers(nn.Module):
 
     Args:
         layer: Its name.
-        channels: Of the nodes.
-        edge_channels: Of the edges.
+        channels: Channels of the nodes.
+        edge_channels: Channels of the edges.
         rounds: Number of layers.
-        options: Of the layers.
+        options: Options of the layers.
     """
 
     def __init__(

@@ -34,8 +34,8 @@ class InputEmbedding(nn.Module):
     feature map, the position.
 
     Args:
-        channels: Of the nodes.
-        edge_channels: Of the edges.
+        channels: Channels of the nodes.
+        edge_channels: Channels of the edges.
         kernel: Positions of the largest kernel; smaller ones are centred.
         fan_in_exponent: The p above.
     """

@@ -33,13 +33,13 @@ class Metanetwork(nn.Module):
 
     Args:
         body: Between embedding and read-out; keeps the channels.
-        channels: Of the nodes.
-        edge_channels: Of the edges.
-        hidden_channels: Of the read-out.
+        channels: Channels of the nodes.
+        edge_channels: Channels of the edges.
+        hidden_channels: Width of the read-out.
         out_channels: Predictions a network.
         kernel: Positions of the largest kernel.
         fan_in_exponent: See :class:`InputEmbedding`.
-        dropout: In the head.
+        dropout: Share of the head's hidden numbers that are dropped in training.
         statistics: Whether the read-out also gets the statistics of every layer.
 
     Attributes:

@@ -15,12 +15,12 @@ class LayerReadOut(nn.Module):
     number; the head of three layers reads its last state, its mean state and the last layer.
 
     Args:
-        channels: Of the nodes.
-        edge_channels: Of the edges.
+        channels: Channels of the nodes.
+        edge_channels: Channels of the edges.
         statistics: Columns of further statistics of a layer.
-        hidden_channels: Of the state that runs over the layers.
+        hidden_channels: Width of the state that runs over the layers.
         out_channels: Predictions a network.
-        dropout: In the head.
+        dropout: Share of the head's hidden numbers that are dropped in training.
     """
 
     def __init__(

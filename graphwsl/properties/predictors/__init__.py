@@ -62,7 +62,7 @@ def make_predictor(name: str, **options: Any) -> Predictor:
 
     Args:
         name: One of :data:`PREDICTORS`.
-        **options: In place of its ``defaults``.
+        **options: What it takes in place of its ``defaults``.
 
     Raises:
         PredictorError: An unknown name or option.

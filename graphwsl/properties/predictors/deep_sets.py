@@ -13,7 +13,7 @@ class DeepSets(nn.Module):
     """No messages: nodes and edges reach the read-out as they are embedded."""
 
     def forward(self, layout: DenseLayout, x: Tensor, edges: Tensor) -> Signals:
-        """What came in."""
+        """The signals as they came in: nothing is exchanged."""
         return x, edges
 
 

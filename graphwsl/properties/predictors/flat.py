@@ -27,7 +27,7 @@ class FlatRidge(Predictor):
 
     @property
     def num_parameters(self) -> int:
-        """Weights and biases."""
+        """Number of weights and biases that were fitted."""
         return int(self.ridge.weight.size + self.ridge.bias.size)
 
     def _fit(
@@ -62,7 +62,7 @@ class FlatNetwork(nn.Module):
 
     Args:
         entries: Length of a state.
-        hidden_channels: Of both hidden layers.
+        hidden_channels: Width of both hidden layers.
         out_channels: Predictions a network.
         dropout: After each hidden layer.
     """

@@ -26,8 +26,8 @@ class Sweep(nn.Module):
     go from targets to sources.
 
     Args:
-        channels: Of the nodes, a multiple of the edges'.
-        edge_channels: Of the edges; the number of heads.
+        channels: Channels of the nodes, a multiple of the edges'.
+        edge_channels: Channels of the edges; the number of heads.
         backward: Begin with the last layer.
     """
 
@@ -113,8 +113,8 @@ class ForwardPropagation(nn.Module):
     """Sweeps forward and back, in turns.
 
     Args:
-        channels: Of the nodes, a multiple of the edges'.
-        edge_channels: Of the edges.
+        channels: Channels of the nodes, a multiple of the edges'.
+        edge_channels: Channels of the edges.
         rounds: Number of pairs of sweeps.
     """
 

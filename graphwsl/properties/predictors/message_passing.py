@@ -24,8 +24,8 @@ class BlockMessages(nn.Module):
     Means instead of sums keep the signal's size whatever the width.
 
     Args:
-        channels: Of the nodes.
-        edge_channels: Of the edges, and of the messages p twice as many.
+        channels: Channels of the nodes.
+        edge_channels: Channels of the edges, and of the messages p twice as many.
     """
 
     def __init__(self, channels: int, edge_channels: int) -> None:
@@ -47,7 +47,7 @@ class BlockMessages(nn.Module):
         x: Float[Tensor, "networks nodes channels"],
         edges: Float[Tensor, "networks edges edge_channels"],
     ) -> Signals:
-        """The next signals."""
+        """The next signals on nodes and edges."""
         normal = self.node_norm(x)
         from_source, from_target = self.from_ends(normal).chunk(2, dim=-1)
         blocks, related = layout.split(self.from_edge(self.edge_norm(edges)))
@@ -77,8 +77,8 @@ class MessagePassing(nn.Module):
     """Several rounds, each with its own weights.
 
     Args:
-        channels: Of the nodes.
-        edge_channels: Of the edges.
+        channels: Channels of the nodes.
+        edge_channels: Channels of the edges.
         rounds: Number of rounds; a signal crosses one layer a round.
     """
 

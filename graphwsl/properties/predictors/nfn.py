@@ -106,7 +106,7 @@ class PermutationEquivariant(nn.Module):
         self.bias_overall = maps([2 * layers] * layers)
 
     def forward(self, features: Features) -> Features:
-        """The mapped features."""
+        """The features, mapped equivariantly."""
         over_neurons = [weight.mean(1) for weight, _ in features]  # (b, inputs, c)
         over_inputs = [weight.mean(2) for weight, _ in features]  # (b, neurons, c)
         means = [weight.mean((1, 2)) for weight, _ in features]
@@ -132,7 +132,7 @@ class OnChain(nn.Module):
     """A network on the weights of a chain, each layer in units of its own size.
 
     Args:
-        num_layers: Of the chain.
+        num_layers: Number of layers of the chain.
 
     Attributes:
         chain: Where weights and biases are in a state; set before the first call.
@@ -160,11 +160,11 @@ class NFN(OnChain):
 
     Args:
         shapes: Neurons, inputs and positions of every layer.
-        channels: Of the hidden features.
+        channels: Channels of the hidden features.
         num_layers: Number of equivariant layers.
-        hidden_channels: Of the perceptron.
+        hidden_channels: Width of the perceptron.
         out_channels: Predictions a network.
-        dropout: In the perceptron.
+        dropout: Share of the perceptron's hidden numbers that are dropped in training.
     """
 
     def __init__(

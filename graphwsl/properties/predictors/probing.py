@@ -74,13 +74,13 @@ class Probing(nn.Module):
     which overfit.
 
     Args:
-        shape: Of one input.
+        shape: Shape of one input.
         responses: Outputs of a network for one input.
         probes: Number K of inputs.
         latent_channels: Length of :math:`z_k`.
-        hidden_channels: Of the perceptron.
+        hidden_channels: Width of the perceptron.
         out_channels: Predictions a network.
-        dropout: In the perceptron.
+        dropout: Share of the perceptron's hidden numbers that are dropped in training.
 
     Attributes:
         respondents: The functions that :meth:`forward` knows, by number.
@@ -118,7 +118,7 @@ class Probing(nn.Module):
 
     @property
     def probes(self) -> Float[Tensor, "probes ..."]:
-        """The inputs."""
+        """The inputs on which networks are probed."""
         probes: Tensor = self.generator(self.latent)
         return probes.unflatten(1, self.shape)
 

@@ -43,7 +43,7 @@ class WeightStatisticsRidge(_OnStatistics):
 
     @property
     def num_parameters(self) -> int:
-        """Weights and biases."""
+        """Number of weights and biases that were fitted."""
         return int(self.ridge.weight.size + self.ridge.bias.size)
 
     def _fit(

@@ -66,18 +66,23 @@ class CupyDevice:
         self.shared_bytes = self.attributes["MaxSharedMemoryPerBlockOptin"]
 
     def upload(self, values: np.ndarray[Any, Any]) -> Any:
+        """See :meth:`Device.upload`."""
         return self._cupy.asarray(values)
 
     def zeros(self, shape: int | tuple[int, ...], dtype: Any) -> Any:
+        """See :meth:`Device.zeros`."""
         return self._cupy.zeros(shape, dtype)
 
     def address(self, buffer: Any) -> int:
+        """See :meth:`Device.address`."""
         return int(buffer.data.ptr)
 
     def download(self, buffer: Any) -> np.ndarray[Any, Any]:
+        """See :meth:`Device.download`."""
         return self._cupy.asnumpy(buffer)
 
     def load(self, layout: Layout, nodes: int) -> Kernel:
+        """See :meth:`Device.load`."""
         return _CupyKernel(layout, nodes, self.attributes)
 
 

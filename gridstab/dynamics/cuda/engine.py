@@ -41,11 +41,12 @@ class CudaEngine:
     bit for bit whatever the batch. Large batches pay: a GPU holds about 20,000 trajectories at
     once.
 
-    Args:
+    Attributes:
         device: Gives the device to run on (default: CuPy's current one).
         chunk: Trajectories on the device at a time.
         steps_per_launch: Steps between two looks at the device.
         layout: Overrides how a grid is laid out.
+        name: Its name among the engines.
     """
 
     device: Callable[[], Device] = CupyDevice

@@ -25,7 +25,7 @@ MAIN_FILE = Path("GridDynamics", "src", "GridDynamics.jl")
 
 
 def find_julia() -> Path:
-    """The julia binary.
+    """The path of the julia binary.
 
     Raises:
         EngineUnavailableError: There is none, or ``GRIDSTAB_JULIA`` names none.

@@ -53,8 +53,12 @@ def advance(
     """States after ``steps`` steps of length ``step`` [s].
 
     Args:
+        model: The grid around its operating point.
         theta: Phases [rad], shape ``(nodes, trajectories)``.
         omega: Frequencies [rad/s], same shape.
+        step: Length of a step [s].
+        steps: Number of steps.
+        precision: ``float64`` or ``float32``.
 
     Returns:
         Phases [rad] and frequencies [rad/s], same shape.

@@ -257,7 +257,7 @@ def _call(builder: Any, name: str, form: ir.VectorType, *args: Any) -> Any:
 
 @intrinsic
 def absolute(typing: Any, x: Vector) -> Any:
-    """|x|."""
+    """The absolute value of each number."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return _call(builder, "fabs", _vector(x), *args)

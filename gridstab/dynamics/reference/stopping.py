@@ -96,7 +96,7 @@ def make_stops(rule: StopRule, model: SwingModel) -> Stops:
 
 @compiled()
 def largest_frequency(omega: Float[np.ndarray, " nodes"]) -> float:
-    """max |ω_i|."""
+    """The largest frequency of a node, max |ω_i|."""
     largest = 0.0
     for frequency in omega:
         largest = max(largest, abs(frequency))

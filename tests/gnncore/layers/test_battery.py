@@ -1,10 +1,8 @@
 """Every layer passes the whole battery; no layer is left out."""
 
 import inspect
-import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ from torch import nn
 import gnncore.layers
 from gnncore.layers import LAYERS, GraphLayer, make_layer
 from gnncore.testing import check_layer
+from tests import ROOT
 
 # By name of the layer: its channels (in, out, edge) and options, one line a variant.
 CASES: dict[str, list[tuple[int, int, int, dict[str, Any]]]] = {
@@ -62,7 +61,7 @@ import sys, warnings
 warnings.simplefilter("ignore")
 import torch
 torch.set_num_threads(1)
-from test_battery import CASES
+from tests.gnncore.layers.test_battery import CASES
 from gnncore.layers import make_layer
 from gnncore.testing import assert_compiles, random_graph
 name = sys.argv[1]
@@ -127,7 +126,6 @@ def test_layer_compiles_to_the_same_numbers(name: str) -> None:
         capture_output=True,
         text=True,
         timeout=280,
-        cwd=Path(__file__).parent,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        cwd=ROOT,
     )
     assert done.returncode == 0, done.stderr

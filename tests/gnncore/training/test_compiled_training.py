@@ -5,14 +5,15 @@ With plain gradient descent: AdamW magnifies the rounding of gradients that are 
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+
+from tests import ROOT
 
 SCRIPT = """
 import torch
 torch.set_num_threads(1)
-from training_cases import TRAIN, VALIDATION, settings, small_model
+from tests.gnncore.training.training_cases import TRAIN, VALIDATION, settings, small_model
 from gnncore.training import RegressionObjective, fit, predict
 
 models = [small_model(dropout=0.0) for _ in range(2)]
@@ -34,7 +35,7 @@ torch.testing.assert_close(
 def test_compiled_training_is_training() -> None:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
-        cwd=Path(__file__).parent,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=280,

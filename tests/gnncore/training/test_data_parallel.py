@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from training_cases import rings, settings, small_model, weights
 
 from gnncore.errors import TrainingError
 from gnncore.storage import load_tensors
 from gnncore.training import GraphStore, RegressionObjective, fit
+from tests import ROOT
+from tests.gnncore.training.training_cases import rings, settings, small_model, weights
 
 SCRIPT = '''
 """The training of one process; its rank and the folder decide where results go."""
@@ -18,7 +19,7 @@ import os
 import sys
 import torch
 from gnncore.storage import save_tensors
-from test_data_parallel import train
+from tests.gnncore.training.test_data_parallel import train
 
 torch.set_num_threads(1)
 model, result = train(sys.argv[1], resume="--resume" in sys.argv)
@@ -57,8 +58,8 @@ def launch(folder: Path, *options: str) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     done = subprocess.run(
         [*torchrun, str(script), str(folder), *options],
-        cwd=Path(__file__).parent,
-        env={"PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin"},
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PATH": "/usr/bin"},
         capture_output=True,
         text=True,
         timeout=200,

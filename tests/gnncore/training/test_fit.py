@@ -8,12 +8,19 @@ import pytest
 import torch
 from torch import nn
 from torch_geometric.data import Batch, Data
-from training_cases import TRAIN, VALIDATION, rings, settings, small_model, weights
 
 from gnncore.errors import TrainingError
 from gnncore.training import GraphStore, RegressionObjective, fit, predict
 from gnncore.training.history import TIMES, TrainingResult
 from gnncore.training.seeding import stream
+from tests.gnncore.training.training_cases import (
+    TRAIN,
+    VALIDATION,
+    rings,
+    settings,
+    small_model,
+    weights,
+)
 
 OBJECTIVE = RegressionObjective()
 

@@ -6,11 +6,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch_geometric.data import Batch, Data
-from training_cases import rings
 
 from gnncore.errors import TrainingError
 from gnncore.storage import load_tensors, save_tensors
 from gnncore.training import GraphStore
+from tests.gnncore.training.training_cases import rings
 
 
 def odd_graphs(count: int, seed: int) -> list[Data]:

@@ -3,10 +3,10 @@
 import pytest
 import torch
 from torch_geometric.data import Batch
-from training_cases import rings
 
 from gnncore.errors import TrainingError
 from gnncore.training import GraphStore, Loader
+from tests.gnncore.training.training_cases import rings
 
 GRAPHS = rings(10)
 STORE = GraphStore.from_data_list(GRAPHS)

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 from torch import nn
-from training_cases import settings
 
 from gnncore.training.optimisers import make_optimiser, make_schedule
+from tests.gnncore.training.training_cases import settings
 
 
 def learning_rates(steps: int, **options: object) -> list[float]:

@@ -11,13 +11,21 @@ import numpy as np
 import pytest
 import torch
 from torch_geometric.data import Data
-from training_cases import TRAIN, VALIDATION, rings, settings, small_model, weights
 
 from gnncore.errors import CheckpointError, TrainingError
 from gnncore.storage import StorageError, exclusive_lock, load_metadata, load_tensors, save_tensors
 from gnncore.training import GraphStore, RegressionObjective, fit
 from gnncore.training.checkpoints import Checkpoint, write_checkpoint
 from gnncore.training.history import TIMES
+from tests import ROOT
+from tests.gnncore.training.training_cases import (
+    TRAIN,
+    VALIDATION,
+    rings,
+    settings,
+    small_model,
+    weights,
+)
 
 STEPS_AN_EPOCH = 4
 OBJECTIVE = RegressionObjective()
@@ -234,7 +242,7 @@ SCRIPT = """
 import sys
 import torch
 torch.set_num_threads(1)
-from training_cases import TRAIN, VALIDATION, settings, small_model, weights
+from tests.gnncore.training.training_cases import TRAIN, VALIDATION, settings, small_model, weights
 from gnncore.storage import write_bytes
 from gnncore.training import RegressionObjective, fit
 
@@ -253,7 +261,7 @@ def test_sigkill_at_random_instants(tmp_path: Path) -> None:
 
     def start(folder: str) -> subprocess.Popen:
         command = [sys.executable, "-c", SCRIPT, tmp_path / folder, tmp_path / f"{folder}.bin"]
-        return subprocess.Popen(command, cwd=Path(__file__).parent)
+        return subprocess.Popen(command, cwd=ROOT)
 
     assert start("whole").wait(timeout=120) == 0
     checkpoint = tmp_path / "killed" / "checkpoint.safetensors"

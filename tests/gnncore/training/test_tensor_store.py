@@ -9,7 +9,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from training_cases import settings, small_model, weights
 
 from gnncore.errors import CheckpointError, TrainingError
 from gnncore.storage import load_tensors, save_tensors
@@ -27,6 +26,7 @@ from gnncore.training import (
     seeded,
 )
 from gnncore.training.seeding import stream
+from tests.gnncore.training.training_cases import settings, small_model, weights
 
 
 def ragged(seed: int, count: int = 8) -> list[Tensor]:

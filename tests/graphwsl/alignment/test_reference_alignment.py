@@ -4,8 +4,8 @@ from functools import cache
 
 import pytest
 import torch
-from network_families import FAMILIES
-from network_families import symmetries_of as family
+from tests.network_families import FAMILIES
+from tests.network_families import symmetries_of as family
 from torch import Tensor, nn
 
 from graphwsl.alignment import align, align_to

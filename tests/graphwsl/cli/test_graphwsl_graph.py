@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import Result
-from network_families import network
 from torch import nn
 from typer.testing import CliRunner
 
@@ -16,6 +15,7 @@ from graphwsl.cli import app
 from graphwsl.neural_graph import neural_graph
 from graphwsl.neural_graph.picture import draw
 from graphwsl.symmetries import Verification
+from tests.network_families import network
 
 
 def factory() -> tuple[nn.Module, tuple[torch.Tensor, ...]]:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from generator_cases import zoo_case
+from tests.graphwsl.generators.generator_cases import zoo_case
 from scipy.stats import kstest, norm
 from sklearn.neighbors import KernelDensity as SklearnDensity
 from torch import Tensor

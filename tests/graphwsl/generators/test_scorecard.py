@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from generator_cases import Case, zoo_case
+from tests.graphwsl.generators.generator_cases import Case, zoo_case
 from torch import Tensor
 
 from gnncore.storage import read_json

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 pytest.importorskip("onnxruntime")
 
-from onnx_nodes import check, integers, values
-
 from graphwsl.errors import UnsupportedModelError
 from graphwsl.imports.onnx.operators.reductions import REDUCTIONS
+from tests.graphwsl.imports.onnx_nodes import check, integers, values
 
 X = values(2, 3, 4)
 

@@ -14,7 +14,6 @@ pytest.importorskip("onnxruntime")
 
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from onnx_nodes import integers, model_of, run, truth, values
 
 import graphwsl
 from graphwsl.errors import ImportedModelError, UnsupportedModelError
@@ -22,6 +21,7 @@ from graphwsl.imports import from_onnx
 from graphwsl.imports.onnx import OPERATORS, operator
 from graphwsl.imports.onnx.weights import state_names
 from graphwsl.testing import assert_exact
+from tests.graphwsl.imports.onnx_nodes import integers, model_of, run, truth, values
 
 
 def constant(name: str, array: np.ndarray) -> Any:

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 pytest.importorskip("onnxruntime")
 
-from onnx_nodes import check, values
-
 from graphwsl.errors import UnsupportedModelError
+from tests.graphwsl.imports.onnx_nodes import check, values
 
 AUTOMATIC = ["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"]
 
@@ -138,9 +137,9 @@ def test_root_mean_square_normalisation() -> None:
     x, scale = values(2, 3, 4), values(4, seed=1)
     expected = x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-5) * scale
     from onnx import helper
-    from onnx_nodes import model_of, run
 
     from graphwsl.imports.onnx.module import from_onnx
+    from tests.graphwsl.imports.onnx_nodes import model_of, run
 
     node = helper.make_node("RMSNormalization", ["x", "w"], ["y"])
     model = model_of([node], {"x": x}, {"w": scale}, ["y"], version=23)

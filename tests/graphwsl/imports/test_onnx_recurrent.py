@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 pytest.importorskip("onnxruntime")
 
 from onnx import TensorProto, helper, numpy_helper
-from onnx_nodes import check, integers, model_of, run, truth, values
 
 from graphwsl.errors import UnsupportedModelError
 from graphwsl.imports.onnx.module import from_onnx
+from tests.graphwsl.imports.onnx_nodes import check, integers, model_of, run, truth, values
 
 LENGTH, BATCH, CHANNELS, HIDDEN = 4, 3, 5, 2
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}

@@ -7,12 +7,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from network_families import Wired, network, parameter
 from torch import Tensor, nn
 from torch.nn.utils import prune
 
 from graphwsl.neural_graph import NeuralGraph, NodeKind, neural_graph
 from graphwsl.neural_graph.roles import RelationKind
+from tests.network_families import Wired, network, parameter
 
 
 def entries_of(graph: NeuralGraph, name: str) -> Tensor:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from network_families import Wired
 from torch import Tensor, nn
 
 from graphwsl.errors import UnsupportedModelError
 from graphwsl.neural_graph import neural_graph
 from graphwsl.symmetries import symmetries, verify
+from tests.network_families import Wired
 
 
 def perceptron() -> nn.Sequential:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from network_families import Wired, network, parameter
 from torch import nn
 
 from graphwsl.errors import UnsupportedModelError
@@ -13,6 +12,7 @@ from graphwsl.neural_graph.builder import GraphBuilder
 from graphwsl.neural_graph.rules.registry import RULES
 from graphwsl.symmetries import symmetries, verify
 from graphwsl.testing import assert_exact
+from tests.network_families import Wired, network, parameter
 
 
 @pytest.fixture

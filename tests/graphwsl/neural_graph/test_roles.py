@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from network_families import Wired
+from tests.network_families import Wired
 from torch import Tensor, nn
 
 from graphwsl.neural_graph import (

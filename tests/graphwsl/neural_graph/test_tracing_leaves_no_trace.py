@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
-from network_families import Wired
 from torch import Tensor, nn
 
 from graphwsl.neural_graph import neural_graph
 from graphwsl.neural_graph.restoring import is_tracing
+from tests.network_families import Wired
 
 SEEN: list[Tensor] = []
 LAST: Tensor | None = None

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from network_families import Wired, parameter
 from torch import Tensor, nn
 from torch.nn.attention.flex_attention import flex_attention
 from torch.nn.utils.parametrizations import orthogonal
@@ -16,6 +15,7 @@ from graphwsl.errors import UnsupportedModelError
 from graphwsl.neural_graph import neural_graph
 from graphwsl.symmetries import symmetries, verify
 from graphwsl.testing import assert_exact
+from tests.network_families import Wired, parameter
 
 ROW = torch.ones(1, 3)
 Case = tuple[nn.Module, Any]

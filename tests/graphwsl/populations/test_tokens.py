@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from network_families import FAMILIES, symmetries_of
 from torch import nn
 
 from graphwsl.errors import GraphwslError, StateMismatchError
@@ -11,6 +10,7 @@ from graphwsl.populations import LayerType, TokenBatch, Tokenizer, TokenWindows,
 from graphwsl.populations.population import Architecture
 from graphwsl.populations.tokens import Kind
 from graphwsl.zoo.architectures.registry import build
+from tests.network_families import FAMILIES, symmetries_of
 
 
 def architecture(name: str) -> Architecture:

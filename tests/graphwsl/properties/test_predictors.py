@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from property_cases import CNN, MLP, SMALL_CNN, MemoryZoo, permuted
 from torch import Tensor
 
 from gnncore.storage import StorageError, read_json, write_json
@@ -16,6 +15,7 @@ from graphwsl.errors import PredictorError
 from graphwsl.populations import Population, Target, split_models
 from graphwsl.properties import PREDICTORS, evaluate, load_predictor, make_predictor
 from graphwsl.properties.predictors.stacked import best_mean
+from tests.graphwsl.properties.property_cases import CNN, MLP, SMALL_CNN, MemoryZoo, permuted
 
 QUICK: dict[str, dict[str, Any]] = {
     name: {"epochs": 0, "batch_size": 16, "learning_rate": 5e-3}

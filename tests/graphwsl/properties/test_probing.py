@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from property_cases import MLP, SMALL_CNN, MemoryZoo
 from torch.func import functional_call
 
 from graphwsl.errors import PredictorError
 from graphwsl.populations import Population, split_models
 from graphwsl.properties import evaluate, make_predictor
 from graphwsl.properties.predictors.probing import ProbingPredictor
+from tests.graphwsl.properties.property_cases import MLP, SMALL_CNN, MemoryZoo
 
 FUNCTIONS = [
     {**MLP, "image_size": 8, "activation": "relu"},

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from network_families import Wired, parameter
 from torch import Tensor, nn
 
 from graphwsl.alignment import align
@@ -12,6 +11,7 @@ from graphwsl.errors import StateMismatchError, UnsupportedModelError
 from graphwsl.neural_graph import neural_graph
 from graphwsl.symmetries import GroupElement, symmetries, verify
 from graphwsl.testing import assert_exact
+from tests.network_families import Wired, parameter
 
 LARGE = 2**53 + 1
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from network_families import Wired, parameter, randomised
 from torch import Tensor, nn
 from torch.nn import functional
 
 from graphwsl.neural_graph import neural_graph
 from graphwsl.symmetries import Symmetries, symmetries, verify
+from tests.network_families import Wired, parameter, randomised
 
 CHANNELS, LENGTH = 4, 6
 Middle = Callable[[Tensor], Tensor]

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from network_families import FAMILIES
-from network_families import symmetries_of as of
 
 from graphwsl.neural_graph import NeuralGraph
 from graphwsl.symmetries import Symmetries, verify
+from tests.network_families import FAMILIES
+from tests.network_families import symmetries_of as of
 
 RIGID = {"linear"}
 """Nothing is hidden."""

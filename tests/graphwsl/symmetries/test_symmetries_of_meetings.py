@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from network_families import Wired, parameter, randomised
 from torch import Tensor, nn
 from torch.nn import functional
 
 from graphwsl.neural_graph import neural_graph
 from graphwsl.symmetries import Symmetries, symmetries, verify
+from tests.network_families import Wired, parameter, randomised
 
 TOKENS = 5
 Wiring = Callable[[Any, Tensor], Tensor]

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from network_families import Wired, parameter, randomised
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -13,6 +12,7 @@ from graphwsl.errors import UnsupportedModelError
 from graphwsl.neural_graph import NeuralGraph, neural_graph
 from graphwsl.symmetries import GroupElement, symmetries
 from graphwsl.testing.exactness import same_bits
+from tests.network_families import Wired, parameter, randomised
 
 Wiring = Callable[..., Tensor]
 

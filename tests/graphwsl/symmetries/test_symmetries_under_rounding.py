@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from network_families import Wired, parameter, randomised
 from torch import Tensor, nn
 from torch.nn import functional
 
 from graphwsl.neural_graph import neural_graph
 from graphwsl.symmetries import GroupElement, Symmetries, symmetries
+from tests.network_families import Wired, parameter, randomised
 
 Wiring = Callable[..., Tensor]
 KINDS: tuple[dict[str, bool], ...] = (

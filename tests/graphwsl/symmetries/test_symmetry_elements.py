@@ -4,12 +4,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from network_families import network
 from torch import Tensor
 
 from graphwsl.errors import StateMismatchError
 from graphwsl.neural_graph import neural_graph
 from graphwsl.symmetries import GroupElement, Symmetries, symmetries, verify
+from tests.network_families import network
 
 GROUPS: dict[str, Symmetries] = {}
 

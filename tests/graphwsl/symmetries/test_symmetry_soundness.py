@@ -12,7 +12,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_programs import Program, draw_program, inputs_of
 from torch import Tensor, nn
 
 from graphwsl.neural_graph import neural_graph
@@ -20,6 +19,7 @@ from graphwsl.neural_graph.graph import NeuralGraph
 from graphwsl.neural_graph.rules import RULES
 from graphwsl.symmetries import GroupElement, symmetries
 from graphwsl.testing.exactness import same_bits
+from tests.random_programs import Program, draw_program, inputs_of
 
 KINDS = (
     {},

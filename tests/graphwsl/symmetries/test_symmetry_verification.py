@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from network_families import Wired
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,6 +17,7 @@ from graphwsl.errors import InvalidArgumentError, UnsupportedModelError, Verific
 from graphwsl.neural_graph import NeuralGraph, neural_graph
 from graphwsl.symmetries import GroupElement, symmetries, verify
 from graphwsl.symmetries.verify import difference
+from tests.network_families import Wired
 
 INF, NAN = math.inf, math.nan
 

@@ -4,12 +4,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from network_families import network, randomised
 from torch import Tensor, nn
 
 from graphwsl.errors import UnsupportedModelError
 from graphwsl.neural_graph import neural_graph
 from graphwsl.testing import message_passing
+from tests.network_families import network, randomised
 
 FEEDFORWARD = [
     "linear", "mlp", "conv1d", "conv2d", "conv3d", "groups", "dilation", "transposed",

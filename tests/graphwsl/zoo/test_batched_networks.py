@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from zoo_training_cases import BATCH, EPOCHS, configuration, images
 
 from graphwsl.errors import ZooError
 from graphwsl.zoo.architectures.registry import build
@@ -15,6 +14,7 @@ from graphwsl.zoo.training.batched_networks import BatchedNetworks
 from graphwsl.zoo.training.chunk import TrainedChunk, train_chunk
 from graphwsl.zoo.training.initialisation import initialised
 from graphwsl.zoo.training.streams import stream
+from tests.graphwsl.zoo.zoo_training_cases import BATCH, EPOCHS, configuration, images
 
 
 def train(configurations: list[dict[str, Any]], data: DataSet) -> TrainedChunk:

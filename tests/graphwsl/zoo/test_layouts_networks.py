@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from published_layouts import configuration, result, write_trial
 from torch import Tensor, nn
 
 from graphwsl.errors import ZooError
@@ -13,6 +12,7 @@ from graphwsl.imports import load_into
 from graphwsl.zoo import build, open_zoo
 from graphwsl.zoo.architectures.resnet import BLOCKS
 from graphwsl.zoo.architectures.vit import SmallVisionTransformer
+from tests.graphwsl.zoo.published_layouts import configuration, result, write_trial
 
 F = nn.functional
 

@@ -10,7 +10,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from published_layouts import configuration, large, result, small, write_trial
 from torch import nn
 from typer.testing import CliRunner
 
@@ -19,6 +18,7 @@ from graphwsl.errors import ZooError
 from graphwsl.imports import load_into
 from graphwsl.zoo import Zoo, open_zoo
 from graphwsl.zoo.layouts.ray_tune import RayTuneZoo
+from tests.graphwsl.zoo.published_layouts import configuration, large, result, small, write_trial
 
 EXPERIMENT = "tune_zoo_mnist_uniform"
 

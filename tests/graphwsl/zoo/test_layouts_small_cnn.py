@@ -9,13 +9,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from published_layouts import SMALL_CNN_SHAPES, small_cnn_row, write_small_cnn_zoo
 from scipy.signal import correlate2d
 
 from graphwsl.errors import ZooError
 from graphwsl.imports import load_into
 from graphwsl.zoo import Zoo, open_zoo
 from graphwsl.zoo.layouts.small_cnn import SmallCNNZoo
+from tests.graphwsl.zoo.published_layouts import (
+    SMALL_CNN_SHAPES,
+    small_cnn_row,
+    write_small_cnn_zoo,
+)
 
 PARAMETERS = 4970
 ROWS = [small_cnn_row(model, step) for model in ("runs/b", "runs/a") for step in (0, 1, 86)]

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from typer.testing import CliRunner
-from zoo_training_cases import BATCH, EPOCHS, configuration, images
 
 from graphwsl.cli import app
 from graphwsl.errors import ZooError
@@ -23,6 +22,7 @@ from graphwsl.zoo.layouts.factors import RAY_TUNE_FACTORS, SMALL_CNN_FACTORS
 from graphwsl.zoo.recipe import Factors
 from graphwsl.zoo.sweep import rows
 from graphwsl.zoo.training.chunk import Training, train_chunk
+from tests.graphwsl.zoo.zoo_training_cases import BATCH, EPOCHS, configuration, images
 
 
 @register_architecture("in_groups", factors={"width": int, "groups": int, "read_out": str})

@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
-from zoo_training_cases import BATCH, EPOCHS, configuration, images
 
 from graphwsl.errors import ZooError
 from graphwsl.zoo.architectures.registry import build
 from graphwsl.zoo.training.chunk import TrainedChunk, train_chunk
 from graphwsl.zoo.training.streams import stream
 from graphwsl.zoo.training.tuning import Tuning
+from tests.graphwsl.zoo.zoo_training_cases import BATCH, EPOCHS, configuration, images
 
 DATA = images(8)
 

@@ -11,6 +11,7 @@ from graphwsl.zoo.recipe import Recipe
 from graphwsl.zoo.sweep import chunks, rows
 from graphwsl.zoo.training.chunks import operations, plan
 from graphwsl.zoo.training.train import images_of
+from tests import ROOT
 
 SMALL: dict[str, Any] = {"data": {"name": "digits"}, "epochs": 2, "fixed": {"architecture": "mlp"}}
 
@@ -45,7 +46,7 @@ def test_recipes_have_their_networks(name: str, networks: int) -> None:
 
 
 def test_every_shipped_recipe_is_listed() -> None:
-    folder = Path(__file__).parents[3] / "graphwsl" / "zoo" / "recipes"
+    folder = ROOT / "graphwsl" / "zoo" / "recipes"
     assert Recipe.names() == sorted(file.stem for file in folder.glob("*.toml"))
 
 

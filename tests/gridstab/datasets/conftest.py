@@ -1,10 +1,10 @@
 """Campaigns that take milliseconds: an engine whose outcomes are a formula."""
 
 import pytest
-from disc_engine import DiscEngine
 
 from gridstab.datasets import Campaign
 from gridstab.dynamics.engines import ENGINES
+from tests.disc_engine import DiscEngine
 
 
 @pytest.fixture

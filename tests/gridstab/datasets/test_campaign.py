@@ -7,8 +7,9 @@ import gridstab
 from gridstab.datasets import Campaign
 from gridstab.datasets.grid_source import GridSource
 from gridstab.errors import CaseError, GridstabError, InvalidParameterError
+from tests import ROOT
 
-CAMPAIGNS = Path(__file__).parents[3] / "simulations" / "campaigns"
+CAMPAIGNS = ROOT / "simulations" / "campaigns"
 
 
 def test_defaults() -> None:

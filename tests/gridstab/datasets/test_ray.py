@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_bytes import promised_bytes
 
 from gridstab.datasets import Campaign, run_campaign
 from gridstab.datasets.executors import make_executor
 from gridstab.errors import EngineUnavailableError
+from tests.run_bytes import promised_bytes
 
 slow_and_noisy = [
     pytest.mark.slow,

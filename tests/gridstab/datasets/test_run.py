@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from disc_engine import DiscEngine
-from run_bytes import promised_bytes
 
 import gridstab
 from gnncore.storage import FolderInUseError, RecomputedWarning, exclusive_lock, read_hdf5
@@ -18,6 +16,8 @@ from gridstab.datasets import Campaign, RunFolder, run_campaign, verify
 from gridstab.datasets.executors import LocalExecutor
 from gridstab.dynamics.engines import ENGINES
 from gridstab.errors import RunFolderError
+from tests.disc_engine import DiscEngine
+from tests.run_bytes import promised_bytes
 
 SAMPLES = 20
 TINY_UNITS = 1e-4

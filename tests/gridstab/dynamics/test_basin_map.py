@@ -3,10 +3,10 @@ import sys
 import h5py
 import numpy as np
 import pytest
-from disc_engine import DiscEngine, ring_grid
 
 from gridstab.dynamics.basin_map import basin_map
 from gridstab.errors import InvalidParameterError
+from tests.disc_engine import DiscEngine, ring_grid
 
 
 @pytest.fixture(autouse=True)

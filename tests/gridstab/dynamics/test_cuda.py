@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cuda_on_cpu.emulated import COMPILER, EmulatedDevice, compiled, emulated_engine
 
 from gridstab import random_grid
 from gridstab.dynamics import oracle
@@ -30,6 +29,12 @@ from gridstab.dynamics.schedule import EARLY_TIME
 from gridstab.dynamics.swing import SwingModel
 from gridstab.errors import EngineUnavailableError, InvalidParameterError
 from gridstab.grids.power_grid import PowerGrid
+from tests.gridstab.dynamics.cuda_on_cpu.emulated import (
+    COMPILER,
+    EmulatedDevice,
+    compiled,
+    emulated_engine,
+)
 
 NODES = 20
 SHARED = Layout(lanes=4, groups=4, nodes_per_group=5, shared_rows=True, homogeneous=True)

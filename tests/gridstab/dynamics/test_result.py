@@ -2,13 +2,13 @@ import json
 
 import numpy as np
 import pytest
-from disc_engine import ring_grid
 
 from gridstab.dynamics.counts import FREQUENCY_BINS, NodeCounts
 from gridstab.dynamics.engine import Reason, Status, Trajectories
 from gridstab.dynamics.intervals import wilson_interval
 from gridstab.dynamics.result import StabilityResult
 from gridstab.errors import InvalidParameterError
+from tests.disc_engine import ring_grid
 
 
 def result_of(max_frequency, status=None):

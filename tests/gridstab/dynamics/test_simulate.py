@@ -3,11 +3,9 @@
 import subprocess
 import sys
 from dataclasses import fields
-from pathlib import Path
 
 import numpy as np
 import pytest
-from disc_engine import DiscEngine, ring_grid, ring_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +19,8 @@ from gridstab.dynamics.settings import Settings
 from gridstab.dynamics.simulate import simulate, simulate_nodes
 from gridstab.errors import EngineUnavailableError, InvalidParameterError
 from gridstab.grids.power_grid import PowerGrid
+from tests import ROOT
+from tests.disc_engine import DiscEngine, ring_grid, ring_model
 
 MODEL = ring_model(6)
 RADII = np.array([0.2, 0.5, 0.7, 0.85, 0.95, 1.0])
@@ -422,9 +422,9 @@ def test_a_single_node_always_returns() -> None:
 
 def test_wrong_types_end_in_one_line():
     """In a process of its own: here, the test run's own check of types would come first."""
-    script = Path(__file__).with_name("wrong_types.py")
     done = subprocess.run(
-        [sys.executable, script],
+        [sys.executable, "-m", "tests.gridstab.dynamics.wrong_types"],
+        cwd=ROOT,
         capture_output=True,
         text=True,
     )

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cuda_on_cpu.emulated import COMPILER, EmulatedDevice, emulated_engine
 from scipy.integrate import solve_ivp
 
 from gridstab.dynamics.cuda.layout import Layout
@@ -39,6 +38,7 @@ from gridstab.dynamics.thresholds import thresholds
 from gridstab.errors import InvalidParameterError
 from gridstab.grids.growth import random_grid
 from gridstab.grids.power_grid import PowerGrid
+from tests.gridstab.dynamics.cuda_on_cpu.emulated import COMPILER, EmulatedDevice, emulated_engine
 
 TRUTH = ReferenceEngine("dop853", 1e-10, 1e-10)
 COARSE = ReferenceEngine("tsit5", 1e-6, 1e-6)

@@ -1,8 +1,5 @@
 """Every public call with every kind of wrong value: prints what neither works nor is refused."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 
 from gridstab.dynamics import SwingModel, basin_map, make_engine, outcomes, simulate, trajectories
@@ -11,10 +8,7 @@ from gridstab.dynamics.intervals import wilson_interval
 from gridstab.dynamics.operating_point import operating_point
 from gridstab.dynamics.sampling import perturbations
 from gridstab.errors import GridstabError
-
-# Last, because the tests have a folder of the package's name.
-sys.path.append(str(Path(__file__).parents[2]))
-from disc_engine import DiscEngine, ring_grid
+from tests.disc_engine import DiscEngine, ring_grid
 
 WRONG = [None, "x", b"x", -1, 1.5, True, [1], {}, object(), float("nan"), 1j, np.zeros(2), 10**30]
 

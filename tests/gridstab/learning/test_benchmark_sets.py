@@ -12,8 +12,9 @@ from gridstab.datasets import Campaign, RunFolder, export_run, import_labels, ru
 from gridstab.datasets.benchmark import BENCHMARK_SETS, benchmark_path, origin, pack, unpack
 from gridstab.datasets.counted_grid import CountedGrid
 from gridstab.errors import InvalidParameterError, RunFolderError
+from tests import ROOT
 
-CAMPAIGNS = Path(__file__).parents[3] / "simulations" / "campaigns"
+CAMPAIGNS = ROOT / "simulations" / "campaigns"
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import ROOT
+
 LAYER = """
 import torch
 from gnncore.layers import GraphLayer, register_layer
@@ -43,7 +45,7 @@ def gridstab(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
         cwd=folder,
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
 
 

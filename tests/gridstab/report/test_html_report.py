@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from disc_engine import DiscEngine, ring_grid
-from html_page import HOSTILE, Page
 from plotly import graph_objects
 from plotly.offline import get_plotlyjs
 from typer.testing import CliRunner
@@ -35,6 +33,8 @@ from gridstab.report.map_figures import grid_figures
 from gridstab.report.runs import report_of_run
 from gridstab.report.sections import WEAKEST, sections_of
 from gridstab.report.still import INK, still_png
+from tests.disc_engine import DiscEngine, ring_grid
+from tests.gridstab.report.html_page import HOSTILE, Page
 
 
 def reported(nodes=6, grid_id=1, *, predicted=True, name="ring"):

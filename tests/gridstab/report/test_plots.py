@@ -2,7 +2,6 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
-from disc_engine import DiscEngine, ring_grid
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgba
 
@@ -23,6 +22,7 @@ from gridstab.report.plots import (
     plot_distribution,
     plot_grid,
 )
+from tests.disc_engine import DiscEngine, ring_grid
 
 
 def result_of(grid, snbs, largest):

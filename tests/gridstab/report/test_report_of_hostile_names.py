@@ -2,12 +2,11 @@
 
 import json
 
-from html_page import HOSTILE, Page
-
 from gridstab.datasets import Campaign, run_campaign
 from gridstab.grids import PowerGrid, save_grid
 from gridstab.report.html import render_html
 from gridstab.report.runs import report_of_run
+from tests.gridstab.report.html_page import HOSTILE, Page
 
 
 def test_names_of_grids_nodes_and_files_are_text_in_a_built_page(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Activation functions."""
+"""Activation functions of ONNX."""
 
 import torch
 from torch import Tensor
@@ -63,7 +63,7 @@ def gelu(call: Call, x: Tensor) -> Tensor:
 
 @operator("Swish")
 def swish(call: Call, x: Tensor) -> Tensor:
-    """x σ(αx)."""
+    """Each number times its sigmoid: x σ(αx)."""
     alpha = call.attribute("alpha", 1.0)
     return functional.silu(x) if alpha == 1 else x * torch.sigmoid(alpha * x)
 

@@ -1,4 +1,4 @@
-"""Matrix products."""
+"""Matrix products of ONNX."""
 
 import torch
 from torch import Tensor

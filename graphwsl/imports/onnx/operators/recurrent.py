@@ -30,7 +30,7 @@ class Direction:
         w: From the inputs, with its bias.
         r: From the state, with its bias.
         peepholes: From the memory cell, or None.
-        activations: Of the gates and the state.
+        activations: Activations of the gates and the state.
     """
 
     w: tuple[Tensor, Tensor | None]

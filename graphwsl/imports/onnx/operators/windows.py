@@ -34,7 +34,7 @@ class Window:
         return self.before == self.after
 
     def pad(self, x: Tensor, value: float = 0.0) -> Tensor:
-        """The input, padded."""
+        """The input, padded with a value on all sides of the window."""
         sides = [
             side
             for pair in reversed(list(zip(self.before, self.after, strict=True)))

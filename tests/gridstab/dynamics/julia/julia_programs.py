@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[4]
+from tests import ROOT
 
 STAND_IN = Path(__file__).with_name("stand_in.jl")
 """What takes the place of GridDynamics, which takes seconds to compile."""

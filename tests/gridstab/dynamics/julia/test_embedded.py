@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from julia_programs import finish, start
 
 from gridstab.dynamics.julia import embedded
 from gridstab.errors import EngineUnavailableError, InvalidParameterError
+from tests.gridstab.dynamics.julia.julia_programs import finish, start
 
 # Everything that crashes a Julia that is called regardless, in one process that must survive.
 LIFE = """

@@ -12,6 +12,7 @@ from gridstab.dynamics.engines import ENGINES, make_engine
 from gridstab.dynamics.julia import find
 from gridstab.dynamics.schedule import EARLY_STEP, EARLY_TIME
 from gridstab.errors import EngineUnavailableError
+from tests import ROOT
 
 NAMES = [name for name in ENGINES if name.startswith("julia")]
 
@@ -104,7 +105,7 @@ def test_what_does_not_serve(tmp_path: Path, text: str, complaint: str) -> None:
 
 def test_the_sources_are_those_of_the_tree() -> None:
     source = find.find_source()
-    assert source == Path(__file__).parents[4] / "simulations" / find.MAIN_FILE
+    assert source == ROOT / "simulations" / find.MAIN_FILE
     assert "module GridDynamics" in source.read_text()
 
 

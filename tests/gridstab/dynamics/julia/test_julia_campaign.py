@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from run_bytes import promised_bytes
+
+from tests.run_bytes import promised_bytes
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("julia")]
 

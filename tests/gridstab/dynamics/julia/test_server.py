@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from julia_programs import STAND_IN, start
 
 from gridstab.dynamics.engine import Perturbations, Trajectories, stop_rule
 from gridstab.dynamics.julia import server
@@ -17,6 +16,7 @@ from gridstab.dynamics.julia.engine import JuliaEngine
 from gridstab.dynamics.swing import SwingModel
 from gridstab.errors import EngineFailedError, GridstabError
 from gridstab.grids.power_grid import PowerGrid
+from tests.gridstab.dynamics.julia.julia_programs import STAND_IN, start
 
 ENGINE = JuliaEngine()
 MODEL = SwingModel.of(PowerGrid.from_arrays([(0, 1)], [1.0, -1.0]))
