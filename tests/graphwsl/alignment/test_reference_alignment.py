@@ -4,8 +4,6 @@ from functools import cache
 
 import pytest
 import torch
-from tests.network_families import FAMILIES
-from tests.network_families import symmetries_of as family
 from torch import Tensor, nn
 
 from graphwsl.alignment import align, align_to
@@ -14,6 +12,8 @@ from graphwsl.errors import GraphwslError, StateMismatchError
 from graphwsl.neural_graph import neural_graph
 from graphwsl.symmetries import Symmetries, symmetries
 from graphwsl.zoo.architectures.registry import build
+from tests.network_families import FAMILIES
+from tests.network_families import symmetries_of as family
 
 
 @cache

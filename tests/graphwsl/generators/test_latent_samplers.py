@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from tests.graphwsl.generators.generator_cases import zoo_case
 from scipy.stats import kstest, norm
 from sklearn.neighbors import KernelDensity as SklearnDensity
 from torch import Tensor
@@ -27,6 +26,7 @@ from graphwsl.generators.latent import (
     subsample,
 )
 from graphwsl.populations import evaluate
+from tests.graphwsl.generators.generator_cases import zoo_case
 
 
 def latents(networks: int = 30, *shape: int, seed: int = 0) -> Tensor:

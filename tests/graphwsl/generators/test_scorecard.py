@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.graphwsl.generators.generator_cases import Case, zoo_case
 from torch import Tensor
 
 from gnncore.storage import read_json
@@ -19,6 +18,7 @@ from graphwsl.generators.picture import draw
 from graphwsl.populations import Function, Population, evaluate
 from graphwsl.symmetries import symmetries
 from graphwsl.zoo.checkpoint import Checkpoint
+from tests.graphwsl.generators.generator_cases import Case, zoo_case
 
 COLUMNS = (
     "accuracy_mean",
