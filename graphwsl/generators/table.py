@@ -3,7 +3,7 @@
 import io
 import math
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.table import Table
@@ -27,6 +27,7 @@ COLUMNS: dict[str, Callable[[Score], str]] = {
 training networks, distances to held-out ones; errors are their overlap with the nearest."""
 
 
+@runtime_checkable
 class Card(Protocol):
     """What a table shows, of a :class:`graphwsl.generators.card.Scorecard`."""
 

@@ -1,7 +1,7 @@
 """When networks are called collapsed, and when copies: the rules and their thresholds."""
 
 import math
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from graphwsl.generators.copying import least_statistic
 
@@ -34,6 +34,7 @@ RULES: dict[str, dict[str, Any]] = {
 """In words, with the thresholds, as the card shows them."""
 
 
+@runtime_checkable
 class Judged(Protocol):
     """What the rules look at, of a :class:`graphwsl.generators.score.Score`."""
 
