@@ -209,7 +209,7 @@ def _require_rules(net: Any, name: str) -> None:
         if len(table) and table["in_service"].astype(bool).any():
             raise CaseError(
                 f"{name!r} has elements of kind {kind!r}, for which there is no rule; take them "
-                "out, or export with pandapower.converter.to_mpc and load the .m file"
+                f"out of service: net.{kind}['in_service'] = False"
             )
 
 

@@ -256,3 +256,19 @@ def contents(folder: Path) -> dict[str, bytes | str]:
         for path in sorted(folder.rglob("*"))
         if path.is_symlink() or path.is_file()
     }
+
+
+@pytest.mark.parametrize("more", [None, "result.json", "state/checkpoint"])
+def test_what_was_refused_is_withdrawn_unless_there_is_work(
+    tmp_path: Path, more: str | None
+) -> None:
+    work = WorkFolder(tmp_path / "table", KIND)
+    with work.claim(lambda: None):
+        make_folder(work.path / "state")
+        write_json(work.path / "table.json", {"kind": "toy.table", "count": 3})
+        if more is not None:
+            (work.path / more).write_text("work")
+        work.withdraw("state")
+    assert work.is_blank == (more is None)
+    assert (work.path / "state").exists() == (more is not None)
+    assert (work.path / "table.json").exists() == (more is not None)

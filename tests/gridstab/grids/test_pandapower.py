@@ -155,8 +155,11 @@ def test_a_solved_network_keeps_its_losses_at_the_slack() -> None:
 def test_other_elements_are_refused_by_name() -> None:
     net = small_network()
     pp.create_svc(net, 1, 0.1, 0.1, 1.0, 90.0)
-    with pytest.raises(GridstabError, match=r"elements of kind 'svc'"):
+    with pytest.raises(GridstabError, match=r"elements of kind 'svc'") as caught:
         converted(net)
+    advice = str(caught.value).partition("out of service: ")[2]
+    exec(advice, {"net": net})
+    assert converted(net).num_nodes == 3
 
 
 def three_voltages(mode: str = "") -> Any:
