@@ -90,7 +90,7 @@ def test_a_model() -> None:
     contribute("model")
     run("gridstab train --model own_model.toml --data ds20 --train-grids 4 --out trained --quiet")
     specification = TrainedModel.load("trained").model.specification
-    assert (specification.layer, specification.hidden_channels) == ("sage", 5)
+    assert (specification.layer, specification.hidden_channels) == ("tag", 5)
 
 
 def test_an_engine() -> None:
@@ -116,7 +116,7 @@ def test_an_architecture_and_a_predictor_of_its_zoo() -> None:
     Path("recipe.toml").write_text(RECIPE, encoding="utf-8")
     run(f"graphwsl zoo train recipe.toml --quiet --workers 1 --out zoo --import {architecture}")
     zoo = open_zoo(Path("zoo"))
-    widths = {tuple(zoo.module(one)[3].weight.shape) for one in zoo.checkpoints}
+    widths = {tuple(zoo.module(one)[4].weight.shape) for one in zoo.checkpoints}
     assert widths == {(8, 8), (2, 8)}
     run(
         "graphwsl train zoo --predictor own_norm --target epoch --quiet --out fitted "

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import prune
 
 from graphwsl.neural_graph import NeuralGraph, NodeKind, neural_graph
-from graphwsl.neural_graph.roles import RelationKind
+from graphwsl.neural_graph.roles import ARGUMENTS, RelationKind
 from tests.network_families import Wired, network, parameter
 
 

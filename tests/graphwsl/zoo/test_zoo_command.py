@@ -73,7 +73,7 @@ def test_a_summary_is_printed(recipe: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("train", "none"), "graphwsl: unknown recipe 'none'; choose one of cnn_l, "),
+        (("train", "none"), "graphwsl: unknown recipe 'none'; choose one of cluttered_"),
         (("train", "tiny.toml", "--epochs", "0"), "graphwsl: epochs must be greater than or equal"),
         (("train", "tiny.toml", "--data", "x"), "graphwsl: unknown data 'x'; choose one of digits"),
         (("info", "nowhere"), "graphwsl: 'nowhere' is no folder; give the folder of a zoo"),

@@ -150,7 +150,7 @@ def test_recipes_of_files(tmp_path: Path) -> None:
         Recipe.resolve(file)
     with pytest.raises(ZooError, match="No such file"):
         Recipe.resolve(tmp_path / "none.toml")
-    with pytest.raises(ZooError, match="unknown recipe 'none'; choose one of cnn_l, "):
+    with pytest.raises(ZooError, match="unknown recipe 'none'; choose one of cluttered_"):
         Recipe.resolve("none")
 
 

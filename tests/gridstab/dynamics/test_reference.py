@@ -334,7 +334,7 @@ def test_a_window_settles_only_when_it_repeats() -> None:
 @pytest.mark.parametrize("name", ["uneven", "random"])
 def test_certified_stops_are_at_the_first_check_that_the_oracle_certifies(name: str) -> None:
     model, rule = SwingModel.of(GRIDS[name]), StopRule("test", certified=True, settling=1.0)
-    horizon, perturbations = 60.0, draw(GRIDS[name], 25)
+    horizon, perturbations = 300.0, draw(GRIDS[name], 25)
     outcome = ReferenceEngine().run(model, perturbations, stop=rule, horizon=horizon)
     checks = np.arange(1.0, 21.0)
     theta, omega = integrate(model, perturbations, checks)
