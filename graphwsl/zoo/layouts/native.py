@@ -49,9 +49,12 @@ from graphwsl.zoo.layouts.native_chunks import CHUNKS, ChunkFile, chunk_name
 from graphwsl.zoo.recipe import Recipe
 from graphwsl.zoo.sweep import NetworkConfig
 from graphwsl.zoo.training.chunk import TrainedChunk
+from graphwsl.zoo.training.chunks import LARGE_NETWORK
 
 CONFIG_NAME, INDEX_NAME = "zoo.json", "index.jsonl"
 KIND = "graphwsl.zoo"
+FORMER_LARGE_NETWORK = 2**24
+"""What :data:`LARGE_NETWORK` was for zoos that do not say it."""
 _FILES = (CONFIG_NAME, INDEX_NAME, MANIFEST_NAME, LOCK_NAME)
 WORK = WorkKind(
     what="zoo",
@@ -107,6 +110,25 @@ class ZooFolder:
         """
         return self.work.configuration(_parse)
 
+    @property
+    def large_network(self) -> int:
+        """How the zoo is cut into files: as it was when its training began.
+
+        Bytes of the weights of one epoch above which a network has a file of its own.
+
+        Raises:
+            ZooError: ``zoo.json`` is of another program or version, or says no such number.
+        """
+        if not (self.path / CONFIG_NAME).exists():
+            return LARGE_NETWORK
+        size = self.config.get("large_network", FORMER_LARGE_NETWORK)
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise ZooError(
+                f"{str(self.path / CONFIG_NAME)!r}: large_network must be a positive whole number, "
+                f"got {size!r}"
+            )
+        return size
+
     @cached_property
     def identity(self) -> str:
         """What the zoo is of, recipe, data and version of the code, as a hash."""
@@ -128,7 +150,7 @@ class ZooFolder:
             ZooError: Something foreign is there, a zoo of another recipe or other data, or this
                 zoo, which is not to be resumed.
         """
-        here = _config(recipe, data_hash)
+        here = _config(recipe, data_hash, LARGE_NETWORK)
         self.work.look(lambda: _difference(self.config, here), resume=resume)
 
     def create(self, recipe: Recipe, data_hash: str) -> None:
@@ -138,7 +160,8 @@ class ZooFolder:
             StorageError: The disk is full, or the place read-only.
         """
         make_folder(self.path / CHUNKS)
-        path, config = self.path / CONFIG_NAME, _config(recipe, data_hash)
+        path = self.path / CONFIG_NAME
+        config = _config(recipe, data_hash, self.large_network)
         if not path.exists() or read_bytes(path) != to_json(config).encode():
             write_json(path, config)
             self.__dict__.pop("config", None)
@@ -296,14 +319,17 @@ def _changes(manifest: Manifest) -> list[Problem]:
     return [problem for problem in manifest.verify() if not problem.path.startswith(added)]
 
 
-def _config(recipe: Recipe, data_hash: str) -> dict[str, Any]:
-    return {
+def _config(recipe: Recipe, data_hash: str, large_network: int) -> dict[str, Any]:
+    config = {
         "kind": KIND,
         "format": 1,
         "code_version": __version__,
         "recipe": recipe.model_dump(mode="json", exclude_none=True),
         "data_sha256": data_hash,
     }
+    # Zoos that never said it keep their identity.
+    is_former = large_network == FORMER_LARGE_NETWORK
+    return config if is_former else {**config, "large_network": large_network}
 
 
 def _parse(values: dict[str, Any]) -> dict[str, Any]:

@@ -22,11 +22,18 @@ LARGE_NETWORK = 2**22
 """Bytes of the weights of one epoch above which every network has a file of its own."""
 
 
-def plan(recipe: Recipe, data: DataSet) -> list[list[NetworkConfig]]:
-    """The networks of a recipe, in chunks; they depend on the recipe and the data alone.
+def plan(
+    recipe: Recipe, data: DataSet, large_network: int = LARGE_NETWORK
+) -> list[list[NetworkConfig]]:
+    """The networks of a recipe, in chunks, which depend on the arguments alone.
 
     The configurations also say what the architecture takes from the data: ``in_channels``,
     ``image_size`` and ``out_channels`` for images, see :attr:`DataSet.factors`.
+
+    Args:
+        recipe: The recipe.
+        data: Its data.
+        large_network: Bytes of the weights of one epoch above which a network is a chunk alone.
 
     Raises:
         ZooError: The recipe asks for what cannot be built.
@@ -42,12 +49,12 @@ def plan(recipe: Recipe, data: DataSet) -> list[list[NetworkConfig]]:
     for row in all_rows:
         if row.group not in sizes:
             work = training_operations(row.configuration, recipe, data)
-            fitting = _fitting(row.configuration, recipe)
+            fitting = _fitting(row.configuration, recipe, large_network)
             sizes[row.group] = max(1, min(LARGEST_CHUNK, fitting, round(OPERATIONS / work)))
     return list(chunks(all_rows, sizes))
 
 
-def _fitting(configuration: dict[str, Scalar], recipe: Recipe) -> int:
+def _fitting(configuration: dict[str, Scalar], recipe: Recipe, large_network: int) -> int:
     """How many networks with all kept epochs belong into a file."""
     numbers = sum(shape.numel() for shape in shapes_of(configuration).values())
     size = 4 * numbers
@@ -57,7 +64,7 @@ def _fitting(configuration: dict[str, Scalar], recipe: Recipe) -> int:
             f"{len(recipe.kept):,} epochs of a network of {numbers:,} parameters are more than "
             f"{LARGEST_FILE:,} bytes; keep fewer"
         )
-    return 1 if size > LARGE_NETWORK else fitting
+    return 1 if size > large_network else fitting
 
 
 def training_operations(configuration: dict[str, Scalar], recipe: Recipe, data: DataSet) -> float:

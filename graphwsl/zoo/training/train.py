@@ -105,9 +105,10 @@ def train_zoo(
         raise ZooError(f"unknown executor {executor!r}; choose one of {known}")
     started = time.perf_counter()
     data = images_of(recipe)
-    chunks = plan(recipe, data)
     data_hash = data.content_hash
-    ZooFolder(path).check(recipe, data_hash, resume=resume)
+    there = ZooFolder(path)
+    there.check(recipe, data_hash, resume=resume)
+    chunks = plan(recipe, data, there.large_network)
     cluster = RayExecutor(workers) if executor == "ray" else executor
     trained = 0
 

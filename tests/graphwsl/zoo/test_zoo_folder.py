@@ -25,6 +25,7 @@ from graphwsl.errors import InvalidArgumentError, ZooError
 from graphwsl.zoo import Zoo, open_zoo
 from graphwsl.zoo.layouts.native import ZooFolder
 from graphwsl.zoo.recipe import Recipe
+from graphwsl.zoo.training.chunks import plan
 from graphwsl.zoo.training.train import images_of, train_zoo
 
 RECIPE = Recipe.of(
@@ -54,6 +55,39 @@ def zoo_path(trained: Path, tmp_path: Path) -> Path:
 def contents(path: Path) -> dict[str, bytes]:
     files = [file for file in path.rglob("*") if file.is_file() and file.name != ".lock"]
     return {str(file.relative_to(path)): file.read_bytes() for file in files}
+
+
+def test_a_zoo_stays_cut_into_files_as_it_began(tmp_path: Path) -> None:
+    path = tmp_path / "zoo"
+    folder = ZooFolder(path)
+    folder.create(RECIPE, images_of(RECIPE).content_hash)
+    assert folder.config["large_network"] == folder.large_network == 2**22
+    config = json.loads((path / "zoo.json").read_text())
+    (path / "zoo.json").write_text(json.dumps({**config, "large_network": 1}))
+    assert train_zoo(RECIPE, path, resume=True).epochs == 16
+    assert len(list((path / "chunks").iterdir())) == 8  # one for each network
+    assert train_zoo(RECIPE, path, resume=True).epochs == 0
+    (path / "zoo.json").write_text(json.dumps({**config, "large_network": "all"}))
+    with pytest.raises(ZooError, match="large_network must be a positive whole number, got 'all'"):
+        train_zoo(RECIPE, path, resume=True)
+
+
+def test_a_zoo_of_a_former_version_is_not_trained_again(tmp_path: Path) -> None:
+    """They did not say how they are cut: networks of up to 16 MiB lay together."""
+    path = tmp_path / "zoo"
+    folder = ZooFolder(path)
+    folder.create(RECIPE, images_of(RECIPE).content_hash)
+    config = json.loads((path / "zoo.json").read_text())
+    del config["large_network"]
+    (path / "zoo.json").write_text(json.dumps(config))
+    assert ZooFolder(path).large_network == 2**24
+    train_zoo(RECIPE, path, resume=True)
+    assert json.loads((path / "zoo.json").read_text()) == config
+    assert train_zoo(RECIPE, path, resume=True).epochs == 0
+    large = RECIPE.model_copy(update={"fixed": {"architecture": "mlp", "width": 1200, "depth": 2}})
+    data = images_of(large)  # networks of 6 MiB
+    assert {len(part) for part in plan(large, data, 2**24)} != {1}
+    assert {len(part) for part in plan(large, data)} == {1}
 
 
 def test_a_zoo_lists_what_was_trained(trained: Path) -> None:
@@ -259,6 +293,7 @@ def test_what_is_no_zoo_is_said(tmp_path: Path) -> None:
 SCRIPT = """
 import sys
 from graphwsl.zoo.recipe import Recipe
+from graphwsl.zoo.training.chunks import plan
 from graphwsl.zoo.training.train import images_of, train_zoo
 
 if __name__ == "__main__":
