@@ -187,7 +187,7 @@ class GraphBuilder:
             )
             is_used = (pairs >= 0).all(dim=0)
             positions = _positions(reduced(units_here, dims))[is_used]
-            pairs, places = pairs[:, is_used].unique(dim=1, return_inverse=True)
+            pairs, pair = pairs[:, is_used].unique(dim=1, return_inverse=True)
             if not pairs.shape[1]:
                 continue
             distinct, inverse, counts = pairs[0].unique(return_inverse=True, return_counts=True)
@@ -202,18 +202,18 @@ class GraphBuilder:
                 place = torch.arange(len(inverse)) - (counts.cumsum(0) - counts)[inverse]
                 sets[inverse, place] = pairs[1]
                 owners = self.units.aggregate(self.operator, sets, RelationRole.SHARED)
-            self._order(owners, pairs[1], inverse, positions, places)
+            self._colour_by_positions(owners, pairs[1], inverse, positions, pair)
             self._attached(ParameterRole(role), owners, distinct, weights.changes is None)
 
-    def _order(
+    def _colour_by_positions(
         self,
         owners: Int[Tensor, " entries"],
         units: Int[Tensor, " pairs"],
         entries: Int[Tensor, " pairs"],
         positions: Int[Tensor, " elements"],
-        pairs: Int[Tensor, " elements"],
+        pair: Int[Tensor, " elements"],
     ) -> None:
-        """Tell owners apart whose entries stand at other positions, first by first.
+        """Tell owners apart whose entries, taken in order, stand at other positions.
 
         Where an owner goes, its entries go in order, and a position stays what it is.
 
@@ -222,11 +222,11 @@ class GraphBuilder:
             units: Of every pair of an entry and a unit.
             entries: The number of its entry.
             positions: Of every element, within its unit.
-            pairs: The number of its pair.
+            pair: Of every element, the number of its pair.
         """
         if not len(positions) or bool((positions == positions[0]).all()):
             return
-        marks = torch.zeros_like(units).index_add_(0, pairs, mixed(positions + 1))
+        marks = torch.zeros_like(units).index_add_(0, pair, mixed(positions + 1))
         first = torch.zeros_like(owners).index_copy_(0, entries, marks)
         # An entry at one position of this unit and another of that one moves with neither.
         self.units.pin(units[torch.isin(entries, entries[marks != first[entries]])])

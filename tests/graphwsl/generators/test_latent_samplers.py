@@ -282,3 +282,12 @@ def test_what_cannot_be_sampled_is_said_in_one_line() -> None:
         with pytest.raises(GraphwslError, match=message) as caught:
             attempt()
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore")  # of the package
+def test_the_published_manifold_draws_where_networks_are() -> None:
+    pytest.importorskip("umap")
+    latents = torch.randn(40, 12, generator=torch.Generator().manual_seed(0)) + 5
+    drawn = make_sampler("neighbourhood", manifold="umap").fit(latents).draw(6)
+    assert drawn.shape == (6, 12)
+    assert bool((torch.cdist(drawn, latents).amin(1) < latents.norm(dim=1).min()).all())

@@ -129,6 +129,7 @@ def assert_true(engine: Engine, numbers: Numbers, count: int, longest: float) ->
     """Outcomes are those of the truth, whatever the stop rule, and largest frequencies within
     the bounds that ``docs/integrator.md`` states."""
     model, perturbations, horizon, truth, clear, spread = case(numbers, count, longest)
+    assert clear.mean() > 0.5
     returned = truth.status == Status.RETURNED
     # At looks h apart a crest of a swing at rate r is missed by (hr)²/8 of the swing at most, and
     # steps are 2h in the end.
