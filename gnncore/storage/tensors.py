@@ -102,7 +102,7 @@ class TensorFile:
     Attributes:
         path: The file.
         arrays: Type, shape and first byte of each array.
-        state: Of the file when its header was read: size, time of the last change, and inode.
+        state: State of the file when its header was read: size, time of the last change, and inode.
     """
 
     path: Path

@@ -20,7 +20,7 @@ def covers(module: nn.Module, dimensions: int = 3) -> bool:
 
     Args:
         module: The network.
-        dimensions: Of a sample, 3 for images.
+        dimensions: Number of dimensions of a sample, 3 for images.
     """
     if type(module) is not LayeredNetwork or any(map(_is_changed, module.modules())):
         return False

@@ -183,11 +183,11 @@ def train_one(
     """Train the networks of a chunk and store them.
 
     Args:
-        recipe: Of the zoo.
+        recipe: Recipe of the zoo.
         data: Its images.
         rows: The networks.
         folder: The zoo.
-        number: Of the chunk.
+        number: Number of the chunk.
         on_epoch: Called after every epoch; what it raises ends the training.
     """
     trained = train_chunk(
