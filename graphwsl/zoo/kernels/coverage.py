@@ -7,7 +7,11 @@ from torch import nn
 from graphwsl.zoo.architectures.activations import ACTIVATIONS
 from graphwsl.zoo.architectures.layered import LayeredNetwork
 
-_ELEMENTWISE = (nn.Identity, nn.Dropout, *ACTIVATIONS.values())
+_ELEMENTWISE = (
+    nn.Identity,
+    nn.Dropout,
+    *(kind for kind in ACTIVATIONS.values() if isinstance(kind, type)),
+)
 """Layers that compute each number alone."""
 
 
