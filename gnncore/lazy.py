@@ -44,8 +44,9 @@ def lazy(
         return import_module(f"{package}.{name}")
 
     def names() -> list[str]:
-        modules = iter_modules(import_module(package).__path__)
-        return sorted({*home, *(one.name for one in modules if not one.name.startswith("_"))})
+        itself = import_module(package)
+        modules = {one.name for one in iter_modules(itself.__path__) if not one.name.startswith("_")}
+        return sorted({*home, *getattr(itself, "__all__", ()), *modules})
 
     class NamesBeforeModules(ModuleType):
         """Where ``simulate`` is a function, it stays one when its module of that name is imported.

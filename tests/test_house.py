@@ -114,7 +114,7 @@ def test_every_name_is_where_it_is_said_to_be(home: str) -> None:
     modules = {name for name in told if inspect.ismodule(getattr(package, name))}
     assert lazy == told - modules
     assert lazy <= set(package.__all__)
-    assert {name for name in package.__all__ if name[0] != "_"} <= set(dir(package))
+    assert set(package.__all__) <= set(dir(package))
 
 
 @pytest.mark.parametrize("module", ["gridstab", "gridstab.cli", "gridstab.errors", "graphwsl.cli"])
