@@ -45,7 +45,9 @@ def lazy(
 
     def names() -> list[str]:
         itself = import_module(package)
-        modules = {one.name for one in iter_modules(itself.__path__) if not one.name.startswith("_")}
+        modules = {
+            one.name for one in iter_modules(itself.__path__) if not one.name.startswith("_")
+        }
         return sorted({*home, *getattr(itself, "__all__", ()), *modules})
 
     class NamesBeforeModules(ModuleType):

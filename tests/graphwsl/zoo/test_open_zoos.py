@@ -25,7 +25,7 @@ from graphwsl.zoo.sweep import rows
 from graphwsl.zoo.training.chunk import Training, train_chunk
 from graphwsl.zoo.training.initialisation import INITIALISATIONS
 from graphwsl.zoo.training.train import _modules_of
-from tests.graphwsl.zoo.zoo_training_cases import BATCH, EPOCHS, configuration, images
+from tests.graphwsl.zoo.training.zoo_training_cases import BATCH, EPOCHS, configuration, images
 from tests.registries import restored
 
 
