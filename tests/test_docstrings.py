@@ -178,3 +178,49 @@ def test_entries_say_what_they_are(package: str) -> None:
     ]
     assert len(entries) > 100
     assert [entry for entry in entries if re.match(r"(Of|In|To|By) ", entry[2])] == []
+
+
+def offered(package: str) -> set[tuple[Path, str]]:
+    """All that packages list in ``__all__``, or in the table from which they list it, and where."""
+    found = set()
+    for path in (ROOT / package).rglob("__init__.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            if {ast.unparse(target) for target in targets} & {"__all__", "_HOME"}:
+                inside = ast.walk(node.value)  # type: ignore[attr-defined]
+                texts = [one.value for one in inside if isinstance(one, ast.Constant)]
+                found |= {(path.parent, str(text)) for text in texts}
+    return found
+
+
+def is_evident(parameter: ast.arg, text: str) -> bool:
+    """Whether the text speaks of it, or its type is what it is called."""
+    word = parameter.arg.replace("_", " ").rstrip("s")
+    kind = ast.unparse(parameter.annotation) if parameter.annotation else ""
+    called = parameter.arg.replace("_", "").rstrip("s")
+    return word in text.lower() or parameter.arg in text or called in kind.lower()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_arguments_of_what_packages_offer_are_described_or_evident(package: str) -> None:
+    names, found, seen = offered(package), [], 0
+    for one in public(package):
+        path = ROOT / one.place.partition(":")[0]
+        is_offered = any((folder, one.node.name) in names for folder in path.parents)
+        if "cli" in path.parts:  # options have words of their own in the help
+            continue
+        if isinstance(one.node, ast.ClassDef) or one.owner is not None or not is_offered:
+            continue
+        seen += 1
+        refers = re.search(r"([Tt]akes the arguments of|see) :\w+:`", one.text)
+        if section(one.text, "Args") is None and not refers:
+            given = one.node.args
+            unclear = [
+                parameter.arg
+                for parameter in (*given.posonlyargs, *given.args, *given.kwonlyargs)
+                if not is_evident(parameter, one.text)
+            ]
+            if unclear:
+                found.append((one.place, unclear))
+    assert seen > 10
+    assert found == []
