@@ -9,7 +9,9 @@ from gnncore._moved import MODULES, NAMES
 from gnncore.lazy import lazy
 from gnncore.moved import moved
 
-__all__: list[str] = []
+__version__ = "0.1.0"
+
+__all__ = ["__version__"]
 
 __getattr__, __dir__ = lazy(__name__, {})
 moved(MODULES, NAMES)

@@ -44,11 +44,21 @@ def lazy(
         return import_module(f"{package}.{name}")
 
     def names() -> list[str]:
-        modules = iter_modules(import_module(package).__path__)
-        return sorted({*home, *(one.name for one in modules if not one.name.startswith("_"))})
+        itself = import_module(package)
+        modules = {
+            one.name for one in iter_modules(itself.__path__) if not one.name.startswith("_")
+        }
+        return sorted({*home, *getattr(itself, "__all__", ()), *modules})
 
     class NamesBeforeModules(ModuleType):
-        """Importing a module binds its name in the package, where a function may have it."""
+        """Where ``simulate`` is a function, it stays one when its module of that name is imported.
+
+        Importing ``gridstab.dynamics.simulate`` binds the module in its package, in place of the
+        function that ``gridstab.dynamics.simulate(grid)`` calls. Other names for such modules
+        would not help: their former ones are still imported, and bind just so. Python lets a
+        module have a class of its own for this (``__class__``, in "Customizing module attribute
+        access" of its reference).
+        """
 
         def __setattr__(self, name: str, value: Any) -> None:
             if name in home and isinstance(value, ModuleType):

@@ -1,4 +1,4 @@
-"""The tests, and what several of them share: ``from tests.network_families import …``."""
+"""The tests, and what several of them share: ``from tests.graphwsl.network_families import …``."""
 
 from pathlib import Path
 

@@ -1,16 +1,17 @@
 """The rules of the house that no other tool checks; ``docs/house.md`` explains them."""
 
+import ast
 import inspect
 import re
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-import gridstab
 from tests import ROOT
 
 PACKAGES = ("gnncore", "graphwsl", "gridstab")
@@ -64,28 +65,56 @@ def test_packages_are_typed(package: str) -> None:
 
 def test_versions_agree() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["version"] == gridstab.__version__
-    assert f"## {gridstab.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    versions = {package: import_module(package).__version__ for package in PACKAGES}
+    assert versions == dict.fromkeys(PACKAGES, project["version"])
+    assert f"## {project['version']}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-PUBLIC = [name for name in gridstab.__all__ if not name.startswith("_")]
+PUBLIC = [
+    f"{package}.{name}"
+    for package in ("graphwsl", "gridstab")
+    for name in import_module(package).__all__
+    if not name.startswith("_")
+]
 
 
-@pytest.mark.parametrize("name", PUBLIC)
-def test_public_names_are_documented(name: str) -> None:
-    thing = getattr(gridstab, name)
-    text = inspect.getdoc(thing) or ""
-    sections = ("Args:", "Raises:") if inspect.isfunction(thing) else ("Attributes:",)
+@pytest.mark.parametrize("place", PUBLIC)
+def test_what_the_packages_offer_is_documented(place: str) -> None:
+    package, _, name = place.rpartition(".")
+    thing = getattr(import_module(package), name)
+    text = inspect.getdoc(thing.__call__ if inspect.ismodule(thing) else thing) or ""
+    sections = ("Attributes:",) if inspect.isclass(thing) else ("Args:", "Raises:")
     assert [section for section in sections if section not in text] == []
-    if inspect.isfunction(thing):
-        parameters = inspect.signature(thing).parameters
-        undocumented = [p for p in parameters if not re.search(rf"^ +\*?{p}: ", text, re.M)]
-        if undocumented != ["grid"]:  # said in the first line where it is all there is
-            assert undocumented == []
 
 
-def test_all_names_what_there_is() -> None:
-    assert [name for name in gridstab.__all__ if not hasattr(gridstab, name)] == []
+HOMES = [
+    ".".join(path.parent.relative_to(ROOT).parts)
+    for package in PACKAGES
+    for path in sorted((ROOT / package).rglob("__init__.py"))
+    if re.search(r"^__all__", path.read_text(encoding="utf-8"), re.M)
+]
+
+
+@pytest.mark.parametrize("home", HOMES)
+def test_every_name_is_where_it_is_said_to_be(home: str) -> None:
+    package = import_module(home)
+    assert len(set(package.__all__)) == len(package.__all__)
+    assert [name for name in package.__all__ if not hasattr(package, name)] == []
+    # What is imported when it is asked for is what type checkers are told of, and nothing else.
+    lazy = {name for name in getattr(package, "_HOME", {}) if not name.startswith("_")}
+    tree = ast.parse(Path(str(package.__file__)).read_text(encoding="utf-8"))
+    told = {
+        str(alias.asname or alias.name)
+        for block in tree.body
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    modules = {name for name in told if inspect.ismodule(getattr(package, name))}
+    assert lazy == told - modules
+    assert lazy <= set(package.__all__)
+    assert set(package.__all__) <= set(dir(package))
 
 
 @pytest.mark.parametrize("module", ["gridstab", "gridstab.cli", "gridstab.errors", "graphwsl.cli"])

@@ -81,7 +81,11 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Create or replace a UTF-8 file; line ends are written as they are.
+    """Create or replace a UTF-8 file.
+
+    Args:
+        path: The file.
+        text: What it holds from now on; line ends are written as they are.
 
     Raises:
         StorageError: As :func:`write_with`.

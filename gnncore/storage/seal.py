@@ -76,7 +76,7 @@ def digest_of(owner: Owner, arrays: Mapping[str, np.ndarray]) -> str:
 
     Args:
         owner: What the arrays are of.
-        arrays: By name.
+        arrays: Arrays by name.
     """
     digest = hashlib.sha256(json.dumps(dict(owner), sort_keys=True).encode())
     for name in sorted(arrays):

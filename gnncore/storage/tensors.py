@@ -29,6 +29,11 @@ def save_tensors(
 ) -> None:
     """Create or replace a safetensors file; equal content gives equal bytes.
 
+    Args:
+        path: The file.
+        tensors: Arrays by name.
+        metadata: Texts by name, kept in the header of the file.
+
     Raises:
         StorageError: As :func:`write_with`.
         ValueError: An array is of a type that the format does not know (text, objects, complex).
@@ -102,7 +107,7 @@ class TensorFile:
     Attributes:
         path: The file.
         arrays: Type, shape and first byte of each array.
-        state: Of the file when its header was read: size, time of the last change, and inode.
+        state: State of the file when its header was read: size, time of the last change, and inode.
     """
 
     path: Path

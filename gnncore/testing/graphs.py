@@ -47,7 +47,13 @@ def random_graph(
 def degenerate_graphs(
     in_channels: int, edge_channels: int = 0, *, dtype: torch.dtype = torch.float64
 ) -> dict[str, Data]:
-    """Graphs where layers break, by name: without nodes, with one, without edges, with loops."""
+    """Graphs where layers break, by name: without nodes, with one, without edges, with loops.
+
+    Args:
+        in_channels: Channels of the nodes.
+        edge_channels: Channels of the edges; 0 for none.
+        dtype: Data type of the signals.
+    """
     shapes = {
         "the empty graph": (0, []),
         "a single node": (1, []),

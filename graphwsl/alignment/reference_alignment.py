@@ -43,7 +43,7 @@ def align_to(
     guaranteed. Running statistics follow but do not count.
 
     Args:
-        symmetries: Of the architecture.
+        symmetries: Symmetries of the architecture.
         rows: Flattened states.
         reference: One state for all networks, or one for each.
         max_sweeps: Stop after so many even if distances still fall.
@@ -87,7 +87,7 @@ class _Parts:
     """The parts of an orbit.
 
     Attributes:
-        number: Of the orbit.
+        number: Number of the orbit.
         entries: All entries at the nodes of each part, corresponding ones in a column, one past the
             end for none, shape ``(parts, width)``.
         flips: Which of them change their sign with the part, all false where it cannot.

@@ -25,7 +25,7 @@ class AlignedZoo:
         function: What they do.
         rows: Their flattened states, aligned, shape ``(networks, entries)``.
         reference: The network that they are aligned to, shape ``(entries,)``.
-        symmetries: Of the architecture.
+        symmetries: Symmetries of the architecture.
     """
 
     function: Function

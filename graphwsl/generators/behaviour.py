@@ -23,7 +23,7 @@ class Behaviour:
         is_finite: Whether the weights and outputs of each network are, shape ``(networks,)``.
         classes: That each finite network chooses, shape ``(finite, samples)``.
         is_wrong: Which of them are wrong, shape ``(finite, samples)``.
-        ensemble_accuracy: Of the mean of the probabilities that some of them give.
+        ensemble_accuracy: Accuracy of the mean of the probabilities that some of them give.
     """
 
     is_finite: Bool[Tensor, " networks"]
@@ -33,7 +33,7 @@ class Behaviour:
 
     @property
     def accuracy(self) -> Float[Tensor, " finite"]:
-        """Of each finite network."""
+        """Accuracy of each finite network."""
         return 1 - self.is_wrong.float().mean(dim=1)
 
 
@@ -48,7 +48,7 @@ def behaviour(
         labels: The class of each sample.
         ensemble: So many of the first finite networks are the ensemble; all if there are fewer.
             Its probabilities are the means of the softmax of their outputs.
-        name: Of the networks, for messages.
+        name: Name of the networks, for messages.
 
     Raises:
         GeneratorError: No network is finite.

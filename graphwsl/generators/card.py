@@ -25,7 +25,7 @@ class Scorecard:
         samples: The networks that are judged.
         train: The training networks, which are not new.
         held_out: Networks that were trained like those, and held out.
-        baselines: By name, networks that cost nothing.
+        baselines: Scores by name of networks that cost nothing.
         ensemble_size: Networks of an ensemble.
         scratch: Mean accuracy of networks that are trained from their initialisation, by epochs;
             empty without tuning.

@@ -16,7 +16,7 @@ def population_of(
     Args:
         rows: Their flattened states.
         function: What they do.
-        name: Of the sampler or baseline.
+        name: Name of the sampler or baseline.
 
     Raises:
         GeneratorError: The rows are not as long as a state of the architecture.

@@ -29,8 +29,8 @@ class Score:
         accuracy_mean: Mean accuracy.
         accuracy_best: The largest.
         accuracy_worst: The smallest.
-        ensemble_accuracy: Of the mean of the probabilities of the first few networks, as many of
-            every row of the card.
+        ensemble_accuracy: Ensemble accuracy of the mean of the probabilities of the first few
+            networks, as many of every row of the card.
         dispersion: Root mean square distance from their mean, over that of the training networks.
         disagreement: Share of samples for which two networks of equal accuracy choose different
             classes, over all such pairs.
@@ -42,11 +42,11 @@ class Score:
             network where it is largest, the mean.
         relative_error_distance: The median of 1 less this overlap, over the median of held-out
             networks.
-        copy_statistic: Of the three-sample test, by distances.
+        copy_statistic: Copy statistic of the three-sample test, by distances.
         copy_statistic_errors: The same, by 1 less the overlap of errors.
         tuned_accuracy: Mean accuracy after so many epochs of tuning.
-        accuracies: Of every finite network.
-        distances: To its nearest training network, of every finite network.
+        accuracies: Accuracies of every finite network.
+        distances: Distance of every finite network to its nearest training network.
     """
 
     networks: int
@@ -98,8 +98,8 @@ class Standard:
     Attributes:
         zoo: The training networks.
         behaviour: What they say.
-        dispersion: Of them.
-        disagreement: Of them.
+        dispersion: Their dispersion.
+        disagreement: Their disagreement.
         held_out: What those that were held out say, and how new they are.
     """
 

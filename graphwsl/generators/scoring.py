@@ -59,8 +59,8 @@ def scorecard(
         data: What they learn then; ``inputs`` and ``labels`` should be no part of its training
             samples.
         batch_size: Samples a step then, unless it is a factor.
-        tuned_networks: Of every row, the first ones are tuned.
-        seed: Of all that baselines draw.
+        tuned_networks: So many networks of every row, the first ones, are tuned.
+        seed: Seed of all that baselines draw.
 
     Raises:
         GeneratorError: A population has no networks or several functions, or the populations have

@@ -88,7 +88,7 @@ class Tuner:
 
         Args:
             rows: Where they begin.
-            name: Of the networks, for messages.
+            name: Name of the networks, for messages.
 
         Raises:
             GeneratorError: No network stays finite.

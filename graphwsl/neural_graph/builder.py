@@ -98,10 +98,10 @@ class GraphBuilder:
         to the other. Where weights are made of several parameters, each forms a block.
 
         Args:
-            entries: Of each parameter that the weights are made of.
+            entries: Entries of each parameter that the weights are made of.
             sources: Units that the weights are multiplied with.
             kernel: Shape of the kernel.
-            changes: Of the weights, where they are no multiple of their entries.
+            changes: Changes of the weights, where they are no multiple of their entries.
         """
         entries = tuple(one for one in entries if bool((one >= 0).any()))
         if not entries:  # mere statistics of weights
@@ -170,7 +170,7 @@ class GraphBuilder:
 
         Args:
             role: A :class:`ParameterRole`, or its value.
-            units: Of the shape of the weights, or one that they broadcast with.
+            units: Units in the shape of the weights, or in one that they broadcast with.
             weights: The parameters.
         """
         assert weights.entries is not None
@@ -218,11 +218,11 @@ class GraphBuilder:
         Where an owner goes, its entries go in order, and a position stays what it is.
 
         Args:
-            owners: Of every entry.
-            units: Of every pair of an entry and a unit.
+            owners: Owners of every entry.
+            units: Units of every pair of an entry and a unit.
             entries: The number of its entry.
-            positions: Of every element, within its unit.
-            pair: Of every element, the number of its pair.
+            positions: Positions of every element, within its unit.
+            pair: The number of its pair.
         """
         if not len(positions) or bool((positions == positions[0]).all()):
             return

@@ -25,7 +25,7 @@ def changes_of(
     Args:
         name: Name of the function.
         arguments: Values and numbers.
-        shape: Of the result.
+        shape: Shape of the result.
 
     Returns:
         None for sums of weights, products of parameters and multiples by one number: what happens

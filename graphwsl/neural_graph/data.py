@@ -34,7 +34,7 @@ class Kernels:
     """The weights of successive edges, with kernels of one shape.
 
     Attributes:
-        shape: Of the kernels; empty for single weights.
+        shape: Shape of the kernels; empty for single weights.
         start: Number of the first edge.
         entries: Places of each edge's kernel in the flattened state, shape ``(edges, kernel)``;
             -1 where there is no weight.
@@ -59,6 +59,8 @@ class GraphLayout:
     """Everything of :class:`Data` that does not depend on the weights, and where those go.
 
     Attributes:
+        num_nodes, edge_index, edge_kind, edge_tag, fan_in: As in :class:`Data`.
+        node_kind, node_layer, node_index, is_input, is_output: As in it, too.
         kernels: Where the weights of the edges are; those that follow from nodes have none.
         node_places: Elements of ``x``, flattened, that hold parameters, shape ``(values,)``.
         node_entries: Their places in the flattened state, shape ``(values,)``.

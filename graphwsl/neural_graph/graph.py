@@ -143,8 +143,8 @@ class NeuralGraph:
 
         Args:
             state: Weights; those of the graph by default.
-            dtype: Of the vector: double precision by default, complex if a weight is. Integers
-                beyond what it holds are rounded; they are no weights.
+            dtype: Data type of the vector: double precision by default, complex if a weight is.
+                Integers beyond what it holds are rounded; they are no weights.
 
         Raises:
             InvalidArgumentError: ``state`` is no mapping, ``dtype`` no type of tensors.

@@ -21,7 +21,7 @@ def meet(table: UnitTable, values: list[Value], shape: torch.Size) -> None:
     Args:
         table: All units.
         values: Activations that an operator takes element by element.
-        shape: To which they are repeated.
+        shape: The shape to which they are repeated.
     """
     _tell_apart(table, values, values, shape)
 

@@ -165,7 +165,7 @@ def run_module(
     Args:
         model: The network that was traced, or one of its architecture.
         program: Its program.
-        weights: By the names of ``program.state``.
+        weights: Tensors by the names of ``program.state``.
         inputs: Tensors like those of the example.
 
     Raises:

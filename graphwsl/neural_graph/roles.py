@@ -78,8 +78,8 @@ class RelationKind:
     Attributes:
         operator: Name of the operator.
         role: What the sources are to the targets.
-        number: Of a :attr:`RelationRole.STEP` its number in the list, from 0; of a member how often
-            it is in the set, or 0 where all members are in it equally often; else 0.
+        number: For a :attr:`RelationRole.STEP` its number in the list, from 0; for a member how
+            often it is in the set, or 0 where all members are in it equally often; else 0.
     """
 
     operator: str

@@ -96,7 +96,7 @@ def follow(
 
     Args:
         program: The program.
-        channels: To which unit each element of the inputs belongs.
+        channels: The unit to which each element of the inputs belongs.
         strict: Refuse operators without a rule.
 
     Returns:

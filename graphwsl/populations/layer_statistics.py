@@ -81,7 +81,12 @@ def layer_entries(architecture: Architecture) -> list[tuple[np.ndarray, np.ndarr
 def layer_statistics(
     architecture: Architecture, states: Float[np.ndarray, "networks entries"]
 ) -> Float[np.ndarray, "networks layers statistics"]:
-    """Mean, variance and quantiles of weights and then of biases; NaN where there are none."""
+    """Mean, variance and quantiles of weights and then of biases; NaN where there are none.
+
+    Args:
+        architecture: What all of the networks have in common.
+        states: The flattened state of each.
+    """
     columns = []
     for sets in layer_entries(architecture):
         statistics = []

@@ -53,5 +53,5 @@ def unflat(
 def states_of(
     rows: Float[Tensor, "networks entries"], architecture: Architecture | NeuralGraph
 ) -> list[dict[str, Tensor]]:
-    """The state of each network; see :func:`unflat`."""
+    """The state of each network, of whose flattened states these are rows; see :func:`unflat`."""
     return [unflat(row, architecture) for row in torch.unbind(rows)]

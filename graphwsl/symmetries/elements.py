@@ -139,7 +139,7 @@ def random_factors(
     """Multiply nodes by one factor a class, in place.
 
     Args:
-        factors: Of all nodes so far.
+        factors: Factors of all nodes so far.
         allowed: Which classes can have a factor.
         drawn: A factor for each of those, in order.
     """

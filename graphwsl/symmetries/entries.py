@@ -91,8 +91,8 @@ class _Bundles:
 
     Attributes:
         labels: The set of every entry, -1 for none.
-        kinds: Of every set, the statistic that is made of it.
-        sizes: Of every set, the number of its entries.
+        kinds: For every set, the statistic that is made of it.
+        sizes: For every set, the number of its entries.
     """
 
     labels: Int[Tensor, " entries"]

@@ -67,7 +67,7 @@ class EntryMaps:
 
         Args:
             elements: The elements.
-            dtype: Of the factors if all are 1 or -1; others are in double precision.
+            dtype: Data type of the factors if all are 1 or -1; others are in double precision.
         """
         if bool((elements.factors == 1).all()):
             return None

@@ -53,7 +53,7 @@ def verify(
             example itself, then normal random numbers in place of what is floating-point in it, as
             far as the program holds for them.
         module: The network itself, to be run in place of its program, in evaluation mode.
-        seed: Of those random numbers, and of what the network draws.
+        seed: Seed of those random numbers, and of what the network draws.
         draws: How many random inputs are tried.
 
     Raises:
@@ -116,7 +116,7 @@ def outputs(
     Args:
         graph: The graph.
         inputs: Tensors of the shapes of the example.
-        seed: Of what the network draws.
+        seed: Seed of what the network draws.
         module: The network, if it is to be run.
     """
     program = graph.program

@@ -23,9 +23,9 @@ class Clutter:
     Attributes:
         shift: Pixels that a digit lies off the centre at most, down and right each.
         contrast: Between digit and background, at least and at most.
-        colour: By how much red, green and blue differ from grey at most.
-        texture: Of the background, at most.
-        noise: Of every pixel, at most.
+        colour: The most by which red, green and blue differ from grey.
+        texture: The largest texture of the background.
+        noise: The largest noise of every pixel.
         distractors: Pieces of other digits in every image.
         piece: Their height and width.
     """
@@ -46,7 +46,7 @@ def cluttered(
 
     Args:
         digits: Brightness of the pixels, the background being 0.
-        seed: Of the program; the same one gives the same bytes everywhere.
+        seed: Seed of the program; the same one gives the same bytes everywhere.
         clutter: How hard they are.
     """
     draws = _Draws(seed)

@@ -78,12 +78,12 @@ class DataSet:
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
-        """Of one sample."""
+        """Shape of one sample."""
         return tuple(self.train.shape[1:])
 
     @property
     def label_shape(self) -> tuple[int, ...]:
-        """Of the label of one sample; empty for one class a sample."""
+        """Shape of the label of one sample; empty for one class a sample."""
         return tuple(self.train_labels.shape[1 if self.signals is None else 2 :])
 
     @property

@@ -39,7 +39,7 @@ def rows_of_chunk(
     """The rows that belong to a chunk.
 
     Args:
-        number: Of the chunk.
+        number: Number of the chunk.
         rows: Its networks.
         kept: The epochs that are kept.
         trained: Their weights and metrics.

@@ -23,8 +23,8 @@ def factors_of_sample(shape: tuple[int, ...], vocabulary: int | None) -> dict[st
     """The factors that say what a sample is.
 
     Args:
-        shape: Of one sample: ``(channels, height, width)``, ``(features,)``, or the length of a
-            text alone.
+        shape: Shape of one sample: ``(channels, height, width)``, ``(features,)``, or the length of
+            a text alone.
         vocabulary: Number of tokens of texts; None for numbers.
 
     Raises:

@@ -58,10 +58,10 @@ def write(folder: Path, name: str, values: Measured, identity: str = "") -> None
     """Create or replace the numbers of a name.
 
     Args:
-        folder: Of the zoo.
+        folder: Folder of the zoo.
         name: What was measured.
         values: Finite numbers.
-        identity: Of the zoo, where it has one.
+        identity: Identity of the zoo, where it has one.
 
     Raises:
         ZooError: It cannot be called so.
@@ -109,9 +109,9 @@ def with_measurements(
     """Checkpoints with all numbers that are kept beside the zoo, and what is wrong with others.
 
     Args:
-        folder: Of the zoo.
+        folder: Folder of the zoo.
         checkpoints: As the zoo itself has them.
-        identity: Of the zoo, where it has one.
+        identity: Identity of the zoo, where it has one.
     """
     added: dict[tuple[str, int], dict[str, float]] = {}
     problems = []
@@ -141,11 +141,11 @@ def add(
     """Keep numbers beside those that are there under the same name.
 
     Args:
-        folder: Of the zoo.
+        folder: Folder of the zoo.
         name: What was measured.
-        values: Of some checkpoints, whose former numbers they replace.
-        checkpoints: Of the zoo.
-        identity: Of the zoo, where it has one.
+        values: Values of some checkpoints, whose former numbers they replace.
+        checkpoints: Checkpoints of the zoo.
+        identity: Identity of the zoo, where it has one.
 
     Raises:
         ZooError: The zoo has such a number of its own, the name cannot be, or a value is not

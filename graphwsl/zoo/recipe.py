@@ -49,7 +49,7 @@ class Factors(Configuration):
 
     Attributes:
         architecture: Its name.
-        seed: Of the initial weights, the subset, the order of the data and dropout.
+        seed: Seed of the initial weights, the subset, the order of the data and dropout.
         activation: Name of the activation.
         initialisation: How the weights begin.
         optimiser: ``adam`` or ``sgd``, the latter with momentum 0.9.
@@ -97,7 +97,7 @@ class Recipe(Configuration):
             ``every`` one from 0.
         seeds: Networks of each combination, with the seeds 1, 2, … .
         sample: Train so many rows of the grid, drawn at random; None trains all.
-        sample_seed: Of that draw.
+        sample_seed: Seed of that draw.
         fixed: Generating factors of all networks.
         grid: Lists of generating factors.
     """

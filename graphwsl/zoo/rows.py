@@ -139,7 +139,7 @@ def read_rows(
     """The weights of checkpoints of one layout, and why some cannot be used.
 
     Args:
-        zoo: Of any layout on disk, or none.
+        zoo: A zoo of any layout on disk, or none.
         checkpoints: Its networks.
         layout: What they share.
 
@@ -179,7 +179,7 @@ def array(
     """The weights of checkpoints as one matrix in single precision.
 
     Args:
-        zoo: Of any layout.
+        zoo: A zoo of any layout.
         checkpoints: Networks of one shape; all of the zoo by default.
 
     Returns:

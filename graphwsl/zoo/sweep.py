@@ -74,7 +74,7 @@ def chunks(
     """Rows that train together, group after group in the order in which the groups appear.
 
     Args:
-        all_rows: Of the recipe.
+        all_rows: Rows of the recipe.
         sizes: The largest chunk of each group.
     """
     groups: dict[tuple[Scalar, ...], list[NetworkConfig]] = {}

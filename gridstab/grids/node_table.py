@@ -98,7 +98,7 @@ class NodeTable:
         """The values in the order of a grid's nodes, as :meth:`PowerGrid.from_arrays` takes them.
 
         Args:
-            labels: Of the nodes of the grid, each of which needs a row.
+            labels: Labels of the nodes of the grid, each of which needs a row.
             dropped: Nodes of the source that the grid lacks; they may have a row, too.
 
         Raises:

@@ -22,7 +22,7 @@ class Stars:
     Attributes:
         labels: ``trafo3w`` and its index for every star point.
         branches: Nodes of both ends of every leg. Shape ``(legs, 2)``.
-        reactance: Of every leg [p.u.]. Shape ``(legs,)``.
+        reactance: Reactance of every leg [p.u.]. Shape ``(legs,)``.
         shift: Angle of every leg [rad]. Shape ``(legs,)``.
     """
 

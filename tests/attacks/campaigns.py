@@ -9,7 +9,7 @@ import numpy as np
 from gnncore.storage import read_hdf5
 from gridstab.datasets import Campaign, Run, run_campaign
 from gridstab.dynamics.engines import ENGINES
-from tests.disc_engine import DiscEngine
+from tests.gridstab.disc_engine import DiscEngine
 
 
 def register_disc() -> None:

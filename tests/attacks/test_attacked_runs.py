@@ -20,7 +20,7 @@ from tests.attacks.campaigns import GRIDS, arrays_of, campaign, outcome, stop_af
 from tests.attacks.kills import every_kill
 from tests.attacks.mutations import flip, mutate
 from tests.attacks.pairs import Ended, race
-from tests.run_bytes import promised_bytes
+from tests.gridstab.run_bytes import promised_bytes
 
 posix = pytest.mark.skipif(os.name == "nt", reason="forks and links")
 REFUSED = (GridstabError, StorageError)

@@ -24,7 +24,7 @@ from gridstab.grids import from_networkx, load_case, save_grid, texas_grid
 from gridstab.report.content import Report, ReportedGrid
 from gridstab.report.map_figures import grid_figures
 from gridstab.report.plots import plot_basin_map
-from tests.disc_engine import DiscEngine, ring_grid
+from tests.gridstab.disc_engine import DiscEngine, ring_grid
 
 NAMES = ["Süd", "Nord, alt", "7", '"', "[/red]", "<b>"]
 

@@ -32,8 +32,8 @@ def bootstrap(
         sampler: Fitted anew in every round.
         latents: Where it begins: prompts, which are not kept themselves.
         decode: From latents to flattened states.
-        quality: Of states, such as :func:`~graphwsl.generators.latent.accuracy_of` gives; better
-            not on the samples that judge the networks afterwards.
+        quality: Quality of states, such as :func:`~graphwsl.generators.latent.accuracy_of` gives;
+            better not on the samples that judge the networks afterwards.
         rounds: How often.
         draws: Networks a round.
         keep: Networks to which the sampler is fitted after it.

@@ -13,7 +13,7 @@ class GaussianPrior(Sampler):
     """Every dimension normally distributed about 0; of the latents only the shape is of account.
 
     Args:
-        deviation: Of every dimension. Published is 10.
+        deviation: Deviation of every dimension. Published is 10.
 
     Raises:
         InvalidArgumentError: The deviation is not positive.

@@ -35,12 +35,12 @@ def generate(
 
     Args:
         sampler: Or its name, such as ``kernel_density``.
-        latents: Of known networks: a row, or a sequence of tokens, a network.
+        latents: Latent vectors of known networks: a row, or a sequence of tokens, a network.
         decode: From latents to flattened states.
         function: What the networks do, such as ``population.functions[0]``.
         count: How many.
-        seed: Of the draws.
-        **options: Of a sampler that is given by name.
+        seed: Seed of the draws.
+        **options: Options of a sampler that is given by name.
 
     Returns:
         Networks that are named by sampler and number.

@@ -26,7 +26,8 @@ class Neighbourhood(Sampler):
 
     Args:
         manifold: ``neighbours`` or ``umap``.
-        neighbours: Of each network; 5 of the simplex and 15 of UMAP by default.
+        neighbours: Number of neighbours of each network; 5 of the simplex and 15 of UMAP by
+            default.
 
     Raises:
         GeneratorError: Another word for the manifold, or umap-learn is not installed.

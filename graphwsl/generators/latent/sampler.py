@@ -19,7 +19,7 @@ class Sampler(ABC):
     """Draws latents; a subclass says how in :meth:`_fit` and :meth:`_draw`.
 
     Attributes:
-        name: By which it is known.
+        name: The name by which it is known.
         report: What the fit has chosen, such as a bandwidth.
     """
 

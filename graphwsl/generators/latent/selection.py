@@ -24,8 +24,8 @@ def best(
     """The latents of the best networks, as the suffix 30 of published samplers means.
 
     Args:
-        latents: Of known networks.
-        quality: Of each, such as its accuracy.
+        latents: Latent vectors of known networks.
+        quality: Quality of each, such as its accuracy.
         share: How many are kept, at least one network.
 
     Raises:

@@ -1,10 +1,10 @@
 """ONNX files as torch modules whose parameters are the weights of the file."""
 
-from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from gnncore.extras import install_command
+from gnncore.lazy import lazy
 from graphwsl.errors import ImportedModelError
 
 if TYPE_CHECKING:
@@ -16,21 +16,22 @@ if TYPE_CHECKING:
 
 # Imported on first use: only then is the optional package needed.
 _HOME = {
-    "OPERATORS": "graphwsl.imports.onnx.registry",
-    "Call": "graphwsl.imports.onnx.registry",
-    "OnnxModule": "graphwsl.imports.onnx.module",
-    "from_onnx": "graphwsl.imports.onnx.module",
-    "operator": "graphwsl.imports.onnx.registry",
+    "OPERATORS": "registry",
+    "Call": "registry",
+    "OnnxModule": "module",
+    "from_onnx": "module",
+    "operator": "registry",
 }
 
 __all__ = [*_HOME]
 
 
+_find, __dir__ = lazy(__name__, _HOME)
+
+
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'graphwsl.imports.onnx' has no attribute {name!r}")
-    if find_spec("onnx") is None:
+    if name in _HOME and find_spec("onnx") is None:
         raise ImportedModelError(
             f"ONNX files need the package onnx; run: {install_command('onnx')}"
         )
-    return getattr(import_module(_HOME[name]), name)
+    return _find(name)

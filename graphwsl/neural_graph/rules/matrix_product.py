@@ -63,7 +63,14 @@ def biased(builder: GraphBuilder, result: Value, bias: Value) -> Value:
 
 
 def matrix_product(builder: GraphBuilder, first: Value, second: Value, result: Tensor) -> Value:
-    """The product of (batches of) matrices, vectors taken as matrices."""
+    """The product of (batches of) matrices, vectors taken as matrices.
+
+    Args:
+        builder: What is written down.
+        first: The left factor.
+        second: The right one.
+        result: Their product on the example inputs.
+    """
     left, right = first, second
     if first.tensor.ndim == 1:
         left = first.rearranged(first.tensor[None], lambda tensor: tensor[None])

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gnncore.registry import Registry
+from graphwsl.errors import UnsupportedModelError
 from graphwsl.neural_graph.builder import GraphBuilder
 from graphwsl.neural_graph.values import Value
 
@@ -63,7 +65,8 @@ class Call:
 
 
 Rule = Callable[[GraphBuilder, Call], Result]
-RULES: dict[str, Rule] = {}
+RULES: Registry[Rule] = Registry("operator", UnsupportedModelError)
+"""All rules by the names of operators; those of a user's own stand in place of these."""
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:

@@ -72,7 +72,7 @@ def make_predictor(name: str, **options: Any) -> Predictor:
 
 
 def load_predictor(folder: str | Path) -> Predictor:
-    """The predictor that :meth:`Predictor.save` wrote.
+    """The predictor that :meth:`Predictor.save` wrote into a folder.
 
     Raises:
         PredictorError: There is none, or one of another version.

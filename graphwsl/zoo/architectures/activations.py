@@ -4,12 +4,20 @@ from collections.abc import Callable
 
 from torch import nn
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "tanh": nn.Tanh,
-    "relu": nn.ReLU,
-    "sigmoid": nn.Sigmoid,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-    "leaky_relu": nn.LeakyReLU,
-}
-"""One line an activation; each computes every number alone."""
+from gnncore.registry import Registry
+from graphwsl.errors import ZooError
+
+ACTIVATIONS: Registry[Callable[[], nn.Module]] = Registry(
+    "activation",
+    ZooError,
+    {
+        "tanh": nn.Tanh,
+        "relu": nn.ReLU,
+        "sigmoid": nn.Sigmoid,
+        "gelu": nn.GELU,
+        "silu": nn.SiLU,
+        "leaky_relu": nn.LeakyReLU,
+    },
+)
+"""One line an activation. Each computes every number alone, without parameters; add others by
+``@ACTIVATIONS.register("name")``."""

@@ -36,7 +36,7 @@ class Architecture:
     """How networks of one name are built, and from what.
 
     Attributes:
-        name: In the registry.
+        name: Its name in the registry.
         make: Builds one from its factors.
         factors: Those that it reads, beside those of all
             (:data:`graphwsl.zoo.architectures.factors.OF_ALL`), with their types.

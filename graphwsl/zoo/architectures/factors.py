@@ -21,7 +21,7 @@ class ArchitectureFactors:
     """Reads a configuration, with defaults and bounds.
 
     Args:
-        name: Of the architecture, for messages.
+        name: Name of the architecture, for messages.
         configuration: The generating factors.
         declared: The factors that the architecture was registered with, beside those of all; None
             for any.

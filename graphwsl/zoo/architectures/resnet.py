@@ -23,7 +23,7 @@ class ResidualBlock(nn.Module):
     Args:
         in_channels: Channels of the input.
         width: Channels of the 3 × 3 convolutions.
-        stride: Of the block.
+        stride: Stride of the block.
         bottleneck: Whether 1 × 1 convolutions narrow and then widen to ``4 * width`` channels.
     """
 

@@ -17,7 +17,7 @@ from graphwsl.zoo.architectures.architecture import SHARED, register_architectur
 from graphwsl.zoo.architectures.factors import ArchitectureFactors
 
 PATCH_SIZE = 16
-"""Of ViT-S/16."""
+"""The shape of ViT-S/16."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ class Attention(nn.Module):
     """Multi-head self-attention with one projection for queries, keys and values.
 
     Args:
-        shape: Of the transformer.
-        names: Of its parts.
+        shape: Shape of the transformer.
+        names: Names of its parts.
     """
 
     def __init__(self, shape: Shape, names: Names) -> None:
@@ -100,8 +100,8 @@ class TransformerBlock(nn.Module):
     """Attention and a two-layer perceptron, each behind a normalisation and a residual sum.
 
     Args:
-        shape: Of the transformer.
-        names: Of its parts.
+        shape: Shape of the transformer.
+        names: Names of its parts.
     """
 
     def __init__(self, shape: Shape, names: Names) -> None:
@@ -134,7 +134,7 @@ class VisionTransformer(nn.Module):
         patch_size: Height and width of a patch.
         shape: The sizes of the transformer.
         head: Makes the layers that read the class token, from its width.
-        names: Of the parts.
+        names: Names of the parts.
     """
 
     def __init__(

@@ -36,7 +36,7 @@ def convolution(
         x: Images, batch innermost; the batch is a multiple of 16.
         weight: Kernels.
         bias: One a channel.
-        stride: Of the convolution.
+        stride: Stride of the convolution.
         pool: Rows and columns of a square; 1 pools nothing.
 
     Raises:

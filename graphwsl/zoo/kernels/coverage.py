@@ -7,7 +7,11 @@ from torch import nn
 from graphwsl.zoo.architectures.activations import ACTIVATIONS
 from graphwsl.zoo.architectures.layered import LayeredNetwork
 
-_ELEMENTWISE = (nn.Identity, nn.Dropout, *ACTIVATIONS.values())
+_ELEMENTWISE = (
+    nn.Identity,
+    nn.Dropout,
+    *(kind for kind in ACTIVATIONS.values() if isinstance(kind, type)),
+)
 """Layers that compute each number alone."""
 
 
@@ -20,7 +24,7 @@ def covers(module: nn.Module, dimensions: int = 3) -> bool:
 
     Args:
         module: The network.
-        dimensions: Of a sample, 3 for images.
+        dimensions: Number of dimensions of a sample, 3 for images.
     """
     if type(module) is not LayeredNetwork or any(map(_is_changed, module.modules())):
         return False

@@ -22,7 +22,7 @@ class Geometry:
         height: Rows of the input.
         width: Columns of the input.
         kernel: Rows and columns of the kernel.
-        stride: Of the convolution.
+        stride: Stride of the convolution.
         pool: Rows and columns of the squares, 1 for none.
         batch: Images, a multiple of 16.
         shared: Whether all models see the same images, of which there is one copy.

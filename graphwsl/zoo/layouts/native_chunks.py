@@ -42,7 +42,7 @@ class StoredChunk:
     """What a chunk holds, checked.
 
     Attributes:
-        rows: Of the index.
+        rows: Rows of the index.
         tensors: Each parameter. Shapes ``(models, kept, ...)``.
     """
 
@@ -56,9 +56,10 @@ class ChunkFile:
 
     Attributes:
         folder: That of the zoo.
-        number: Of the chunk.
+        number: Number of the chunk.
         zoo: Identity of the zoo.
-        manifest: Of the zoo; None for an unfinished one, or for a manifest that nobody trusts.
+        manifest: Manifest of the zoo; None for an unfinished one, or for a manifest that nobody
+            trusts.
     """
 
     folder: Path
@@ -75,7 +76,7 @@ class ChunkFile:
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """The path of the file."""
         return self.folder / self.name
 
     def rows(self) -> list[IndexRow]:

@@ -31,8 +31,8 @@ class BatchedNetworks(ABC):
         module: Any one of the networks.
 
     Attributes:
-        names: Of the parameters, in the order in which they are given.
-        buffer_names: Of the buffers, such as the running statistics of batch norms.
+        names: Names of the parameters, in the order in which they are given.
+        buffer_names: Names of the buffers, such as the running statistics of batch norms.
         mixes_samples: Whether what comes out for a sample depends on the others of its batch in
             training, as with batch norm.
     """
@@ -52,7 +52,7 @@ class BatchedNetworks(ABC):
 
         Args:
             module: Any one of the networks.
-            dimensions: Of a sample, 3 for images.
+            dimensions: Number of dimensions of a sample, 3 for images.
         """
         if covers(module, dimensions):
             return LayeredNetworks(module, dimensions)
@@ -83,11 +83,11 @@ class BatchedNetworks(ABC):
         """The logits of all networks.
 
         Args:
-            parameters: In the order of :attr:`names`, each of all networks. Shape
+            parameters: Parameters in the order of :attr:`names`, each of all networks. Shape
                 ``(models, ...)``.
             x: What :meth:`images` or :meth:`shared_images` gave.
             drop: Dropout; None for evaluation.
-            buffers: In the order of :attr:`buffer_names`, each of all networks.
+            buffers: Buffers in the order of :attr:`buffer_names`, each of all networks.
             training: Whether batch norms take the statistics of the batch, and update those in
                 ``buffers`` in place.
 

@@ -42,9 +42,7 @@ def plan(
     all_rows = [NetworkConfig(row.model, {**row.configuration, **shape}) for row in rows(recipe)]
     require_labels([row.configuration for row in all_rows], data)
     for name in dict.fromkeys(str(row.configuration["initialisation"]) for row in all_rows):
-        if name not in INITIALISATIONS:
-            known = ", ".join(INITIALISATIONS)
-            raise ZooError(f"unknown initialisation {name!r}; choose one of {known}")
+        INITIALISATIONS.find(name)
     sizes: dict[tuple[Scalar, ...], int] = {}
     for row in all_rows:
         if row.group not in sizes:

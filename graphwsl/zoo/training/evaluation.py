@@ -27,11 +27,11 @@ def evaluate(
 
     Args:
         networks: The architecture.
-        parameters: Of all networks, as :meth:`BatchedNetworks.logits` takes them.
+        parameters: Parameters of all networks, as :meth:`BatchedNetworks.logits` takes them.
         images: Standardised images, or other samples.
         labels: Their classes, or numbers to approximate. Shape ``(samples, ...)``.
         subset: The samples that each network is evaluated on; None is all of them for all.
-        buffers: Of all networks, as :meth:`BatchedNetworks.logits` takes them.
+        buffers: Buffers of all networks, as :meth:`BatchedNetworks.logits` takes them.
         own_labels: Whether every network has its own labels, of shape ``(models, samples, ...)``.
 
     Returns:

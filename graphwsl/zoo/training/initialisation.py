@@ -5,24 +5,30 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from gnncore.registry import Registry
 from graphwsl.errors import ZooError
 from graphwsl.zoo.architectures.registry import build
 from graphwsl.zoo.training.streams import drawing_from, stream
 
 PUBLISHED_BIAS = 0.01
 
-INITIALISATIONS: dict[str, Callable[[Tensor], Tensor] | None] = {
-    "uniform": nn.init.uniform_,
-    "normal": nn.init.normal_,
-    "kaiming_uniform": nn.init.kaiming_uniform_,
-    "kaiming_normal": nn.init.kaiming_normal_,
-    "xavier_uniform": nn.init.xavier_uniform_,
-    "xavier_normal": nn.init.xavier_normal_,
-    "default": None,
-}
+INITIALISATIONS: Registry[Callable[[Tensor], Tensor] | None] = Registry(
+    "initialisation",
+    ZooError,
+    {
+        "uniform": nn.init.uniform_,
+        "normal": nn.init.normal_,
+        "kaiming_uniform": nn.init.kaiming_uniform_,
+        "kaiming_normal": nn.init.kaiming_normal_,
+        "xavier_uniform": nn.init.xavier_uniform_,
+        "xavier_normal": nn.init.xavier_normal_,
+        "default": None,
+    },
+)
 """What fills the weights of linear layers and convolutions; all but ``default``, which is torch's
 own, set their biases to 0.01. ``uniform`` is on [0, 1) and ``normal`` of unit variance, as in the
-published zoos, which is far from what trains best."""
+published zoos, which is far from what trains best. Others fill a tensor in place; add them by
+``@INITIALISATIONS.register("name")``."""
 
 
 def initialised(configuration: Mapping[str, Any]) -> nn.Module:
@@ -35,11 +41,7 @@ def initialised(configuration: Mapping[str, Any]) -> nn.Module:
     Raises:
         ZooError: No such architecture or initialisation, or a factor outside its range.
     """
-    name = configuration["initialisation"]
-    if name not in INITIALISATIONS:
-        known = ", ".join(INITIALISATIONS)
-        raise ZooError(f"unknown initialisation {name!r}; choose one of {known}")
-    fill = INITIALISATIONS[name]
+    fill = INITIALISATIONS.find(configuration["initialisation"])
     with drawing_from(stream(configuration["seed"], "initialisation")):
         module = build(configuration["architecture"], configuration)
         for layer in module.modules():

@@ -36,7 +36,7 @@ def labels_of(
     """The labels of each network: those of its signal, the first by default, or the same for all.
 
     Args:
-        labels: Of the training or the test samples.
+        labels: Labels of the training or the test samples.
         data: What they are of.
         configurations: The generating factors of each network.
     """
@@ -51,7 +51,7 @@ def with_noise(
     """Labels of which each network's share is drawn evenly from the other classes.
 
     Args:
-        labels: Of the training samples.
+        labels: Labels of the training samples.
         data: What they are of.
         configurations: The generating factors of each network: ``label_noise`` and ``seed``.
     """

@@ -12,7 +12,7 @@ def losses_of(
     """The loss of every sample: mean cross-entropy of its classes, or mean squared error.
 
     Args:
-        outputs: Of the networks.
+        outputs: Outputs of the networks.
         labels: Classes, whole numbers, of shape ``(models, batch, *positions)``; or numbers of
             shape ``(models, batch, outputs)``.
     """

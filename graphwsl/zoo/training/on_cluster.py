@@ -23,7 +23,7 @@ class ChunkTask:
     """Trains a chunk in whichever process it is called, and writes nothing.
 
     Attributes:
-        recipe: Of the zoo.
+        recipe: Recipe of the zoo.
         data: Its samples, which travel along: files of a user are not on other machines.
         modules: Those that register the architectures; they must be there.
     """

@@ -60,9 +60,9 @@ class Adam:
     Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015; β = (0.9, 0.999), ε = 1e-8.
 
     Args:
-        parameters: Of the population.
-        learning_rate: Of each network.
-        weight_decay: Of each network.
+        parameters: Parameters of the population.
+        learning_rate: Learning rate of each network.
+        weight_decay: Weight decay of each network.
     """
 
     betas: ClassVar = (0.9, 0.999)
@@ -96,9 +96,9 @@ class Momentum:
     """Gradient descent with momentum 0.9 and L2 regularisation, as ``torch.optim.SGD``.
 
     Args:
-        parameters: Of the population.
-        learning_rate: Of each network.
-        weight_decay: Of each network.
+        parameters: Parameters of the population.
+        learning_rate: Learning rate of each network.
+        weight_decay: Weight decay of each network.
     """
 
     momentum: ClassVar = 0.9

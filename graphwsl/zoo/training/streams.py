@@ -19,7 +19,7 @@ def stream(seed: int, purpose: Purpose, epoch: int = 0) -> torch.Generator:
     """A generator at the start of one stream; streams of different keys are independent.
 
     Args:
-        seed: Of the network, not negative.
+        seed: Seed of the network, not negative.
         purpose: ``initialisation`` of weights, ``subset`` of the training data, ``order`` of the
             data in an epoch, ``dropout`` in an epoch, or ``label_noise`` of the training data.
         epoch: Counted from 1; 0 where epochs play no role.

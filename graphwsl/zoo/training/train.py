@@ -22,6 +22,7 @@ from gnncore.executors import Executor, RayExecutor
 from gnncore.storage import WorkFolder
 from graphwsl.arguments import as_path, whole
 from graphwsl.errors import ZooError
+from graphwsl.zoo.architectures.activations import ACTIVATIONS
 from graphwsl.zoo.architectures.registry import ARCHITECTURES
 from graphwsl.zoo.data import REGISTERED, load_images
 from graphwsl.zoo.data_set import DataSet
@@ -31,6 +32,7 @@ from graphwsl.zoo.store import StoredZoo
 from graphwsl.zoo.sweep import NetworkConfig
 from graphwsl.zoo.training.chunk import train_chunk
 from graphwsl.zoo.training.chunks import plan
+from graphwsl.zoo.training.initialisation import INITIALISATIONS
 from graphwsl.zoo.training.on_cluster import ChunkTask, train_on_cluster
 from graphwsl.zoo.training.worker import start_worker, train_in_worker
 
@@ -184,11 +186,11 @@ def train_one(
     """Train the networks of a chunk and store them.
 
     Args:
-        recipe: Of the zoo.
+        recipe: Recipe of the zoo.
         data: Its images.
         rows: The networks.
         folder: The zoo.
-        number: Of the chunk.
+        number: Number of the chunk.
         on_epoch: Called after every epoch; what it raises ends the training.
     """
     trained = train_chunk(
@@ -265,9 +267,10 @@ def _interrupts_ignored() -> Iterator[None]:
 
 
 def _modules_of(recipe: Recipe, chunks: Iterable[Iterable[NetworkConfig]]) -> list[str]:
-    """The modules that register the architectures and the data; a worker has to import them too."""
-    names = {str(row.configuration["architecture"]) for rows in chunks for row in rows}
-    modules = {ARCHITECTURES[name].make.__module__ for name in names}
-    if recipe.data.name in REGISTERED:
-        modules.add(REGISTERED[recipe.data.name].__module__)
-    return sorted(modules)
+    """The modules that register what networks and data are made by; workers import them too."""
+    needed: set[object] = {REGISTERED.get(recipe.data.name)}
+    for configuration in (row.configuration for rows in chunks for row in rows):
+        needed.add(ARCHITECTURES[str(configuration["architecture"])].make)
+        needed.add(ACTIVATIONS.get(str(configuration.get("activation"))))
+        needed.add(INITIALISATIONS.get(str(configuration["initialisation"])))
+    return sorted({thing.__module__ for thing in needed if thing is not None})

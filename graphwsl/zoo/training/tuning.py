@@ -74,8 +74,8 @@ class Tuning:
         """Which entries of all networks keep their values, parameter after parameter.
 
         Args:
-            names: Of the parameters.
-            parameters: Of all networks.
+            names: Names of the parameters.
+            parameters: Parameters of all networks.
 
         Returns:
             None if all move.

@@ -23,7 +23,7 @@ def start_worker(recipe: Recipe, path: Path, done: Any, stop: Any, modules: list
     """Prepare this process.
 
     Args:
-        recipe: Of the zoo.
+        recipe: Recipe of the zoo.
         path: Its folder.
         done: Epochs of networks that are done, by chunk; shared with the parent.
         stop: Not 0 once the training shall end; shared with the parent.

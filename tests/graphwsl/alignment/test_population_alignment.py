@@ -11,8 +11,8 @@ from graphwsl.errors import GraphwslError, StateMismatchError
 from graphwsl.neural_graph import neural_graph
 from graphwsl.symmetries import Symmetries, symmetries
 from graphwsl.zoo.architectures.registry import build
-from tests.network_families import FAMILIES
-from tests.network_families import symmetries_of as family
+from tests.graphwsl.network_families import FAMILIES
+from tests.graphwsl.network_families import symmetries_of as family
 
 
 @cache

@@ -19,7 +19,7 @@ from graphwsl.neural_graph.builder import GraphBuilder
 from graphwsl.neural_graph.data import NODE_FEATURES
 from graphwsl.neural_graph.roles import EdgeKind
 from graphwsl.neural_graph.values import Value
-from tests.network_families import Wired
+from tests.graphwsl.network_families import Wired
 
 LAYERS = {"first": nn.Linear(2, 3), "second": nn.Linear(2, 3), "last": nn.Linear(3, 1)}
 

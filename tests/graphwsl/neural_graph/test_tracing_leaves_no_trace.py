@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from graphwsl.neural_graph import neural_graph
 from graphwsl.neural_graph.restoring import is_tracing
-from tests.network_families import Wired
+from tests.graphwsl.network_families import Wired
 
 SEEN: list[Tensor] = []
 LAST: Tensor | None = None

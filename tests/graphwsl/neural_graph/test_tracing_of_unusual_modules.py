@@ -15,7 +15,7 @@ from graphwsl.errors import UnsupportedModelError
 from graphwsl.neural_graph import neural_graph
 from graphwsl.symmetries import symmetries, verify
 from graphwsl.testing import assert_exact
-from tests.network_families import Wired, parameter
+from tests.graphwsl.network_families import Wired, parameter
 
 ROW = torch.ones(1, 3)
 Case = tuple[nn.Module, Any]

@@ -15,7 +15,7 @@ from graphwsl.zoo import open_zoo, train_zoo
 from graphwsl.zoo.layouts.native import ZooFolder
 from graphwsl.zoo.recipe import Recipe
 from tests.graphwsl.properties.property_cases import MLP, MemoryZoo
-from tests.graphwsl.zoo.published_layouts import (
+from tests.graphwsl.zoo.layouts.published_layouts import (
     configuration,
     small,
     small_cnn_row,

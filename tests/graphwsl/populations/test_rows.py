@@ -18,7 +18,7 @@ from graphwsl.zoo.architectures.registry import build
 from graphwsl.zoo.recipe import Recipe
 from graphwsl.zoo.rows import array
 from tests.graphwsl.properties.property_cases import CNN, MLP, SMALL_CNN, MemoryZoo
-from tests.graphwsl.zoo.published_layouts import (
+from tests.graphwsl.zoo.layouts.published_layouts import (
     configuration,
     small,
     small_cnn_row,

@@ -8,7 +8,7 @@ from graphwsl.populations import ViewBank, views
 from graphwsl.populations import symmetric_views as module
 from graphwsl.symmetries import Symmetries
 from graphwsl.symmetries.verify import difference, outputs
-from tests.network_families import symmetries_of as of
+from tests.graphwsl.network_families import symmetries_of as of
 
 
 def outputs_of(group: Symmetries, row: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,7 @@ from graphwsl.populations import LayerType, TokenBatch, Tokenizer, TokenWindows,
 from graphwsl.populations.population import Architecture
 from graphwsl.populations.tokens import Kind
 from graphwsl.zoo.architectures.registry import build
-from tests.network_families import FAMILIES, symmetries_of
+from tests.graphwsl.network_families import FAMILIES, symmetries_of
 
 
 def architecture(name: str) -> Architecture:

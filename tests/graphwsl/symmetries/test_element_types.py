@@ -11,7 +11,7 @@ from graphwsl.errors import StateMismatchError, UnsupportedModelError
 from graphwsl.neural_graph import neural_graph
 from graphwsl.symmetries import GroupElement, symmetries, verify
 from graphwsl.testing import assert_exact
-from tests.network_families import Wired, parameter
+from tests.graphwsl.network_families import Wired, parameter
 
 LARGE = 2**53 + 1
 

@@ -7,8 +7,8 @@ from torch import nn
 from graphwsl.errors import StateMismatchError
 from graphwsl.neural_graph import neural_graph
 from graphwsl.symmetries import Elements, GroupElement, Symmetries, symmetries, verify
-from tests.network_families import FAMILIES
-from tests.network_families import symmetries_of as of
+from tests.graphwsl.network_families import FAMILIES
+from tests.graphwsl.network_families import symmetries_of as of
 
 
 def alone(group: Symmetries, element: GroupElement) -> torch.Tensor:

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from graphwsl.neural_graph import neural_graph
 from graphwsl.symmetries import Symmetries, symmetries, verify
-from tests.network_families import Wired, parameter, randomised
+from tests.graphwsl.network_families import Wired, parameter, randomised
 
 CHANNELS, LENGTH = 4, 6
 Middle = Callable[[Tensor], Tensor]

@@ -5,8 +5,8 @@ import torch
 
 from graphwsl.neural_graph import NeuralGraph
 from graphwsl.symmetries import Symmetries, verify
-from tests.network_families import FAMILIES
-from tests.network_families import symmetries_of as of
+from tests.graphwsl.network_families import FAMILIES
+from tests.graphwsl.network_families import symmetries_of as of
 
 RIGID = {"linear"}
 """Nothing is hidden."""

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from graphwsl.neural_graph import neural_graph
 from graphwsl.symmetries import Symmetries, symmetries, verify
-from tests.network_families import Wired, randomised
+from tests.graphwsl.network_families import Wired, randomised
 
 ROWS = torch.tensor([1.0, 2.0, 1.0, 2.0], dtype=torch.float64)
 Make = Callable[[Tensor], Tensor]

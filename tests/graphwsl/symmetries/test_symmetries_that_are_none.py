@@ -12,7 +12,7 @@ from graphwsl.errors import UnsupportedModelError
 from graphwsl.neural_graph import NeuralGraph, neural_graph
 from graphwsl.symmetries import GroupElement, symmetries
 from graphwsl.testing.exactness import same_bits
-from tests.network_families import Wired, parameter, randomised
+from tests.graphwsl.network_families import Wired, parameter, randomised
 
 Wiring = Callable[..., Tensor]
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from graphwsl.neural_graph import neural_graph
 from graphwsl.symmetries import GroupElement, Symmetries, symmetries
-from tests.network_families import Wired, parameter, randomised
+from tests.graphwsl.network_families import Wired, parameter, randomised
 
 Wiring = Callable[..., Tensor]
 KINDS: tuple[dict[str, bool], ...] = (

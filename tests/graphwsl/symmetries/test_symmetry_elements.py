@@ -9,7 +9,7 @@ from torch import Tensor
 from graphwsl.errors import StateMismatchError
 from graphwsl.neural_graph import neural_graph
 from graphwsl.symmetries import GroupElement, Symmetries, symmetries, verify
-from tests.network_families import network
+from tests.graphwsl.network_families import network
 
 GROUPS: dict[str, Symmetries] = {}
 

@@ -19,7 +19,7 @@ from graphwsl.neural_graph.graph import NeuralGraph
 from graphwsl.neural_graph.rules import RULES
 from graphwsl.symmetries import GroupElement, symmetries
 from graphwsl.testing.exactness import same_bits
-from tests.random_programs import Program, draw_program, inputs_of
+from tests.graphwsl.random_programs import Program, draw_program, inputs_of
 
 KINDS = (
     {},

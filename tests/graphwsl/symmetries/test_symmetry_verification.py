@@ -17,7 +17,7 @@ from graphwsl.errors import InvalidArgumentError, UnsupportedModelError, Verific
 from graphwsl.neural_graph import NeuralGraph, neural_graph
 from graphwsl.symmetries import GroupElement, symmetries, verify
 from graphwsl.symmetries.verify import difference
-from tests.network_families import Wired
+from tests.graphwsl.network_families import Wired
 
 INF, NAN = math.inf, math.nan
 

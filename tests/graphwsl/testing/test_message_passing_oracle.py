@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from graphwsl.errors import UnsupportedModelError
 from graphwsl.neural_graph import neural_graph
 from graphwsl.testing import message_passing
-from tests.network_families import network, randomised
+from tests.graphwsl.network_families import network, randomised
 
 FEEDFORWARD = [
     "linear", "mlp", "conv1d", "conv2d", "conv3d", "groups", "dilation", "transposed",

@@ -15,6 +15,7 @@ from graphwsl.errors import ZooError
 from graphwsl.populations import Population
 from graphwsl.populations.splits import beginning
 from graphwsl.zoo import ArchitectureFactors, Recipe, open_zoo, register_architecture, train_zoo
+from graphwsl.zoo.architectures.activations import ACTIVATIONS
 from graphwsl.zoo.architectures.architecture import ARCHITECTURES, FACTOR_TYPES, FACTORS
 from graphwsl.zoo.data import REGISTERED, load_images, register_data
 from graphwsl.zoo.data_set import DataSet
@@ -22,7 +23,10 @@ from graphwsl.zoo.layouts.factors import RAY_TUNE_FACTORS, SMALL_CNN_FACTORS
 from graphwsl.zoo.recipe import Factors
 from graphwsl.zoo.sweep import rows
 from graphwsl.zoo.training.chunk import Training, train_chunk
-from tests.graphwsl.zoo.zoo_training_cases import BATCH, EPOCHS, configuration, images
+from graphwsl.zoo.training.initialisation import INITIALISATIONS
+from graphwsl.zoo.training.train import _modules_of
+from tests.graphwsl.zoo.training.zoo_training_cases import BATCH, EPOCHS, configuration, images
+from tests.registries import restored
 
 
 @register_architecture("in_groups", factors={"width": int, "groups": int, "read_out": str})
@@ -298,6 +302,32 @@ def test_names_of_data_are_taken_once() -> None:
         ZooError, match="data 'two sines' are taken as they are, without image_size"
     ):
         load_images("two sines", in_channels=3)
+
+
+class Square(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * x
+
+
+def test_activations_and_initialisations_of_ones_own(tmp_path: Path) -> None:
+    with restored():
+        ACTIVATIONS.register("square")(Square)
+        INITIALISATIONS.register("ones")(nn.init.ones_)
+        fixed = {"activation": "square", "initialisation": "ones", "width": 3, "depth": 1}
+        own = recipe("two sines", "mlp", epochs=1, fixed=fixed)
+        zoo = train_zoo(own, tmp_path / "zoo", workers=1).zoo
+        begun = zoo.module(zoo.checkpoints[0])
+        begun.load_state_dict(zoo.weights(zoo.checkpoints[0]))
+        assert any(isinstance(layer, Square) for layer in begun.modules())
+        weights = [p for p in begun.parameters() if p.ndim == 2]
+        assert len(weights) == 2
+        assert all(bool((weight == 1).all()) for weight in weights)
+        x = load_images("two sines").test
+        hidden = (x @ weights[0].T + 0.01) ** 2
+        torch.testing.assert_close(begun(x), hidden @ weights[1].T + 0.01)
+        assert Square.__module__ in _modules_of(own, [rows(own)])
+    with pytest.raises(ZooError, match="unknown initialisation 'ones'"):
+        train_zoo(own, tmp_path / "again", workers=1)
 
 
 OWN = """

@@ -4,7 +4,7 @@ import pytest
 
 from gridstab.datasets import Campaign
 from gridstab.dynamics.engines import ENGINES
-from tests.disc_engine import DiscEngine
+from tests.gridstab.disc_engine import DiscEngine
 
 
 @pytest.fixture

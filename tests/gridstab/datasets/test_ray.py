@@ -13,7 +13,7 @@ import pytest
 from gridstab.datasets import Campaign, run_campaign
 from gridstab.datasets.executors import make_executor
 from gridstab.errors import EngineUnavailableError
-from tests.run_bytes import promised_bytes
+from tests.gridstab.run_bytes import promised_bytes
 
 slow_and_noisy = [
     pytest.mark.slow,

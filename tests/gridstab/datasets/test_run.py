@@ -16,8 +16,8 @@ from gridstab.datasets import Campaign, RunFolder, run_campaign, verify
 from gridstab.datasets.executors import LocalExecutor
 from gridstab.dynamics.engines import ENGINES
 from gridstab.errors import RunFolderError
-from tests.disc_engine import DiscEngine
-from tests.run_bytes import promised_bytes
+from tests.gridstab.disc_engine import DiscEngine
+from tests.gridstab.run_bytes import promised_bytes
 
 SAMPLES = 20
 TINY_UNITS = 1e-4

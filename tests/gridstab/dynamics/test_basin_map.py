@@ -6,7 +6,7 @@ import pytest
 
 from gridstab.dynamics.basin_map import basin_map
 from gridstab.errors import InvalidParameterError
-from tests.disc_engine import DiscEngine, ring_grid
+from tests.gridstab.disc_engine import DiscEngine, ring_grid
 
 
 @pytest.fixture(autouse=True)

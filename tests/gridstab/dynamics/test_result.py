@@ -8,7 +8,7 @@ from gridstab.dynamics.engine import Reason, Status, Trajectories
 from gridstab.dynamics.intervals import wilson_interval
 from gridstab.dynamics.result import StabilityResult
 from gridstab.errors import InvalidParameterError
-from tests.disc_engine import ring_grid
+from tests.gridstab.disc_engine import ring_grid
 
 
 def result_of(max_frequency, status=None):

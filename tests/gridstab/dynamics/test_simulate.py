@@ -20,7 +20,7 @@ from gridstab.dynamics.simulate import simulate, simulate_nodes
 from gridstab.errors import EngineUnavailableError, InvalidParameterError
 from gridstab.grids.power_grid import PowerGrid
 from tests import ROOT
-from tests.disc_engine import DiscEngine, ring_grid, ring_model
+from tests.gridstab.disc_engine import DiscEngine, ring_grid, ring_model
 
 MODEL = ring_model(6)
 RADII = np.array([0.2, 0.5, 0.7, 0.85, 0.95, 1.0])

@@ -8,7 +8,7 @@ from gridstab.dynamics.intervals import wilson_interval
 from gridstab.dynamics.operating_point import operating_point
 from gridstab.dynamics.sampling import perturbations
 from gridstab.errors import GridstabError
-from tests.disc_engine import DiscEngine, ring_grid
+from tests.gridstab.disc_engine import DiscEngine, ring_grid
 
 WRONG = [None, "x", b"x", -1, 1.5, True, [1], {}, object(), float("nan"), 1j, np.zeros(2), 10**30]
 

@@ -9,7 +9,7 @@ from gridstab.dynamics.engines import ENGINES
 from gridstab.errors import DatasetError, InvalidParameterError
 from gridstab.learning.train import train_model
 from gridstab.learning.training_report import read_history, report_of_training
-from tests.disc_engine import DiscEngine
+from tests.gridstab.disc_engine import DiscEngine
 
 TEST_GRIDS = [11, 12]
 

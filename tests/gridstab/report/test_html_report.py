@@ -33,7 +33,7 @@ from gridstab.report.map_figures import grid_figures
 from gridstab.report.runs import report_of_run
 from gridstab.report.sections import WEAKEST, sections_of
 from gridstab.report.still import INK, still_png
-from tests.disc_engine import DiscEngine, ring_grid
+from tests.gridstab.disc_engine import DiscEngine, ring_grid
 from tests.gridstab.report.html_page import HOSTILE, Page
 
 

@@ -22,7 +22,7 @@ from gridstab.report.plots import (
     plot_distribution,
     plot_grid,
 )
-from tests.disc_engine import DiscEngine, ring_grid
+from tests.gridstab.disc_engine import DiscEngine, ring_grid
 
 
 def result_of(grid, snbs, largest):

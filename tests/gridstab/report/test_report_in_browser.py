@@ -17,7 +17,7 @@ import pytest
 from gridstab.report.content import Report, ReportedGrid
 from gridstab.report.figure_parts import BIG
 from gridstab.report.html import save_report
-from tests.disc_engine import ring_grid
+from tests.gridstab.disc_engine import ring_grid
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "microsoft-edge")
 BROWSER = os.environ.get("GRIDSTAB_BROWSER") or next(filter(None, map(shutil.which, PROGRAMS)), "")

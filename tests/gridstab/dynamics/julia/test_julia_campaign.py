@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.run_bytes import promised_bytes
+from tests.gridstab.run_bytes import promised_bytes
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("julia")]
 

@@ -15,7 +15,7 @@ from graphwsl.cli import app
 from graphwsl.neural_graph import neural_graph
 from graphwsl.neural_graph.picture import draw
 from graphwsl.symmetries import Verification
-from tests.network_families import network
+from tests.graphwsl.network_families import network
 
 
 def factory() -> tuple[nn.Module, tuple[torch.Tensor, ...]]:

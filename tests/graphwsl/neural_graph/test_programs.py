@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from graphwsl.errors import UnsupportedModelError
 from graphwsl.neural_graph import neural_graph
 from graphwsl.symmetries import symmetries, verify
-from tests.network_families import Wired
+from tests.graphwsl.network_families import Wired
 
 
 def perceptron() -> nn.Sequential:

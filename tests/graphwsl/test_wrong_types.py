@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def test_wrong_types_end_in_the_errors_of_the_package(tmp_path: Path) -> None:
-    program = Path(__file__).with_name("graphwsl_wrong_types.py")
+    program = Path(__file__).with_name("wrong_types.py")
     ran = subprocess.run(
         [sys.executable, program], capture_output=True, text=True, cwd=tmp_path, check=False
     )

@@ -79,7 +79,7 @@ def test_large_arrays_are_packed_and_checksummed(tmp_path: Path) -> None:
 def test_equal_content_gives_equal_bytes_at_any_time_in_any_process(tmp_path: Path) -> None:
     code = """
 import sys
-from tests.gnncore.test_storage_hdf5 import fill, storage
+from tests.gnncore.storage.test_hdf5 import fill, storage
 storage.write_hdf5(sys.argv[1], fill)
 """
     storage.write_hdf5(tmp_path / "a.h5", fill)

@@ -9,7 +9,7 @@ from torch_geometric.nn import HeteroConv, NNConv
 from graphwsl.neural_graph import NeuralGraph, collate, neural_graph
 from graphwsl.neural_graph.data import NODE_KEYS
 from graphwsl.neural_graph.roles import EdgeKind
-from tests.network_families import network
+from tests.graphwsl.network_families import network
 
 NAMES = ["mlp", "conv3d", "depthwise", "residual", "llama", "lstm", "mixer", "embedding"]
 

@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 from graphwsl.imports.onnx.operators.arithmetic import BINARY, UNARY
-from tests.graphwsl.imports.onnx_nodes import check, integers, values
+from tests.graphwsl.imports.onnx.nodes import check, integers, values
 
 X = values(3, 4)
 POSITIVE = np.abs(X) + 1.5
@@ -113,7 +113,7 @@ def test_the_broadcasting_of_old_files_starts_at_an_axis(name: str) -> None:
     from onnx import helper
 
     from graphwsl.imports.onnx.module import from_onnx
-    from tests.graphwsl.imports.onnx_nodes import model_of, run
+    from tests.graphwsl.imports.onnx.nodes import model_of, run
 
     x, w = np.abs(values(2, 3, 4)), values(3, seed=1)
     node = helper.make_node(name, ["x", "w"], ["y"], axis=1, broadcast=1)

@@ -14,8 +14,8 @@ from gridstab.cli import app
 from gridstab.datasets import RunFolder
 from gridstab.dynamics.engines import ENGINES
 from gridstab.grids.files import save_grid
-from tests.disc_engine import DiscEngine, ring_grid
-from tests.run_bytes import promised_bytes
+from tests.gridstab.disc_engine import DiscEngine, ring_grid
+from tests.gridstab.run_bytes import promised_bytes
 
 TWO_PARTS = """function mpc = two
 mpc.version = '2';

@@ -15,7 +15,7 @@ from graphwsl.errors import ZooError
 from graphwsl.imports import load_into
 from graphwsl.zoo import Zoo, open_zoo
 from graphwsl.zoo.layouts.small_cnn import SmallCNNZoo
-from tests.graphwsl.zoo.published_layouts import (
+from tests.graphwsl.zoo.layouts.published_layouts import (
     SMALL_CNN_SHAPES,
     small_cnn_row,
     write_small_cnn_zoo,

@@ -12,7 +12,7 @@ from graphwsl.zoo.architectures.registry import build
 from graphwsl.zoo.training.chunk import TrainedChunk, train_chunk
 from graphwsl.zoo.training.streams import stream
 from graphwsl.zoo.training.tuning import Tuning
-from tests.graphwsl.zoo.zoo_training_cases import BATCH, EPOCHS, configuration, images
+from tests.graphwsl.zoo.training.zoo_training_cases import BATCH, EPOCHS, configuration, images
 
 DATA = images(8)
 

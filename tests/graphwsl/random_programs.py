@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tests.random_steps import STEPS
-from tests.random_writer import BATCH, LENGTH, WIDTH, Choose, Writer
+from tests.graphwsl.random_steps import STEPS
+from tests.graphwsl.random_writer import BATCH, LENGTH, WIDTH, Choose, Writer
 
 
 class Program(nn.Module):

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from graphwsl.errors import UnsupportedModelError
 from graphwsl.imports.onnx.module import from_onnx
-from tests.graphwsl.imports.onnx_nodes import check, integers, model_of, run, truth, values
+from tests.graphwsl.imports.onnx.nodes import check, integers, model_of, run, truth, values
 
 LENGTH, BATCH, CHANNELS, HIDDEN = 4, 3, 5, 2
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}

@@ -21,7 +21,7 @@ from graphwsl.imports import from_onnx
 from graphwsl.imports.onnx import OPERATORS, operator
 from graphwsl.imports.onnx.weights import state_names
 from graphwsl.testing import assert_exact
-from tests.graphwsl.imports.onnx_nodes import integers, model_of, run, truth, values
+from tests.graphwsl.imports.onnx.nodes import integers, model_of, run, truth, values
 
 
 def constant(name: str, array: np.ndarray) -> Any:

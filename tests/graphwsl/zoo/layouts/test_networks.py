@@ -12,7 +12,7 @@ from graphwsl.imports import load_into
 from graphwsl.zoo import build, open_zoo
 from graphwsl.zoo.architectures.resnet import BLOCKS
 from graphwsl.zoo.architectures.vit import SmallVisionTransformer
-from tests.graphwsl.zoo.published_layouts import configuration, result, write_trial
+from tests.graphwsl.zoo.layouts.published_layouts import configuration, result, write_trial
 
 F = nn.functional
 

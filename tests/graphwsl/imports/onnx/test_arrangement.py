@@ -11,7 +11,7 @@ pytest.importorskip("onnxruntime")
 
 from graphwsl.errors import UnsupportedModelError
 from graphwsl.imports.onnx.operators.reductions import REDUCTIONS
-from tests.graphwsl.imports.onnx_nodes import check, integers, values
+from tests.graphwsl.imports.onnx.nodes import check, integers, values
 
 X = values(2, 3, 4)
 

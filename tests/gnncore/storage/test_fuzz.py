@@ -97,7 +97,7 @@ def test_what_is_no_file_is_refused(name: str, tmp_path: Path) -> None:
 
 
 def test_attacks_run_nothing_and_take_little_memory(tmp_path: Path) -> None:
-    from tests.gnncore.test_storage_hdf5 import HOSTILE
+    from tests.gnncore.storage.test_hdf5 import HOSTILE
 
     for make in HOSTILE:
         with h5py.File(tmp_path / f"{make.__name__}.hdf5", "w") as file:
@@ -114,7 +114,7 @@ import json, resource, sys
 from pathlib import Path
 import h5py, numpy, safetensors.numpy, zlib
 from gnncore import storage
-from tests.gnncore.test_storage_fuzz import READERS
+from tests.gnncore.storage.test_fuzz import READERS
 events, outcomes = [], {}
 def listen(event, arguments):
     starts = ("pickle.", "os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.",

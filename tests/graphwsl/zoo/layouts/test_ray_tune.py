@@ -18,7 +18,13 @@ from graphwsl.errors import ZooError
 from graphwsl.imports import load_into
 from graphwsl.zoo import Zoo, open_zoo
 from graphwsl.zoo.layouts.ray_tune import RayTuneZoo
-from tests.graphwsl.zoo.published_layouts import configuration, large, result, small, write_trial
+from tests.graphwsl.zoo.layouts.published_layouts import (
+    configuration,
+    large,
+    result,
+    small,
+    write_trial,
+)
 
 EXPERIMENT = "tune_zoo_mnist_uniform"
 

@@ -8,7 +8,7 @@ pytest.importorskip("onnxruntime")
 
 from benchmarks.coverage_corpus.wheels import REAL_NETWORKS, Wheel
 from graphwsl.imports import from_onnx
-from tests.graphwsl.imports.onnx_nodes import run, truth
+from tests.graphwsl.imports.onnx.nodes import run, truth
 
 FILES = {name: load for name, load in REAL_NETWORKS.items() if name.endswith("(ONNX)")}
 

@@ -14,7 +14,7 @@ from graphwsl.zoo.training.batched_networks import BatchedNetworks
 from graphwsl.zoo.training.chunk import TrainedChunk, train_chunk
 from graphwsl.zoo.training.initialisation import initialised
 from graphwsl.zoo.training.streams import stream
-from tests.graphwsl.zoo.zoo_training_cases import BATCH, EPOCHS, configuration, images
+from tests.graphwsl.zoo.training.zoo_training_cases import BATCH, EPOCHS, configuration, images
 
 
 def train(configurations: list[dict[str, Any]], data: DataSet) -> TrainedChunk:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 pytest.importorskip("onnxruntime")
 
 from graphwsl.errors import UnsupportedModelError
-from tests.graphwsl.imports.onnx_nodes import check, values
+from tests.graphwsl.imports.onnx.nodes import check, values
 
 AUTOMATIC = ["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"]
 
@@ -139,7 +139,7 @@ def test_root_mean_square_normalisation() -> None:
     from onnx import helper
 
     from graphwsl.imports.onnx.module import from_onnx
-    from tests.graphwsl.imports.onnx_nodes import model_of, run
+    from tests.graphwsl.imports.onnx.nodes import model_of, run
 
     node = helper.make_node("RMSNormalization", ["x", "w"], ["y"])
     model = model_of([node], {"x": x}, {"w": scale}, ["y"], version=23)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import torch
 
-from tests.random_writer import BATCH, LENGTH, WIDTH, Writer
+from tests.graphwsl.random_writer import BATCH, LENGTH, WIDTH, Writer
 
 Step = Callable[[Writer], str]
 STEPS: list[Step] = []

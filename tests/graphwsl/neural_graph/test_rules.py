@@ -12,7 +12,7 @@ from graphwsl.neural_graph.builder import GraphBuilder
 from graphwsl.neural_graph.rules.registry import RULES
 from graphwsl.symmetries import symmetries, verify
 from graphwsl.testing import assert_exact
-from tests.network_families import Wired, network, parameter
+from tests.graphwsl.network_families import Wired, network, parameter
 
 
 @pytest.fixture

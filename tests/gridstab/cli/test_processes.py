@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.run_bytes import promised_bytes
+from tests.gridstab.run_bytes import promised_bytes
 
 GRIDSTAB = [sys.executable, "-m", "gridstab"]
 SMALL = ["simulate", "--nodes", "6", "--samples", "20", "--no-picture"]

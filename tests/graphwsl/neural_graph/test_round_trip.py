@@ -9,7 +9,7 @@ from graphwsl.neural_graph import NeuralGraph, neural_graph
 from graphwsl.symmetries import GroupElement
 from graphwsl.testing import assert_exact
 from graphwsl.testing.exactness import same_bits
-from tests.network_families import FAMILIES, Wired, network, parameter
+from tests.graphwsl.network_families import FAMILIES, Wired, network, parameter
 
 
 def small() -> nn.Module:
