@@ -20,12 +20,12 @@ class Value:
         units: For an activation, the unit of every element, in its shape.
         entries: For weights, the parameter entries that each element is made of, in its shape;
             several when it is computed from several parameters, none for mere statistics of them.
-        changes: For weights that are no multiple of their entries, numbers in its shape that tell
-            apart what else their elements are made of (:mod:`graphwsl.neural_graph.changes`).
+        changes: For weights that are no multiple of their entries, numbers in its shape: elements
+            with different ones are made differently (:mod:`graphwsl.neural_graph.changes`).
         places: For an activation that holds copies, numbers in its shape: elements with equal unit
             and number are copies of one another. None where no copies are known of.
-        companions: For a statistic of weights, entries and those that must move with them, as pairs
-            of tensors of one shape.
+        coupled: For a statistic of weights, entries and those that must be permuted along with
+            them, as pairs of tensors of one shape.
         origin: For weights, a number of the expression that makes them of parameters; 0 for
             parameters themselves, in whatever order.
     """
@@ -35,7 +35,7 @@ class Value:
     entries: tuple[Int[Tensor, "..."], ...] | None = None
     changes: Int[Tensor, "..."] | None = None
     places: Int[Tensor, "..."] | None = None
-    companions: tuple[tuple[Int[Tensor, "..."], Int[Tensor, "..."]], ...] = ()
+    coupled: tuple[tuple[Int[Tensor, "..."], Int[Tensor, "..."]], ...] = ()
     origin: int = 0
 
     @property
@@ -71,7 +71,7 @@ class Value:
             entries = tuple(operator(one) for one in entries)
         changes = None if self.changes is None else operator(self.changes)
         places = None if self.places is None else operator(self.places)
-        return Value(tensor, units, entries, changes, places, self.companions, self.origin)
+        return Value(tensor, units, entries, changes, places, self.coupled, self.origin)
 
     def copied(self, tensor: Tensor, operator: Callable[[Tensor], Tensor]) -> "Value":
         """A rearrangement that may repeat elements, which are then known as copies."""

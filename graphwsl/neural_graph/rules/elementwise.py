@@ -7,7 +7,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
-from graphwsl.neural_graph.changes import accompanied, changes_of, origin_of, strangers
+from graphwsl.neural_graph.changes import changes_of, foreign_statistics, origin_of, with_coupled
 from graphwsl.neural_graph.differences import told_apart
 from graphwsl.neural_graph.meeting import meet
 from graphwsl.neural_graph.roles import FunctionForm, ParameterRole
@@ -45,13 +45,13 @@ def pointwise(builder: GraphBuilder, call: Call) -> Result:
     if not activations:
         entries = tuple(one.expand(shape) for value in weights for one in (value.entries or ()))
         changes = changes_of(call.name, call.args, shape)
-        builder.keep(*strangers(call.args, shape))
-        companions = () if entries else tuple(p for one in weights for p in one.companions)
-        entries = accompanied(entries, weights)
+        builder.keep(*foreign_statistics(call.args, shape))
+        coupled = () if entries else tuple(p for one in weights for p in one.coupled)
+        entries = with_coupled(entries, weights)
         origin = origin_of(call.name, (*call.args, *call.kwargs.values()))
         return call.also(
             builder,
-            Value(call.tensor, None, entries, changes, companions=companions, origin=origin),
+            Value(call.tensor, None, entries, changes, coupled=coupled, origin=origin),
         )
     if call.name == "mul" and any(v.is_constant and not bool(v.tensor.any()) for v in values):
         return Value(call.tensor)  # the first state of a recurrent cell

@@ -184,7 +184,7 @@ def joined(builder: GraphBuilder, values: list[Value], result: Tensor, operator:
     )
     weights = [value for value in values if value.is_weights]
     if len({value.origin for value in weights}) > 1:
-        # The names of statistics do not say how they were computed.
+        # The labels of statistics do not say how they were computed.
         builder.look_at(*(value for value in weights if not value.entries))
     changes = _joined_changes(values, operator)
     origin = weights[0].origin if changes is None else origin_of(builder.operator, tuple(values))
