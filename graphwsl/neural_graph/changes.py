@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from graphwsl.neural_graph.differences import colour_by
+from graphwsl.neural_graph.colouring import colour_by
 from graphwsl.neural_graph.units import UnitTable, reduced, varying_dims
 from graphwsl.neural_graph.values import Value, mixed
 

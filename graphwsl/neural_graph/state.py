@@ -34,8 +34,8 @@ class State:
     def attributes(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Values for all parameters and persistent buffers, tied ones included."""
         given = dict(values)
-        for name, (owner, places) in self.ties.views.items():
-            given[name] = values[owner].reshape(-1)[places]
+        for name, (owner, indices) in self.ties.views.items():
+            given[name] = values[owner].reshape(-1)[indices]
         given.update({name: given[first] for name, first in self.ties.aliases.items()})
         return {self.paths[name]: tensor for name, tensor in given.items()}
 

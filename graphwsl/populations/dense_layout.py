@@ -23,7 +23,7 @@ PLACES = ("input", "hidden", "output")
 
 @dataclass(frozen=True)
 class Block:
-    """The weights between some neurons and others, all with all; groups do not meet.
+    """The weights between some neurons and others, all with all within a group.
 
     Attributes:
         sources: Nodes that are read, shape ``(groups, sources)``.
@@ -113,7 +113,7 @@ class DenseLayout:
         is_output: Whether the network returns it, shape ``(nodes,)``.
         depth: From 0 (inputs) to 1 (last layer), shape ``(nodes,)``.
         node_template: ``x`` of nodes without parameters, shape ``(nodes * features,)``.
-        node_places: Elements of ``x`` that hold parameters, shape ``(values,)``.
+        node_elements: Elements of ``x`` that hold parameters, shape ``(values,)``.
         node_entries: Their places in a flattened state, shape ``(values,)``.
         node_shares: What each adds to its element, shape ``(values,)``.
         num_entries: Length of a flattened state.
@@ -132,7 +132,7 @@ class DenseLayout:
     is_output: Bool[Tensor, " nodes"]
     depth: Float[Tensor, " nodes"]
     node_template: Float[Tensor, " elements"]
-    node_places: Int[Tensor, " values"]
+    node_elements: Int[Tensor, " values"]
     node_entries: Int[Tensor, " values"]
     node_shares: Float[Tensor, " values"]
     num_entries: int
@@ -156,7 +156,7 @@ class DenseLayout:
         template = torch.zeros(layout.num_nodes, len(NODE_FEATURES))
         for role in (ParameterRole.SCALE, ParameterRole.VARIANCE):
             template[:, NODE_FEATURES.index(role)] = 1.0
-        template.view(-1)[layout.node_places] = 0.0
+        template.view(-1)[layout.node_elements] = 0.0
         return cls(
             num_nodes=layout.num_nodes,
             blocks=blocks,
@@ -171,7 +171,7 @@ class DenseLayout:
             is_output=layout.is_output,
             depth=layout.node_layer / max(len(layers) - 1, 1),
             node_template=template.view(-1),
-            node_places=layout.node_places,
+            node_elements=layout.node_elements,
             node_entries=layout.node_entries,
             node_shares=layout.node_shares.float(),
             num_entries=architecture.num_entries,
@@ -192,7 +192,7 @@ class DenseLayout:
     ) -> Float[Tensor, "networks nodes features"]:
         """The parameters of nodes, with the columns of :data:`NODE_FEATURES`."""
         x = self.node_template.expand(len(states), -1).clone()
-        x.index_add_(1, self.node_places, states[:, self.node_entries] * self.node_shares)
+        x.index_add_(1, self.node_elements, states[:, self.node_entries] * self.node_shares)
         return x.view(len(states), self.num_nodes, len(NODE_FEATURES))
 
     def split(

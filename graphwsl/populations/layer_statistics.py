@@ -22,8 +22,8 @@ class LayerStatistics:
     """Which columns the statistics of a network fill.
 
     Networks of equal depth have one layer a slot. Otherwise each layer fills two: one counted from
-    the front and one from the back, so that first and last layers meet their likes whatever lies
-    between. Columns of layers that a network does not have are NaN.
+    the front and one from the back, so that first and last layers are compared with their likes
+    whatever lies between. Columns of layers that a network does not have are NaN.
 
     Attributes:
         layers: The largest number of layers.

@@ -30,11 +30,11 @@ LAYOUT = (
     "node_index",
     "is_input",
     "is_output",
-    "node_places",
+    "node_elements",
     "node_entries",
     "node_shares",
 )
-"""What of a layout tells architectures apart; saved predictors hold hashes of it, in this order."""
+"""What of a layout identifies architectures; saved predictors hold hashes of it, in this order."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 A permutation of the nodes is a symmetry of the network if it maps every relation between nodes to
 itself and every node to one with the same *signature*: the same kind, the same functions applied,
 the same weights and node parameters that it takes part in, in the same roles. Dense blocks ask for
-no more than that, since every source meets every target.
+no more than that, since every source has a weight to every target.
 """
 
 from collections import defaultdict
@@ -62,7 +62,7 @@ def related(
     colours: Int[Tensor, " nodes"],
     relations: list[tuple[Int[Tensor, " edges"], Int[Tensor, " edges"]]],
 ) -> Structure:
-    """Nodes that are told apart by colours, and the sources and targets of their relations."""
+    """Coloured nodes, and the sources and targets of their relations."""
     nodes, directions, others = _edges(len(colours), relations)
     neighbours = _neighbours(len(colours), nodes, directions, others)
     known: dict[Hashable, int] = {}

@@ -76,7 +76,7 @@ def returns_indices(call: Call) -> bool:
 
 
 def _all(call: Call, first: Value) -> Result:
-    """Several results (values and places, variance and mean) have the same units."""
+    """Several results (values and indices, variance and mean) have the same units."""
     if isinstance(call.result, Tensor):
         return first
     return tuple(replace(first, tensor=one) for one in call.result)
@@ -176,7 +176,7 @@ def normalised(
 
 @rule("cumsum", "cumprod", "logcumsumexp", "cummax", "cummin", "sort", "argsort", "topk")
 def along(builder: GraphBuilder, call: Call) -> Result:
-    """Functions of all places along a dimension: the units must be the same there."""
+    """Functions of all elements along a dimension: the units must be the same there."""
     value, *_rest = call.args
     dim = -1
     names = [argument.name for argument in call.operator._schema.arguments]

@@ -70,7 +70,7 @@ class InputEmbedding(nn.Module):
         edge = torch.zeros(2, len(PLACES), dtype=torch.float64)
         for layout, states in groups:
             has = torch.zeros(layout.num_nodes * len(NODE_FEATURES)).index_fill(
-                0, layout.node_places, 1.0
+                0, layout.node_elements, 1.0
             )
             x = (layout.x(states) - _CENTRE).square().mean(0) * has.view(layout.num_nodes, -1)
             node += len(states) * torch.stack([x.sum(0), has.view(layout.num_nodes, -1).sum(0)])
