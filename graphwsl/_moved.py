@@ -40,7 +40,7 @@ NAMES = {
         "meet_beside": "colour_by_concatenated",
         "told_apart": "coloured_by_constant",
     },
-    "graphwsl.populations.dense_layout": {"Plan": "DenseLayout"},
+    "graphwsl.populations.dense_layout": {"PLACES": "BlockKind", "Plan": "DenseLayout"},
     "graphwsl.populations.layer_statistics": {"WeightStatistics": "LayerStatistics"},
     "graphwsl.zoo.sweep": {"Row": "NetworkConfig"},
     "graphwsl.zoo.training.batched_networks": {

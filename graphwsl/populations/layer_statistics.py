@@ -62,7 +62,7 @@ class LayerStatistics:
 
 
 def layer_entries(architecture: Architecture) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For every layer (module), the places of its weights and of its vectors, such as biases."""
+    """For every layer (module), the indices of its weights and of its vectors, such as biases."""
     layers: dict[str, tuple[list[np.ndarray], list[np.ndarray]]] = {}
     graph = architecture.graph
     for name, start in graph.offsets.items():

@@ -65,7 +65,7 @@ def read_model(source: str | os.PathLike[str] | bytes, *, max_bytes: int = MAX_B
 
 
 class _Cost(NamedTuple):
-    """What nodes become once functions are in their places."""
+    """What nodes become once functions are expanded."""
 
     nodes: int = 0
     size: int = 0
