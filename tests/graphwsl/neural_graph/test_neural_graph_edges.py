@@ -12,11 +12,10 @@ from torch.nn.utils import prune
 
 from graphwsl.neural_graph import NeuralGraph, NodeKind, neural_graph
 from graphwsl.neural_graph.roles import ARGUMENTS, RelationKind
-from tests.network_families import Wired, network, parameter
 
 
 def entries_of(graph: NeuralGraph, name: str) -> Tensor:
-    """Places of a tensor's entries in the flattened state, in its shape."""
+    """Indices of a tensor's entries in the flattened state, in its shape."""
     tensor = graph.state[name]
     return torch.arange(tensor.numel()).view(tensor.shape) + graph.offsets[name]
 
