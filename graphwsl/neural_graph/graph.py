@@ -232,14 +232,14 @@ class NeuralGraph:
     def _checked(self, state: Mapping[str, Any]) -> dict[str, Tensor]:
         arguments.state(state)
         tensors = self.completed(self.state)
-        missing, strange = (
+        missing, unexpected = (
             sorted(tensors.keys() - state.keys()),
             sorted(map(str, state.keys() - tensors.keys())),
         )
-        if missing or strange:
+        if missing or unexpected:
             raise StateMismatchError(
                 f"the state does not belong to this network: it lacks {missing[:3]} and has "
-                f"{strange[:3]} besides; give the state_dict of the same architecture"
+                f"{unexpected[:3]} besides; give the state_dict of the same architecture"
             )
         for name in (*self.state, *self.views, *self.aliases):
             expected, given = tensors[name], state[name]

@@ -12,6 +12,7 @@ from torch.nn.utils import prune
 
 from graphwsl.neural_graph import NeuralGraph, NodeKind, neural_graph
 from graphwsl.neural_graph.roles import ARGUMENTS, RelationKind
+from tests.network_families import Wired, network, parameter
 
 
 def entries_of(graph: NeuralGraph, name: str) -> Tensor:
