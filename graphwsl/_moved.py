@@ -1,6 +1,9 @@
 """Where modules and names of graphwsl were in version 0.1, see :mod:`gnncore.moved`."""
 
 MODULES = {
+    "graphwsl.neural_graph.differences": "graphwsl.neural_graph.colouring",
+    "graphwsl.neural_graph.rules.places": "graphwsl.neural_graph.rules.moves",
+    "graphwsl.neural_graph.meeting": "graphwsl.neural_graph.colouring",
     "graphwsl.work_folder": "gnncore.storage.work_folder",
     "graphwsl.properties.population": "graphwsl.populations.population",
     "graphwsl.properties.splits": "graphwsl.populations.splits",
@@ -31,7 +34,13 @@ MODULES = {
 }
 
 NAMES = {
-    "graphwsl.populations.dense_layout": {"Plan": "DenseLayout"},
+    "graphwsl.neural_graph.rules.moves": {"note_placed": "note_written"},
+    "graphwsl.neural_graph.colouring": {
+        "meet": "colour_by_operands",
+        "meet_beside": "colour_by_concatenated",
+        "told_apart": "coloured_by_constant",
+    },
+    "graphwsl.populations.dense_layout": {"PLACES": "BlockKind", "Plan": "DenseLayout"},
     "graphwsl.populations.layer_statistics": {"WeightStatistics": "LayerStatistics"},
     "graphwsl.zoo.sweep": {"Row": "NetworkConfig"},
     "graphwsl.zoo.training.batched_networks": {

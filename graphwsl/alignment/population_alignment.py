@@ -95,7 +95,7 @@ class _Matching:
 
     Attributes:
         weights: Parameters in double precision and zeros for all else, and one zero more for
-            places without an entry, shape ``(networks, entries + 1)``.
+            indices of no entry, shape ``(networks, entries + 1)``.
         image: Where the nodes of each network have gone, shape ``(networks, nodes)``.
     """
 
@@ -129,9 +129,9 @@ class _Matching:
             agreement = torch.matmul(target[entries].conj(), theirs.mT)
             if agreement.is_complex():
                 agreement = agreement.real
-            # Part places[i] of a network takes the place of part i.
-            places = [linear_sum_assignment(one, maximize=True)[1] for one in agreement.numpy()]
-            orders = torch.stack([torch.from_numpy(one) for one in places]).argsort(dim=1)
+            # Part matches[i] of a network is sent to part i.
+            matches = [linear_sum_assignment(one, maximize=True)[1] for one in agreement.numpy()]
+            orders = torch.stack([torch.from_numpy(one) for one in matches]).argsort(dim=1)
             differs = (orders != torch.arange(len(entries))).any(dim=1)
             if bool(differs.any()):
                 step = permuted(self._symmetries, self._symmetries.orbits[orbit], orders[differs])
@@ -156,7 +156,7 @@ class _Matching:
 
 
 def permuted(symmetries: Symmetries, orbit: Orbit, orders: Int[Tensor, "some parts"]) -> Elements:
-    """The elements that move part ``i`` of an orbit to the place of part ``orders[:, i]``."""
+    """The elements that send part ``i`` of an orbit to part ``orders[:, i]``."""
     identity = Elements.identity(symmetries.graph, len(orders))
     image = identity.image.clone()
     image[:, orbit.nodes.flatten()] = orbit.nodes[orders].flatten(1)

@@ -92,26 +92,26 @@ class _Parts:
             end for none, shape ``(parts, width)``.
         flips: Which of them change their sign with the part, all false where it cannot.
         is_before: Which of them are at no part of an orbit that comes after this one.
-        are_apart: Whether no entry is at two parts, so that moving them moves rows of entries.
+        are_disjoint: Whether no entry is at two parts, so that moving them moves rows of entries.
     """
 
     number: int
     entries: Int[Tensor, "parts width"]
     flips: Bool[Tensor, "parts width"]
     is_before: Bool[Tensor, "parts width"]
-    are_apart: bool
+    are_disjoint: bool
 
     @classmethod
     def of(cls, symmetries: Symmetries, number: int, later: Int[Tensor, " some"]) -> "_Parts":
         entries = entries_of_parts(symmetries, symmetries.orbits[number])
         size = symmetries.entry_maps.num_entries
         listed = entries[entries >= 0]
-        are_apart = len(listed.unique()) == len(listed)
+        are_disjoint = len(listed.unique()) == len(listed)
         entries = torch.where(entries < 0, size, entries)
         flips = torch.zeros_like(entries, dtype=torch.bool)
-        if are_apart:
+        if are_disjoint:
             flips = _flips(symmetries, number, entries, flips)
-        return cls(number, entries, flips, ~torch.isin(entries, later), are_apart)
+        return cls(number, entries, flips, ~torch.isin(entries, later), are_disjoint)
 
 
 def _in_order(symmetries: Symmetries) -> list[_Parts]:
@@ -121,8 +121,8 @@ def _in_order(symmetries: Symmetries) -> list[_Parts]:
     entries = [entries_of_parts(symmetries, orbits[number]).flatten() for number in order]
     nothing = torch.zeros(0, dtype=torch.int64)
     return [
-        _Parts.of(symmetries, number, torch.cat([nothing, *entries[place + 1 :]]))
-        for place, number in enumerate(order)
+        _Parts.of(symmetries, number, torch.cat([nothing, *entries[rank + 1 :]]))
+        for rank, number in enumerate(order)
     ]
 
 
@@ -150,12 +150,12 @@ def _closest(
     symmetries: Symmetries, orbits: list[_Parts], rows: Rows, targets: Tensor, max_sweeps: int
 ) -> Rows:
     """Networks after all sweeps, from the better of two beginnings."""
-    # One more column, a zero, for places without an entry.
+    # One more column, a zero, for indices of no entry.
     rows = torch.cat([rows, rows.new_zeros(len(rows), 1)], dim=1)
     targets = torch.cat([targets, targets.new_zeros(len(targets), 1)], dim=1)
     begun = rows.clone()
     for parts in orbits:
-        if parts.are_apart:
+        if parts.are_disjoint:
             _moved(parts, begun, targets, parts.is_before)
     found = [_swept(symmetries, orbits, some, targets, max_sweeps) for some in (rows, begun)]
     # Distances differ by what the agreement differs; all else is the same numbers.
@@ -174,7 +174,7 @@ def _swept(
         goal = targets if len(targets) == 1 else targets[active]
         own = rows[active]
         for parts in orbits:
-            if parts.are_apart:
+            if parts.are_disjoint:
                 is_better |= _moved(parts, own, goal)
             else:
                 is_better |= _moved_as_elements(symmetries, parts, own, goal)
@@ -188,19 +188,19 @@ def _swept(
 def _assigned(
     parts: _Parts, own: Rows, goal: Tensor, counted: Bool[Tensor, "parts width"] | None = None
 ) -> tuple[Int[Tensor, "networks parts"], Float[Tensor, "networks parts"], Tensor]:
-    """The part that takes each place, its sign, and the gain in agreement of each network."""
+    """The part that is sent to each part, its sign, and the gain in agreement of each network."""
     theirs, ours = own[:, parts.entries], goal[:, parts.entries]
     ours = ours if counted is None else ours.masked_fill(~counted, 0)
     stay = torch.matmul(ours.masked_fill(parts.flips, 0), theirs.mT)
     flip = torch.matmul(ours.masked_fill(~parts.flips, 0), theirs.mT)
     agreement = stay + flip.abs()
     found = [linear_sum_assignment(one, maximize=True)[1] for one in agreement.numpy()]
-    places = torch.from_numpy(np.stack(found))
-    signs = torch.where(flip.gather(2, places[:, :, None])[:, :, 0] < 0, -1.0, 1.0)
-    after = agreement.gather(2, places[:, :, None]).sum((1, 2))
+    matches = torch.from_numpy(np.stack(found))
+    signs = torch.where(flip.gather(2, matches[:, :, None])[:, :, 0] < 0, -1.0, 1.0)
+    after = agreement.gather(2, matches[:, :, None]).sum((1, 2))
     before = (stay + flip).diagonal(dim1=1, dim2=2).sum(1)
     scale = ours.flatten(1).norm(dim=1) * theirs.flatten(1).norm(dim=1)
-    return places, signs, after - before - ROUNDING * scale
+    return matches, signs, after - before - ROUNDING * scale
 
 
 def _moved(
@@ -210,10 +210,10 @@ def _moved(
     counted: Bool[Tensor, "parts width"] | None = None,
 ) -> Bool[Tensor, " networks"]:
     """Move the parts of an orbit in place where that improves; in which networks it does."""
-    places, signs, gain = _assigned(parts, own, goal, counted)
+    matches, signs, gain = _assigned(parts, own, goal, counted)
     better = torch.nonzero(gain > 0).flatten()
     if len(better):
-        taken = parts.entries[places[better]].flatten(1)
+        taken = parts.entries[matches[better]].flatten(1)
         values = own[better].gather(1, taken).view(len(better), *parts.entries.shape)
         signed = torch.where(parts.flips, values * signs[better, :, None], values)
         own[better[:, None], parts.entries.flatten()] = signed.flatten(1)
@@ -225,8 +225,8 @@ def _moved_as_elements(
     symmetries: Symmetries, parts: _Parts, own: Rows, goal: Tensor
 ) -> Bool[Tensor, " networks"]:
     """The same where weights between two parts of an orbit make the agreement an estimate."""
-    places, _, _ = _assigned(parts, own, goal)
-    step = permuted(symmetries, symmetries.orbits[parts.number], places.argsort(dim=1))
+    matches, _, _ = _assigned(parts, own, goal)
+    step = permuted(symmetries, symmetries.orbits[parts.number], matches.argsort(dim=1))
     moved = own.clone()
     moved[:, :-1] = symmetries.entry_maps.apply(step, own[:, :-1])
     gain = (goal * (moved - own)).sum(dim=1) - ROUNDING * own.norm(dim=1) * goal.norm(dim=1)

@@ -94,9 +94,9 @@ def align(
             agreement = sum(_agreement(use, orbit, own, moved) for use in uses[number])
             if not isinstance(agreement, Tensor):
                 continue
-            _, places = linear_sum_assignment(agreement.numpy(), maximize=True)
-            # Part places[i] of the other network takes the place of part i.
-            order = torch.from_numpy(places).argsort()
+            _, matches = linear_sum_assignment(agreement.numpy(), maximize=True)
+            # Part matches[i] of the other network is sent to part i.
+            order = torch.from_numpy(matches).argsort()
             step = symmetries.permuted(orbit, order)
             flat = moved.clone()
             for use in uses[number]:
@@ -164,6 +164,6 @@ def _gathered(nodes: Tensor, entries: Tensor, orbit: Orbit) -> list[Tensor]:
         stop = torch.searchsorted(ordered, column, right=True)
         count = int((stop - start).min())
         if count and bool((stop - start == count).all()):
-            places = order[start[:, None] + torch.arange(count)]
-            rows.append(entries[places].flatten(1))
+            indices = order[start[:, None] + torch.arange(count)]
+            rows.append(entries[indices].flatten(1))
     return rows

@@ -105,20 +105,23 @@ def members_of(file: BufferedIOBase, size: int) -> list[Member]:
         raise ArchiveError(f"its directory has {end - start} bytes")
     file.seek(start)
     data = file.read(end - start)
-    members, headers, place = [], [], 0
+    members, headers, position = [], [], 0
     for _ in range(count):
-        if place + _ENTRY.size > len(data):
+        if position + _ENTRY.size > len(data):
             raise ArchiveError("its directory ends too early")
-        entry = _Entry(*_ENTRY.unpack_from(data, place))
-        middle = place + _ENTRY.size + entry.name_length
+        entry = _Entry(*_ENTRY.unpack_from(data, position))
+        middle = position + _ENTRY.size + entry.name_length
         stop = middle + entry.extra_length + entry.comment_length
         if entry.mark != b"PK\x01\x02" or stop > len(data):
             raise ArchiveError("its directory is damaged")
-        name, extra = data[place + _ENTRY.size : middle], data[middle : middle + entry.extra_length]
+        name, extra = (
+            data[position + _ENTRY.size : middle],
+            data[middle : middle + entry.extra_length],
+        )
         members.append(_member(file, start, entry, name, extra))
         headers.append(_sizes(entry, extra)[2])
-        place = stop
-    if place != len(data):
+        position = stop
+    if position != len(data):
         raise ArchiveError("its directory holds more than its members")
     if len({member.name.lower() for member in members}) < len(members):
         raise ArchiveError("two members of the archive have one name")
@@ -156,15 +159,21 @@ def _directory(file: BufferedIOBase, size: int) -> tuple[int, int, int]:
     if len(tail) < _END.size or not tail[-_END.size :].startswith(b"PK\x05\x06"):
         raise ArchiveError("the end of the archive is missing")
     *old, comment = _END.unpack(tail[-_END.size :])[1:]
-    place = size - _END.size
+    position = size - _END.size
     if comment:
         raise ArchiveError("the archive ends with a comment")
     there = old
     if tail[-_END.size - _LOCATOR_64.size :].startswith(b"PK\x06\x07") and len(tail) == tail_size:
-        place -= _LOCATOR_64.size + _END_64.size
+        position -= _LOCATOR_64.size + _END_64.size
         _, disk, offset, disks = _LOCATOR_64.unpack_from(tail, _END_64.size)
         mark, length, _, _, *there = _END_64.unpack_from(tail)
-        if (mark, length, offset, disk, disks) != (b"PK\x06\x06", _END_64.size - 12, place, 0, 1):
+        if (mark, length, offset, disk, disks) != (
+            b"PK\x06\x06",
+            _END_64.size - 12,
+            position,
+            0,
+            1,
+        ):
             raise ArchiveError("its two end records contradict each other")
         for narrow, wide, most in zip(old, there, [_WIDE] * 4 + [_WIDER] * 2, strict=True):
             if narrow not in (wide, most):
@@ -172,27 +181,29 @@ def _directory(file: BufferedIOBase, size: int) -> tuple[int, int, int]:
     disk, start_disk, here, count, length, start = there
     if (disk, start_disk) != (0, 0) or here != count:
         raise ArchiveError("the archive is a part of several")
-    if start + length != place:
+    if start + length != position:
         raise ArchiveError("the directory of the archive does not end where its end record begins")
-    return start, place, count
+    return start, position, count
 
 
 def _sizes(entry: _Entry, extra: bytes) -> tuple[int, int, int]:
-    """Unpacked size, packed size and place of a member; from the 64-bit field where it says so."""
+    """Unpacked size, packed size and offset of a member; from the 64-bit field where it says so."""
     values = [entry.size, entry.packed, entry.offset]
-    wide, place = b"", 0
-    while place + 4 <= len(extra):
-        kind, length = (int.from_bytes(extra[place + n : place + n + 2], "little") for n in (0, 2))
+    wide, position = b"", 0
+    while position + 4 <= len(extra):
+        kind, length = (
+            int.from_bytes(extra[position + n : position + n + 2], "little") for n in (0, 2)
+        )
         if kind == 1:
             if wide:
                 raise ArchiveError("a member of the archive has two sizes")
-            wide = extra[place + 4 : place + 4 + length]
-        place += 4 + length
+            wide = extra[position + 4 : position + 4 + length]
+        position += 4 + length
     missing = [number for number, value in enumerate(values) if value == _WIDER]
     if len(wide) != 8 * len(missing):
         raise ArchiveError("the size of a member of the archive is unclear")
-    for turn, number in enumerate(missing):
-        values[number] = int.from_bytes(wide[8 * turn : 8 * turn + 8], "little")
+    for index, number in enumerate(missing):
+        values[number] = int.from_bytes(wide[8 * index : 8 * index + 8], "little")
     return values[0], values[1], values[2]
 
 

@@ -66,9 +66,9 @@ def check_torch_archive(file: BufferedIOBase, found: list[Member], size: int) ->
         raise RefusedError("a member of the archive is compressed, which torch.save never does")
     # torch finds the pickle beside the first member, and does not heed upper and lower case.
     pickles = [member for member in found if member.name.lower().endswith("data.pkl")]
-    place = found[0].name.split("/")[0] if found else ""
-    if [member.name for member in pickles] != [f"{place}/data.pkl"]:
-        raise RefusedError(f"the archive does not hold the one pickle {place + '/data.pkl'!r}")
+    folder = found[0].name.split("/")[0] if found else ""
+    if [member.name for member in pickles] != [f"{folder}/data.pkl"]:
+        raise RefusedError(f"the archive does not hold the one pickle {folder + '/data.pkl'!r}")
     if any(member.name.endswith("/constants.pkl") for member in found):
         raise RefusedError("it is a TorchScript program; save the state_dict() of the model")
     if pickles[0].size > LONGEST:

@@ -53,12 +53,12 @@ def load_model(
 
         module = from_onnx(text)
         return module, module.example_inputs(shapes)
-    place, colon, name = text.rpartition(":")
-    if not colon or not place or not name:
+    path, colon, name = text.rpartition(":")
+    if not colon or not path or not name:
         raise ImportedModelError(
             f"{text!r} is neither a file that ends in .onnx nor of the form package.module:factory"
         )
-    made = _made(text, place, name)
+    made = _made(text, path, name)
     if isinstance(made, nn.Module):
         return made, _drawn(text, made, shapes)
     if isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], nn.Module):
@@ -75,11 +75,11 @@ def load_model(
     )
 
 
-def _made(text: str, place: str, name: str) -> Any:
+def _made(text: str, path: str, name: str) -> Any:
     if "" not in sys.path and os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
-        found: Any = importlib.import_module(place)
+        found: Any = importlib.import_module(path)
         for part in name.split("."):
             found = getattr(found, part)
         if isinstance(found, nn.Module) or not callable(found):
@@ -110,10 +110,12 @@ def _drawn(
             f"{text!r} returns a network without example inputs; return both, or give the shapes "
             f"of its inputs, {listed} (--shape NAME=1,3)"
         )
-    strange = [] if takes_any else [name for name in shapes if name not in names]
+    unexpected = [] if takes_any else [name for name in shapes if name not in names]
     missing = [name for name in needed if name not in shapes]
-    if strange or missing:
-        what = f"has no input {strange[0]!r}" if strange else f"needs the input {missing[0]!r}"
+    if unexpected or missing:
+        what = (
+            f"has no input {unexpected[0]!r}" if unexpected else f"needs the input {missing[0]!r}"
+        )
         raise ImportedModelError(
             f"the network of {text!r} {what}; give the shapes of its inputs, {listed}"
         )

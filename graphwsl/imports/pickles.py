@@ -98,7 +98,7 @@ class _Machine:
     """The machine that a pickle is a program for, as torch has it."""
 
     data: bytes
-    place: int = 0
+    offset: int = 0
     stack: list[object] = field(default_factory=list)
     marked: list[list[object]] = field(default_factory=list)
     memo: dict[int, object] = field(default_factory=dict)
@@ -110,7 +110,7 @@ class _Machine:
             operation = self.take(1)
             if operation == b".":
                 self.stack.pop()
-                return CheckedPickle(self.storages, self.place)
+                return CheckedPickle(self.storages, self.offset)
             step = _STEPS.get(operation)
             if step is None:
                 raise PickleError(
@@ -120,15 +120,15 @@ class _Machine:
         raise PickleError(f"its pickle has more than {_MOST_OPERATIONS} operations")
 
     def take(self, count: int) -> bytes:
-        part = self.data[self.place : self.place + count]
+        part = self.data[self.offset : self.offset + count]
         if len(part) < count:
             raise ValueError("the pickle ends too early")
-        self.place += count
+        self.offset += count
         return part
 
     def line(self) -> str:
-        end = self.data.index(b"\n", self.place)
-        return self.take(end + 1 - self.place)[:-1].decode()
+        end = self.data.index(b"\n", self.offset)
+        return self.take(end + 1 - self.offset)[:-1].decode()
 
     def number(self, layout: str) -> int:
         value: int = struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
@@ -203,8 +203,8 @@ class _Machine:
         if size > _LARGEST_KEY or self.unusual_keys > _MOST_UNUSUAL_KEYS:
             raise PickleError("its pickle has keys of dictionaries that take long to find")
 
-    def remember(self, place: int) -> None:
-        self.memo[place] = self.stack[-1]
+    def remember(self, index: int) -> None:
+        self.memo[index] = self.stack[-1]
 
     def text(self) -> None:
         self.stack.append(self.take(self.number("<I")).decode("utf-8", "surrogatepass"))

@@ -7,7 +7,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder, WeightUse
-from graphwsl.neural_graph.differences import colour_by
+from graphwsl.neural_graph.colouring import colour_by
 from graphwsl.neural_graph.elements import (
     EdgeBlock,
     NodeFunction,
@@ -82,16 +82,16 @@ def assemble(
 
 
 def _sources(builder: GraphBuilder, use: WeightUse) -> Int[Tensor, "groups sources"]:
-    """Weights that several calls share read several units by turns."""
+    """Weights that several calls share read several units, step by step."""
     first = use.sources[0]
     if len(use.sources) == 1 or all(torch.equal(first, other) for other in use.sources[1:]):
         return first
     builder.units.call = use.call
-    turns = torch.stack([source.flatten() for source in use.sources], dim=1)
-    composites = builder.units.composite(turns)
-    # Places of a unit by turns with other units tell those apart.
-    places = [torch.where(some == NOTHING, 0, occurrences(some)) for some in use.sources]
-    _, marks = torch.stack([some.flatten() for some in places], dim=1).unique(
+    steps = torch.stack([source.flatten() for source in use.sources], dim=1)
+    composites = builder.units.composite(steps)
+    # What is read at other positions of its units is coloured by those.
+    positions = [torch.where(some == NOTHING, 0, occurrences(some)) for some in use.sources]
+    _, marks = torch.stack([some.flatten() for some in positions], dim=1).unique(
         dim=0, return_inverse=True
     )
     colour_by(builder.units, composites, marks)

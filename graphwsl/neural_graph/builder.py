@@ -10,7 +10,7 @@ from torch import Tensor
 
 from graphwsl.errors import UnsupportedModelError
 from graphwsl.neural_graph.changes import colour_ends
-from graphwsl.neural_graph.differences import colour_by, told_apart
+from graphwsl.neural_graph.colouring import colour_by, coloured_by_constant
 from graphwsl.neural_graph.roles import (
     FunctionForm,
     FunctionKind,
@@ -118,7 +118,7 @@ class GraphBuilder:
             sets = self.units.aggregate(self.operator, sources, RelationRole.GROUP)
             self.units.relate(self._part, targets, sets[:, None].expand(targets.shape))
             if len(sets.unique()) < len(sets):
-                # Groups that read the same units may read other places of them.
+                # Groups that read the same units may read other positions of them.
                 groups = torch.arange(len(sets))[:, None].expand(targets.shape)
                 self.units.colour(targets.flatten(), groups.flatten())
         return targets
@@ -175,7 +175,7 @@ class GraphBuilder:
         """
         assert weights.entries is not None
         if weights.changes is not None:
-            self._tell_apart(units, weights.changes)
+            self._colour_by_changes(units, weights.changes)
             if not weights.entries:  # no factor passes through a statistic
                 self.applied(OwnOperator.STATISTIC, units)
                 self.keep(weights.changes)
@@ -199,8 +199,8 @@ class GraphBuilder:
                 )
             else:
                 sets = torch.full((len(distinct), int(counts.max())), NOTHING)
-                place = torch.arange(len(inverse)) - (counts.cumsum(0) - counts)[inverse]
-                sets[inverse, place] = pairs[1]
+                column = torch.arange(len(inverse)) - (counts.cumsum(0) - counts)[inverse]
+                sets[inverse, column] = pairs[1]
                 owners = self.units.aggregate(self.operator, sets, RelationRole.SHARED)
             self._colour_by_positions(owners, pairs[1], inverse, positions, pair)
             self._attached(ParameterRole(role), owners, distinct, weights.changes is None)
@@ -232,7 +232,7 @@ class GraphBuilder:
         self.units.pin(units[torch.isin(entries, entries[marks != first[entries]])])
         colour_by(self.units, owners, first)
 
-    def _tell_apart(self, units: Int[Tensor, "..."], changes: Int[Tensor, "..."]) -> None:
+    def _colour_by_changes(self, units: Int[Tensor, "..."], changes: Int[Tensor, "..."]) -> None:
         units, changes = torch.broadcast_tensors(units, changes)
         if set(varying_dims(changes)) & set(varying_dims(units)):
             dims = sorted({*varying_dims(units), *varying_dims(changes)})
@@ -286,7 +286,7 @@ class GraphBuilder:
             self.attach(ParameterRole.OTHER, units, Value(value.tensor, entries=(further,)))
         if value.changes is not None:
             self.applied(OwnOperator.CHANGES, units)
-            units = told_apart(self.units, OwnOperator.CHANGES, units, value.changes)
+            units = coloured_by_constant(self.units, OwnOperator.CHANGES, units, value.changes)
         return value.with_units(units)
 
     def keep(self, *entries: Int[Tensor, "..."]) -> None:
@@ -346,8 +346,8 @@ class GraphBuilder:
             )
         entries = [one for value in values for one in value.entries or ()]
         if free:
-            places = torch.cat([one.flatten() for one in entries]) if entries else torch.zeros(0)
-            self.opaque.append((self.operator, places[places >= 0].long().unique()))
+            indices = torch.cat([one.flatten() for one in entries]) if entries else torch.zeros(0)
+            self.opaque.append((self.operator, indices[indices >= 0].long().unique()))
         self.look_at(*values)
 
     def look_at(self, *values: Value) -> None:
@@ -369,7 +369,7 @@ class GraphBuilder:
         return not bool(self.units.free[units[units != NOTHING]].any())
 
     def drawn(self, tensor: Tensor) -> Value:
-        """Numbers drawn at random: places of one fixed unit, no two of them alike.
+        """Numbers drawn at random: positions of one fixed unit, no two of them alike.
 
         What equals another in the example does so by chance.
         """
@@ -378,7 +378,7 @@ class GraphBuilder:
         return Value(tensor).with_units(unit[0])
 
     def hide(self, *values: Value) -> Int[Tensor, ""]:
-        """An operator that nothing is known of: its units stay in place, its weights are listed.
+        """An operator that nothing is known of: its units stay fixed, its weights are listed.
 
         Raises:
             UnsupportedModelError: As in :meth:`set_aside`.

@@ -1,9 +1,9 @@
 """Weights that are more than their entries: functions, constants and statistics of parameters.
 
 Where a value of weights is no multiple of its entries, its ``changes`` say so: factors do not pass
-through it, and elements with different numbers cannot change places. A statistic has no entries;
-its changes name the first entry that each element is made of, by which the mean of a row is known
-to belong to the row when the two meet again (weight standardisation).
+through it, and elements with different numbers cannot be exchanged. A statistic has no entries; its
+changes are labels, the first entry that each element is made of, by which the mean of a row is
+known to belong to the row when the two are combined again (weight standardisation).
 """
 
 from hashlib import blake2b
@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from graphwsl.neural_graph.differences import colour_by
+from graphwsl.neural_graph.colouring import colour_by
 from graphwsl.neural_graph.units import UnitTable, reduced, varying_dims
 from graphwsl.neural_graph.values import Value, mixed
 
@@ -34,21 +34,21 @@ def changes_of(
     values = [one for one in arguments if isinstance(one, Value) and one.tensor.numel()]
     weights = [one for one in values if one.is_weights]
     entries = [one for value in weights for one in value.entries or ()]
-    names = [one.changes for one in weights if not one.entries and one.changes is not None]
+    labels = [one.changes for one in weights if not one.entries and one.changes is not None]
     marks = [one.tensor for one in values if one.is_constant]
     marks += [one.changes for one in weights if one.entries and one.changes is not None]
-    if not entries and names and not any(map(varying_dims, marks)):
-        first, *others = (one.expand(shape) for one in names)
+    if not entries and labels and not any(map(varying_dims, marks)):
+        first, *others = (one.expand(shape) for one in labels)
         if all(torch.equal(first, other) for other in others):
             return first  # still a statistic of the same
-    marks += strangers(arguments, shape)
-    if not any(map(varying_dims, marks)) and not names and _is_linear(name, arguments, weights):
+    marks += foreign_statistics(arguments, shape)
+    if not any(map(varying_dims, marks)) and not labels and _is_linear(name, arguments, weights):
         return None
     result = torch.zeros((1,) * len(shape), dtype=torch.int64)
-    for place, one in enumerate(marks):
+    for number, one in enumerate(marks):
         if dims := varying_dims(one):
             _, numbers = reduced(one, dims).unique(return_inverse=True)
-            result = mixed(result + mixed(numbers + 1) + place)
+            result = mixed(result + mixed(numbers + 1) + number)
     return result.expand(shape)
 
 
@@ -68,19 +68,21 @@ def origin_of(name: str, arguments: tuple[object, ...]) -> int:
     return int.from_bytes(digest) + 1
 
 
-def strangers(arguments: tuple[object, ...], shape: torch.Size) -> list[Int[Tensor, "..."]]:
-    """Names of the statistics that meet something else than what they are made of."""
+def foreign_statistics(
+    arguments: tuple[object, ...], shape: torch.Size
+) -> list[Int[Tensor, "..."]]:
+    """Labels of statistics that are combined with other entries than those they are made of."""
     values = [one for one in arguments if isinstance(one, Value) and one.tensor.numel()]
     entries = [one for value in values for one in value.entries or ()]
-    names = [one.changes for one in values if one.entries == () and one.changes is not None]
+    labels = [one.changes for one in values if one.entries == () and one.changes is not None]
     if not entries and not any(varying_dims(one.tensor) for one in values if one.is_constant):
-        others = [one.expand(shape) for one in names]
-        return [] if all(torch.equal(others[0], other) for other in others) else names
-    return [one for one in names if not _belongs(one, entries, shape)]
+        others = [one.expand(shape) for one in labels]
+        return [] if all(torch.equal(others[0], other) for other in others) else labels
+    return [one for one in labels if not _belongs(one, entries, shape)]
 
 
-def names_of(value: Value) -> Int[Tensor, "..."] | None:
-    """What the elements of weights are called in a statistic of them.
+def labels_of(value: Value) -> Int[Tensor, "..."] | None:
+    """By which entries a statistic of weights is labelled, element by element.
 
     Returns:
         None if they are no plain entries, so that a statistic would not know what it is made of.
@@ -111,29 +113,29 @@ def bilinear(first: Value, second: Value, result: Tensor) -> Value | None:
         (matrix,) = other.entries
         pair = (matrix, entries.expand(matrix.shape))
         origin = origin_of("bilinear", (first, second))
-        return Value(result, None, (), matrix[:, 0], companions=(pair,), origin=origin)
-    if other.companions and other.changes is not None:
-        matrix = other.companions[0][0]
+        return Value(result, None, (), matrix[:, 0], coupled=(pair,), origin=origin)
+    if other.coupled and other.changes is not None:
+        matrix = other.coupled[0][0]
         if other.tensor.ndim == 1 and torch.equal(matrix[:, 0], other.changes):
             pair = (matrix, entries[:, None].expand(matrix.shape))
-            name = other.changes[0]
-            companions = (*other.companions, pair)
+            label = other.changes[0]
+            coupled = (*other.coupled, pair)
             origin = origin_of("bilinear", (first, second))
-            return Value(result, None, (), name, companions=companions, origin=origin)
+            return Value(result, None, (), label, coupled=coupled, origin=origin)
     return None
 
 
-def accompanied(
+def with_coupled(
     entries: tuple[Int[Tensor, "..."], ...], weights: list[Value]
 ) -> tuple[Int[Tensor, "..."], ...]:
-    """Entries with those that must move with them because of the statistics among ``weights``."""
+    """Entries, and those that must be permuted along by the statistics among ``weights``."""
     found = list(entries)
-    for owners, others in (pair for value in weights for pair in value.companions):
+    for owners, others in (pair for value in weights for pair in value.coupled):
         ordered, order = owners.flatten().sort()
         for one in entries:
-            place = torch.searchsorted(ordered, one.flatten()).clamp(max=len(ordered) - 1)
-            if torch.equal(ordered[place], one.flatten()):
-                found.append(others.flatten()[order[place]].view(one.shape))
+            index = torch.searchsorted(ordered, one.flatten()).clamp(max=len(ordered) - 1)
+            if torch.equal(ordered[index], one.flatten()):
+                found.append(others.flatten()[order[index]].view(one.shape))
     return tuple(found)
 
 
@@ -143,7 +145,7 @@ def colour_ends(
     targets: Int[Tensor, "groups targets"],
     changes: Int[Tensor, "groups targets sources kernel"],
 ) -> None:
-    """Tell the ends of weights apart; equal rows may change places, and equal columns."""
+    """Colour the ends of weights; units of equal rows can be exchanged, and of equal columns."""
     if not varying_dims(changes):
         return
     for units, lists in (
@@ -162,15 +164,15 @@ def _content(constant: Tensor) -> str:
 
 
 def _belongs(
-    names: Int[Tensor, "..."], entries: list[Int[Tensor, "..."]], shape: torch.Size
+    labels: Int[Tensor, "..."], entries: list[Int[Tensor, "..."]], shape: torch.Size
 ) -> bool:
-    """Whether a statistic of rows (or of everything) meets the rows that it is made of."""
-    names = names.expand(shape)
-    dims = varying_dims(names)
-    names = reduced(names, dims)
+    """Whether a statistic of rows (or of everything) is combined with the rows it is made of."""
+    labels = labels.expand(shape)
+    dims = varying_dims(labels)
+    labels = reduced(labels, dims)
     if not dims:
-        return any(bool((one == names.flatten()[0]).any()) for one in entries)
-    return any(torch.equal(reduced(one.expand(shape), dims), names) for one in entries)
+        return any(bool((one == labels.flatten()[0]).any()) for one in entries)
+    return any(torch.equal(reduced(one.expand(shape), dims), labels) for one in entries)
 
 
 def _is_plain(value: Value) -> bool:

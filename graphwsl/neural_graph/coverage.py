@@ -121,8 +121,8 @@ def coverage(
     readers = _readers(offsets, [*uses, *opaque])
     rows = []
     for name, tensor in state.items():
-        place = slice(offsets[name], offsets[name] + tensor.numel())
-        counts = [int(mask[place].count_nonzero()) for mask in (on_edges, at_nodes, hidden)]
+        inside = slice(offsets[name], offsets[name] + tensor.numel())
+        counts = [int(mask[inside].count_nonzero()) for mask in (on_edges, at_nodes, hidden)]
         rows.append(
             TensorCoverage(
                 name,

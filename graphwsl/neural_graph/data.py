@@ -36,7 +36,7 @@ class Kernels:
     Attributes:
         shape: Shape of the kernels; empty for single weights.
         start: Number of the first edge.
-        entries: Places of each edge's kernel in the flattened state, shape ``(edges, kernel)``;
+        entries: Indices of each edge's kernel in the flattened state, shape ``(edges, kernel)``;
             -1 where there is no weight.
     """
 
@@ -62,8 +62,8 @@ class GraphLayout:
         num_nodes, edge_index, edge_kind, edge_tag, fan_in: As in :class:`Data`.
         node_kind, node_layer, node_index, is_input, is_output: As in it, too.
         kernels: Where the weights of the edges are; those that follow from nodes have none.
-        node_places: Elements of ``x``, flattened, that hold parameters, shape ``(values,)``.
-        node_entries: Their places in the flattened state, shape ``(values,)``.
+        node_elements: Elements of ``x``, flattened, that hold parameters, shape ``(values,)``.
+        node_entries: Their indices in the flattened state, shape ``(values,)``.
         node_shares: What each adds to its element: one over the number of values there.
     """
 
@@ -78,7 +78,7 @@ class GraphLayout:
     node_index: Int[Tensor, " nodes"]
     is_input: Bool[Tensor, " nodes"]
     is_output: Bool[Tensor, " nodes"]
-    node_places: Int[Tensor, " values"]
+    node_elements: Int[Tensor, " values"]
     node_entries: Int[Tensor, " values"]
     node_shares: Float[Tensor, " values"]
 
@@ -88,8 +88,8 @@ class GraphLayout:
         for role in (ParameterRole.SCALE, ParameterRole.VARIANCE):
             x[:, NODE_FEATURES.index(role)] = 1.0
         elements = x.view(-1)
-        elements[self.node_places] = 0.0
-        elements.index_add_(0, self.node_places, flat[self.node_entries] * self.node_shares)
+        elements[self.node_elements] = 0.0
+        elements.index_add_(0, self.node_elements, flat[self.node_entries] * self.node_shares)
         return x
 
     @property
@@ -99,7 +99,7 @@ class GraphLayout:
 
     @property
     def edge_entries(self) -> Int[Tensor, "edges kernel"]:
-        """Places of each edge's kernel in the flattened state; -1 outside smaller kernels."""
+        """Indices of each edge's kernel in the flattened state; -1 outside smaller kernels."""
         entries = torch.full((self.edge_index.shape[1], self.largest_kernel), -1)
         for one in self.kernels:
             entries[one.edges, _middle(one.entries.shape[1], self.largest_kernel)] = one.entries
@@ -160,7 +160,7 @@ def layout_of(
         nothing = torch.zeros(0, dtype=torch.int64)
         parts.append([nothing.view(1, 0).expand(2, 0), nothing, nothing, torch.zeros(0)])
     index, edge_kinds, tags, fan_in = zip(*parts, strict=True)
-    places, values, shares = _node_values(node_parameters)
+    elements, values, shares = _node_values(node_parameters)
     layer = calls.unique(return_inverse=True)[1]
     return GraphLayout(
         num_nodes=len(kinds),
@@ -174,7 +174,7 @@ def layout_of(
         node_index=_index_within(layer),
         is_input=kinds == NodeKind.INPUT,
         is_output=is_output,
-        node_places=places,
+        node_elements=elements,
         node_entries=values,
         node_shares=shares,
     )
@@ -294,18 +294,18 @@ def _middle(size: int, width: int) -> slice:
 def _node_values(
     node_parameters: Sequence[NodeParameter],
 ) -> tuple[Int[Tensor, " values"], Int[Tensor, " values"], Float[Tensor, " values"]]:
-    places, entries = [], []
+    elements, entries = [], []
     for parameter in node_parameters:
         column = NODE_FEATURES.index(parameter.role)
-        places.append(parameter.nodes * len(NODE_FEATURES) + column)
+        elements.append(parameter.nodes * len(NODE_FEATURES) + column)
         entries.append(parameter.entries)
-    if not places:
+    if not elements:
         return torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64), torch.zeros(0)
-    place = torch.cat(places)
-    _, inverse, counts = place.unique(return_inverse=True, return_counts=True)
-    return place, torch.cat(entries), 1.0 / counts[inverse]
+    element = torch.cat(elements)
+    _, inverse, counts = element.unique(return_inverse=True, return_counts=True)
+    return element, torch.cat(entries), 1.0 / counts[inverse]
 
 
 def _index_within(layer: Int[Tensor, " nodes"]) -> Int[Tensor, " nodes"]:
-    """The place of every node among those of its layer."""
+    """The index of every node among those of its layer."""
     return occurrences(layer[None])[0]

@@ -15,12 +15,12 @@ class EdgeBlock:
     Attributes:
         operator: Name of the ATen operator that multiplies with the weights.
         sources: Nodes that the weights read, shape ``(groups, sources)``; -1 for constant zeros.
-            A node that a weight matrix reads at several places (a flattened feature map) is there
-            several times.
+            A node that a weight matrix reads at several positions (a flattened feature map) is
+            there several times.
         targets: Nodes that the weighted sums make, shape ``(groups, targets)``.
-        tags: Which of its places each source stands for, counted by node, shape
-            ``(groups, sources)``: the position in a flattened feature map.
-        entries: Places of the weights in the flattened state, shape
+        tags: Which of its positions each source stands for, counted by node, shape
+            ``(groups, sources)``: the pixel in a flattened feature map.
+        entries: Indices of the weights in the flattened state, shape
             ``(groups, targets, sources, kernel)``; -1 where there is no weight.
         kernel: Shape of the kernel, whose positions the last dimension of ``entries`` lists.
         layer: Number of the layer that the targets form.
@@ -48,7 +48,7 @@ class NodeParameter:
         call: Number of the operator's first call.
         nodes: Their nodes, shape ``(values,)``.
         tags: Which of the values of a node it is, shape ``(values,)``.
-        entries: Places in the flattened state, shape ``(values,)``.
+        entries: Indices into the flattened state, shape ``(values,)``.
         is_linear: Whether the parameters are multiples of the entries.
     """
 
@@ -97,7 +97,7 @@ class OpaqueOperator:
 
     Attributes:
         operator: Its name.
-        entries: Places in the flattened state, shape ``(values,)``.
+        entries: Indices into the flattened state, shape ``(values,)``.
     """
 
     operator: str

@@ -31,20 +31,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NeuralGraph:
-    """A network as a graph, exactly: every entry of its state has its place, both ways.
+    """A network as a graph, exactly: from every entry of its state to a node or an edge, and back.
 
     Attributes:
         state: Parameters and persistent buffers by name, tied ones once, as they were given.
         aliases: Further names of tied tensors.
-        views: Tensors that share the memory of another: its name, and the place in it of each
+        views: Tensors that share the memory of another: its name, and the index in it of each
             element. They have no entries of their own.
         extra_state: What else the network's ``state_dict`` holds, by name (``get_extra_state``).
         parameters: Which names are parameters.
         offsets: Where each tensor starts in the flattened state.
         kinds: :class:`NodeKind` of every node, shape ``(nodes,)``.
         calls: Number of the operator's call that makes the node, shape ``(nodes,)``.
-        colours: What else tells nodes apart, shape ``(nodes,)``.
-        pinned: Nodes that keep their place under every symmetry, shape ``(pinned,)``.
+        colours: What else distinguishes nodes, shape ``(nodes,)``.
+        pinned: Nodes that every symmetry leaves fixed, shape ``(pinned,)``.
         inputs: Node of every element of the inputs, in their shapes; -1 where nothing reads it.
         outputs: Nodes that the network returns, shape ``(outputs,)``.
         blocks: Weights.
@@ -58,7 +58,7 @@ class NeuralGraph:
         program: The traced program, which :mod:`graphwsl.testing` and the symmetries run.
         looked_at: The modules in which the network looked at numbers that depend on its inputs (by
             ``if``, ``.item()``, ``nonzero()`` …), each once: the graph is that of the branches,
-            loops and places which the example took.
+            loops and indices which the example took.
 
     The graph owns its numbers: tensors of the network, and of what it gives, are copies.
     """
@@ -171,8 +171,8 @@ class NeuralGraph:
         Tied tensors get all their names, views of others what those now hold.
         """
         state: dict[str, Any] = dict(weights)
-        for name, (owner, places) in self.views.items():
-            state[name] = weights[owner].reshape(-1)[places]
+        for name, (owner, indices) in self.views.items():
+            state[name] = weights[owner].reshape(-1)[indices]
         state.update({name: state[first] for name, first in self.aliases.items()})
         return {**state, **self.extra_state}
 
@@ -232,14 +232,14 @@ class NeuralGraph:
     def _checked(self, state: Mapping[str, Any]) -> dict[str, Tensor]:
         arguments.state(state)
         tensors = self.completed(self.state)
-        missing, strange = (
+        missing, unexpected = (
             sorted(tensors.keys() - state.keys()),
             sorted(map(str, state.keys() - tensors.keys())),
         )
-        if missing or strange:
+        if missing or unexpected:
             raise StateMismatchError(
                 f"the state does not belong to this network: it lacks {missing[:3]} and has "
-                f"{strange[:3]} besides; give the state_dict of the same architecture"
+                f"{unexpected[:3]} besides; give the state_dict of the same architecture"
             )
         for name in (*self.state, *self.views, *self.aliases):
             expected, given = tensors[name], state[name]

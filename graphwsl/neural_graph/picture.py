@@ -47,19 +47,19 @@ def draw(graph: NeuralGraph, *, largest: int = LARGEST) -> Figure:
     width, height = min(max(1.1 * columns, 5), 24), 1.2 + 9 * extent
     figure = Figure(figsize=(width, height))
     axes = figure.add_axes((0.02, 0.5 / height, 0.96, 1 - 0.7 / height))
-    places, bundles = torch.stack([x.float(), y], 1), _Bundles(x, is_bar)
+    points, bundles = torch.stack([x.float(), y], 1), _Bundles(x, is_bar)
     flat = graph.flat()
     flat = flat.abs() if flat.is_complex() else flat  # there is no sign to show
     for block in graph.blocks:
         if not bundles.hold(*_ends(block), True):
-            axes.add_collection(_weights(block, flat, places))
+            axes.add_collection(_weights(block, flat, points))
     for relation in graph.relations:
         if not bundles.hold(relation.sources, relation.targets, False):
             ends = torch.stack([relation.sources, relation.targets], 1)
-            lines: Any = places[ends].numpy()
+            lines: Any = points[ends].numpy()
             axes.add_collection(LineCollection(lines, colors=PLAIN, linewidths=0.6, zorder=1))
     axes.add_collection(bundles.lines())
-    _nodes(axes, graph, places, ~is_bar[x])
+    _nodes(axes, graph, points, ~is_bar[x])
     for column in torch.nonzero(is_bar).flatten().tolist():
         colour = _bar_colour(graph.kinds[x == column])
         axes.plot([column, column], [-extent, extent], lw=5, color=colour, zorder=3)
@@ -101,12 +101,12 @@ def _heights(x: Int[Tensor, " nodes"], sizes: Int[Tensor, " columns"]) -> Float[
     """Nodes of a column evenly from top to bottom, the closer together the more there are."""
     size = sizes[x].float()
     spread = (0.1 * (size - 1)).clamp(max=0.84)
-    place = occurrences(x[None])[0] / (size - 1).clamp(min=1)
-    return torch.where(size > 1, (0.5 - place) * spread, 0.0)
+    rank = occurrences(x[None])[0] / (size - 1).clamp(min=1)
+    return torch.where(size > 1, (0.5 - rank) * spread, 0.0)
 
 
 def _weights(
-    block: EdgeBlock, flat: Float[Tensor, " entries"], places: Float[Tensor, "nodes 2"]
+    block: EdgeBlock, flat: Float[Tensor, " entries"], points: Float[Tensor, "nodes 2"]
 ) -> LineCollection:
     shape = block.entries.shape[:3]
     ends = torch.stack(
@@ -116,7 +116,7 @@ def _weights(
     kernels = torch.where(block.entries >= 0, flat[block.entries.clamp(min=0)], 0.0)[real]
     size = kernels.norm(dim=1)
     strength = (size / size.max().clamp(min=1e-30)).nan_to_num(0.0) if len(size) else size
-    lines: Any = places[ends[real]].numpy()
+    lines: Any = points[ends[real]].numpy()
     return LineCollection(
         lines,
         colors=[POSITIVE if up else NEGATIVE for up in (kernels.sum(1) >= 0).tolist()],
@@ -167,12 +167,12 @@ def _arcs(pairs: Iterable[tuple[int, int]]) -> Iterator[list[tuple[float, float]
 def _nodes(
     axes: Any,
     graph: NeuralGraph,
-    places: Float[Tensor, "nodes 2"],
+    points: Float[Tensor, "nodes 2"],
     shown: Bool[Tensor, " nodes"],
 ) -> None:
     kinds = [NodeKind(kind) for kind in graph.kinds[shown].tolist()]
     axes.scatter(
-        *places[shown].T,
+        *points[shown].T,
         s=[26 if kind in COLOURS else 12 for kind in kinds],
         c=[COLOURS.get(kind, OPERATION) for kind in kinds],
         edgecolors=["black" if one else "white" for one in graph.is_output[shown].tolist()],
@@ -193,7 +193,7 @@ def _legend(figure: Figure, width: float, height: float) -> None:
         ("weight > 0", POSITIVE),
         ("weight < 0", NEGATIVE),
     ]
-    for place, (name, colour) in enumerate(entries):
-        left = 0.15 + 0.95 * place  # inches
+    for number, (name, colour) in enumerate(entries):
+        left = 0.15 + 0.95 * number  # inches
         figure.text(left / width, 0.15 / height, "●", color=colour, fontsize=10)
         figure.text((left + 0.17) / width, 0.17 / height, name, fontsize=8.5)

@@ -39,20 +39,20 @@ class Arguments:
     """How a network is called: the example, without its tensors.
 
     Attributes:
-        leaves: What the arguments hold besides tensors, None in their places.
-        places: Which of the leaves are tensors.
+        leaves: What the arguments hold besides tensors, None in place of those.
+        tensor_indices: Which of the leaves are tensors.
         structure: How the leaves make positional and keyword arguments.
     """
 
     leaves: tuple[Any, ...]
-    places: tuple[int, ...]
+    tensor_indices: tuple[int, ...]
     structure: pytree.TreeSpec
 
     def filled(self, tensors: Sequence[Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional and keyword arguments with these tensors."""
         leaves = list(self.leaves)
-        for place, tensor in zip(self.places, tensors, strict=True):
-            leaves[place] = tensor
+        for index, tensor in zip(self.tensor_indices, tensors, strict=True):
+            leaves[index] = tensor
         positional, named = pytree.tree_unflatten(leaves, self.structure)
         return tuple(positional), named
 
@@ -105,10 +105,10 @@ def trace_program(model: nn.Module, example_inputs: ExampleInputs) -> Program:
         )
     arguments, keywords = _arguments(example_inputs)
     leaves, structure = pytree.tree_flatten((arguments, keywords))
-    places = tuple(i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor))
-    inputs = tuple(leaves[i].detach().clone() for i in places)
+    indices = tuple(i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor))
+    inputs = tuple(leaves[i].detach().clone() for i in indices)
     others = tuple(None if isinstance(leaf, Tensor) else leaf for leaf in leaves)
-    call = Arguments(others, places, structure)
+    call = Arguments(others, indices, structure)
     _check_inputs(model, inputs)
     state = state_of(model)
     names = list(state.tensors)

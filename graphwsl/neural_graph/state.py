@@ -34,8 +34,8 @@ class State:
     def attributes(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Values for all parameters and persistent buffers, tied ones included."""
         given = dict(values)
-        for name, (owner, places) in self.ties.views.items():
-            given[name] = values[owner].reshape(-1)[places]
+        for name, (owner, indices) in self.ties.views.items():
+            given[name] = values[owner].reshape(-1)[indices]
         given.update({name: given[first] for name, first in self.ties.aliases.items()})
         return {self.paths[name]: tensor for name, tensor in given.items()}
 
@@ -63,14 +63,14 @@ def state_of(model: nn.Module) -> State:
         is_extra = name.split(".")[-1] == nn.modules.module._EXTRA_STATE_KEY_SUFFIX
         (extra if is_extra or not isinstance(value, Tensor) else tensors)[name] = value
     paths = {id(tensor): path for path, tensor in attributes.items()}
-    strange = [
+    foreign = [
         name
         for name, tensor in tensors.items()
         if name not in attributes and id(tensor) not in paths
     ]
-    if strange:
+    if foreign:
         raise UnsupportedModelError(
-            f"{strange[0]} in the state of {type(model).__name__} is no parameter or buffer, but "
+            f"{foreign[0]} in the state of {type(model).__name__} is no parameter or buffer, but "
             "made for it, as quantised modules do; give the network before it was packed"
         )
     ties = ties_of(tensors)

@@ -21,7 +21,7 @@ class Ties:
     Attributes:
         aliases: Further names of a tensor: name, and the name that goes on.
         views: Tensors whose elements all lie in another tensor (or, repeated, in themselves): the
-            name of that one, and the place in it of each element, in the shape of the view.
+            name of that one, and the index in it of each element, in the shape of the view.
     """
 
     aliases: dict[str, str] = field(default_factory=dict)
@@ -82,10 +82,10 @@ def _find_views(tensors: dict[str, Tensor], ties: Ties) -> None:
     owners: dict[str, tuple[Tensor, Tensor]] = {}
     # The largest first: what comes later lies in it, or shares nothing with it.
     for name, tensor in sorted(tensors.items(), key=lambda item: -_extent(item[1])):
-        places = _bytes(tensor)
+        addresses = _bytes(tensor)
         for owner, (held, order) in owners.items():
-            at = torch.searchsorted(held, places.flatten()).clamp(max=len(held) - 1)
-            inside = held[at] == places.flatten()
+            at = torch.searchsorted(held, addresses.flatten()).clamp(max=len(held) - 1)
+            inside = held[at] == addresses.flatten()
             if not bool(inside.any()):
                 continue
             if not bool(inside.all()) or tensor.dtype != tensors[owner].dtype:
@@ -96,7 +96,7 @@ def _find_views(tensors: dict[str, Tensor], ties: Ties) -> None:
             ties.views[name] = (owner, order[at].view(tensor.shape))
             break
         else:
-            distinct, inverse = places.flatten().unique(return_inverse=True)
+            distinct, inverse = addresses.flatten().unique(return_inverse=True)
             first = torch.full((len(distinct),), tensor.numel()).scatter_reduce(
                 0, inverse, torch.arange(tensor.numel()), "amin"
             )
@@ -133,7 +133,7 @@ def _extent(tensor: Tensor) -> int:
 
 
 def _repeats(tensor: Tensor) -> bool:
-    """Whether several elements may lie at one place."""
+    """Whether several elements may lie at one address."""
     reach = 1
     pairs = sorted(zip(tensor.stride(), tensor.shape, strict=True))
     for step, n in pairs:
@@ -147,8 +147,8 @@ def _repeats(tensor: Tensor) -> bool:
 
 def _bytes(tensor: Tensor) -> Int[Tensor, "..."]:
     """The first byte of every element in the storage."""
-    places = torch.tensor(tensor.storage_offset())
+    offsets = torch.tensor(tensor.storage_offset())
     for dim, (n, step) in enumerate(zip(tensor.shape, tensor.stride(), strict=True)):
         behind = tensor.ndim - dim - 1
-        places = places + (torch.arange(n) * step).view((n,) + (1,) * behind)
-    return places.expand(tensor.shape) * tensor.dtype.itemsize
+        offsets = offsets + (torch.arange(n) * step).view((n,) + (1,) * behind)
+    return offsets.expand(tensor.shape) * tensor.dtype.itemsize

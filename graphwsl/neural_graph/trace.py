@@ -82,8 +82,8 @@ def neural_graph(
         channels = torch.arange(sum(tensor.numel() for tensor in program.inputs))
         builder, outputs, offsets = follow(program, channels, strict=strict)
         # Only now is it known which elements of an input are positions of one channel.
-        while builder.units.input_turns:
-            channels = _merged(channels, builder.units.input_turns)
+        while builder.units.input_channels:
+            channels = _merged(channels, builder.units.input_channels)
             builder, outputs, offsets = follow(program, channels, strict=strict)
     complete(program, builder, offsets)
     return assemble(program, builder, outputs, offsets)
@@ -134,12 +134,12 @@ def follow(
 
 
 def _merged(
-    channels: Int[Tensor, " elements"], turns: list[Int[Tensor, " members"]]
+    channels: Int[Tensor, " elements"], groups: list[Int[Tensor, " members"]]
 ) -> Int[Tensor, " elements"]:
-    """Channels, those that take turns as one."""
+    """Channels, those of a group as one."""
     count = int(channels.max()) + 1
-    first = torch.cat([members[:1].expand(len(members)) for members in turns]).numpy()
-    second = torch.cat(turns).numpy()
+    first = torch.cat([members[:1].expand(len(members)) for members in groups]).numpy()
+    second = torch.cat(groups).numpy()
     adjacency = coo_array((np.ones(len(first)), (first, second)), shape=(count, count))
     _, labels = connected_components(adjacency, directed=False)
     return torch.from_numpy(labels).long()[channels]
@@ -213,7 +213,7 @@ def _called(builder: GraphBuilder, node: fx.Node, values: dict[fx.Node, Any], st
     return value
 
 
-def _ruled(builder: GraphBuilder, call: Call, place: str, strict: bool) -> Result:
+def _ruled(builder: GraphBuilder, call: Call, module: str, strict: bool) -> Result:
     if _is_vain(call):
         return opaque(builder, call)
     if call.name in RULES:
@@ -222,14 +222,14 @@ def _ruled(builder: GraphBuilder, call: Call, place: str, strict: bool) -> Resul
         return pointwise(builder, call)
     if strict:
         raise UnsupportedModelError(
-            f"no rule for the operator {call.operator}{place}; register one with "
+            f"no rule for the operator {call.operator}{module}; register one with "
             '@graphwsl.neural_graph.rule, or trace with unknown="opaque"'
         )
     return opaque(builder, call)
 
 
 def _is_vain(call: Call) -> bool:
-    """Whether weights meet no element at all, as those of an expert that no token is sent to."""
+    """Whether weights read no element, as those of an expert that no token is sent to."""
     is_empty = isinstance(call.result, Tensor) and not call.result.numel()
     if not is_empty or not any(value.is_activation for value in call.values):
         return False

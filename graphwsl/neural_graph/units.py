@@ -37,7 +37,7 @@ class NodeKind(IntEnum):
     AGGREGATE = 5
     """A function of a set of units in which their order is of no account (mean, score)."""
     COMPOSITE = 6
-    """Several units that take turns at one place (time steps, concatenated tokens)."""
+    """Several units that one weight reads, step by step (time steps, concatenated tokens)."""
     CONSTANT = 7
     """A fixed input, such as a position's number, or numbers that are drawn at random."""
     PARAMETER = 8
@@ -71,8 +71,8 @@ class UnitTable:
     """Number of the operator's call that is at work."""
     inputs: int = 0
     """How many of the first units are elements of the inputs."""
-    input_turns: list[Int[Tensor, " members"]] = field(default_factory=list)
-    """Elements of the inputs that take turns at one place: positions of one channel."""
+    input_channels: list[Int[Tensor, " members"]] = field(default_factory=list)
+    """Elements of the inputs that one weight reads step by step: positions of one channel."""
     relations: list[Relation] = field(default_factory=list)
     _kinds: list[Int[Tensor, " some"]] = field(default_factory=list)
     _calls: list[Int[Tensor, " some"]] = field(default_factory=list)
@@ -113,7 +113,7 @@ class UnitTable:
 
     @property
     def colours(self) -> Int[Tensor, " units"]:
-        """What else tells units apart; only those of one kind and colour can change places."""
+        """What else distinguishes units; only those of one kind and colour can be exchanged."""
         colours = torch.zeros(len(self), dtype=torch.int64)
         for units, values in self._colours:
             colours[units] = mixed(colours[units] + mixed(values))
@@ -132,7 +132,7 @@ class UnitTable:
         self._pinned.append(units.unique())
 
     def colour(self, units: Int[Tensor, " some"], values: Int[Tensor, " some"]) -> None:
-        """Tell units apart by ``values``."""
+        """Give units colours, which add to those that they have."""
         self._colours.append((units, values))
 
     def relate(self, kind: RelationKind, results: Units, arguments: Units) -> None:
@@ -202,23 +202,23 @@ class UnitTable:
                     self.relate(kind, results[i].expand(len(some)), some)
         return results[inverse]
 
-    def composite(self, members: Int[Tensor, "places members"]) -> Int[Tensor, " places"]:
-        """One unit for every list of units (row), in which each has its turn.
+    def composite(self, members: Int[Tensor, "lists members"]) -> Int[Tensor, " lists"]:
+        """One unit for every list of units (row), which are read step by step.
 
         A list of one is its member; equal lists are one unit throughout the network.
         """
         first = members[:, :1]
         alike = ((members == first) | (members == NOTHING)).all(dim=1)
         results = members.max(dim=1).values
-        made: dict[int, Int[Tensor, " turns"]] = {}
+        made: dict[int, Int[Tensor, " steps"]] = {}
         for i in torch.nonzero(~alike).flatten().tolist():
             results[i] = self._composite(members[i], made)
-        # One relation a turn, of all units that have it.
-        for turn in range(max(map(len, made.values()), default=0)):
-            having = {unit: turns[turn] for unit, turns in made.items() if turn < len(turns)}
+        # One relation a step, of all units that have it.
+        for step in range(max(map(len, made.values()), default=0)):
+            having = {unit: steps[step] for unit, steps in made.items() if step < len(steps)}
             self.relations.append(
                 Relation(
-                    RelationKind(OwnOperator.COMPOSITE, RelationRole.STEP, turn),
+                    RelationKind(OwnOperator.COMPOSITE, RelationRole.STEP, step),
                     self.call,
                     torch.tensor(list(having)),
                     torch.stack(list(having.values())),
@@ -227,17 +227,17 @@ class UnitTable:
         return results
 
     def _composite(
-        self, members: Int[Tensor, " members"], made: dict[int, Int[Tensor, " turns"]]
+        self, members: Int[Tensor, " members"], made: dict[int, Int[Tensor, " steps"]]
     ) -> int:
         members = members[members != NOTHING]
         distinct, inverse = members.unique(return_inverse=True)
         if len(distinct) == 1:
             return int(distinct[0])
-        # In the order of the first turn, so that lists that differ in length only are one.
-        turn = torch.full((len(distinct),), len(members)).scatter_reduce(
+        # In the order of the first step, so that lists that differ in length only are one.
+        first = torch.full((len(distinct),), len(members)).scatter_reduce(
             0, inverse, torch.arange(len(members)), "amin"
         )
-        distinct = distinct[turn.argsort()]
+        distinct = distinct[first.argsort()]
         key = distinct.numpy().tobytes()
         if key not in self._composites:
             # Elements of the inputs stay where they are: their channel is an input itself.
@@ -245,7 +245,7 @@ class UnitTable:
             unit = self.new(1, NodeKind.INPUT if is_input else NodeKind.COMPOSITE)
             if is_input:
                 self.pin(unit)
-                self.input_turns.append(distinct)
+                self.input_channels.append(distinct)
             else:
                 made[int(unit[0])] = distinct
             self._composites[key] = int(unit[0])
@@ -264,22 +264,22 @@ def varying_dims(tensor: Tensor) -> list[int]:
 
 
 def reduced(tensor: Tensor, dims: list[int]) -> Tensor:
-    """The first place of every dimension other than ``dims``, kept as dimensions of size 1."""
+    """The first index of every dimension other than ``dims``, kept as dimensions of size 1."""
     for dim, size in enumerate(tensor.shape):
         if dim not in dims and size > 1:
             tensor = tensor.narrow(dim, 0, 1)
     return tensor
 
 
-def occurrences(units: Int[Tensor, "groups places"]) -> Int[Tensor, "groups places"]:
-    """How often each unit has stood before in its row: which of its positions this place is."""
+def occurrences(units: Int[Tensor, "groups elements"]) -> Int[Tensor, "groups elements"]:
+    """How often each unit is before in its row: which of its positions each element is."""
     order = units.argsort(dim=1, stable=True)
     ordered = units.gather(1, order)
-    places = torch.arange(units.shape[1]).expand_as(units)
+    indices = torch.arange(units.shape[1]).expand_as(units)
     is_new = torch.ones_like(units, dtype=torch.bool)
     is_new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    starts = torch.where(is_new, places, 0).cummax(dim=1).values
-    return torch.empty_like(units).scatter_(1, order, places - starts)
+    starts = torch.where(is_new, indices, 0).cummax(dim=1).values
+    return torch.empty_like(units).scatter_(1, order, indices - starts)
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

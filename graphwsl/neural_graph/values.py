@@ -8,7 +8,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 Entries = Int[Tensor, "..."]
-"""Places in the flattened state, in the shape of the value; -1 where there is none."""
+"""Indices into the flattened state, in the shape of the value; -1 where there is none."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class Value:
         units: For an activation, the unit of every element, in its shape.
         entries: For weights, the parameter entries that each element is made of, in its shape;
             several when it is computed from several parameters, none for mere statistics of them.
-        changes: For weights that are no multiple of their entries, numbers in its shape that tell
-            apart what else their elements are made of (:mod:`graphwsl.neural_graph.changes`).
-        places: For an activation that holds copies, numbers in its shape: elements with equal unit
+        changes: For weights that are no multiple of their entries, numbers in its shape: elements
+            with different ones are made differently (:mod:`graphwsl.neural_graph.changes`).
+        positions: For an activation that holds copies, numbers in its shape: elements of equal unit
             and number are copies of one another. None where no copies are known of.
-        companions: For a statistic of weights, entries and those that must move with them, as pairs
-            of tensors of one shape.
+        coupled: For a statistic of weights, entries and those that must be permuted along with
+            them, as pairs of tensors of one shape.
         origin: For weights, a number of the expression that makes them of parameters; 0 for
             parameters themselves, in whatever order.
     """
@@ -34,8 +34,8 @@ class Value:
     units: Int[Tensor, "..."] | None = None
     entries: tuple[Int[Tensor, "..."], ...] | None = None
     changes: Int[Tensor, "..."] | None = None
-    places: Int[Tensor, "..."] | None = None
-    companions: tuple[tuple[Int[Tensor, "..."], Int[Tensor, "..."]], ...] = ()
+    positions: Int[Tensor, "..."] | None = None
+    coupled: tuple[tuple[Int[Tensor, "..."], Int[Tensor, "..."]], ...] = ()
     origin: int = 0
 
     @property
@@ -70,25 +70,25 @@ class Value:
         if entries is not None:
             entries = tuple(operator(one) for one in entries)
         changes = None if self.changes is None else operator(self.changes)
-        places = None if self.places is None else operator(self.places)
-        return Value(tensor, units, entries, changes, places, self.companions, self.origin)
+        positions = None if self.positions is None else operator(self.positions)
+        return Value(tensor, units, entries, changes, positions, self.coupled, self.origin)
 
     def copied(self, tensor: Tensor, operator: Callable[[Tensor], Tensor]) -> "Value":
         """A rearrangement that may repeat elements, which are then known as copies."""
         value = self
-        if self.is_activation and self.places is None and tensor.numel() > self.tensor.numel():
+        if self.is_activation and self.positions is None and tensor.numel() > self.tensor.numel():
             numbers = torch.arange(self.tensor.numel()).view(self.tensor.shape)
-            value = replace(self, places=numbers)
+            value = replace(self, positions=numbers)
         return value.rearranged(tensor, operator)
 
 
 def nothing_like(tensor: Tensor) -> Int[Tensor, "..."]:
-    """No unit, or no entry, at any place."""
+    """No unit, or no entry, at any index."""
     return torch.full((1,) * tensor.ndim, -1).expand(tensor.shape)
 
 
 def mixed(numbers: Int[Tensor, " values"]) -> Int[Tensor, " values"]:
-    """Numbers spread over 64 bits, so that their sums tell lists apart."""
+    """Numbers spread over 64 bits, so that sums of them are hashes of lists."""
     mixed = numbers * -7046029254386353131
     mixed = mixed ^ (mixed >> 29)
     return mixed * -4658895280553007687

@@ -6,6 +6,7 @@ mean over an axis, several times faster than scattering single edges.
 """
 
 from dataclasses import dataclass, fields, replace
+from enum import IntEnum
 from typing import Any
 
 import torch
@@ -17,23 +18,29 @@ from graphwsl.neural_graph.elements import EdgeBlock
 from graphwsl.neural_graph.roles import EdgeKind, ParameterRole
 from graphwsl.populations.population import Architecture
 
-PLACES = ("input", "hidden", "output")
-"""Where a block of weights lies: it reads inputs, makes outputs, or neither. Both is ``input``."""
+
+class BlockKind(IntEnum):
+    """Where a block of weights lies: it reads inputs, makes outputs, or neither."""
+
+    INPUT = 0
+    """Whether or not it makes outputs as well."""
+    HIDDEN = 1
+    OUTPUT = 2
 
 
 @dataclass(frozen=True)
 class Block:
-    """The weights between some neurons and others, all with all; groups do not meet.
+    """The weights between some neurons and others, all with all within a group.
 
     Attributes:
         sources: Nodes that are read, shape ``(groups, sources)``.
         targets: Nodes that follow, shape ``(groups, targets)``.
-        entries: Places of the weights in a flattened state, shape
+        entries: Indices of the weights in a flattened state, shape
             ``(groups, targets, sources, kernel)``; 0 where there is none.
         there: Whether there is a weight, shape as ``entries``; None where all are there.
-        tags: Which place of its source a weight reads, shape ``(groups, sources)``.
+        tags: Which position of its source a weight reads, shape ``(groups, sources)``.
         share: One over how often a source is there, shape ``(groups, sources)``.
-        place: Its place in :data:`PLACES`.
+        kind: Where the weights lie.
         fan_in: Weights that enter a target.
     """
 
@@ -43,7 +50,7 @@ class Block:
     there: Bool[Tensor, "groups targets sources kernel"] | None
     tags: Int[Tensor, "groups sources"]
     share: Float[Tensor, "groups sources"]
-    place: int
+    kind: BlockKind
     fan_in: int
 
     @property
@@ -108,13 +115,13 @@ class DenseLayout:
         edge_layer: Layer of every edge's target, shape ``(edges,)``.
         node_layer: Layer of every node, shape ``(nodes,)``.
         node_kind: See ``graphwsl.neural_graph.NodeKind``, shape ``(nodes,)``.
-        node_index: Place of every node within its layer, shape ``(nodes,)``.
+        node_index: Index of every node within its layer, shape ``(nodes,)``.
         is_input: Whether a node is an input, shape ``(nodes,)``.
         is_output: Whether the network returns it, shape ``(nodes,)``.
         depth: From 0 (inputs) to 1 (last layer), shape ``(nodes,)``.
         node_template: ``x`` of nodes without parameters, shape ``(nodes * features,)``.
-        node_places: Elements of ``x`` that hold parameters, shape ``(values,)``.
-        node_entries: Their places in a flattened state, shape ``(values,)``.
+        node_elements: Elements of ``x`` that hold parameters, shape ``(values,)``.
+        node_entries: Their indices in a flattened state, shape ``(values,)``.
         node_shares: What each adds to its element, shape ``(values,)``.
         num_entries: Length of a flattened state.
     """
@@ -132,7 +139,7 @@ class DenseLayout:
     is_output: Bool[Tensor, " nodes"]
     depth: Float[Tensor, " nodes"]
     node_template: Float[Tensor, " elements"]
-    node_places: Int[Tensor, " values"]
+    node_elements: Int[Tensor, " values"]
     node_entries: Int[Tensor, " values"]
     node_shares: Float[Tensor, " values"]
     num_entries: int
@@ -156,7 +163,7 @@ class DenseLayout:
         template = torch.zeros(layout.num_nodes, len(NODE_FEATURES))
         for role in (ParameterRole.SCALE, ParameterRole.VARIANCE):
             template[:, NODE_FEATURES.index(role)] = 1.0
-        template.view(-1)[layout.node_places] = 0.0
+        template.view(-1)[layout.node_elements] = 0.0
         return cls(
             num_nodes=layout.num_nodes,
             blocks=blocks,
@@ -171,7 +178,7 @@ class DenseLayout:
             is_output=layout.is_output,
             depth=layout.node_layer / max(len(layers) - 1, 1),
             node_template=template.view(-1),
-            node_places=layout.node_places,
+            node_elements=layout.node_elements,
             node_entries=layout.node_entries,
             node_shares=layout.node_shares.float(),
             num_entries=architecture.num_entries,
@@ -192,7 +199,7 @@ class DenseLayout:
     ) -> Float[Tensor, "networks nodes features"]:
         """The parameters of nodes, with the columns of :data:`NODE_FEATURES`."""
         x = self.node_template.expand(len(states), -1).clone()
-        x.index_add_(1, self.node_places, states[:, self.node_entries] * self.node_shares)
+        x.index_add_(1, self.node_elements, states[:, self.node_entries] * self.node_shares)
         return x.view(len(states), self.num_nodes, len(NODE_FEATURES))
 
     def split(
@@ -234,6 +241,8 @@ def _block(
     _, _, sources, kernel = block.entries.shape
     reads_inputs = bool(is_input[block.sources.clamp(min=0)].any())
     makes_outputs = bool(is_output[block.targets].any())
+    kind = BlockKind.OUTPUT if makes_outputs else BlockKind.HIDDEN
+    kind = BlockKind.INPUT if reads_inputs else kind
     return Block(
         sources=block.sources.clamp(min=0),
         targets=block.targets,
@@ -241,7 +250,7 @@ def _block(
         there=None if bool(there.all()) else there,
         tags=block.tags,
         share=_shares(block.sources),
-        place=0 if reads_inputs else 2 if makes_outputs else 1,
+        kind=kind,
         fan_in=sources * kernel,
     )
 

@@ -57,13 +57,13 @@ def evaluate(
             continue
         rows = torch.stack([population.states[member] for member in members.tolist()])
         is_finite[members] = rows.isfinite().all(1)
-        for places, part, found in run(function, rows, inputs, samples):
+        for networks, part, found in run(function, rows, inputs, samples):
             if found.ndim != 3 or found.shape[1] != len(labels[part]):
                 raise PredictorError(
                     "accuracy needs outputs of shape (samples, classes), the networks "
                     f"{function.architecture.name!r} gave {tuple(found.shape[1:])}"
                 )
-            own = members[places]
+            own = members[networks]
             right[own] += (found.argmax(2) == labels[part].to(found.device)).sum(1).double().cpu()
             is_finite[own] &= found.flatten(1).isfinite().all(1).cpu()
             if outputs:

@@ -22,8 +22,8 @@ class LayerStatistics:
     """Which columns the statistics of a network fill.
 
     Networks of equal depth have one layer a slot. Otherwise each layer fills two: one counted from
-    the front and one from the back, so that first and last layers meet their likes whatever lies
-    between. Columns of layers that a network does not have are NaN.
+    the front and one from the back, so that first and last layers are compared with their likes
+    whatever lies between. Columns of layers that a network does not have are NaN.
 
     Attributes:
         layers: The largest number of layers.
@@ -62,7 +62,7 @@ class LayerStatistics:
 
 
 def layer_entries(architecture: Architecture) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For every layer (module), the places of its weights and of its vectors, such as biases."""
+    """For every layer (module), the indices of its weights and of its vectors, such as biases."""
     layers: dict[str, tuple[list[np.ndarray], list[np.ndarray]]] = {}
     graph = architecture.graph
     for name, start in graph.offsets.items():

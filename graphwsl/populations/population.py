@@ -30,11 +30,11 @@ LAYOUT = (
     "node_index",
     "is_input",
     "is_output",
-    "node_places",
+    "node_elements",
     "node_entries",
     "node_shares",
 )
-"""What of a layout tells architectures apart; saved predictors hold hashes of it, in this order."""
+"""What of a layout identifies architectures; saved predictors hold hashes of it, in this order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,10 +102,10 @@ class Population:
     Attributes:
         checkpoints: All checkpoints, in order.
         architectures: Every architecture that occurs.
-        kind: Place of each checkpoint's architecture in that list, shape ``(checkpoints,)``.
+        kind: Index of each checkpoint's architecture in that list, shape ``(checkpoints,)``.
         states: The flattened weights of each checkpoint, in its architecture's order.
         functions: Every function that occurs; networks of one architecture may have several.
-        function: Place of each checkpoint's function in that list, shape ``(checkpoints,)``.
+        function: Index of each checkpoint's function in that list, shape ``(checkpoints,)``.
     """
 
     checkpoints: list[Checkpoint]
@@ -166,17 +166,17 @@ class Population:
         functions = [reader.functions[program] for program in programs]
         architectures = {f.architecture.digest: f.architecture for f in functions}
         digests = list(architectures)
-        places = {
+        indices = {
             program: (number, digests.index(function.architecture.digest))
             for number, (program, function) in enumerate(zip(programs, functions, strict=True))
         }
         population = cls(
             checkpoints=[checkpoints[number] for number in numbers],
             architectures=list(architectures.values()),
-            kind=torch.tensor([places[loaded[number][0]][1] for number in numbers]),
+            kind=torch.tensor([indices[loaded[number][0]][1] for number in numbers]),
             states=[loaded[number][1] for number in numbers],
             functions=functions,
-            function=torch.tensor([places[loaded[number][0]][0] for number in numbers]),
+            function=torch.tensor([indices[loaded[number][0]][0] for number in numbers]),
         )
         return population, problems
 
@@ -211,8 +211,8 @@ class Population:
         kinds, numbers = [], []
         for part in parts:
             known = [architectures.setdefault(a.digest, a) for a in part.architectures]
-            place = list(architectures)
-            kinds += [place.index(known[kind].digest) for kind in part.kind.tolist()]
+            digests = list(architectures)
+            kinds += [digests.index(known[kind].digest) for kind in part.kind.tolist()]
             numbers += [len(functions) + number for number in part.function.tolist()]
             functions += part.functions
         return cls(
@@ -295,8 +295,8 @@ def as_population(
     if isinstance(zoo, Population):
         if checkpoints is None:
             return zoo
-        places = {(c.model, c.epoch): n for n, c in enumerate(zoo.checkpoints)}
-        return zoo.select([places[c.model, c.epoch] for c in checkpoints])
+        indices = {(c.model, c.epoch): n for n, c in enumerate(zoo.checkpoints)}
+        return zoo.select([indices[c.model, c.epoch] for c in checkpoints])
     return Population.load(zoo, checkpoints)
 
 
@@ -332,9 +332,9 @@ class _Reader:
         for program, numbers in members.items():
             numbers.sort()
             rows, failed = read_rows(self.zoo, [checkpoints[n] for n in numbers], layouts[program])
-            failures |= {numbers[place]: error for place, error in failed.items()}
-            usable = [place for place in range(len(numbers)) if place not in failed]
-            loaded |= {numbers[place]: (program, rows[place]) for place in usable}
+            failures |= {numbers[index]: error for index, error in failed.items()}
+            usable = [index for index in range(len(numbers)) if index not in failed]
+            loaded |= {numbers[index]: (program, rows[index]) for index in usable}
         return loaded, failures
 
     def _program_of(self, checkpoint: Checkpoint) -> tuple[str, RowLayout]:

@@ -58,22 +58,22 @@ def run(function: Function, rows: Rows, inputs: Any, samples: int) -> Iterator[P
     if isinstance(inputs, Tensor) and _fits_loops(function.module, inputs):
         loops = _Loops(function, inputs)
         safe = loops.cannot_overflow(rows).tolist()
-        yield from loops.run(rows, [place for place in rest if safe[place]])
-        rest = [place for place in rest if not safe[place]]
+        yield from loops.run(rows, [index for index in rest if safe[index]])
+        rest = [index for index in rest if not safe[index]]
     size = max(1, min(MAPPED_NETWORKS, MAPPED_ENTRIES // max(rows.shape[1], 1)))
     can_map = min(size, len(rest)) > 1
-    for places in _chunks(rest, size):
+    for indices in _chunks(rest, size):
         for start in range(0, samples, MAPPED_SAMPLES):
             part = slice(start, min(start + MAPPED_SAMPLES, samples))
-            found = _mapped(function, rows[places], inputs, part) if can_map else None
+            found = _mapped(function, rows[indices], inputs, part) if can_map else None
             if found is not None and start == 0:
                 # Whatever a module does beside its formula, the networks must not be mixed up.
-                last = _alone(function, rows[places[-1:]], inputs, part)
+                last = _alone(function, rows[indices[-1:]], inputs, part)
                 found = found if _agree(found[-1], last[0]) else None
             if found is None:
                 can_map = False
-                found = _alone(function, rows[places], inputs, part)
-            yield places, part, found
+                found = _alone(function, rows[indices], inputs, part)
+            yield indices, part, found
 
 
 class _Loops:
@@ -102,7 +102,7 @@ class _Loops:
                 largest = largest + values.abs().amax(1)
         return largest < LARGEST_ACTIVATION
 
-    def run(self, rows: Rows, places: list[int]) -> Iterator[Part]:
+    def run(self, rows: Rows, indices: list[int]) -> Iterator[Part]:
         """Run these networks, chunks of them in as many threads as torch has."""
 
         def work(chunk: list[int]) -> list[Part]:
@@ -118,10 +118,10 @@ class _Loops:
             return found
 
         threads = torch.get_num_threads()
-        size = max(1, min(NETWORKS, -(-len(places) // threads)))
+        size = max(1, min(NETWORKS, -(-len(indices) // threads)))
         try:
             with ThreadPoolExecutor(threads) as executor:
-                for found in executor.map(work, _chunks(places, size)):
+                for found in executor.map(work, _chunks(indices, size)):
                     yield from found
         finally:
             torch.set_num_threads(threads)
@@ -199,5 +199,5 @@ def _agree(first: Tensor, second: Tensor) -> bool:
     )
 
 
-def _chunks(places: list[int], size: int) -> list[list[int]]:
-    return [places[start : start + size] for start in range(0, len(places), size)]
+def _chunks(indices: list[int], size: int) -> list[list[int]]:
+    return [indices[start : start + size] for start in range(0, len(indices), size)]

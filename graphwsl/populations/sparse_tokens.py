@@ -19,7 +19,7 @@ def sparse_layout(graph: NeuralGraph, width: int | None = None) -> TokenLayout:
             unit with the most by default.
     """
     owned = UnitEntries.of(graph)
-    # Units are of one layer, and what belongs to none is told apart by its layer.
+    # Units are of one layer, and what belongs to none is known by its layer.
     groups = owned.layers * (graph.num_nodes + 1) + owned.units + 1
     return TokenLayout.cut(owned, groups, width or widest(owned, graph.num_nodes), owned.units)
 

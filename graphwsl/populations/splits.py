@@ -46,7 +46,7 @@ class Split:
     test: tuple[str, ...]
 
     def numbers(self, part: str, checkpoints: Sequence[Checkpoint]) -> list[int]:
-        """The places of a part's checkpoints in a list.
+        """The indices of a part's checkpoints in a list.
 
         Args:
             part: ``train``, ``valid`` or ``test``.
@@ -101,9 +101,9 @@ def split_models(
     ends = [round(share * total) for share in shares]
     parts: dict[str, list[str]] = {name: [] for name in PARTS}
     count = 0
-    for place in order:
-        count += len(groups[place])
-        parts[PARTS[sum(count > end for end in ends)]] += groups[place]
+    for group in order:
+        count += len(groups[group])
+        parts[PARTS[sum(count > end for end in ends)]] += groups[group]
     parts["test"] += test
     for name, part in parts.items():
         if not part:

@@ -55,7 +55,7 @@ class Target:
         return self.classes is not None
 
     def values(self, checkpoints: Sequence[Checkpoint]) -> Float[Tensor, " checkpoints"]:
-        """The property of every checkpoint: the number, or the place of its class.
+        """The property of every checkpoint: the number, or the index of its class.
 
         Raises:
             PredictorError: A checkpoint lacks it, or has a class that is not known.
@@ -63,12 +63,12 @@ class Target:
         values = _values(self.name, checkpoints)
         if self.classes is None:
             return torch.tensor([self._number(value) for value in values], dtype=torch.float32)
-        places: dict[Scalar, float] = {value: float(n) for n, value in enumerate(self.classes)}
+        indices: dict[Scalar, float] = {value: float(n) for n, value in enumerate(self.classes)}
         for value in values:
-            if value not in places:
+            if value not in indices:
                 known = ", ".join(map(str, self.classes))
                 raise PredictorError(f"{self.name!r} is {value!r}, which is none of {known}")
-        return torch.tensor([places[value] for value in values], dtype=torch.float32)
+        return torch.tensor([indices[value] for value in values], dtype=torch.float32)
 
     def _number(self, value: Scalar) -> float:
         if isinstance(value, int | float) and not isinstance(value, bool):

@@ -14,7 +14,7 @@ class TokenLayout:
     """The tokens of an architecture, in which every entry is exactly once.
 
     Attributes:
-        entries: Places in the flattened state, -1 for padding, shape ``(tokens, width)``.
+        entries: Indices into the flattened state, -1 for padding, shape ``(tokens, width)``.
         mask: Where there is an entry, shape ``(tokens, width)``.
         positions: For every token, its index in the sequence, the layer, and its index within the
             layer, as SANE has them (Schürholt et al., 2024), all from 0, shape ``(tokens, 3)``.
@@ -52,11 +52,11 @@ class TokenLayout:
         """
         _, group, sizes = groups.unique_consecutive(return_inverse=True, return_counts=True)
         counts = (sizes + width - 1) // width
-        place = torch.arange(len(groups)) - (sizes.cumsum(0) - sizes)[group]
-        token = (counts.cumsum(0) - counts)[group] + place // width
+        rank = torch.arange(len(groups)) - (sizes.cumsum(0) - sizes)[group]
+        token = (counts.cumsum(0) - counts)[group] + rank // width
         entries = torch.full((int(counts.sum()), width), -1)
-        entries[token, place % width] = owned.entries
-        heads = torch.nonzero(place % width == 0).flatten()
+        entries[token, rank % width] = owned.entries
+        heads = torch.nonzero(rank % width == 0).flatten()
         layers = owned.layers[heads]
         _, layer, lengths = layers.unique_consecutive(return_inverse=True, return_counts=True)
         sequence = torch.arange(len(entries))

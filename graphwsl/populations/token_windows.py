@@ -18,7 +18,7 @@ class TokenWindows:
     """Windows of one length.
 
     Attributes:
-        index: Places in the sequence, -1 beyond its ends, shape ``(windows, length)``.
+        index: Indices into the sequence, -1 beyond its ends, shape ``(windows, length)``.
         is_core: Which of them are no halo and within the sequence, shape ``(windows, length)``.
     """
 

@@ -109,7 +109,7 @@ class Tokens:
 
     @property
     def positions(self) -> Int[Tensor, "tokens 3"]:
-        """Place in the sequence, layer, and place within the layer, from 0."""
+        """Index in the sequence, layer, and index within the layer, from 0."""
         return self.tokenizer.layout.positions
 
     @property

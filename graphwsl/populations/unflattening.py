@@ -43,9 +43,9 @@ def unflat(
         whole = not (known.is_floating_point() or known.is_complex())
         part = part.round() if whole else part
         state[name] = part.reshape((*networks, *known.shape)).to(known.dtype)
-    for name, (owner, places) in graph.views.items():
+    for name, (owner, indices) in graph.views.items():
         values = state[owner].reshape(*networks, prod(state[owner].shape[len(networks) :]))
-        state[name] = values[..., places]
+        state[name] = values[..., indices]
     state |= {name: state[first] for name, first in graph.aliases.items()}
     return state if networks else {**state, **graph.extra_state}
 

@@ -40,7 +40,7 @@ class UnitEntries:
     """All entries in the order of layers, of units in them, and of uses.
 
     Attributes:
-        entries: Every place of the flattened state, once, shape ``(entries,)``.
+        entries: Every index into the flattened state, once, shape ``(entries,)``.
         units: The node that it belongs to, -1 for none, shape ``(entries,)``.
         layers: The layer of that unit, from 0 in the order of the program; tensors that belong to
             no unit are layers after all others, shape ``(entries,)``.
@@ -57,18 +57,18 @@ class UnitEntries:
         """The entries of an architecture."""
         size = sum(tensor.numel() for tensor in graph.state.values())
         nothing = torch.zeros(0, dtype=torch.int64)
-        places, nodes, kinds = [nothing], [nothing], [nothing]
+        indices, nodes, kinds = [nothing], [nothing], [nothing]
         for use in graph.uses:
             entries, owners = _owned(use)
-            places.append(entries)
+            indices.append(entries)
             nodes.append(owners)
             kinds.append(torch.full_like(entries, _type(use)))
-        place, node, kind = torch.cat(places), torch.cat(nodes), torch.cat(kinds)
-        place, node, kind = (some[place >= 0] for some in (place, node, kind))
+        index, node, kind = torch.cat(indices), torch.cat(nodes), torch.cat(kinds)
+        index, node, kind = (some[index >= 0] for some in (index, node, kind))
         # Where each entry occurs first, in the order of the uses.
-        first = torch.full((size,), len(place))
-        first.scatter_reduce_(0, place, torch.arange(len(place)), "amin")
-        is_owned = first < len(place)
+        first = torch.full((size,), len(index))
+        first.scatter_reduce_(0, index, torch.arange(len(index)), "amin")
+        is_owned = first < len(index)
         units, types = torch.full((size,), -1), torch.full((size,), int(LayerType.OTHER))
         units[is_owned] = _heads(graph)[node[first[is_owned]]]
         types[is_owned] = kind[first[is_owned]]

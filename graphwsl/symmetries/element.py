@@ -69,7 +69,7 @@ class GroupElement:
         return GroupElement(self.graph, back, 1 / self.factors[back])
 
     def apply(self, state: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The weights that compute the same function with the nodes at their new places.
+        """The weights that compute the same function with the nodes permuted.
 
         Args:
             state: Weights of the architecture; those of the graph by default.
@@ -116,11 +116,11 @@ def moves(
         yield _node_moves(use, image, factors)
         return
     groups, count, width, kernel = use.entries.shape
-    # Which group and place each target, and each place of a source, goes to.
-    places = place_lookup(use.targets.reshape(1, -1), torch.zeros_like(use.targets).reshape(1, -1))
-    target = places(_moved(use.targets.reshape(1, -1), image), 0)[0]
+    # Which group and row each target, and which column each position of a source, goes to.
+    rows_of = index_lookup(use.targets.reshape(1, -1), torch.zeros_like(use.targets).reshape(1, -1))
+    target = rows_of(_moved(use.targets.reshape(1, -1), image), 0)[0]
     group, target = target // count, target % count
-    find = place_lookup(use.sources, use.tags)
+    find = index_lookup(use.sources, use.tags)
     source = find(_moved(use.sources, image), group.view(groups, count)[:, 0])
     rows = torch.arange(groups * count)
     for some in rows.split(max(PART // max(width * kernel, 1), 1)):
@@ -139,22 +139,22 @@ def moves(
             yield entries[keep], values[keep], factor[keep] if is_scaled else factor
 
 
-def _moved(nodes: Int[Tensor, "groups places"], image: Int[Tensor, " nodes"]) -> Tensor:
+def _moved(nodes: Int[Tensor, "groups nodes"], image: Int[Tensor, " nodes"]) -> Tensor:
     return torch.where(nodes >= 0, image[nodes.clamp(min=0)], -1)
 
 
-def place_lookup(
-    nodes: Int[Tensor, "groups places"], tags: Int[Tensor, "groups places"]
+def index_lookup(
+    nodes: Int[Tensor, "groups nodes"], tags: Int[Tensor, "groups nodes"]
 ) -> Callable[[Tensor, Tensor | int], Tensor]:
     """Where nodes are in a group, as a function.
 
     Args:
         nodes: Nodes of each group.
-        tags: Which of its places a node is at.
+        tags: Which of its positions each is of its node.
 
     Returns:
-        A function from nodes at those tags, shape ``(..., groups, places)``, and the group to look
-        in, shape ``(..., groups)``, to their places in that group, in the shape of the nodes.
+        A function from nodes at those tags, shape ``(..., groups, nodes)``, and the group to look
+        in, shape ``(..., groups)``, to their indices in that group, in the shape of the nodes.
     """
     base = int(nodes.max()) + 2
     span = int(tags.max()) + 1
@@ -168,8 +168,8 @@ def place_lookup(
 
     def find(some: Tensor, group: Tensor | int) -> Tensor:
         groups = own * 0 + group if isinstance(group, int) else group
-        place = torch.searchsorted(ordered, code(groups, some).contiguous())
-        return order[place] % nodes.shape[1]
+        index = torch.searchsorted(ordered, code(groups, some).contiguous())
+        return order[index] % nodes.shape[1]
 
     return find
 
@@ -177,7 +177,7 @@ def place_lookup(
 def _node_moves(
     use: NodeParameter, image: Int[Tensor, " nodes"], factors: Float[Tensor, " nodes"]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    find = place_lookup(use.nodes[None], use.tags[None])
+    find = index_lookup(use.nodes[None], use.tags[None])
     target = find(image[use.nodes][None], 0)[0]
     factor = torch.ones(len(use.nodes), dtype=torch.float64)
     return use.entries, use.entries[target], factors[use.nodes] if follows_factor(use) else factor

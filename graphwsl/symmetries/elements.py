@@ -79,30 +79,30 @@ class Permutations:
 
     def __init__(self, orbits: Sequence[Orbit], num_nodes: int) -> None:
         self._num_nodes = num_nodes
-        turns: list[list[Orbit]] = []
-        turn_of = torch.zeros(num_nodes, dtype=torch.int64)
+        stages: list[list[Orbit]] = []
+        stage_of = torch.zeros(num_nodes, dtype=torch.int64)
         for orbit in outermost_first(orbits):
             nodes = orbit.nodes.flatten()
-            turn = int(turn_of[nodes].max())
-            turn_of[nodes] = turn + 1
-            if turn == len(turns):
-                turns.append([])
-            turns[turn].append(orbit)
-        self._turns = [_Turn(turn) for turn in turns]
+            stage = int(stage_of[nodes].max())
+            stage_of[nodes] = stage + 1
+            if stage == len(stages):
+                stages.append([])
+            stages[stage].append(orbit)
+        self._stages = [_Stage(stage) for stage in stages]
 
     def draw(
         self, count: int, generator: torch.Generator | None = None
     ) -> Int[Tensor, "count nodes"]:
         """Where nodes go, uniformly at random in every orbit."""
         image = torch.arange(self._num_nodes).expand(count, -1)
-        for turn in self._turns:
-            step = turn.permuted(image.shape, turn.random_order(count, generator))
-            image = step if turn is self._turns[0] else step.gather(1, image)
+        for stage in self._stages:
+            step = stage.permuted(image.shape, stage.random_order(count, generator))
+            image = step if stage is self._stages[0] else step.gather(1, image)
         return image
 
 
-class _Turn:
-    """Orbits that have no node in common, as one list of parts."""
+class _Stage:
+    """Orbits that have no node in common, permuted together: one list of parts."""
 
     def __init__(self, orbits: Sequence[Orbit]) -> None:
         sizes = [orbit.nodes.shape for orbit in orbits]
@@ -117,7 +117,7 @@ class _Turn:
     def random_order(
         self, count: int, generator: torch.Generator | None
     ) -> Int[Tensor, "count parts"]:
-        """The part whose place each part takes: random keys are sorted, orbit by orbit."""
+        """Which part each part is sent to: random keys are sorted, orbit by orbit."""
         keys = torch.rand(count, len(self._orbit), generator=generator, dtype=torch.float64)
         # Halves, because a key near 1 would be rounded into the next orbit.
         return keys.mul_(0.5).add_(self._orbit).argsort(dim=1)
@@ -125,7 +125,7 @@ class _Turn:
     def permuted(
         self, shape: torch.Size, order: Int[Tensor, "count parts"]
     ) -> Int[Tensor, "count nodes"]:
-        """Where nodes go if part ``i`` takes the place of part ``order[i]``."""
+        """Where nodes go if part ``i`` is sent to part ``order[i]``."""
         image = torch.arange(shape[1]).repeat(shape[0], 1)
         there = self._starts[order.index_select(1, self._part)] + self._column
         return image.index_copy_(1, self._nodes, self._nodes[there])

@@ -1,4 +1,4 @@
-"""Entries that stand at several places: a permutation must send each of them to one place only.
+"""Entries that are used several times: a permutation must send each of them to one entry only.
 
 Relations between nodes say which tied weights move together as far as whole axes are shared. What
 else there is (the same entries in another order: circulant, Toeplitz and Kronecker matrices) shows
@@ -20,24 +20,24 @@ from graphwsl.neural_graph.graph import NeuralGraph
 
 
 class SharedEntries:
-    """The uses of a graph that hold entries which stand at more than one place."""
+    """The uses of a graph that hold entries which are used more than once."""
 
     def __init__(self, graph: NeuralGraph) -> None:
         size = sum(tensor.numel() for tensor in graph.state.values())
         # Three vectors of the size of the state are held: half as wide where that is enough.
         self._kind = torch.int32 if size < 2**31 else torch.int64
-        self._places = torch.zeros(size, dtype=self._kind)
+        self._counts = torch.zeros(size, dtype=self._kind)
         for use in graph.uses:
             entries = held(use.entries)
             one = torch.ones(1, dtype=self._kind)
-            self._places.index_add_(0, entries, one.expand(len(entries)))
+            self._counts.index_add_(0, entries, one.expand(len(entries)))
         self._bundles = _layers(graph, size)
-        is_bound = self._places > 1
+        is_bound = self._counts > 1
         # Of a matrix that two layers share as a whole, the relations between its rows and columns
         # say all (a language model's tied table, which is too large to be looked at anew).
         for pair in twins(graph):
             entries = held(pair.first.entries)
-            is_bound[entries] &= self._places[entries] != 2
+            is_bound[entries] &= self._counts[entries] != 2
         for layer in self._bundles:
             is_bound |= layer.labels >= 0
         self._uses = [
@@ -48,14 +48,14 @@ class SharedEntries:
 
     @cached_property
     def _image(self) -> Int[Tensor, " entries"]:
-        return torch.full_like(self._places, -1)
+        return torch.full_like(self._counts, -1)
 
     @cached_property
     def _seen(self) -> Int[Tensor, " entries"]:
-        return torch.zeros_like(self._places)
+        return torch.zeros_like(self._counts)
 
-    def are_sent_to_one_place(self, mapping: Mapping[int, int]) -> bool:
-        """Whether all places of every entry ask for the same value.
+    def are_sent_to_one_entry(self, mapping: Mapping[int, int]) -> bool:
+        """Whether all uses of every entry ask for the same value.
 
         Args:
             mapping: Where the nodes that move go; the others stay.
@@ -72,7 +72,7 @@ class SharedEntries:
         if bool(((wanted < 0) != (given < 0)).any()):
             return False
         wanted, given = wanted[wanted >= 0], given[wanted >= 0]
-        # Each place writes what it asks for; whoever is overruled reads something else.
+        # Each use writes what it asks for; whoever is overruled reads something else.
         self._image[wanted] = given.to(self._kind)
         if not torch.equal(self._image[wanted].long(), given):
             return False
@@ -80,7 +80,7 @@ class SharedEntries:
         one = torch.ones(1, dtype=self._kind)
         self._seen.index_add_(0, wanted, one.expand(len(wanted)))
         moved = wanted[wanted != given]
-        if not torch.equal(self._seen[moved], self._places[moved]):
+        if not torch.equal(self._seen[moved], self._counts[moved]):
             return False
         return all(layer.are_kept(moved, self._image) for layer in self._bundles)
 
@@ -179,7 +179,7 @@ def _layers(graph: NeuralGraph, size: int) -> list[_Bundles]:
     return layers
 
 
-Pairs = tuple[Int[Tensor, " places"], Int[Tensor, " places"]]
+Pairs = tuple[Int[Tensor, " entries"], Int[Tensor, " entries"]]
 
 
 class _Values:
@@ -192,7 +192,7 @@ class _Values:
             self._entries[node].append(entry)
 
     def asked(self, mapping: Mapping[int, int]) -> Pairs | None:
-        """Entries at places that are touched, and those whose values they are to take."""
+        """Entries at nodes that move, and those whose values they are to take."""
         wanted: list[int] = []
         given: list[int] = []
         for node in mapping.keys() & self._entries.keys():
@@ -210,22 +210,22 @@ class _Block:
         self._entries = use.entries
         self._targets: dict[int, list[tuple[int, int]]] = defaultdict(list)
         for group, nodes in enumerate(use.targets.tolist()):
-            for place, node in enumerate(nodes):
-                self._targets[node].append((group, place))
+            for row, node in enumerate(nodes):
+                self._targets[node].append((group, row))
         self._sources: list[dict[int, list[int]]] = [defaultdict(list) for _ in use.sources]
         for group, nodes in enumerate(use.sources.tolist()):
-            for place, node in enumerate(nodes):
-                self._sources[group][node].append(place)
+            for column, node in enumerate(nodes):
+                self._sources[group][node].append(column)
 
     def asked(self, mapping: Mapping[int, int]) -> Pairs | None:
-        """Entries at places that are touched, and those whose values they are to take."""
+        """Entries at nodes that move, and those whose values they are to take."""
         targets = self._moved_targets(mapping)
         if targets is None:
             return None
         wanted, given = [], []
         for group, own in enumerate(self._sources):
             rows = targets[group]
-            goes_to = {place[0] for place in rows.values()} or {group}
+            goes_to = {to_group for to_group, _ in rows.values()} or {group}
             if len(goes_to) > 1 or (goes_to != {group} and len(rows) < self._entries.shape[1]):
                 return None
             (to,) = goes_to
@@ -236,7 +236,7 @@ class _Block:
                 continue
             moving = torch.tensor(list(rows), dtype=torch.int64)
             image = torch.arange(self._entries.shape[1])
-            image[moving] = torch.tensor([place for _, place in rows.values()], dtype=torch.int64)
+            image[moving] = torch.tensor([to_row for _, to_row in rows.values()], dtype=torch.int64)
             rests = torch.ones(len(image), dtype=torch.bool)
             rests[moving] = False
             changed = torch.nonzero(columns != torch.arange(len(columns))).flatten()
@@ -258,8 +258,8 @@ class _Block:
             ours, theirs = self._targets[node], self._targets.get(mapping[node], [])
             if len(ours) != len(theirs):
                 return None
-            for (group, place), there in zip(ours, theirs, strict=True):
-                moved[group][place] = there
+            for (group, row), there in zip(ours, theirs, strict=True):
+                moved[group][row] = there
         return moved
 
 
@@ -270,8 +270,8 @@ def _moved_sources(
     nodes = mapping.keys() & own.keys() if own is there else own.keys()
     columns = torch.arange(width)
     for node in nodes:
-        places = there.get(mapping.get(node, node), [])
-        if len(places) != len(own[node]):
+        targets = there.get(mapping.get(node, node), [])
+        if len(targets) != len(own[node]):
             return None
-        columns[own[node]] = torch.tensor(places)
+        columns[own[node]] = torch.tensor(targets)
     return columns

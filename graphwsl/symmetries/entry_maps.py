@@ -14,7 +14,7 @@ from graphwsl.errors import StateMismatchError
 from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter
 from graphwsl.neural_graph.entries import repeated
 from graphwsl.neural_graph.graph import NeuralGraph, is_weights
-from graphwsl.symmetries.element import follows_factor, place_lookup
+from graphwsl.symmetries.element import follows_factor, index_lookup
 from graphwsl.symmetries.elements import Elements
 
 
@@ -135,7 +135,7 @@ def moved(
 
 
 class _Use:
-    """One use of entries, with the places of its nodes.
+    """One use of entries, with the rows and columns of its nodes.
 
     Attributes:
         targets: Its targets, shape ``(groups * targets,)``.
@@ -155,13 +155,13 @@ class _Use:
             self._shape = tuple(use.entries.shape)
             targets, self._sources = use.targets.reshape(1, -1), use.sources
             # A target is there once.
-            self._row = _places(targets, torch.zeros_like(targets))
-            self._column = _places(use.sources, use.tags)
+            self._row = _lookup(targets, torch.zeros_like(targets))
+            self._column = _lookup(use.sources, use.tags)
         else:  # one group of as many targets as there are values, which read nothing
             self._shape = (1, len(use.nodes), 1, 1)
             targets, self._sources = use.nodes[None], use.nodes.new_full((1, 1), -1)
-            self._row = _places(targets, use.tags[None])
-            self._column = _places(self._sources, torch.zeros_like(self._sources))
+            self._row = _lookup(targets, use.tags[None])
+            self._column = _lookup(self._sources, torch.zeros_like(self._sources))
         self._takes_factor = isinstance(use, EdgeBlock) or follows_factor(use)
         self.targets, self.read = targets[0], self._sources[self._sources >= 0]
         self._is_kept = (self._entries >= 0) & is_weight[self._entries.clamp(min=0)]
@@ -202,7 +202,7 @@ class _Use:
             return
         position = (row + column).flatten(1)
         values = self._entries[position[:, self._is_kept]].expand(len(sources), -1)
-        # Places without an entry stand for constant zeros, which nothing moves to or from. Of an
+        # Elements without an entry stand for constant zeros, which nothing moves to or from. Of an
         # entry that is used twice, the use whose nodes move has the say.
         values = values.where(values >= 0, self._own)
         if self._is_shared:
@@ -236,17 +236,17 @@ class _Use:
         return whole[:, self.run].view(-1, groups, count, width * kernel)
 
 
-def _places(
-    nodes: Int[Tensor, "groups places"], tags: Int[Tensor, "groups places"]
+def _lookup(
+    nodes: Int[Tensor, "groups nodes"], tags: Int[Tensor, "groups nodes"]
 ) -> Callable[[Tensor, Tensor | int], Tensor]:
-    """Where nodes are, as :func:`place_lookup` has it; a table where there is one group."""
+    """Where nodes are, as :func:`index_lookup` has it; a table where there is one group."""
     if len(nodes) > 1:
-        return place_lookup(nodes, tags)
+        return index_lookup(nodes, tags)
     order = tags[0].argsort(stable=True)
     order = order[nodes[0, order].argsort(stable=True)]
     ordered, first = nodes[0, order], int(nodes.min())
     start = torch.searchsorted(ordered, torch.arange(first, int(nodes.max()) + 1))
-    # Places of a node in the order of their tags go to those of another in that order.
+    # Positions of a node in the order of their tags go to those of another in that order.
     rank = torch.empty_like(order)
     rank[order] = torch.arange(len(order)) - start[ordered - first]
 

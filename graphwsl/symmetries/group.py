@@ -131,7 +131,7 @@ class Symmetries:
         return elements
 
     def permuted(self, orbit: Orbit, order: Tensor) -> GroupElement:
-        """The element that moves part ``i`` of an orbit to the place of part ``order[i]``."""
+        """The element that sends part ``i`` of an orbit to part ``order[i]``."""
         image = torch.arange(self.graph.num_nodes)
         image[orbit.nodes] = orbit.nodes[order]
         return GroupElement(

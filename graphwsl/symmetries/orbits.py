@@ -1,4 +1,4 @@
-"""Orbits: what can change places, found by following one exchange through the structure."""
+"""Orbits: what can be exchanged, found by following one exchange through the structure."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ def orbits_of(structure: Structure) -> list[Orbit]:
         alike[signature].append(node)
     found: list[Orbit] = []
     # Where a node is in the orbits found so far: in which of them, and in which part.
-    places: dict[int, dict[int, int]] = defaultdict(dict)
+    part_of: dict[int, dict[int, int]] = defaultdict(dict)
     settled: set[int] = set()
     for members in alike.values():
         if len(members) == 1:
@@ -44,11 +44,11 @@ def orbits_of(structure: Structure) -> list[Orbit]:
         for node in members:
             if node in settled:
                 continue
-            families = _families(structure, node, members, places)
+            families = _families(structure, node, members, part_of)
             for family in families:
                 for part, nodes in enumerate(family):
                     for one in nodes:
-                        places[one][len(found)] = part
+                        part_of[one][len(found)] = part
                 found.append(Orbit(torch.tensor(family)))
             if families:
                 smallest = min(families, key=lambda family: len(family[0]))
@@ -57,7 +57,7 @@ def orbits_of(structure: Structure) -> list[Orbit]:
                     # Where more nodes are alike than here, there is more to be exchanged: the
                     # values of a head whose queries are fixed by rotation.
                     if len(others) == len(members) or all(
-                        _is_known(places, column[0], other)
+                        _is_known(part_of, column[0], other)
                         for other in others
                         if other != column[0]
                     ):
@@ -75,13 +75,13 @@ def outermost_first(orbits: Sequence[Orbit]) -> list[Orbit]:
 
 
 def _families(
-    structure: Structure, node: int, members: list[int], places: dict[int, dict[int, int]]
+    structure: Structure, node: int, members: list[int], part_of: dict[int, dict[int, int]]
 ) -> list[list[list[int]]]:
     """All exchanges of ``node``, grouped by what moves with it."""
     families: dict[frozenset[int], list[list[int]]] = {}
     covered: set[int] = set()
     for other in members:
-        if other == node or other in covered or _is_known(places, node, other):
+        if other == node or other in covered or _is_known(part_of, node, other):
             continue
         pairs = exchange(structure, node, other)
         if pairs is None:
@@ -95,11 +95,11 @@ def _families(
     return [family for family in families.values() if len(family) > 1]
 
 
-def _is_known(places: dict[int, dict[int, int]], first: int, second: int) -> bool:
+def _is_known(part_of: dict[int, dict[int, int]], first: int, second: int) -> bool:
     """Whether some orbit exchanges parts that hold the two."""
-    other = places.get(second, {})
+    other = part_of.get(second, {})
     return any(
-        orbit in other and other[orbit] != part for orbit, part in places.get(first, {}).items()
+        orbit in other and other[orbit] != part for orbit, part in part_of.get(first, {}).items()
     )
 
 
@@ -126,7 +126,7 @@ def exchange(structure: Structure, first: int, second: int) -> dict[int, int] | 
             queue.append((our, their))
     if not _is_symmetry(structure, pairs, mapping):
         return None
-    if structure.entries and not structure.entries.are_sent_to_one_place(mapping):
+    if structure.entries and not structure.entries.are_sent_to_one_entry(mapping):
         return None
     return pairs
 
@@ -134,7 +134,7 @@ def exchange(structure: Structure, first: int, second: int) -> dict[int, int] | 
 def _followers(
     structure: Structure, ours: int, theirs: int, mapping: dict[int, int]
 ) -> Iterator[tuple[int, int | None]]:
-    """Nodes that must change places because ``ours`` and ``theirs`` do."""
+    """Nodes that must be exchanged because ``ours`` and ``theirs`` do."""
     their_neighbours = structure.neighbours[theirs]
     for key, our in structure.neighbours[ours].items():
         their = their_neighbours[key]

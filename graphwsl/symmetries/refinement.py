@@ -1,8 +1,8 @@
-"""Colour refinement: nodes that differ in what they are related to cannot change places.
+"""Colour refinement: nodes that differ in what they are related to cannot be exchanged.
 
 Every symmetry keeps the classes of the coarsest equitable partition (Weisfeiler and Leman, 1968),
 so exchanges need to be tried within them only. The partition is cheap, and on real networks it
-tells almost all nodes apart that no symmetry exchanges.
+separates almost all nodes that no symmetry exchanges.
 """
 
 import torch
@@ -21,7 +21,7 @@ def refined(
     """Classes of nodes with as many neighbours of every class in every relation.
 
     Args:
-        colours: What tells nodes apart to begin with.
+        colours: Of the nodes to begin with.
         nodes: The node of every edge, in both directions of a relation.
         relations: Number of the relation and direction of every edge.
         neighbours: The node at its other end.

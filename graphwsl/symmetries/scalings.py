@@ -227,7 +227,7 @@ def _used_twice(graph: NeuralGraph) -> Bool[Tensor, " nodes"]:
     Weights that are made of several parameters (a direction and a length) count as well.
     """
     size = sum(tensor.numel() for tensor in graph.state.values())
-    # The last element stands for places that hold nothing.
+    # The last element stands for indices of nothing.
     is_repeated = torch.zeros(size + 1, dtype=torch.bool)
     is_repeated[:-1] = repeated(size, (use.entries for use in graph.uses))
     for rows in graph.bundles:  # a statistic would have to follow

@@ -3,7 +3,7 @@
 A permutation of the nodes is a symmetry of the network if it maps every relation between nodes to
 itself and every node to one with the same *signature*: the same kind, the same functions applied,
 the same weights and node parameters that it takes part in, in the same roles. Dense blocks ask for
-no more than that, since every source meets every target.
+no more than that, since every source has a weight to every target.
 """
 
 from collections import defaultdict
@@ -39,10 +39,10 @@ class Structure:
     """Nodes with signatures and coloured neighbours.
 
     Attributes:
-        signatures: For every node a number; only nodes with the same one can change places.
+        signatures: For every node a number; only nodes with the same one can be exchanged.
         neighbours: For every node, the nodes that it is related to, by twice the number of the
             relation (those that follow from it) or that plus one (those it follows from).
-        entries: Entries that stand at several places, which an exchange must not tear apart.
+        entries: Entries that are used several times, which an exchange must not tear apart.
     """
 
     signatures: list[int]
@@ -62,7 +62,7 @@ def related(
     colours: Int[Tensor, " nodes"],
     relations: list[tuple[Int[Tensor, " edges"], Int[Tensor, " edges"]]],
 ) -> Structure:
-    """Nodes that are told apart by colours, and the sources and targets of their relations."""
+    """Coloured nodes, and the sources and targets of their relations."""
     nodes, directions, others = _edges(len(colours), relations)
     neighbours = _neighbours(len(colours), nodes, directions, others)
     known: dict[Hashable, int] = {}
@@ -126,9 +126,9 @@ def _labels(graph: NeuralGraph) -> list[Hashable]:
         pairs = zip(block.sources.flatten().tolist(), block.tags.flatten().tolist(), strict=True)
         for node, tag in pairs:
             tags[node].append(tag)
-        for node, places in tags.items():
+        for node, positions in tags.items():
             if node >= 0:
-                roles[node].append(("source", number, tuple(places)))
+                roles[node].append(("source", number, tuple(positions)))
     for number, parameter in enumerate(graph.node_parameters):
         counts = parameter.nodes.bincount(minlength=graph.num_nodes)
         for node in parameter.nodes.unique().tolist():
@@ -163,21 +163,21 @@ def shared_entries(
         if (pair := known.get(frozenset(map(id, several)))) is not None:
             yield from (_distinct(*nodes) for nodes in pair.pairs)
             continue
-        # The first use that holds an entry, and where.
-        holders, places = torch.full((size,), -1), torch.full((size,), -1)
+        # The first use that holds an entry, and at which index.
+        holders, indices = torch.full((size,), -1), torch.full((size,), -1)
         for number, use in enumerate(several):
             held = use.entries.flatten() - start
             inside = torch.nonzero((held >= 0) & (held < size)).flatten()
             held = held[inside]
             counts = torch.bincount(holders[held] + 1, minlength=1)
             for holder in torch.nonzero(counts[1:]).flatten().tolist():
-                yield from _alike(use, several[holder], start, holders == holder, places)
+                yield from _alike(use, several[holder], start, holders == holder, indices)
             is_new = holders[held] < 0
-            places[held[is_new]] = inside[is_new]
+            indices[held[is_new]] = inside[is_new]
             holders[held[is_new]] = number
             if isinstance(use, EdgeBlock):
-                own = holders[held] == number  # places elsewhere are counted in other blocks
-                yield from _within(use, inside, torch.where(own, places[held], -1))
+                own = holders[held] == number  # indices elsewhere are counted in other blocks
+                yield from _within(use, inside, torch.where(own, indices[held], -1))
 
 
 def _alike(
@@ -185,28 +185,28 @@ def _alike(
     holder: EdgeBlock | NodeParameter,
     start: int,
     is_held: Bool[Tensor, " size"],
-    places: Int[Tensor, " size"],
+    indices: Int[Tensor, " size"],
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The nodes of two uses at the same entries of a tensor."""
     for nodes, entries in _axes(use):
         found = entries - start
-        inside = (found >= 0) & (found < len(places))
+        inside = (found >= 0) & (found < len(indices))
         nodes, found = nodes[inside], found[inside]
         nodes, found = nodes[is_held[found]], found[is_held[found]]
-        yield from _varying(nodes, holder, places[found])
+        yield from _varying(nodes, holder, indices[found])
 
 
 def _within(
-    block: EdgeBlock, places: Int[Tensor, " held"], first: Int[Tensor, " held"]
+    block: EdgeBlock, indices: Int[Tensor, " held"], first: Int[Tensor, " held"]
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The nodes of one block at entries that it holds twice, if each has one partner."""
     _, targets, sources, kernel = block.entries.shape
-    again = (places != first) & (first >= 0)
+    again = (indices != first) & (first >= 0)
     if not bool(again.any()):
         return
     for nodes, step in ((block.targets, sources * kernel), (block.sources, kernel)):
         ends = []
-        for some in (places[again], first[again]):
+        for some in (indices[again], first[again]):
             group, rest = some // (targets * sources * kernel), some // step % nodes.shape[1]
             ends.append(nodes[group, rest])
         pairs = torch.stack(ends).unique(dim=1)
@@ -225,14 +225,14 @@ def _axes(use: EdgeBlock | NodeParameter) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def _varying(
-    nodes: Int[Tensor, " pairs"], other: EdgeBlock | NodeParameter, place: Int[Tensor, " pairs"]
+    nodes: Int[Tensor, " pairs"], other: EdgeBlock | NodeParameter, index: Int[Tensor, " pairs"]
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The nodes of another use at the same entries, along the axis that runs alike."""
     if isinstance(other, NodeParameter):
-        candidates = [other.nodes[place]]
+        candidates = [other.nodes[index]]
     else:
         _, targets, sources, kernel = other.entries.shape
-        group, rest = place // (targets * sources * kernel), place % (targets * sources * kernel)
+        group, rest = index // (targets * sources * kernel), index % (targets * sources * kernel)
         candidates = [
             other.targets[group, rest // (sources * kernel)],
             other.sources[group, rest // kernel % sources],

@@ -22,7 +22,7 @@ class Verification:
 
     Attributes:
         error: Largest difference of an output, relative to the largest output of its tensor.
-            Infinite where something else than a number differs: the places of infinities and
+            Infinite where something else than a number differs: the indices of infinities and
             not-a-number, integers, text. Infinite as well where nothing can be said: a factor or a
             parameter is not finite, or an output holds no number on any of the inputs.
         change: Share of the parameters' entries that differ: a check that moved nothing proves

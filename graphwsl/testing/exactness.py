@@ -1,4 +1,4 @@
-"""A graph is exact: its state is the network's bitwise, and every entry has its place."""
+"""A graph is exact: its state is the network's bitwise, and accounts for every entry."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -155,7 +155,7 @@ def _stepped(step: Step, node: fx.Node) -> Any:
             return _moved(step, signals[0])
         if step.name in FUNCTIONS:
             result = FUNCTIONS[step.name](step)
-            # Of several results, the others are statistics or places.
+            # Of several results, the others are statistics or indices.
             return result if len(node.target._schema.returns) == 1 else (result, None, None)  # type: ignore[union-attr]
         if step.name in ("cat", "stack"):
             return _joined(step, signals)

@@ -44,9 +44,9 @@ def convolution(step: Step, x: Signal) -> Signal:
         values = maps.new_zeros(*maps.shape[:1], *block.targets.shape, *length.tolist())
         widths = [int(one) for one in padding.flip(0) for _ in range(2)]
         maps = torch.nn.functional.pad(maps, widths)
-    for place, offset in enumerate(product(*(range(one) for one in block.kernel))):
+    for index, offset in enumerate(product(*(range(one) for one in block.kernel))):
         start = torch.tensor(offset) * dilation
-        weights = step.weights(block)[..., place]
+        weights = step.weights(block)[..., index]
         if transposed:
             window = _window(start, stride, size)
             values[window] += _sums(weights, maps)

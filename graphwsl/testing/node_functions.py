@@ -98,7 +98,7 @@ def reduction(step: Step) -> Signal:
     kept = x.with_values(step.operator(x.values, dims, True))
     if keep and keep[0]:
         return kept
-    places = sorted((dim % x.values.ndim for dim in dims), reverse=True)
-    for dim in places:
+    dropped = sorted((dim % x.values.ndim for dim in dims), reverse=True)
+    for dim in dropped:
         kept = kept.moved(lambda tensor, dim=dim: tensor.squeeze(dim))
     return kept

@@ -1,4 +1,4 @@
-"""What flows through a graph: values, each of which is a place of some node."""
+"""What flows through a graph: values, each of which is at a position of some node."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from torch import Tensor
 class Signal:
     """The values of all nodes at one step.
 
-    The places of one node, in their order, are its feature map: the pixels of a channel, or one
+    The positions of one node, in their order, are its feature map: the pixels of a channel, or one
     number for a neuron.
 
     Attributes:
@@ -45,29 +45,29 @@ class Signal:
         return first[:, 0]
 
 
-def places_of(nodes: Int[Tensor, " places"]) -> dict[tuple[int, int], int]:
-    """From a node and the number of its place, counted by node, to the place in the list."""
-    places: dict[tuple[int, int], int] = {}
+def indices_of(nodes: Int[Tensor, " values"]) -> dict[tuple[int, int], int]:
+    """From a node and the number of its position, counted by node, to the index in the list."""
+    indices: dict[tuple[int, int], int] = {}
     counts: dict[int, int] = {}
-    for place, node in enumerate(nodes.tolist()):
+    for index, node in enumerate(nodes.tolist()):
         counts[node] = counts.get(node, -1) + 1
-        places[node, counts[node]] = place
-    return places
+        indices[node, counts[node]] = index
+    return indices
 
 
 def sources_at(
-    nodes: Int[Tensor, " places"],
+    nodes: Int[Tensor, " values"],
     sources: Int[Tensor, " sources"],
     tags: Int[Tensor, " sources"],
 ) -> Int[Tensor, " sources"]:
-    """Where, in a list of places, each source of a block of weights stands.
+    """At which index of a list of values each source of a block of weights is.
 
     Raises:
-        ValueError: A source does not stand there.
+        ValueError: A source is not among them.
     """
-    places = places_of(nodes)
+    indices = indices_of(nodes)
     wanted = list(zip(sources.tolist(), tags.tolist(), strict=True))
-    missing = [pair for pair in wanted if pair not in places]
+    missing = [pair for pair in wanted if pair not in indices]
     if missing:
         raise ValueError(f"source {missing[0][0]} is not among the nodes that are read")
-    return torch.tensor([places[pair] for pair in wanted], dtype=torch.int64)
+    return torch.tensor([indices[pair] for pair in wanted], dtype=torch.int64)

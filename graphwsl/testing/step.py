@@ -18,7 +18,7 @@ from graphwsl.testing.signal import Signal
 class FromState:
     """Stands for parameters or buffers; their values are to be read from the graph."""
 
-    def __getitem__(self, place: int) -> "FromState":
+    def __getitem__(self, index: int) -> "FromState":
         """A part of it, or one of several."""
         return self
 

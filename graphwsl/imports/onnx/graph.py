@@ -85,26 +85,26 @@ class Graph:
     def last_uses(self) -> tuple[tuple[str, ...], ...]:
         """For each node, the values computed by nodes that nothing reads after it."""
         last: dict[str, int] = {}
-        for place, node in enumerate(self.nodes):
-            last.update(dict.fromkeys(node.outputs, place))
+        for index, node in enumerate(self.nodes):
+            last.update(dict.fromkeys(node.outputs, index))
             read = [node.inputs]
             for branch in node.branches:
                 for graph in branch.nested():
                     read += [graph.outputs, *(inner.inputs for inner in graph.nodes)]
             for names in read:
-                last.update({name: place for name in names if name in last})
+                last.update({name: index for name in names if name in last})
         done: list[list[str]] = [[] for _ in self.nodes]
-        for name, place in last.items():
+        for name, index in last.items():
             if name not in self.outputs:
-                done[place].append(name)
+                done[index].append(name)
         return tuple(map(tuple, done))
 
     def uses(self) -> Iterator[tuple[str, Node, int]]:
         """Every use of a value, also by the branches: its name, the node, and which input it is."""
         for graph in self.nested():
             for node in graph.nodes:
-                for place, name in enumerate(node.inputs):
-                    yield name, node, place
+                for index, name in enumerate(node.inputs):
+                    yield name, node, index
 
 
 def parse_model(model: ModelProto) -> Graph:

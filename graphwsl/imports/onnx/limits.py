@@ -51,7 +51,7 @@ class Budget:
         return cls(max(MOST_BYTES, MOST_BYTES_A_BYTE * given))
 
     def step(self, what: object) -> None:
-        """One operator, or one turn of a loop.
+        """One operator, or one step of a loop.
 
         Raises:
             ImportedModelError: There were too many.
@@ -206,7 +206,7 @@ def _gathered(attributes: Mapping[str, Any], inputs: Sequence[Any]) -> int:
     return _count(inputs[1]) * (math.prod(shape) // max(shape[attributes.get("axis", 0)], 1))
 
 
-def _gathered_at_places(attributes: Mapping[str, Any], inputs: Sequence[Any]) -> int:
+def _gathered_slices(attributes: Mapping[str, Any], inputs: Sequence[Any]) -> int:
     *rows, depth = _shape(inputs[1])
     return math.prod(rows) * math.prod(_shape(inputs[0])[depth:])
 
@@ -227,7 +227,7 @@ def _of_equation(attributes: Mapping[str, Any], inputs: Sequence[Any]) -> int:
     return math.prod(sizes[letter] for letter in right)
 
 
-def _places(attributes: Mapping[str, Any], inputs: Sequence[Any]) -> int:
+def _indices(attributes: Mapping[str, Any], inputs: Sequence[Any]) -> int:
     return 2 * _count(inputs[0]) * max(1, len(_shape(inputs[0])))
 
 
@@ -260,8 +260,8 @@ _ESTIMATES: dict[str, Callable[[Mapping[str, Any], Sequence[Any]], int]] = {
     "Einsum": _of_equation,
     "Expand": _expanded,
     "Gather": _gathered,
-    "GatherND": _gathered_at_places,
-    "NonZero": _places,
+    "GatherND": _gathered_slices,
+    "NonZero": _indices,
     "OneHot": _one_hot,
     "Pad": _padded,
     "Range": _range,

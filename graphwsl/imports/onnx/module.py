@@ -184,7 +184,7 @@ class OnnxModule(nn.Module):
         outer: MutableMapping[str, Value],
         budget: Budget,
     ) -> list[Value]:
-        budget.step(f"a turn of {len(graph.nodes)} nodes")
+        budget.step(f"a step of {len(graph.nodes)} nodes")
         own: dict[str, Value] = {**graph.tensors}
         for name, state in self._scopes.get(graph, {}).items():
             own[name] = self._state(state)
@@ -224,9 +224,9 @@ class OnnxModule(nn.Module):
             one
             if one is None
             else to_array(one)
-            if place in known.settings
+            if index in known.settings
             else to_tensor(one, device, types)
-            for place, one in enumerate(inputs)
+            for index, one in enumerate(inputs)
         ]
         try:
             result = known.function(call, *arguments)

@@ -65,7 +65,7 @@ def read_model(source: str | os.PathLike[str] | bytes, *, max_bytes: int = MAX_B
 
 
 class _Cost(NamedTuple):
-    """What nodes become once functions are in their places."""
+    """What nodes become once functions are expanded."""
 
     nodes: int = 0
     size: int = 0
@@ -134,7 +134,7 @@ def _fill(tensor: TensorProto, name: str, folder: Path | None, max_bytes: int) -
     try:
         path = (folder / location).resolve()
     except (OSError, RuntimeError, ValueError) as error:
-        raise ImportedModelError(f"{refer} at no place, {location[:200]!r}: {error}") from error
+        raise ImportedModelError(f"{refer} at no offset, {location[:200]!r}: {error}") from error
     if not location or not path.is_relative_to(folder.resolve()):
         raise ImportedModelError(f"{refer} outside its folder, {location!r}; it is not read")
     try:

@@ -55,7 +55,7 @@ class Operator:
 
     Attributes:
         function: Called with a :class:`Call` and the inputs, None for one that is left out.
-        settings: Places of the inputs that say what to do (axes, shapes, bounds) and are no data:
+        settings: Indices of the inputs that say what to do (axes, shapes, bounds) and are no data:
             they arrive as arrays, the others as tensors.
     """
 
@@ -75,7 +75,7 @@ def operator(
     Args:
         names: As in the standard, such as ``"Conv"``; with the domain in front for others, such as
             ``"com.microsoft.Gelu"``.
-        settings: Places of the inputs that the function takes as arrays.
+        settings: Indices of the inputs that the function takes as arrays.
 
     >>> @operator("com.example.Twice")
     ... def twice(call, x):

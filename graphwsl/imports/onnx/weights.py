@@ -30,7 +30,7 @@ def weight_names(graph: Graph, scalars: bool = False) -> list[str]:
         graph: The graph.
         scalars: Also take initialisers without a dimension, such as a learnt temperature.
     """
-    used = {name for name, node, place in graph.uses() if place not in lookup(node).settings}
+    used = {name for name, node, index in graph.uses() if index not in lookup(node).settings}
     used |= {name for one in graph.nested() for name in one.outputs}
     return [
         name
@@ -45,12 +45,12 @@ def weight_names(graph: Graph, scalars: bool = False) -> list[str]:
 def statistics_names(graph: Graph) -> set[str]:
     """Names of the tensors that are used as running statistics only."""
     uses: dict[str, list[tuple[Node, int]]] = {}
-    for name, node, place in graph.uses():
-        uses.setdefault(name, []).append((node, place))
+    for name, node, index in graph.uses():
+        uses.setdefault(name, []).append((node, index))
     return {
         name
         for name, users in uses.items()
-        if all((node.operator, place) in STATISTICS for node, place in users)
+        if all((node.operator, index) in STATISTICS for node, index in users)
     }
 
 

@@ -1,6 +1,6 @@
 """Selection and placement by numbers that depend on the inputs: neighbours in a graph, routing.
 
-The numbers stay as they are. What they choose among must be alike: places of the same units.
+The numbers stay as they are. What they choose among must be alike: positions of the same units.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
-from graphwsl.neural_graph.differences import told_apart
+from graphwsl.neural_graph.colouring import coloured_by_constant
 from graphwsl.neural_graph.roles import FunctionForm
 from graphwsl.neural_graph.rules.registry import Call, Result, opaque
 from graphwsl.neural_graph.units import reduced, varying_dims
@@ -24,7 +24,7 @@ OF_ELEMENTS = ("gather", "take_along_dim", "scatter", "scatter_add", "scatter_re
 
 
 def pick_computed(builder: GraphBuilder, call: Call) -> Result:
-    """A selection that depends on the input: the chosen places must belong to the same units."""
+    """A selection that depends on the input: all that is chosen from must be of the same units."""
     value = call.args[0]
     numbers = [one for one in call.values if one is not value]
     dims = indexed_dims(call)
@@ -53,22 +53,24 @@ def put_computed(builder: GraphBuilder, call: Call) -> Result:
     builder.applied(_function(call), units)
     if bool((base.tensor != 0).any()):
         builder.applied(call.name, units, FunctionForm.WITH_CONSTANT)
-    units = told_apart(builder.units, call.name, units.expand(call.result.shape), base.tensor)
+    units = coloured_by_constant(
+        builder.units, call.name, units.expand(call.result.shape), base.tensor
+    )
     return Value(call.result, units)
 
 
 def indexed_dims(call: Call) -> list[int]:
-    """Dimensions along which an operator selects or places."""
+    """Dimensions along which an operator selects or writes."""
     ndim = call.args[0].tensor.ndim
     if call.name not in LISTS:
         dim = call.args[2] if call.name == "take_along_dim" else call.args[1]
         return list(range(ndim)) if dim is None else [int(dim) % max(ndim, 1)]
     dims: list[int] = []
-    place = 0
+    first = 0
     for one in call.args[1]:
         width = one.tensor.ndim if one is not None and one.tensor.dtype == torch.bool else 1
-        dims += range(place, place + width) if one is not None else []
-        place += width
+        dims += range(first, first + width) if one is not None else []
+        first += width
     return dims
 
 
@@ -97,13 +99,13 @@ def _dims_of_numbers(numbers: Value) -> list[int]:
     dims = [dim for dim in dims if numbers.tensor.shape[dim] > 1]
     if numbers.is_constant:
         return varying_dims(numbers.tensor)
-    if numbers.places is not None:  # copies are alike
-        return [dim for dim in dims if dim in varying_dims(numbers.places)]
+    if numbers.positions is not None:  # copies are alike
+        return [dim for dim in dims if dim in varying_dims(numbers.positions)]
     return dims
 
 
 def _source(call: Call) -> Value | None:
-    """What is placed, where the operator and its options are understood."""
+    """What is written, where the operator and its options are understood."""
     if call.name in ("index_put", "_unsafe_index_put"):
         return call.args[2] if call.args[1][0] is not None else None
     source = call.args[3] if len(call.args) > 3 else None
@@ -111,7 +113,7 @@ def _source(call: Call) -> Value | None:
 
 
 def _without_numbers(call: Call, source: Value, dims: list[int]) -> Int[Tensor, "..."] | None:
-    """The units of what is placed, in as many dimensions as the result has."""
+    """The units of what is written, in as many dimensions as the result has."""
     units = reduced(source.known_units, varying_dims(source.known_units))
     if call.name not in LISTS:
         return units if units.ndim == call.result.ndim else None
@@ -127,6 +129,6 @@ def _without_numbers(call: Call, source: Value, dims: list[int]) -> Int[Tensor, 
 def _function(call: Call) -> str:
     if call.name == "scatter_reduce":
         return f"{call.name}.{call.args[4]}"
-    if "reduce" in call.kwargs:  # a product of what is placed
+    if "reduce" in call.kwargs:  # a product of what is written
         return f"{call.name}.{call.kwargs['reduce']}"
     return call.name

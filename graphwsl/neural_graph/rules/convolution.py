@@ -20,11 +20,11 @@ def convolution(builder: GraphBuilder, call: Call) -> Result:
     kernel = tuple(weight.tensor.shape[2:])
     blocks = tuple(_grouped(one, groups, transposed) for one in weight.entries)
     channels = x.known_units.shape[1] // groups
-    turns = x.known_units.transpose(0, 1).reshape(groups, channels, -1).transpose(1, 2)
+    steps = x.known_units.transpose(0, 1).reshape(groups, channels, -1).transpose(1, 2)
     changes = weight.changes
     if changes is not None:
         changes = _grouped(changes, groups, transposed)
-    targets = builder.neurons(blocks, sources_of(builder, turns), kernel, changes)
+    targets = builder.neurons(blocks, sources_of(builder, steps), kernel, changes)
     shape = (1, -1, *(1,) * len(kernel))
     result = Value(call.result).with_units(targets.reshape(shape))
     if bias is None:

@@ -7,9 +7,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
-from graphwsl.neural_graph.changes import accompanied, changes_of, origin_of, strangers
-from graphwsl.neural_graph.differences import told_apart
-from graphwsl.neural_graph.meeting import meet
+from graphwsl.neural_graph.changes import changes_of, foreign_statistics, origin_of, with_coupled
+from graphwsl.neural_graph.colouring import colour_by_operands, coloured_by_constant
 from graphwsl.neural_graph.roles import FunctionForm, ParameterRole
 from graphwsl.neural_graph.rules.registry import Call, Result, rule
 from graphwsl.neural_graph.units import NOTHING, NodeKind, reduced, varying_dims
@@ -35,8 +34,8 @@ def pointwise(builder: GraphBuilder, call: Call) -> Result:
     """The rule of every operator that PyTorch tags as pointwise.
 
     A function of one activation keeps its units; a function of two makes a unit of every pair.
-    Parameters belong to the unit that they meet, constants tell units apart if they differ
-    between them.
+    Parameters belong to the unit that they are combined with; constants that differ from unit to
+    unit colour the units.
     """
     shape = call.tensor.shape
     values = [value for value in call.values if value.tensor.numel()]
@@ -45,13 +44,13 @@ def pointwise(builder: GraphBuilder, call: Call) -> Result:
     if not activations:
         entries = tuple(one.expand(shape) for value in weights for one in (value.entries or ()))
         changes = changes_of(call.name, call.args, shape)
-        builder.keep(*strangers(call.args, shape))
-        companions = () if entries else tuple(p for one in weights for p in one.companions)
-        entries = accompanied(entries, weights)
+        builder.keep(*foreign_statistics(call.args, shape))
+        coupled = () if entries else tuple(p for one in weights for p in one.coupled)
+        entries = with_coupled(entries, weights)
         origin = origin_of(call.name, (*call.args, *call.kwargs.values()))
         return call.also(
             builder,
-            Value(call.tensor, None, entries, changes, companions=companions, origin=origin),
+            Value(call.tensor, None, entries, changes, coupled=coupled, origin=origin),
         )
     if call.name == "mul" and any(v.is_constant and not bool(v.tensor.any()) for v in values):
         return Value(call.tensor)  # the first state of a recurrent cell
@@ -60,28 +59,28 @@ def pointwise(builder: GraphBuilder, call: Call) -> Result:
         if _is_stretched(activations[0].tensor.shape, value, shape) or bool(
             (reduced(units, varying_dims(units)) == NOTHING).any()
         ):
-            # An outer product, or places of no unit: parameters have units of their own.
+            # An outer product, or elements of no unit: parameters have units of their own.
             activations.append(builder.promoted(value))
         else:
             builder.attach(_role(call, value), units, value)
     kind = KINDS.get(call.name, NodeKind.FUNCTION)
-    meet(builder.units, activations, shape)
+    colour_by_operands(builder.units, activations, shape)
     for value in activations[1:]:
         units = builder.units.function_of(
             call.name, kind, units, _aligned(value.known_units, shape)
         )
         units = _beside_nothing(builder, call, units, value)
-    places = None
+    positions = None
     if len(activations) == 1:
         builder.applied(call.name, units, form_of(call))
         if all(one.is_activation or one.tensor.numel() == 1 for one in values):
-            places = activations[0].places
+            positions = activations[0].positions
     for value in values:
         if value.is_constant:
-            units = told_apart(builder.units, call.name, units, value.tensor)
+            units = coloured_by_constant(builder.units, call.name, units, value.tensor)
     if isinstance(call.result, Tensor):
-        return Value(call.tensor, units.expand(shape), places=places)
-    return tuple(Value(one, units.expand(shape), places=places) for one in call.result)
+        return Value(call.tensor, units.expand(shape), positions=positions)
+    return tuple(Value(one, units.expand(shape), positions=positions) for one in call.result)
 
 
 @rule("_prelu_kernel", "hardswish")
@@ -111,7 +110,7 @@ def gate(builder: GraphBuilder, call: Call) -> Result:
     value = builder.promoted(value)
     halves = [Value(part, None) for part in value.tensor.chunk(2, dim)]
     first, second = value.known_units.chunk(2, dim)
-    meet(
+    colour_by_operands(
         builder.units,
         [half.with_units(some) for half, some in zip(halves, (first, second), strict=True)],
         call.tensor.shape,
@@ -142,7 +141,7 @@ def _is_weights(argument: object) -> bool:
 
 
 def _role(call: Call, value: Value) -> ParameterRole:
-    """What parameters are to the unit that they meet; what is divided by it is no scale of it."""
+    """What parameters are to the unit that they are combined with; a dividend is no scale."""
     if call.name == "div" and call.args[0] is value:
         return ParameterRole.OTHER
     return ROLES.get(call.name, ParameterRole.OTHER)
@@ -156,7 +155,7 @@ def _aligned(units: Int[Tensor, "..."] | None, shape: torch.Size) -> Int[Tensor,
 def _beside_nothing(
     builder: GraphBuilder, call: Call, units: Int[Tensor, "..."], value: Value
 ) -> Int[Tensor, "..."]:
-    """Places without a unit hold constants, which meet the units of the other operand."""
+    """Elements without a unit are constants, which are combined with units of the other operand."""
     for one in (call.args[0], value):
         if not isinstance(one, Value) or one.units is None:
             continue
@@ -167,7 +166,7 @@ def _beside_nothing(
             is_first = one is call.args[0] and call.name not in COMMUTATIVE
             form = FunctionForm.OF_CONSTANT if is_first else FunctionForm.WITH_CONSTANT
             builder.applied(call.name, units[nothing & (units != NOTHING)], form)
-            units = told_apart(builder.units, call.name, units, constants)
+            units = coloured_by_constant(builder.units, call.name, units, constants)
     return units
 
 

@@ -10,12 +10,15 @@ from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
 from graphwsl.neural_graph.changes import origin_of
-from graphwsl.neural_graph.differences import told_apart
-from graphwsl.neural_graph.meeting import meet, meet_beside
+from graphwsl.neural_graph.colouring import (
+    colour_by_concatenated,
+    colour_by_operands,
+    coloured_by_constant,
+)
 from graphwsl.neural_graph.roles import FunctionForm, OwnOperator
 from graphwsl.neural_graph.rules.computed_index import pick_computed, plain_of, put_computed
 from graphwsl.neural_graph.rules.elementwise import pointwise
-from graphwsl.neural_graph.rules.places import note_moves, note_placed
+from graphwsl.neural_graph.rules.moves import note_moves, note_written
 from graphwsl.neural_graph.rules.reduction import has_constants
 from graphwsl.neural_graph.rules.registry import Call, Result, opaque, rule
 from graphwsl.neural_graph.units import NOTHING, varying_dims
@@ -105,14 +108,14 @@ def _mapped(value: Value, result: Any, operator: Any) -> Result:
     units = None if value.units is None else operator(value.units)
     entries = None if value.entries is None else [operator(one) for one in value.entries]
     changes = None if value.changes is None else operator(value.changes)
-    places = None if value.places is None else operator(value.places)
+    positions = None if value.positions is None else operator(value.positions)
     return tuple(
         Value(
             one,
             None if units is None else units[i],
             None if entries is None else tuple(part[i] for part in entries),
             None if changes is None else changes[i],
-            None if places is None else places[i],
+            None if positions is None else positions[i],
             origin=value.origin,
         )
         for i, one in enumerate(result)
@@ -124,15 +127,15 @@ def join(builder: GraphBuilder, call: Call) -> Result:
     """Concatenations; weights beside activations serve as activations."""
     values, dim = call.args
     values = _with_units(builder, list(values))
-    meet_beside(builder.units, values, None if call.name == "stack" else dim)
+    colour_by_concatenated(builder.units, values, None if call.name == "stack" else dim)
     if call.name == "stack" or any(_varies_besides(value, dim) for value in values):
-        note_placed(builder, values)
+        note_written(builder, values)
     values = _beside_constants(builder, values, dim, is_new=call.name == "stack")
     return joined(builder, values, call.result, lambda parts: call.operator(parts, dim))
 
 
 def _with_units(builder: GraphBuilder, values: list[Value]) -> list[Value]:
-    """Weights beside activations as the activations that they serve as, so that those meet."""
+    """Weights beside activations, as the activations that they serve as."""
     if not any(one.is_activation for one in values):
         return values
     return [builder.promoted(one) if one.is_weights else one for one in values]
@@ -141,7 +144,7 @@ def _with_units(builder: GraphBuilder, values: list[Value]) -> list[Value]:
 def _beside_constants(
     builder: GraphBuilder, values: list[Value], dim: int, is_new: bool
 ) -> list[Value]:
-    """Units told apart by constants that are put at places beside theirs."""
+    """Units coloured by the constants that are concatenated with them."""
     for constant in [value for value in values if value.is_constant and value.tensor.any()]:
         numbers = constant.tensor
         if not is_new:
@@ -150,7 +153,7 @@ def _beside_constants(
             numbers = marks.view(lists.shape[:-1]).unsqueeze(dim)
         values = [
             value.with_units(
-                told_apart(builder.units, OwnOperator.BESIDE, value.known_units, numbers)
+                coloured_by_constant(builder.units, OwnOperator.BESIDE, value.known_units, numbers)
             )
             if value.is_activation and value.tensor.ndim == constant.tensor.ndim
             else value
@@ -165,13 +168,13 @@ def joined(builder: GraphBuilder, values: list[Value], result: Tensor, operator:
         values = [builder.promoted(value) for value in values]
         units = operator([value.known_units for value in values])
         if has_constants(Value(result, units)):
-            # What is constant at some places takes no factor.
+            # What is constant at some indices takes no factor.
             builder.applied(builder.operator, units[units != NOTHING], FunctionForm.WITH_CONSTANT)
         return Value(result, units)
-    places = max(len(value.entries or ()) for value in values)
+    count = max(len(value.entries or ()) for value in values)
     parts = [
         [value.entries[i] if value.entries and i < len(value.entries) else None for value in values]
-        for i in range(places)
+        for i in range(count)
     ]
     entries = tuple(
         operator(
@@ -184,7 +187,7 @@ def joined(builder: GraphBuilder, values: list[Value], result: Tensor, operator:
     )
     weights = [value for value in values if value.is_weights]
     if len({value.origin for value in weights}) > 1:
-        # The names of statistics do not say how they were computed.
+        # The labels of statistics do not say how they were computed.
         builder.look_at(*(value for value in weights if not value.entries))
     changes = _joined_changes(values, operator)
     origin = weights[0].origin if changes is None else origin_of(builder.operator, tuple(values))
@@ -227,7 +230,7 @@ def _varies_besides(value: Value, dim: int) -> bool:
 def pad(builder: GraphBuilder, call: Call) -> Result:
     """Padding belongs to no unit."""
     value, widths, fill = call.args[:3]
-    note_placed(builder, [value])
+    note_written(builder, [value])
     if fill and value.is_activation:
         builder.applied(call.name, value.known_units, FunctionForm.WITH_CONSTANT)
     if fill and not value.is_activation:
@@ -271,33 +274,33 @@ def triangle(builder: GraphBuilder, call: Call) -> Result:
 
 
 @rule("slice_scatter", "select_scatter", "copy", "as_strided_scatter", "diagonal_scatter")
-def place(builder: GraphBuilder, call: Call) -> Result:
+def write(builder: GraphBuilder, call: Call) -> Result:
     """Some elements are replaced by those of another value."""
     base, source, *rest = call.args
 
     def operator(parts: list[Tensor]) -> Tensor:
         return call.operator(parts[0].contiguous(), parts[1], *rest, **call.kwargs)
 
-    return _placed(builder, call, base, source, operator)
+    return _written(builder, call, base, source, operator)
 
 
-def _placed(
+def _written(
     builder: GraphBuilder,
     call: Call,
     base: Value,
     source: Value,
     operator: Callable[[list[Tensor]], Tensor],
 ) -> Result:
-    """The same places of all units are replaced, or nothing is known."""
+    """The same positions of all units are replaced, or nothing is known."""
     ones = [torch.zeros_like(base.tensor).bool(), torch.ones_like(source.tensor).bool()]
     if _hides_constants(base, source) or not _is_block(operator(ones)):
         return opaque(builder, call)
     base, source = _with_units(builder, [base, source])
-    note_placed(builder, [base, source])
+    note_written(builder, [base, source])
     if base.tensor.ndim == source.tensor.ndim:
         sizes = zip(base.tensor.shape, source.tensor.shape, strict=True)
         shorter = [dim for dim, (one, other) in enumerate(sizes) if one != other]
-        meet_beside(builder.units, [base, source], shorter[0] if shorter else None)
+        colour_by_concatenated(builder.units, [base, source], shorter[0] if shorter else None)
     return joined(builder, [base, source], call.result, operator)
 
 
@@ -320,7 +323,7 @@ def _hides_constants(*values: Value) -> bool:
 
 @rule("index", "_unsafe_index", "index_select", "gather", "take_along_dim")
 def pick(builder: GraphBuilder, call: Call) -> Result:
-    """Selection by constant numbers; by computed ones, from places that are all alike."""
+    """Selection by constant numbers; by computed ones, from elements of the same units."""
     value, *rest = call.args
     chosen = [one for one in call.values if one is not value]
     if any(one.is_activation for one in chosen):
@@ -348,19 +351,19 @@ def pick(builder: GraphBuilder, call: Call) -> Result:
     "scatter_reduce",
 )
 def put(builder: GraphBuilder, call: Call) -> Result:
-    """Replacement at constant places; sums at computed ones."""
+    """Replacement at constant indices; sums at computed ones."""
     base, where, source, *options = call.args
     is_sum = bool(options and options[0])
     picks = where if isinstance(where, list | tuple) else [where]
     computed = any(isinstance(one, Value) and not one.is_constant for one in picks)
     if computed or is_sum or call.name not in ("index_put", "_unsafe_index_put"):
         return put_computed(builder, call)
-    places = [plain_of(one) for one in picks]
+    indices = [plain_of(one) for one in picks]
 
     def operator(parts: list[Tensor]) -> Tensor:
-        return torch.index_put(parts[0].contiguous(), places, parts[1].contiguous())
+        return torch.index_put(parts[0].contiguous(), indices, parts[1].contiguous())
 
-    return _placed(builder, call, base, source, operator)
+    return _written(builder, call, base, source, operator)
 
 
 @rule("where")
@@ -381,6 +384,10 @@ def choose(builder: GraphBuilder, call: Call) -> Result:
     result = joined(builder, [first, second], call.result, operator)
     if result.units is None:
         return result
-    note_placed(builder, [first, second])
-    meet(builder.units, [one for one in (first, second) if one.is_activation], call.result.shape)
-    return result.with_units(told_apart(builder.units, "where", result.units, mask.tensor))
+    note_written(builder, [first, second])
+    colour_by_operands(
+        builder.units, [one for one in (first, second) if one.is_activation], call.result.shape
+    )
+    return result.with_units(
+        coloured_by_constant(builder.units, "where", result.units, mask.tensor)
+    )

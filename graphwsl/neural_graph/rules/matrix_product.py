@@ -6,8 +6,7 @@ from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
 from graphwsl.neural_graph.changes import bilinear
-from graphwsl.neural_graph.differences import colour_by, told_apart
-from graphwsl.neural_graph.meeting import meet
+from graphwsl.neural_graph.colouring import colour_by, colour_by_operands, coloured_by_constant
 from graphwsl.neural_graph.roles import FunctionForm, OwnOperator, ParameterRole
 from graphwsl.neural_graph.rules.reduction import has_constants
 from graphwsl.neural_graph.rules.registry import Call, Result, rule
@@ -47,7 +46,7 @@ def biased(builder: GraphBuilder, result: Value, bias: Value) -> Value:
         builder.applied("add", result.units, FunctionForm.WITH_WEIGHTS)
         return result
     if bias.is_activation:
-        meet(builder.units, [builder.promoted(result), bias], result.tensor.shape)
+        colour_by_operands(builder.units, [builder.promoted(result), bias], result.tensor.shape)
         units = builder.units.function_of(
             "add",
             NodeKind.SUM,
@@ -58,7 +57,9 @@ def biased(builder: GraphBuilder, result: Value, bias: Value) -> Value:
     if result.is_activation and bias.is_constant:
         if bool(bias.tensor.any()):  # what is constant takes no factor
             builder.applied("add", result.known_units, FunctionForm.WITH_CONSTANT)
-        return result.with_units(told_apart(builder.units, "add", result.known_units, bias.tensor))
+        return result.with_units(
+            coloured_by_constant(builder.units, "add", result.known_units, bias.tensor)
+        )
     return result
 
 
@@ -105,7 +106,7 @@ def _product(builder: GraphBuilder, left: Value, right: Value) -> Int[Tensor, ".
         right.rearranged(right.tensor.unsqueeze(-3), lambda tensor: tensor.unsqueeze(-3)),
     ]
     shape = torch.Size([*batch, rows, left.tensor.shape[-1], columns])
-    meet(builder.units, pair, shape)
+    colour_by_operands(builder.units, pair, shape)
     for constant, value in (pair, pair[::-1]):
         if bool((constant.known_units == NOTHING).all()):
             return _beside_constants(builder, constant, value, shape).expand(*batch, rows, columns)
@@ -120,13 +121,15 @@ def _beside_constants(
 ) -> Int[Tensor, "... m n"]:
     """Units of sums over the last dimension but one of products with constants.
 
-    Units that meet other constants are other units.
+    Units that are multiplied with other constants are other units.
     """
     units, numbers = value.known_units.expand(shape), constant.tensor.expand(shape)
     dims = varying_dims(units)
     if set(dims) & set(varying_dims(numbers)):
         dims = sorted({*dims, *varying_dims(numbers)})
-    units = told_apart(builder.units, PRODUCT, reduced(units, dims), reduced(numbers, dims))
+    units = coloured_by_constant(
+        builder.units, PRODUCT, reduced(units, dims), reduced(numbers, dims)
+    )
     if units.shape[-2] == 1:
         return units.squeeze(-2)
     lists = units.transpose(-1, -2)
@@ -145,12 +148,12 @@ def _layer(builder: GraphBuilder, left: Value, right: Value) -> Int[Tensor, "...
     alike = all(bool((one == one[:1]).all()) for one in matrices)
     if alike:
         matrices = [one[:1] for one in matrices]
-        turns = left.known_units.reshape(1, -1, shape[-2])
+        steps = left.known_units.reshape(1, -1, shape[-2])
     else:
-        turns = left.known_units.expand(*shape[:-2], *left.known_units.shape[-2:]).reshape(
+        steps = left.known_units.expand(*shape[:-2], *left.known_units.shape[-2:]).reshape(
             len(matrices[0]), -1, shape[-2]
         )
-    sources = sources_of(builder, turns)
+    sources = sources_of(builder, steps)
     blocks = [one.transpose(1, 2)[..., None] for one in matrices]
     changes = None if right.changes is None else blocks.pop()
     targets = builder.neurons(tuple(blocks), sources, changes=changes)
@@ -160,7 +163,7 @@ def _layer(builder: GraphBuilder, left: Value, right: Value) -> Int[Tensor, "...
 
 
 def fixed_sources(builder: GraphBuilder, value: Value, dims: list[int]) -> Value:
-    """Constants that weights are multiplied with, as one fixed unit a place along ``dims``."""
+    """Constants that weights are multiplied with, as one fixed unit an index along ``dims``."""
     if not bool((value.known_units == NOTHING).all()) or not bool((value.tensor != 0).any()):
         return value
     sizes = [size if dim in dims else 1 for dim, size in enumerate(value.tensor.shape)]
@@ -171,18 +174,18 @@ def fixed_sources(builder: GraphBuilder, value: Value, dims: list[int]) -> Value
 
 
 def sources_of(
-    builder: GraphBuilder, turns: Int[Tensor, "groups turns sources"]
+    builder: GraphBuilder, steps: Int[Tensor, "groups steps sources"]
 ) -> Int[Tensor, "groups sources"]:
-    """The unit of each column: what stands there at all positions, samples and time steps."""
-    if 1 not in varying_dims(turns):
-        return turns[:, 0]
-    columns = turns.transpose(1, 2).flatten(0, 1)
+    """The unit of each column: what is read there at all positions, samples and time steps."""
+    if 1 not in varying_dims(steps):
+        return steps[:, 0]
+    columns = steps.transpose(1, 2).flatten(0, 1)
     units = builder.units.composite(columns)
-    # Places of a unit by turns with other units tell those apart.
-    places = occurrences(turns.flatten(0, 1)).view(turns.shape).transpose(1, 2).flatten(0, 1)
-    _, marks = torch.where(columns == NOTHING, 0, places).unique(dim=0, return_inverse=True)
+    # What is read at other positions of its units is coloured by those.
+    positions = occurrences(steps.flatten(0, 1)).view(steps.shape).transpose(1, 2).flatten(0, 1)
+    _, marks = torch.where(columns == NOTHING, 0, positions).unique(dim=0, return_inverse=True)
     colour_by(builder.units, units, marks)
-    return units.view(turns.shape[0], turns.shape[2])
+    return units.view(steps.shape[0], steps.shape[2])
 
 
 def contraction(

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
 from graphwsl.neural_graph.changes import changes_of, origin_of
-from graphwsl.neural_graph.differences import told_apart
+from graphwsl.neural_graph.colouring import coloured_by_constant
 from graphwsl.neural_graph.roles import FunctionForm, ParameterRole, RelationKind, RelationRole
 from graphwsl.neural_graph.rules.reduction import normalised
 from graphwsl.neural_graph.rules.registry import Call, Result, opaque, rule
@@ -70,7 +70,7 @@ def group_norm(builder: GraphBuilder, call: Call) -> Result:
 
 @rule("_weight_norm_interface", "_weight_norm")
 def weight_norm(builder: GraphBuilder, call: Call) -> Result:
-    """A weight of a direction and a length: entries of both stand at every place."""
+    """A weight of a direction and a length: every element is made of entries of both."""
     direction, length = call.args[:2]
     if any(one.is_activation for one in call.values):
         return opaque(builder, call)
@@ -99,7 +99,7 @@ def _attached(
     value: object,
     dims: list[int],
 ) -> Int[Tensor, "..."]:
-    """The units with a tensor whose places are those of some of their dimensions."""
+    """The units with a tensor that runs along some of their dimensions."""
     if not isinstance(value, Value):
         return units
     shape = [size if dim in dims else 1 for dim, size in enumerate(units.shape)]
@@ -109,4 +109,4 @@ def _attached(
         return units
     # No scale of its own makes the unit anew.
     builder.applied(builder.operator, units, FunctionForm.WITH_CONSTANT)
-    return told_apart(builder.units, builder.operator, units, value.tensor)
+    return coloured_by_constant(builder.units, builder.operator, units, value.tensor)

@@ -6,8 +6,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
-from graphwsl.neural_graph.differences import told_apart
-from graphwsl.neural_graph.meeting import meet
+from graphwsl.neural_graph.colouring import colour_by_operands, coloured_by_constant
 from graphwsl.neural_graph.roles import FunctionForm
 from graphwsl.neural_graph.rules.reduction import has_constants
 from graphwsl.neural_graph.rules.registry import Call, Result, opaque, rule
@@ -74,8 +73,8 @@ def over_positions(builder: GraphBuilder, call: Call) -> Result:
     units = value.known_units
     if set(spatial) & set(varying_dims(units)):
         kept = [dim for dim in range(units.ndim) if dim not in spatial]
-        places = reduced(units, [*spatial, *(d for d in varying_dims(units) if d in kept)])
-        lists = places.permute(*kept, *spatial).flatten(len(kept))
+        varying = reduced(units, [*spatial, *(d for d in varying_dims(units) if d in kept)])
+        lists = varying.permute(*kept, *spatial).flatten(len(kept))
         units = builder.units.composite(lists.flatten(0, -2)).view(
             *lists.shape[:-1], *(1,) * len(spatial)
         )
@@ -84,7 +83,7 @@ def over_positions(builder: GraphBuilder, call: Call) -> Result:
     if call.name in FRACTIONAL:
         units = _sampled(builder, call, units, len(spatial))
     builder.applied(call.name, units)
-    if 1 in call.read:  # places do not grow with what is found there
+    if 1 in call.read:  # indices do not grow with what is found there
         builder.applied(call.name, units, FunctionForm.INDICES)
     first = Value(call.tensor, units.expand(shape))
     if isinstance(call.result, Tensor):
@@ -94,7 +93,7 @@ def over_positions(builder: GraphBuilder, call: Call) -> Result:
 
 @rule("col2im")
 def fold(builder: GraphBuilder, call: Call) -> Result:
-    """Sums of the places of windows, whose elements must be those of one channel each."""
+    """Sums of overlapping windows, whose elements must be those of one channel each."""
     value, _, kernel = call.args[:3]
     size = prod(kernel)
     if not value.is_activation or has_constants(value):
@@ -118,7 +117,9 @@ def _sampled(
     shape = samples.tensor.shape
     channels = Value(samples.tensor, units.flatten(leading)[..., :1].expand(shape))
     if samples.is_constant:
-        placed = told_apart(builder.units, call.name, channels.known_units, samples.tensor)
+        placed = coloured_by_constant(
+            builder.units, call.name, channels.known_units, samples.tensor
+        )
         return placed[..., :1].reshape(*shape[:-1], *(1,) * ndim)
-    meet(builder.units, [channels, samples], shape)
+    colour_by_operands(builder.units, [channels, samples], shape)
     return units

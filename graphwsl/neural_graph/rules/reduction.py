@@ -9,7 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from graphwsl.neural_graph.builder import GraphBuilder
-from graphwsl.neural_graph.changes import changes_of, names_of, origin_of
+from graphwsl.neural_graph.changes import changes_of, labels_of, origin_of
 from graphwsl.neural_graph.roles import FunctionForm
 from graphwsl.neural_graph.rules.registry import Call, Result, opaque, rule
 from graphwsl.neural_graph.units import NOTHING, NodeKind, reduced, varying_dims
@@ -52,12 +52,12 @@ def reduce(builder: GraphBuilder, call: Call) -> Result:
         return pointwise(builder, call)
     dims = reduced_dims(call, value.tensor)
     if not value.is_activation:
-        if (names := names_of(value)) is not None and not returns_indices(call):
+        if (labels := labels_of(value)) is not None and not returns_indices(call):
             for entries in value.entries or ():
                 builder.bundle(entries, dims)
-            named = _named(call, names, dims)
+            reduced_labels = _first_labels(call, labels, dims)
             origin = origin_of(call.name, call.args)
-            return _all(call, Value(call.tensor, entries=(), changes=named, origin=origin))
+            return _all(call, Value(call.tensor, entries=(), changes=reduced_labels, origin=origin))
         value = builder.promoted(value)
     is_mixed = bool(set(dims) & set(varying_dims(value.known_units)))
     if is_mixed and returns_indices(call) and not builder.is_fixed(value):
@@ -76,17 +76,17 @@ def returns_indices(call: Call) -> bool:
 
 
 def _all(call: Call, first: Value) -> Result:
-    """Several results (values and places, variance and mean) have the same units."""
+    """Several results (values and indices, variance and mean) have the same units."""
     if isinstance(call.result, Tensor):
         return first
     return tuple(replace(first, tensor=one) for one in call.result)
 
 
-def _named(call: Call, names: Int[Tensor, "..."], dims: list[int]) -> Int[Tensor, "..."]:
-    """The name of the first of the elements that are put together."""
-    first = reduced(names, [dim for dim in range(names.ndim) if dim not in dims])
-    keep = call.tensor.ndim == names.ndim
-    return first.reshape(_kept(names, dims, keep=keep)).expand(call.tensor.shape)
+def _first_labels(call: Call, labels: Int[Tensor, "..."], dims: list[int]) -> Int[Tensor, "..."]:
+    """The label of the first of the elements that are reduced to one."""
+    first = reduced(labels, [dim for dim in range(labels.ndim) if dim not in dims])
+    keep = call.tensor.ndim == labels.ndim
+    return first.reshape(_kept(labels, dims, keep=keep)).expand(call.tensor.shape)
 
 
 def _kept(tensor: Tensor, dims: list[int], keep: bool) -> list[int]:
@@ -176,7 +176,7 @@ def normalised(
 
 @rule("cumsum", "cumprod", "logcumsumexp", "cummax", "cummin", "sort", "argsort", "topk")
 def along(builder: GraphBuilder, call: Call) -> Result:
-    """Functions of all places along a dimension: the units must be the same there."""
+    """Functions of all elements along a dimension: the units must be the same there."""
     value, *_rest = call.args
     dim = -1
     names = [argument.name for argument in call.operator._schema.arguments]

@@ -85,7 +85,7 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
 
 
 def opaque(builder: GraphBuilder, call: Call) -> Result:
-    """The results of an operator of which nothing is known: one node that stays in its place."""
+    """The results of an operator of which nothing is known: one node that no symmetry moves."""
     unit = builder.hide(*call.values)
     if isinstance(call.result, Tensor):
         return Value(call.result).with_units(unit)

@@ -30,8 +30,8 @@ def rounded(builder: GraphBuilder, call: Call, result: Result) -> Result:
     if isinstance(result, Value):
         return _cut(builder, given, result)
     return tuple(
-        _cut(builder, given, one) if place in call.read and isinstance(one, Value) else one
-        for place, one in enumerate(result)
+        _cut(builder, given, one) if number in call.read and isinstance(one, Value) else one
+        for number, one in enumerate(result)
     )
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from graphwsl.errors import PredictorError
 from graphwsl.neural_graph.data import NODE_FEATURES
 from graphwsl.neural_graph.units import NodeKind
-from graphwsl.populations.dense_layout import NUM_RELATION_KINDS, PLACES, Block, DenseLayout
+from graphwsl.populations.dense_layout import NUM_RELATION_KINDS, Block, BlockKind, DenseLayout
 
 PLACE_CHANNELS = 16
 _CENTRE = torch.tensor([float(name in ("scale", "variance")) for name in NODE_FEATURES])
@@ -52,7 +52,7 @@ class InputEmbedding(nn.Module):
         self.input_place = nn.Linear(PLACE_CHANNELS, channels, bias=False)
         self.output_place = nn.Linear(PLACE_CHANNELS, channels, bias=False)
         self.embed_kernel = nn.Linear(kernel, hidden, bias=False)
-        self.block_place = nn.Embedding(len(PLACES), hidden)
+        self.block_place = nn.Embedding(len(BlockKind), hidden)
         self.edge_depth = nn.Linear(1, hidden)
         self.edge_tag = nn.Linear(PLACE_CHANNELS, hidden, bias=False)
         self.embed_edges = nn.Sequential(nn.GELU(), nn.Linear(hidden, edge_channels))
@@ -60,23 +60,23 @@ class InputEmbedding(nn.Module):
         # A kernel has one entry that matters in a linear layer, and all of them in a convolution.
         nn.init.normal_(self.embed_kernel.weight, std=1.0)
         self.node_scale = nn.Buffer(torch.ones(len(NODE_FEATURES)))
-        self.edge_scale = nn.Buffer(torch.ones(len(PLACES)))
+        self.edge_scale = nn.Buffer(torch.ones(len(BlockKind)))
 
     def fit_scales(
         self, groups: Iterable[tuple[DenseLayout, Float[Tensor, "networks entries"]]]
     ) -> None:
         """Take the scales from networks: the training set."""
         node = torch.zeros(2, len(NODE_FEATURES), dtype=torch.float64)
-        edge = torch.zeros(2, len(PLACES), dtype=torch.float64)
+        edge = torch.zeros(2, len(BlockKind), dtype=torch.float64)
         for layout, states in groups:
             has = torch.zeros(layout.num_nodes * len(NODE_FEATURES)).index_fill(
-                0, layout.node_places, 1.0
+                0, layout.node_elements, 1.0
             )
             x = (layout.x(states) - _CENTRE).square().mean(0) * has.view(layout.num_nodes, -1)
             node += len(states) * torch.stack([x.sum(0), has.view(layout.num_nodes, -1).sum(0)])
             for block in layout.blocks:
                 values = self._rescaled(block, block.weights(states)).square()
-                edge[:, block.place] += torch.stack(
+                edge[:, block.kind] += torch.stack(
                     [values.double().sum(), torch.tensor(float(values.numel()))]
                 )
         for buffer, (squares, counts) in ((self.node_scale, node), (self.edge_scale, edge)):
@@ -113,12 +113,12 @@ class InputEmbedding(nn.Module):
     def _embed_block(
         self, layout: DenseLayout, block: Block, states: Float[Tensor, "networks entries"]
     ) -> Float[Tensor, "networks groups targets sources edge_channels"]:
-        weights = self._rescaled(block, block.weights(states)) / self.edge_scale[block.place]
+        weights = self._rescaled(block, block.weights(states)) / self.edge_scale[block.kind]
         kernel = weights.shape[-1]
         start = self.kernel // 2 - kernel // 2
         hidden = torch.asinh(weights) @ self.embed_kernel.weight[:, start : start + kernel].T
         depth = layout.depth[block.targets[0, :1]]
-        constant = self.block_place.weight[block.place] + self.edge_depth(depth)
+        constant = self.block_place.weight[block.kind] + self.edge_depth(depth)
         if bool(block.tags.any()):
             constant = constant + self.edge_tag(place_encoding(block.tags))[:, None]
         return self.embed_edges(hidden + constant)

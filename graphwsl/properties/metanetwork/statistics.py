@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from graphwsl.populations.dense_layout import PLACES, Block, DenseLayout
+from graphwsl.populations.dense_layout import Block, BlockKind, DenseLayout
 from graphwsl.populations.layer_statistics import PER_LAYER, PER_SET, QUANTILES
 
 _LEAST = 1e-12
@@ -23,25 +23,25 @@ class LayerStatistics(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.center = nn.Buffer(torch.zeros(len(PLACES), PER_LAYER))
-        self.spread = nn.Buffer(torch.ones(len(PLACES), PER_LAYER))
+        self.center = nn.Buffer(torch.zeros(len(BlockKind), PER_LAYER))
+        self.spread = nn.Buffer(torch.ones(len(BlockKind), PER_LAYER))
 
     def fit_scales(
         self, groups: Iterable[tuple[DenseLayout, Float[Tensor, "networks entries"]]]
     ) -> None:
         """Take the scales from networks: the training set."""
-        columns: list[list[Tensor]] = [[] for _ in PLACES]
+        columns: list[list[Tensor]] = [[] for _ in BlockKind]
         for layout, states in groups:
             for layer in layout.layers:
                 if layer.blocks:
-                    place = layout.blocks[layer.blocks[0]].place
-                    columns[place].append(self._of_layer(layout, layer.blocks, states))
-        for place, parts in enumerate(columns):
+                    kind = layout.blocks[layer.blocks[0]].kind
+                    columns[kind].append(self._of_layer(layout, layer.blocks, states))
+        for kind, parts in zip(BlockKind, columns, strict=True):
             if parts:
                 values = torch.cat(parts)
-                self.center[place] = values.mean(0)
+                self.center[kind] = values.mean(0)
                 spread = values.std(0, correction=0)
-                self.spread[place] = torch.where(spread > 1e-6, spread, 1.0)
+                self.spread[kind] = torch.where(spread > 1e-6, spread, 1.0)
 
     @torch.no_grad()
     def forward(
@@ -51,9 +51,9 @@ class LayerStatistics(nn.Module):
         result = states.new_zeros(len(states), len(layout.layers), PER_LAYER)
         for number, layer in enumerate(layout.layers):
             if layer.blocks:
-                place = layout.blocks[layer.blocks[0]].place
+                kind = layout.blocks[layer.blocks[0]].kind
                 values = self._of_layer(layout, layer.blocks, states)
-                result[:, number] = (values - self.center[place]) / self.spread[place]
+                result[:, number] = (values - self.center[kind]) / self.spread[kind]
         return result.clamp(-5, 5)
 
     def _of_layer(

@@ -16,7 +16,7 @@ from tests.graphwsl.network_families import Wired, network, parameter
 
 
 def entries_of(graph: NeuralGraph, name: str) -> Tensor:
-    """Places of a tensor's entries in the flattened state, in its shape."""
+    """Indices of a tensor's entries in the flattened state, in its shape."""
     tensor = graph.state[name]
     return torch.arange(tensor.numel()).view(tensor.shape) + graph.offsets[name]
 

@@ -23,15 +23,15 @@ def loop(
     going = condition is None or bool(condition.item())
     state: list[Value] = list(carried)
     collected: list[list[Value]] = []
-    turn = 0
-    while going and (limit is None or turn < limit):
-        kept, *values = call.run("body", np.array(turn), np.array(True), *state)
+    step = 0
+    while going and (limit is None or step < limit):
+        kept, *values = call.run("body", np.array(step), np.array(True), *state)
         going = bool(kept.item())
         state = values[: len(carried)]
         collected.append(values[len(carried) :])
-        turn += 1
-    if not turn and len(call.node.outputs) > len(carried):
-        raise call.refuse("collecting values over no turns")
+        step += 1
+    if not step and len(call.node.outputs) > len(carried):
+        raise call.refuse("collecting values over no steps")
     return [
         *state,
         *(torch.stack([to_tensor(one) for one in row]) for row in zip(*collected, strict=True)),

@@ -1,4 +1,4 @@
-"""Looking up, writing at places, and masks."""
+"""Looking up, writing at indices, and masks."""
 
 import numpy as np
 import torch
@@ -10,13 +10,13 @@ from graphwsl.imports.onnx.registry import Call, operator
 
 @operator("Gather")
 def gather(call: Call, x: Tensor, indices: Tensor) -> Tensor:
-    """Slices of one axis at places, as an embedding does."""
+    """Slices of one axis at indices, as an embedding does."""
     axis = call.attribute("axis", 0) % x.ndim
-    places = _from_front(indices, x.shape[axis])
+    indices = _from_front(indices, x.shape[axis])
     if axis == 0 and x.ndim == 2:
-        return functional.embedding(places, x)
-    taken = x.index_select(axis, places.reshape(-1))
-    return taken.reshape([*x.shape[:axis], *places.shape, *x.shape[axis + 1 :]])
+        return functional.embedding(indices, x)
+    taken = x.index_select(axis, indices.reshape(-1))
+    return taken.reshape([*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]])
 
 
 @operator("GatherElements")
@@ -28,7 +28,7 @@ def gather_elements(call: Call, x: Tensor, indices: Tensor) -> Tensor:
 
 @operator("GatherND")
 def gather_nd(call: Call, x: Tensor, indices: Tensor) -> Tensor:
-    """Elements or slices at places of several axes."""
+    """Elements or slices at indices of several axes."""
     if call.attribute("batch_dims", 0):
         raise call.refuse("batch_dims")
     return x[tuple(indices.long().unbind(-1))]
@@ -38,22 +38,22 @@ def gather_nd(call: Call, x: Tensor, indices: Tensor) -> Tensor:
 def scatter_elements(call: Call, x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
     """Elements written, added or otherwise combined along an axis."""
     axis = call.attribute("axis", 0)
-    places = _from_front(indices, x.shape[axis])
+    indices = _from_front(indices, x.shape[axis])
     how = call.attribute("reduction", "none")
     if how == "none":
-        return x.scatter(axis, places, updates)
+        return x.scatter(axis, indices, updates)
     names = {"add": "sum", "mul": "prod", "max": "amax", "min": "amin"}
-    return x.scatter_reduce(axis, places, updates, names[how])
+    return x.scatter_reduce(axis, indices, updates, names[how])
 
 
 @operator("ScatterND")
 def scatter_nd(call: Call, x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
-    """Elements or slices written at, or added to, places of several axes."""
+    """Elements or slices written at, or added to, indices of several axes."""
     how = call.attribute("reduction", "none")
     if how not in ("none", "add"):
         raise call.refuse(f"reduction {how!r}")
-    places = tuple(indices.long().unbind(-1))
-    return x.index_put(places, updates, accumulate=how == "add")
+    coordinates = tuple(indices.long().unbind(-1))
+    return x.index_put(coordinates, updates, accumulate=how == "add")
 
 
 @operator("OneHot", settings=(1, 2))
@@ -62,14 +62,14 @@ def one_hot(call: Call, indices: Tensor, depth: np.ndarray, values: np.ndarray) 
     axis = call.attribute("axis", -1)
     off, on = (torch.tensor(value) for value in values)
     classes = torch.arange(int(depth.item()))
-    places = torch.remainder(indices, int(depth.item())).long()
-    hot = torch.where(places.unsqueeze(-1) == classes, on, off)
+    numbers = torch.remainder(indices, int(depth.item())).long()
+    hot = torch.where(numbers.unsqueeze(-1) == classes, on, off)
     return hot.movedim(-1, axis)
 
 
 @operator("NonZero")
 def nonzero(call: Call, x: Tensor) -> Tensor:
-    """Places of the elements that are not zero, one column for each."""
+    """Indices of the elements that are not zero, one column for each."""
     return torch.nonzero(x).t()
 
 

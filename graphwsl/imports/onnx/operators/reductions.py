@@ -57,17 +57,17 @@ _register()
 
 @operator("ArgMax")
 def argmax(call: Call, x: Tensor) -> Tensor:
-    """Place of the largest value along an axis."""
-    return _place(call, x, torch.argmax)
+    """Index of the largest value along an axis."""
+    return _index(call, x, torch.argmax)
 
 
 @operator("ArgMin")
 def argmin(call: Call, x: Tensor) -> Tensor:
-    """Place of the smallest value along an axis."""
-    return _place(call, x, torch.argmin)
+    """Index of the smallest value along an axis."""
+    return _index(call, x, torch.argmin)
 
 
-def _place(call: Call, x: Tensor, function: Callable[..., Tensor]) -> Tensor:
+def _index(call: Call, x: Tensor, function: Callable[..., Tensor]) -> Tensor:
     axis, keep = call.attribute("axis", 0), bool(call.attribute("keepdims", 1))
     if call.attribute("select_last_index", 0):
         return x.shape[axis] - 1 - function(x.flip(axis), axis, keepdim=keep)
@@ -86,8 +86,8 @@ def cumsum(call: Call, x: Tensor, axis: np.ndarray) -> Tensor:
 
 @operator("TopK", settings=(1,))
 def top_k(call: Call, x: Tensor, k: np.ndarray | None = None) -> tuple[Tensor, Tensor]:
-    """The largest or smallest values along an axis, and their places."""
+    """The largest or smallest values along an axis, and their indices."""
     count = call.attribute("k") if k is None else int(k.item())
     axis = call.attribute("axis", -1)
-    values, places = torch.topk(x, count, axis, bool(call.attribute("largest", 1)))
-    return values, places
+    values, indices = torch.topk(x, count, axis, bool(call.attribute("largest", 1)))
+    return values, indices

@@ -78,8 +78,8 @@ def _nearest(
             "round_prefer_floor": np.ceil(where - 0.5),
             "round_prefer_ceil": np.floor(where + 0.5),
         }[rounding]
-        places = np.clip(rounded, 0, x.shape[axis] - 1).astype(np.int64)
-        x = x.index_select(axis, to_tensor(places, x.device))
+        indices = np.clip(rounded, 0, x.shape[axis] - 1).astype(np.int64)
+        x = x.index_select(axis, to_tensor(indices, x.device))
     return x
 
 

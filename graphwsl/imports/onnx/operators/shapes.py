@@ -105,18 +105,18 @@ def slices(
     along = call.attribute("axes", list(range(len(first)))) if axes is None else axes.tolist()
     stride = [1] * len(first) if steps is None else steps.tolist()
     for axis, start, end, step in zip(along, first, last, stride, strict=True):
-        places = _places(start, end, step, x.shape[axis])
+        indices = _selected(start, end, step, x.shape[axis])
         if step == 1:
-            x = x.narrow(axis, places.start, len(places))
+            x = x.narrow(axis, indices.start, len(indices))
         elif step > 0:
-            x = x[(slice(None),) * (axis % x.ndim) + (slice(places.start, places.stop, step),)]
+            x = x[(slice(None),) * (axis % x.ndim) + (slice(indices.start, indices.stop, step),)]
         else:
-            x = x.index_select(axis, torch.tensor(list(places), dtype=torch.long, device=x.device))
+            x = x.index_select(axis, torch.tensor(list(indices), dtype=torch.long, device=x.device))
     return x
 
 
-def _places(start: int, end: int, step: int, size: int) -> range:
-    """The places of a slice.
+def _selected(start: int, end: int, step: int, size: int) -> range:
+    """The indices of a slice.
 
     Unlike in Python, going backwards from before the front starts there, and the largest integers
     stand for the end in the direction of the steps.
@@ -144,14 +144,14 @@ def pad(
     if mode == "constant":
         amounts = [0] * 2 * x.ndim
         for axis, start, end in zip(along, before, after, strict=True):
-            place = 2 * (x.ndim - 1 - axis)
-            amounts[place : place + 2] = [start, end]
+            first = 2 * (x.ndim - 1 - axis)
+            amounts[first : first + 2] = [start, end]
         filling = call.attribute("value", 0.0) if value is None else value.item()
         return functional.pad(x, amounts, value=filling)
     for axis, start, end in zip(along, before, after, strict=True):
-        places = np.pad(np.arange(x.shape[axis]), (start, end), mode=mode)
+        indices = np.pad(np.arange(x.shape[axis]), (start, end), mode=mode)
         if (start, end) != (0, 0):
-            x = x.index_select(axis, to_tensor(places, x.device))
+            x = x.index_select(axis, to_tensor(indices, x.device))
     return x
 
 

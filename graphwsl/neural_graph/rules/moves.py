@@ -1,7 +1,7 @@
-"""Which places of a unit go where: what moves some units' places and not others' tells them apart.
+"""Which positions of a unit go where: what moves those of one unit and not of another is recorded.
 
-The shift of half of the channels in time leaves every channel its unit, and still the halves can
-no longer change places.
+The shift of half of the channels in time leaves every channel its unit, and still a channel of one
+half can no longer be exchanged for one of the other.
 """
 
 from collections.abc import Callable
@@ -20,12 +20,12 @@ from graphwsl.neural_graph.values import Value, mixed
 def note_moves(
     builder: GraphBuilder, units: Int[Tensor, "..."], operator: Callable[[Tensor], Any]
 ) -> None:
-    """Record the units whose places an operator leaves out, repeats or puts in another order."""
+    """Record the units whose positions an operator leaves out, repeats or puts in another order."""
     if units.numel() == 0:
         return
-    places = occurrences(units.reshape(1, -1)).view(units.shape)
+    positions = occurrences(units.reshape(1, -1)).view(units.shape)
     counts = torch.bincount(units.reshape(-1) + 1)
-    results = operator(units), operator(places)
+    results = operator(units), operator(positions)
     if isinstance(results[0], Tensor):
         results = ([results[0]], [results[1]])
     for some, their in zip(*results, strict=True):
@@ -34,8 +34,8 @@ def note_moves(
 
 def _note(
     builder: GraphBuilder,
-    units: Int[Tensor, " places"],
-    before: Int[Tensor, " places"],
+    units: Int[Tensor, " elements"],
+    before: Int[Tensor, " elements"],
     counts: Int[Tensor, " units"],
 ) -> None:
     now = occurrences(units[None])[0]
@@ -49,8 +49,8 @@ def _note(
         builder.applied(OwnOperator.MOVE, distinct[is_moved & (fingerprint == one)])
 
 
-def note_placed(builder: GraphBuilder, values: list[Value]) -> None:
-    """Record the units of several values that are put beside one another in their places."""
+def note_written(builder: GraphBuilder, values: list[Value]) -> None:
+    """Record the units of several values that are written into one tensor."""
     for value in values:
         if value.units is not None and value.units.numel():
             units = value.units[value.units != NOTHING]
