@@ -46,6 +46,8 @@ def canonical_form(
     maps.check(rows)
     if rows.is_complex() or not bool(rows.isfinite().all()):
         raise GraphwslError("only networks of finite, real weights can be sorted")
+    if not len(rows):
+        return rows
     for chosen, choose in ((scalings, _smallest), (signs, _positive), (permutations, _sorted)):
         if chosen:
             rows = choose(symmetries, rows)

@@ -160,3 +160,11 @@ def test_what_cannot_be_sorted_is_refused() -> None:
     row[0, 3] = torch.nan
     with pytest.raises(GraphwslError, match="finite, real weights"):
         canonical_form(row, group)
+
+
+@pytest.mark.parametrize("scalings", [False, True])
+def test_no_networks_and_networks_of_zeros_have_a_canonical_form(scalings: bool) -> None:
+    group = family("mlp")
+    assert canonical_form(torch.zeros(0, 82), group, scalings=scalings).shape == (0, 82)
+    zeros = torch.zeros(2, 82)
+    assert torch.equal(canonical_form(zeros, group, scalings=scalings), zeros)
