@@ -37,7 +37,8 @@ def expressions() -> list[str]:
 # One interpreter that knows the libraries but nothing of ours, and a fork of it for every name.
 SCRIPT = """
 import json, os, sys
-import h5py, matplotlib, networkx, numba, scipy.sparse, sklearn, torch, torch_geometric
+import h5py, matplotlib.pyplot, networkx, numba, pydantic, scipy.sparse, sklearn.ensemble
+import torch, torch_geometric, typer
 
 def answer(expression):
     reading, writing = os.pipe()

@@ -7,8 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
+from gridstab.cli import app
 from tests import ROOT
+from tests.registries import restored
 
 LAYER = """
 import torch
@@ -39,16 +43,6 @@ epochs = 1
 """
 
 
-def gridstab(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "gridstab", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("own")
@@ -60,14 +54,30 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         *("--out", "model", "--quiet", "--import", "my_layers"),
         folder=folder,
     )
-    assert ran.returncode == 0, ran.stderr
+    assert ran.exit_code == 0, ran.stderr
     return folder
 
 
+def gridstab(*arguments: str, folder: Path) -> Result:
+    """The command in this process, which forgets what it imported."""
+    with pytest.MonkeyPatch.context() as patch, restored():
+        patch.chdir(folder)
+        patch.syspath_prepend(folder)
+        try:
+            return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"})
+        finally:
+            sys.modules.pop("my_layers", None)
+
+
 def test_what_was_trained_predicts_again(folder: Path) -> None:
-    ran = gridstab(
-        *("predict", "model", "--case", "case30", "--json", "--import", "my_layers"),
-        folder=folder,
+    """In another process, as users do."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "gridstab", "predict", "model", "--case", "case30", "--json"]
+        + ["--import", "my_layers"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout)["nodes"] > 20
@@ -85,7 +95,7 @@ def test_without_it_one_line_says_what_is_missing(
     folder: Path, more: list[str], words: str
 ) -> None:
     ran = gridstab("predict", "model", "--case", "case30", *more, folder=folder)
-    assert ran.returncode == 2
+    assert ran.exit_code == 2
     assert words in ran.stderr
     # A slow machine may have said that it is at work.
     assert len([line for line in ran.stderr.splitlines() if "so far" not in line]) == 1

@@ -100,7 +100,7 @@ def test_ctrl_c_keeps_finished_parts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kills", [1, pytest.param(25, marks=pytest.mark.slow)])
 def test_a_killed_run_resumes_to_the_same_bytes(tmp_path: Path, kills: int) -> None:
-    command = ["simulate", "--nodes", "20", "--grids", "3", "--samples", "4000", "--no-picture",
+    command = ["simulate", "--nodes", "20", "--grids", "3", "--samples", "1000", "--no-picture",
                "--quiet"]  # fmt: skip
     whole, torn = tmp_path / "whole", tmp_path / "torn"
     finish(start(*command, "--out", str(whole)))
