@@ -119,10 +119,11 @@ class WorkFolder:
             values = read_json(self.path / name)
         except StorageError as error:
             raise kind.error_class(f"{here} is no {kind.title}: {error}") from error
-        if kind.tag is not None and (
-            not isinstance(values, dict) or values.get("kind") != kind.tag
-        ):
-            raise kind.error_class(f"{here} is no {kind.title}; {kind.made_by} makes one")
+        tag = values.get("kind") if isinstance(values, dict) else None
+        if tag != kind.tag:
+            other = f" but one of kind {tag!r}" if isinstance(tag, str) else ""
+            made_by = f"; {kind.made_by} makes one" if kind.made_by else ""
+            raise kind.error_class(f"{here} is no {kind.title}{other}{made_by}")
         try:
             return parse(values)
         except kind.error_class as error:

@@ -1,4 +1,4 @@
-"""``gridstab info``: what a run folder holds."""
+"""``gridstab info``: what a folder of a run or of a training holds."""
 
 from pathlib import Path
 
@@ -10,18 +10,47 @@ from gridstab.cli import app
 
 @app.command()
 def info(
-    run: Path = typer.Argument(help="Run folder."),
+    run: Path = typer.Argument(help="Run folder, or folder of a training."),
     csv: Path | None = typer.Option(
         None, "--csv", help="CSV file to write, with the labels of all nodes and their names."
     ),
     as_json: bool = json_option("one JSON object, with the labels of all nodes"),
 ) -> None:
-    """Show the configuration and the labels of a run."""
+    """Show the configuration and the labels of a run, or the metrics of a training."""
+    from gridstab.cli.folders import is_training
+
+    if is_training(run):
+        if csv is not None:
+            raise typer.BadParameter(
+                f"{str(run)!r} is a training, which has no labels", param_hint="--csv"
+            )
+        _training(run, as_json=as_json)
+    else:
+        _run(run, csv, as_json=as_json)
+
+
+def _training(path: Path, *, as_json: bool) -> None:
+    from gnncore.command_line.json_output import echo_json
+    from gnncore.command_line.output import say
+    from gridstab.cli.learning_summary import print_training, summarise_training
+    from gridstab.learning.trained import TrainedModel
+
+    summary = summarise_training(path, TrainedModel.load(path))
+    if as_json:
+        echo_json(summary)
+        return
+    print_training(summary)
+    for name, value in summary["config"]["settings"].items():
+        say(f"{name} = {value}")
+    say(f"code version = {summary['config']['code_version']}")
+
+
+def _run(path: Path, csv: Path | None, *, as_json: bool) -> None:
     from gnncore.command_line.output import say
     from gridstab.cli.summary import print_json, print_summary, summarise, write_csv
     from gridstab.datasets.run_folder import RunFolder
 
-    folder = RunFolder.open(run)
+    folder = RunFolder.open(path)
     rows = None if csv is None else write_csv(folder, csv)
     summary = summarise(folder)
     if as_json:

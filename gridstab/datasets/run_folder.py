@@ -60,6 +60,7 @@ KIND = WorkKind(
     configuration=_CONFIG,
     error_class=RunFolderError,
     beginnings=("grids", "seals"),
+    made_by="gridstab simulate",
     elsewhere="choose another folder with --out",
     go_on="add --resume to continue it",
 )

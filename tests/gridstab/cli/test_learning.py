@@ -62,6 +62,9 @@ def test_train_evaluate_predict() -> None:
     assert summary["run"] == "new"
     assert summary["config"]["settings"]["seed"] == 3
     assert summary["config"]["data"]["grids"] == {"train": 8, "valid": 2, "test": 2}
+    assert json.loads(cli("info", "new", "--json").stdout) == summary
+    assert "learning_rate = " in cli("info", "new").stdout
+    assert "no labels" in cli("info", "new", "--csv", "labels.csv", code=2).stderr
     evaluated = json.loads(cli("evaluate", "new", "--data", "data", "--json").stdout)
     assert (evaluated["grids"], evaluated["nodes"]) == (2, 40)
     assert evaluated["metrics"] == pytest.approx(summary["test"])

@@ -275,3 +275,9 @@ def test_progress_reaches_the_total(campaign: Campaign, tmp_path: Path) -> None:
 
 def _samples(file: Path) -> int:
     return int(read_hdf5(file, lambda opened: opened["n_samples"][()].sum()))
+
+
+def test_the_folder_of_other_work_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"kind": "gridstab.training", "format": 1}')
+    with pytest.raises(RunFolderError, match=r"is no run folder but one of kind 'gridstab\.train"):
+        RunFolder.open(tmp_path)

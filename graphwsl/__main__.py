@@ -1,0 +1,5 @@
+"""``python -m graphwsl …`` is ``graphwsl …``."""
+
+from graphwsl.cli import main
+
+main()
