@@ -98,7 +98,7 @@ def headline() -> str:
 
 
 def _portable(argument: str) -> str:
-    """An argument without the places of this machine."""
+    """An argument without the paths of this machine."""
     return Path(argument).name if Path(argument).is_absolute() else argument
 
 

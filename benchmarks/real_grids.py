@@ -2,8 +2,8 @@
 
     python -m benchmarks.real_grids --rows dirac_bianconi,dirac_bianconi_sum
 
-The trainings of the leaderboard are judged on MATPOWER cases with random places of generators and
-consumers, whose labels are simulated on first use (about ten minutes). Texas is not among them:
+The trainings of the leaderboard are judged on MATPOWER cases with generators and consumers at
+random buses, whose labels are simulated on first use (about ten minutes). Texas is not among them:
 these cases are there to choose features and settings by, and Texas is a test.
 """
 

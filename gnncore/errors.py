@@ -25,4 +25,4 @@ class SavedModelError(CheckpointError):
 
 
 class ExecutorUnavailableError(GnncoreError):
-    """The place where work was to run is not there: its package, or a cluster that answers."""
+    """What work was to run on is not there: its package, or a cluster that answers."""

@@ -47,10 +47,10 @@ class Registry(dict[str, Thing], Generic[Thing]):
         super().__init__(things or {})
         self.what, self.error_class = what, error_class
         self.listing, self.more = listing, more
-        self._places: dict[str, str] = {}
+        self._definitions: dict[str, str] = {}
 
     def __setitem__(self, name: str, thing: Thing) -> None:
-        self._places.pop(name, None)
+        self._definitions.pop(name, None)
         super().__setitem__(name, thing)
 
     def find(self, name: object) -> Thing:
@@ -71,19 +71,19 @@ class Registry(dict[str, Thing], Generic[Thing]):
         Args:
             name: The name.
             thing: What it names.
-            defined: Places the thing in the code, where it does not do so itself.
+            defined: Class or function that defines the thing, where it is not one itself.
 
         Raises:
             Exception: One of class ``error_class``: the name is that of another thing.
         """
         if name in self:
-            there = self._places.get(name) or place(self[name])
-            if there != place(defined or thing):
+            there = self._definitions.get(name) or definition_of(self[name])
+            if there != definition_of(defined or thing):
                 raise self.error_class(
                     f"{self.what} {name!r} is already {there}; choose another name"
                 )
         self[name] = thing
-        self._places[name] = place(defined or thing)
+        self._definitions[name] = definition_of(defined or thing)
 
     def register(self, name: str) -> Callable[[Defined], Defined]:
         """Decorate a class or function that is the thing of this name.
@@ -99,7 +99,7 @@ class Registry(dict[str, Thing], Generic[Thing]):
         return register
 
 
-def place(thing: object) -> str:
+def definition_of(thing: object) -> str:
     """Where a class or function is defined, or what a value is."""
     thing = thing.func if isinstance(thing, partial) else thing
     if isinstance(thing, type) or (callable(thing) and hasattr(thing, "__qualname__")):

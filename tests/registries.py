@@ -7,17 +7,17 @@ from typing import Any
 
 
 def registries() -> dict[str, dict[Any, Any]]:
-    """Every dictionary that a module of the packages keeps as a constant, by its place."""
+    """Every dictionary that a module of the packages keeps as a constant, by its full name."""
     modules = {
         name: module
         for name, module in sorted(sys.modules.items())
         if name.partition(".")[0] in ("gnncore", "graphwsl", "gridstab")
     }
     found: dict[int, tuple[str, dict[Any, Any]]] = {}
-    for place, module in modules.items():
+    for module_name, module in modules.items():
         for name, value in vars(module).items():
             if name.isupper() and isinstance(value, dict):
-                found.setdefault(id(value), (f"{place}.{name}", value))
+                found.setdefault(id(value), (f"{module_name}.{name}", value))
     return dict(found.values())
 
 

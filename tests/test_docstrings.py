@@ -21,7 +21,7 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 class Public(NamedTuple):
     """A function, class or method that users may call, and where it stands."""
 
-    place: str
+    location: str
     node: Definition
     owner: ast.ClassDef | None
 
@@ -139,7 +139,7 @@ def test_modules_have_docstrings_that_are_sentences(package: str) -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_public_names_have_docstrings_that_are_sentences(package: str) -> None:
-    found = [(one.place, one.text[:80]) for one in public(package) if not is_sentence(one.text)]
+    found = [(one.location, one.text[:80]) for one in public(package) if not is_sentence(one.text)]
     assert found == []
 
 
@@ -151,7 +151,7 @@ def test_what_lists_arguments_lists_all_of_them(package: str) -> None:
         if described is not None:
             expected = set(parameters(one.node, bound=one.owner is not None))
             if described.keys() != expected:
-                found.append((one.place, sorted(described.keys() ^ expected)))
+                found.append((one.location, sorted(described.keys() ^ expected)))
     assert found == []
 
 
@@ -163,7 +163,7 @@ def test_what_lists_attributes_lists_all_fields(package: str) -> None:
         if described is not None and isinstance(one.node, ast.ClassDef):
             missing = fields(one.node) - described.keys()
             if missing:
-                found.append((one.place, sorted(missing)))
+                found.append((one.location, sorted(missing)))
     assert found == []
 
 
@@ -171,7 +171,7 @@ def test_what_lists_attributes_lists_all_fields(package: str) -> None:
 def test_entries_say_what_they_are(package: str) -> None:
     """``seed: Seed of the graphs.`` and not ``seed: Of the graphs.``"""
     entries = [
-        (one.place, name, said)
+        (one.location, name, said)
         for one in public(package)
         for title in ("Args", "Attributes", "Raises")
         for name, said in (section(one.text, title) or {}).items()
@@ -205,7 +205,7 @@ def is_evident(parameter: ast.arg, text: str) -> bool:
 def test_arguments_of_what_packages_offer_are_described_or_evident(package: str) -> None:
     names, found, seen = offered(package), [], 0
     for one in public(package):
-        path = ROOT / one.place.partition(":")[0]
+        path = ROOT / one.location.partition(":")[0]
         is_offered = any((folder, one.node.name) in names for folder in path.parents)
         if "cli" in path.parts:  # options have words of their own in the help
             continue
@@ -221,6 +221,6 @@ def test_arguments_of_what_packages_offer_are_described_or_evident(package: str)
                 if not is_evident(parameter, one.text)
             ]
             if unclear:
-                found.append((one.place, unclear))
+                found.append((one.location, unclear))
     assert seen > 10
     assert found == []

@@ -47,13 +47,13 @@ def test_no_file_is_too_long() -> None:
     assert {path: lines for path, lines in lengths.items() if lines > LONGEST} == {}
 
 
-def test_no_file_names_a_place_on_one_machine() -> None:
+def test_no_file_names_a_path_of_one_machine() -> None:
     # Spelt in pieces, so that this file does not name one itself.
-    place = re.compile(r"(?<![\w.~])/(?:work|tmp|home|root|Users)" + "/")
+    path_of_machine = re.compile(r"(?<![\w.~])/(?:work|tmp|home|root|Users)" + "/")
     found = [
         f"{path.relative_to(ROOT)}: {match[0]}"
         for path in files(CODE | {".txt", ".json"})
-        for match in place.finditer(path.read_text(encoding="utf-8"))
+        for match in path_of_machine.finditer(path.read_text(encoding="utf-8"))
     ]
     assert found == []
 
@@ -78,9 +78,9 @@ PUBLIC = [
 ]
 
 
-@pytest.mark.parametrize("place", PUBLIC)
-def test_what_the_packages_offer_is_documented(place: str) -> None:
-    package, _, name = place.rpartition(".")
+@pytest.mark.parametrize("public", PUBLIC)
+def test_what_the_packages_offer_is_documented(public: str) -> None:
+    package, _, name = public.rpartition(".")
     thing = getattr(import_module(package), name)
     text = inspect.getdoc(thing.__call__ if inspect.ismodule(thing) else thing) or ""
     sections = ("Attributes:",) if inspect.isclass(thing) else ("Args:", "Raises:")

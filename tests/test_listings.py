@@ -49,9 +49,9 @@ import json, sys
 from importlib import import_module
 import graphwsl.imports.onnx.module
 found = {}
-for place in sys.argv[1:]:
-    module, _, name = place.rpartition(".")
-    found[place] = list(getattr(import_module(module), name))
+for location in sys.argv[1:]:
+    module, _, name = location.rpartition(".")
+    found[location] = list(getattr(import_module(module), name))
 print(json.dumps(found))
 """
 
@@ -64,13 +64,13 @@ def names() -> dict[str, list[str]]:
     return json.loads(ran.stdout)
 
 
-@pytest.mark.parametrize(("place", "page"), (PAGES | CLOSED).items())
-def test_all_names_are_on_the_page(names: dict[str, list[str]], place: str, page: str) -> None:
+@pytest.mark.parametrize(("location", "page"), (PAGES | CLOSED).items())
+def test_all_names_are_on_the_page(names: dict[str, list[str]], location: str, page: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    assert names[place] or place.endswith("REGISTERED")  # data of users alone
+    assert names[location] or location.endswith("REGISTERED")  # data of users alone
     assert [
         name
-        for name in names[place]
+        for name in names[location]
         if not re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", text)
     ] == []
 
@@ -84,4 +84,4 @@ def test_every_registry_has_a_page() -> None:
         for name in pattern.findall(path.read_text(encoding="utf-8"))
     ]
     assert len(defined) == len(PAGES), defined
-    assert {name for _, name in defined} == {place.rpartition(".")[2] for place in PAGES}
+    assert {name for _, name in defined} == {location.rpartition(".")[2] for location in PAGES}

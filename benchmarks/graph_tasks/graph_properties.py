@@ -47,8 +47,8 @@ def make_tasks(
             size of the others.
     """
     made = {
-        split: [_graph(nodes, np.random.default_rng([seed, place, k])) for k in range(count)]
-        for place, (split, count) in enumerate(graphs.items())
+        split: [_graph(nodes, np.random.default_rng([seed, number, k])) for k in range(count)]
+        for number, (split, count) in enumerate(graphs.items())
     }
     return {name: _task(name, nodes, made) for name in PROPERTIES}
 

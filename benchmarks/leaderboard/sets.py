@@ -60,7 +60,7 @@ class GridSets:
     def sizes(self, name: str) -> dict[str, int]:
         """Number of grids in each split; of the training split, those that are trained on."""
         sizes: dict[str, int] = {
-            split: len(places) for split, places in self.load(name).get_idx_split().items()
+            split: len(indices) for split, indices in self.load(name).get_idx_split().items()
         }
         sizes["train"] = min(sizes["train"], self.train_grids or sizes["train"])
         return sizes

@@ -36,7 +36,7 @@ class ZooOfBenchmark:
         names = sorted({checkpoint.model for checkpoint in found})
         if self.models is not None and self.models < len(names):
             chosen = np.random.default_rng(0).choice(len(names), self.models, replace=False)
-            names = [names[place] for place in sorted(chosen)]
+            names = [names[index] for index in sorted(chosen)]
         wanted = set(names)
         return [
             checkpoint

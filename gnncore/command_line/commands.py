@@ -88,7 +88,7 @@ class Commands(TyperGroup):
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        """A warning in one line, without the place in the code that Python would show."""
+        """A warning in one line, without the line of code that Python would show."""
         del category, filename, lineno, file, line
         self._fail(str(message), 0)
 

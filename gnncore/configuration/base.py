@@ -59,7 +59,7 @@ class Configuration(BaseModel, metaclass=_Translating):
     """A frozen set of options, from code or from a TOML file whose keys are the attributes.
 
     Unknown keys, values outside their range, numbers that are not finite, and texts or truth values
-    in the place of numbers (``"3"``, ``true``) are refused, in one line that repeats the value and,
+    where numbers belong (``"3"``, ``true``) are refused, in one line that repeats the value and,
     for a misspelt key, names the nearest. Annotations of pydantic say what is allowed. Subclasses
     may set the class attributes below.
 

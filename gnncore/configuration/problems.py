@@ -26,7 +26,7 @@ def one_line(error: ValidationError, model: type[BaseModel]) -> str:
     # Of the alternatives that a field allows, the one that came furthest was meant.
     same = [first, *(other for other in others if other["loc"][:1] == first["loc"][:1])]
     problem = max(same, key=lambda problem: len(problem["loc"]))
-    where, part = place(problem["loc"], model)
+    where, part = dotted_path(problem["loc"], model)
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if problem["type"] == "extra_forbidden":
         title = getattr(part, "title", "")
@@ -46,7 +46,7 @@ def one_line(error: ValidationError, model: type[BaseModel]) -> str:
     return f"{where or 'the settings'} must be {message}, got {given}"
 
 
-def place(location: Location, model: type[BaseModel]) -> tuple[str, type[BaseModel]]:
+def dotted_path(location: Location, model: type[BaseModel]) -> tuple[str, type[BaseModel]]:
     """Where in a model a problem is, as people write it, and the innermost model around it.
 
     Pydantic's own location also names the alternatives that it tried; these are left out.

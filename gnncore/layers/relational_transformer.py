@@ -194,8 +194,8 @@ def _reversed(
     pairs, pair_of_edge = (source * num_nodes + target).unique(return_inverse=True)
     mean = scatter(signal, pair_of_edge, dim_size=pairs.numel(), reduce="mean")
     reverse = target * num_nodes + source
-    place = torch.searchsorted(pairs, reverse).clamp(max=pairs.numel() - 1)
-    return mean[place] * (pairs[place] == reverse).unsqueeze(-1)
+    match = torch.searchsorted(pairs, reverse).clamp(max=pairs.numel() - 1)
+    return mean[match] * (pairs[match] == reverse).unsqueeze(-1)
 
 
 def _embedding(in_channels: int, out_channels: int) -> nn.Module:

@@ -59,7 +59,7 @@ def make_folder(path: str | os.PathLike[str]) -> None:
     """Make a folder and those above it, unless they are there.
 
     Raises:
-        StorageError: The disk is full, the place read-only, or a file is in the way.
+        StorageError: The disk is full, the folder read-only, or a file is in the way.
     """
     try:
         Path(path).mkdir(parents=True, exist_ok=True)

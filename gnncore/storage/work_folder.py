@@ -166,7 +166,7 @@ class WorkFolder:
 
         Raises:
             FolderInUseError: Another process is at work there.
-            StorageError: The disk is full, the place read-only, and the like.
+            StorageError: The disk is full, the folder read-only, and the like.
             Exception: That of ``look``: what was there before is another's by now.
         """
         with only_writer(self.path):
@@ -283,7 +283,7 @@ def only_writer(folder: Path) -> Iterator[None]:
 
     Raises:
         FolderInUseError: Another process is at work there.
-        StorageError: The disk is full, the place read-only, and the like.
+        StorageError: The disk is full, the folder read-only, and the like.
     """
     make_folder(folder)
     with exclusive_lock(folder):

@@ -77,10 +77,10 @@ def degenerate_graphs(
 
 def permute_nodes(graph: Data, permutation: Tensor) -> Data:
     """The same graph with node ``permutation[i]`` of before as node ``i``."""
-    place = permutation.argsort()
+    new_index = permutation.argsort()
     permuted = graph.clone()
     permuted.x = graph.x[permutation]
-    permuted.edge_index = place[graph.edge_index]
+    permuted.edge_index = new_index[graph.edge_index]
     if "batch" in graph:
         permuted.batch = graph.batch[permutation]
     return permuted

@@ -87,13 +87,13 @@ def processes_on(device: str) -> Iterator[Processes]:
     own_group = _number("WORLD_SIZE", 1) > 1 and not distributed.is_initialized()
     if own_group:
         _require_torchrun()
-    place = find_device(device)
+    own = find_device(device)
     if own_group:
-        distributed.init_process_group("nccl" if place.type == "cuda" else "gloo")
+        distributed.init_process_group("nccl" if own.type == "cuda" else "gloo")
     try:
         together = distributed.is_available() and distributed.is_initialized()
         rank = distributed.get_rank() if together else 0
-        yield Processes(rank, distributed.get_world_size() if together else 1, place)
+        yield Processes(rank, distributed.get_world_size() if together else 1, own)
     finally:
         if own_group:
             distributed.destroy_process_group()

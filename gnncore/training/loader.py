@@ -79,5 +79,5 @@ class Loader:
         groups = [
             group for alike in order.split(sizes.tolist()) for group in alike.split(self.group_size)
         ]
-        places = torch.randperm(len(groups), generator=self.generator)
-        return torch.cat([groups[place] for place in places.tolist()])
+        order = torch.randperm(len(groups), generator=self.generator)
+        return torch.cat([groups[number] for number in order.tolist()])

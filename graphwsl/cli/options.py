@@ -21,7 +21,7 @@ def print_left_out(left_out: Sequence[Sequence[str]]) -> None:
     """Say on stderr what could not be used, and why.
 
     Args:
-        left_out: Pairs of a place and a reason.
+        left_out: Pairs of a name or path and a reason.
     """
     for path, reason in left_out[:LISTED]:
         typer.echo(f"left out: {path}: {reason}", err=True)

@@ -88,8 +88,8 @@ def summarise(model: "Predictor", loaded: "LoadedNetworks") -> dict[str, Any]:
     ):
         if not usable:
             where = f"epoch {checkpoint.epoch} of model {checkpoint.model!r}"
-            place = network if network == checkpoint.model else f"{network}: {where}"
-            left_out.append([place, f"its prediction is {value}"])
+            name = network if network == checkpoint.model else f"{network}: {where}"
+            left_out.append([name, f"its prediction is {value}"])
             continue
         row: dict[str, Any] = {"network": network, "model": checkpoint.model}
         row |= {"epoch": checkpoint.epoch, "prediction": named[int(value)] if named else value}
@@ -141,14 +141,14 @@ def _judged(
 
     target = model.target
     assert target is not None
-    places: dict[str, list[int]] = {}
-    for place in prediction.isfinite().nonzero()[:, 0].tolist():
-        places.setdefault(parts[place] or "others", []).append(place)
+    numbers_of: dict[str, list[int]] = {}
+    for number in prediction.isfinite().nonzero()[:, 0].tolist():
+        numbers_of.setdefault(parts[number] or "others", []).append(number)
     judged = {
         part: {"checkpoints": len(some), "networks": len({_network(loaded, n) for n in some})}
-        for part, some in places.items()
+        for part, some in numbers_of.items()
     }
-    others = places.get("others", [])
+    others = numbers_of.get("others", [])
     members = loaded.population.select(others)
     metrics: dict[str, float] = {}
     if others and all(_label(one, target.name) is not None for one in members.checkpoints):
@@ -156,8 +156,8 @@ def _judged(
     return {"metrics": metrics, "judged": judged}
 
 
-def _network(loaded: "LoadedNetworks", place: int) -> tuple[str, str]:
-    return loaded.names[place], loaded.population.checkpoints[place].model
+def _network(loaded: "LoadedNetworks", number: int) -> tuple[str, str]:
+    return loaded.names[number], loaded.population.checkpoints[number].model
 
 
 def _print(summary: dict[str, Any], limit: int) -> None:

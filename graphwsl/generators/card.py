@@ -75,7 +75,7 @@ class Scorecard:
         """Write :meth:`to_dict` as JSON.
 
         Raises:
-            StorageError: The disk is full, or the place read-only.
+            StorageError: The disk is full, or the folder read-only.
         """
         make_folder(Path(path).parent)
         write_json(Path(path), self.to_dict())

@@ -19,13 +19,13 @@ class Novelty:
 
     Attributes:
         distance: Euclidean distance of the parameters of the two, aligned, shape ``(networks,)``.
-        place: Which one that is, shape ``(networks,)``.
+        nearest: Which one that is, shape ``(networks,)``.
         error_overlap: Intersection over union of the errors with those of the training network
             where it is largest, shape ``(networks,)``.
     """
 
     distance: Float[Tensor, " networks"]
-    place: Int[Tensor, " networks"]
+    nearest: Int[Tensor, " networks"]
     error_overlap: Float[Tensor, " networks"]
 
 
@@ -50,7 +50,7 @@ def novelty(
     """
     overlap, by_errors = nearest_errors(is_wrong, zoo_is_wrong)
     by_weights = _nearest(rows[:, zoo.is_parameter], zoo.rows[:, zoo.is_parameter])
-    distance, place = _distance(zoo, rows, by_weights), by_weights
+    distance, nearest = _distance(zoo, rows, by_weights), by_weights
     for candidates, is_new in (
         (by_weights, torch.ones_like(distance, dtype=torch.bool)),
         (by_errors, by_errors != by_weights),
@@ -59,9 +59,9 @@ def novelty(
         direct = align_to(zoo.symmetries, rows[is_new], zoo.rows[chosen])
         found = torch.full_like(distance, torch.inf)
         found[is_new] = _distance(zoo, direct, chosen)
-        place = torch.where(found < distance, candidates, place)
+        nearest = torch.where(found < distance, candidates, nearest)
         distance = torch.minimum(distance, found)
-    return Novelty(distance, place, overlap)
+    return Novelty(distance, nearest, overlap)
 
 
 def nearest_errors(
@@ -72,20 +72,20 @@ def nearest_errors(
     Networks that make no errors have equal sets of them: their overlap is 1.
     """
     others = zoo_is_wrong.float()
-    overlaps, places = [], []
+    overlaps, indices = [], []
     for part in is_wrong.float().split(PART):
         both = part @ others.T
         either = part.sum(dim=1, keepdim=True) + others.sum(dim=1) - both
         best = torch.where(either > 0, both / either, 1.0).max(dim=1)
         overlaps.append(best.values)
-        places.append(best.indices)
-    return torch.cat(overlaps), torch.cat(places)
+        indices.append(best.indices)
+    return torch.cat(overlaps), torch.cat(indices)
 
 
 def _nearest(parameters: Tensor, others: Tensor) -> Int[Tensor, " networks"]:
     return torch.cat([torch.cdist(part, others).argmin(dim=1) for part in parameters.split(PART)])
 
 
-def _distance(zoo: AlignedZoo, rows: Rows, places: Tensor) -> Float[Tensor, " networks"]:
-    """To the training networks of these places; exact where the two are equal."""
-    return (rows - zoo.rows[places])[:, zoo.is_parameter].norm(dim=1)
+def _distance(zoo: AlignedZoo, rows: Rows, chosen: Tensor) -> Float[Tensor, " networks"]:
+    """To the training networks of these indices; exact where the two are equal."""
+    return (rows - zoo.rows[chosen])[:, zoo.is_parameter].norm(dim=1)

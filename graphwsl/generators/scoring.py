@@ -143,7 +143,7 @@ class _Judge:
         rows = self._aligned(standard.zoo, population, own)
         with _timed(self._seconds, "novelty"):
             new = standard.novelty(rows, own)
-        return standard.score(rows, own, new, self._tuned(rows, name)), new.place
+        return standard.score(rows, own, new, self._tuned(rows, name)), new.nearest
 
     def train_score(self, standard: Standard) -> Score:
         """The score of the training networks."""

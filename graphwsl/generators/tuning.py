@@ -122,8 +122,8 @@ class Tuner:
 
     def _accuracies(self, trained: Sequence[TrainedChunk], name: str) -> dict[int, float]:
         found = {}
-        for place, epoch in enumerate(self.epochs):
-            rows = torch.cat([self._rows(chunk, place) for chunk in trained])
+        for position, epoch in enumerate(self.epochs):
+            rows = torch.cat([self._rows(chunk, position) for chunk in trained])
             made = population_of(rows, self.function, name)
             result = evaluate(made, self.inputs, self.labels)
             if not bool(result.is_finite.any()):
@@ -131,12 +131,12 @@ class Tuner:
             found[epoch] = float(result.accuracy.nanmean())
         return found
 
-    def _rows(self, chunk: TrainedChunk, place: int) -> Rows:
+    def _rows(self, chunk: TrainedChunk, position: int) -> Rows:
         """The flattened states of an epoch; :func:`graphwsl.populations.unflat` is the inverse."""
         graph = self.function.architecture.graph
         count = len(next(iter(chunk.weights.values())))
         rows = torch.zeros(count, self.function.architecture.num_entries)
         for name, start in graph.offsets.items():
-            values = chunk.weights[name][:, place].reshape(count, -1).float()
+            values = chunk.weights[name][:, position].reshape(count, -1).float()
             rows[:, start : start + values.shape[1]] = values
         return rows

@@ -94,7 +94,7 @@ class LayerNormaliser:
         """Write it as safetensors, with a seal.
 
         Raises:
-            StorageError: The disk is full, or the place read-only.
+            StorageError: The disk is full, or the folder read-only.
         """
         arrays = {
             "mean": self.mean.numpy(),

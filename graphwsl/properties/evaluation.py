@@ -18,7 +18,7 @@ def evaluate(
     labels are equal, and Kendall's τ-b also where all predictions are.
 
     Args:
-        prediction: A number a checkpoint, or the place of the class.
+        prediction: A number a checkpoint, or the index of the class.
         label: The same from :meth:`Target.values`.
         target: What was predicted.
 

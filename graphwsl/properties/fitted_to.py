@@ -58,7 +58,7 @@ class FittedTo:
 
         Args:
             population: The networks.
-            names: Where each comes from: models of one name from two places are two networks.
+            names: Where each comes from: models of one name from two zoos are two networks.
         """
         own = [self._part(state) for state in population.states]
         networks = [

@@ -106,8 +106,8 @@ class NetworkPredictor(Predictor):
     def check(self, population: Population, split: Split, target: Target) -> None:
         """See :meth:`Predictor.check`; R² on the validation part chooses the epoch of a number."""
         super().check(population, split, target)
-        places = split.numbers("valid", population.checkpoints)
-        labels = target.values([population.checkpoints[place] for place in places])
+        numbers = split.numbers("valid", population.checkpoints)
+        labels = target.values([population.checkpoints[number] for number in numbers])
         if not target.is_categorical and len(labels) and bool((labels == labels[0]).all()):
             raise PredictorError(
                 f"{target.name!r} is {labels[0].item():g} in all {len(labels)} checkpoints of the "

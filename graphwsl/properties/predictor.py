@@ -162,7 +162,7 @@ class Predictor(ABC):
     def predict(
         self, zoo: Zoo | Population, checkpoints: Sequence[Checkpoint] | None = None
     ) -> Float[Tensor, " checkpoints"]:
-        """A number a checkpoint, or for categorical targets the place of its class.
+        """A number a checkpoint, or for categorical targets the index of its class.
 
         Args:
             zoo: Networks.
@@ -239,7 +239,7 @@ class Predictor(ABC):
         valid_label: Float[Tensor, " others"],
         progress: bool,
     ) -> None:
-        """Fit to labels; classes come as their places."""
+        """Fit to labels; classes come as their indices."""
 
     @abstractmethod
     def _predict(self, population: Population) -> Float[Tensor, "networks outputs"]:

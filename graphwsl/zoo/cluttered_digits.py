@@ -99,9 +99,9 @@ def _texture(draws: _Draws, images: int, clutter: Clutter) -> Int32[np.ndarray, 
 
 def _interpolated(knots: np.ndarray, cell: int, axis: int) -> np.ndarray:
     """Straight lines between knots that are ``cell`` pixels apart."""
-    place, part = np.divmod(np.arange(SIZE, dtype=np.int32), cell)
+    knot, part = np.divmod(np.arange(SIZE, dtype=np.int32), cell)
     part = part.reshape([-1 if k == axis else 1 for k in range(knots.ndim)])
-    below, above = knots.take(place, axis), knots.take(place + 1, axis)
+    below, above = knots.take(knot, axis), knots.take(knot + 1, axis)
     return (below * (cell - part) + above * part) // cell
 
 
@@ -110,7 +110,7 @@ def _shifted(
 ) -> UInt8[np.ndarray, "images 32 32"]:
     """Digits about the middle; what is shifted out of the image is their empty margin."""
     corners = (SIZE - _SOURCE) // 2 + draws.around((2, len(digits)), most)
-    return _placed(digits, corners, beyond=most)
+    return _pasted(digits, corners, beyond=most)
 
 
 def _pieces(
@@ -126,11 +126,11 @@ def _pieces(
         row, column = draws.whole((2, images, 1, 1), 4, _SOURCE - 3 - clutter.piece)
         piece = digits[source, row + window[:, None], column + window]
         corners = draws.whole((2, images), 0, SIZE - clutter.piece + 1)
-        np.maximum(canvas, _placed(piece, corners), out=canvas)
+        np.maximum(canvas, _pasted(piece, corners), out=canvas)
     return canvas
 
 
-def _placed(
+def _pasted(
     pieces: UInt8[np.ndarray, "images size size"],
     corners: Int32[np.ndarray, "2 images"],
     beyond: int = 0,
@@ -138,7 +138,7 @@ def _placed(
     """Pieces with their upper left corners at given rows and columns, the rest 0.
 
     Args:
-        pieces: What is placed.
+        pieces: What is copied into the images.
         corners: Rows and columns.
         beyond: Pixels by which pieces lie outside of the image at most.
     """

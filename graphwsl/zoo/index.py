@@ -17,7 +17,7 @@ IndexRow = dict[str, Any]
 ``problem``."""
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Where the weights of a checkpoint lie.
 
     Attributes:
@@ -45,9 +45,9 @@ def rows_of_chunk(
         trained: Their weights and metrics.
     """
     found: list[IndexRow] = []
-    for place, (row, usable) in enumerate(zip(rows, trained.usable.tolist(), strict=True)):
+    for network, (row, usable) in enumerate(zip(rows, trained.usable.tolist(), strict=True)):
         for k, epoch in enumerate(kept[:usable]):
-            metrics = {name: values[place, k].item() for name, values in trained.metrics.items()}
+            metrics = {name: values[network, k].item() for name, values in trained.metrics.items()}
             found.append(
                 {
                     "model": row.model,
@@ -55,7 +55,7 @@ def rows_of_chunk(
                     "configuration": row.configuration,
                     "metrics": metrics,
                     "chunk": number,
-                    "place": [place, k],
+                    "place": [network, k],
                 }
             )
         if usable < len(kept):
@@ -108,7 +108,7 @@ def parse_rows(metadata: Mapping[str, str], path: Path) -> list[IndexRow]:
     return _checked(rows, path)
 
 
-def read_row(row: IndexRow) -> tuple[Checkpoint, Place] | Problem:
+def read_row(row: IndexRow) -> tuple[Checkpoint, Location] | Problem:
     """A checkpoint and where it lies, or what is wrong with a network.
 
     Raises:
@@ -132,7 +132,7 @@ def read_row(row: IndexRow) -> tuple[Checkpoint, Place] | Problem:
     digest = row.get("sha256")
     if not isinstance(digest, str | None):
         raise TypeError(f"sha256 is a {type(digest).__name__}")
-    return checkpoint, Place(_count(row["chunk"]), _count(network), _count(epoch), digest)
+    return checkpoint, Location(_count(row["chunk"]), _count(network), _count(epoch), digest)
 
 
 def _count(value: object) -> int:

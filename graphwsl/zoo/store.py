@@ -16,7 +16,7 @@ from graphwsl.zoo.architectures.registry import FACTORS, build, shapes_of
 from graphwsl.zoo.checkpoint import Checkpoint, Problem, Scalar
 from graphwsl.zoo.data import load_images
 from graphwsl.zoo.data_set import DataSet
-from graphwsl.zoo.index import IndexRow, Place, read_row
+from graphwsl.zoo.index import IndexRow, Location, read_row
 from graphwsl.zoo.inputs import example_inputs
 from graphwsl.zoo.layouts.native import INDEX_NAME, ZooFolder
 from graphwsl.zoo.layouts.native_chunks import ChunkFile
@@ -38,7 +38,7 @@ class StoredZoo:
         self.checkpoints: list[Checkpoint] = []
         self.problems: list[Problem] = []
         self._shapes: dict[tuple[Scalar, ...], dict[str, torch.Size]] = {}
-        self._places: dict[tuple[str, int | None], Place] = {}
+        self._locations: dict[tuple[str, int | None], Location] = {}
         for row in folder.entries():
             try:
                 self._add(row)
@@ -64,9 +64,9 @@ class StoredZoo:
 
     def weights(self, checkpoint: Checkpoint) -> dict[str, Tensor]:
         """See :class:`graphwsl.zoo.Zoo`."""
-        place, shapes = self._place(checkpoint), self._shapes_of(checkpoint)
-        chunk = self.folder.chunk(place.chunk)
-        found = chunk.read_checkpoint(place, checkpoint.model, checkpoint.epoch)
+        location, shapes = self._location(checkpoint), self._shapes_of(checkpoint)
+        chunk = self.folder.chunk(location.chunk)
+        found = chunk.read_checkpoint(location, checkpoint.model, checkpoint.epoch)
         _require_shapes(chunk, {name: values.shape for name, values in found.items()}, shapes)
         return {name: torch.from_numpy(found[name]) for name in shapes}
 
@@ -101,7 +101,7 @@ class StoredZoo:
         """See :class:`graphwsl.zoo.Zoo`; :meth:`ZooFolder.problems` looks at all files."""
         members: dict[int, list[Checkpoint]] = {}
         for checkpoint in self.checkpoints:
-            members.setdefault(self._place(checkpoint).chunk, []).append(checkpoint)
+            members.setdefault(self._location(checkpoint).chunk, []).append(checkpoint)
         bad: set[Checkpoint] = set()
         for number, checkpoints in sorted(members.items()):
             chunk = self.folder.chunk(number)
@@ -115,7 +115,7 @@ class StoredZoo:
             single = {name: shape[2:] for name, shape in stacked.items()}
             for checkpoint in checkpoints:
                 try:
-                    chunk.require_place(self._place(checkpoint), stacked)
+                    chunk.require_entry(self._location(checkpoint), stacked)
                     _require_shapes(chunk, single, self._shapes_of(checkpoint))
                 except (StorageError, ZooError) as error:
                     self._add_problem(where(checkpoint), error)
@@ -125,7 +125,7 @@ class StoredZoo:
 
     def _is_whole(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint of a damaged chunk can be used by a checksum of its own."""
-        if self._place(checkpoint).sha256 is None:
+        if self._location(checkpoint).sha256 is None:
             return False
         try:
             self.weights(checkpoint)
@@ -162,18 +162,18 @@ class StoredZoo:
     ) -> Failures:
         """See :class:`graphwsl.zoo.rows.ReadsRows`; every chunk is read once."""
         failures: Failures = {}
-        members: dict[int, list[tuple[int, Place]]] = {}
+        members: dict[int, list[tuple[int, Location]]] = {}
         for number, checkpoint in enumerate(checkpoints):
             try:
-                place = self._place(checkpoint)
+                location = self._location(checkpoint)
             except ZooError as error:
                 failures[number] = error
                 continue
-            members.setdefault(place.chunk, []).append((number, place))
+            members.setdefault(location.chunk, []).append((number, location))
 
         def read(chunk: ChunkFile) -> Failures:
             numbers = np.array([number for number, _ in members[chunk.number]])
-            networks, epochs = np.array([place[1:3] for _, place in members[chunk.number]]).T
+            networks, epochs = np.array([location[1:3] for _, location in members[chunk.number]]).T
             try:
                 stacked = chunk.read_tensors()
                 for name, expected in layout.state.tensors.items():
@@ -207,7 +207,7 @@ class StoredZoo:
         rows: Float[Tensor, "checkpoints entries"],
     ) -> Failures:
         """Write what checksums of their own say is whole of a damaged chunk."""
-        whole = [n for n in numbers if self._place(checkpoints[n]).sha256 is not None]
+        whole = [n for n in numbers if self._location(checkpoints[n]).sha256 is not None]
         failures: Failures = dict.fromkeys(set(numbers) - set(whole), damage)
         for number in whole:
             try:
@@ -229,13 +229,13 @@ class StoredZoo:
         self.checkpoints, problems = found
         self.problems += [problem for problem in problems if problem not in self.problems]
 
-    def _place(self, checkpoint: Checkpoint) -> Place:
+    def _location(self, checkpoint: Checkpoint) -> Location:
         key = (checkpoint.model, checkpoint.epoch)
-        if key not in self._places:
+        if key not in self._locations:
             raise ZooError(
                 f"the zoo {str(self.folder.path)!r} has no epoch {key[1]} of model {key[0]!r}"
             )
-        return self._places[key]
+        return self._locations[key]
 
     def _shapes_of(self, checkpoint: Checkpoint) -> dict[str, torch.Size]:
         key = self.kind(checkpoint)
@@ -248,9 +248,9 @@ class StoredZoo:
         if isinstance(found, Problem):
             self.problems.append(found)
             return
-        checkpoint, place = found
+        checkpoint, location = found
         self.checkpoints.append(checkpoint)
-        self._places[checkpoint.model, checkpoint.epoch] = place
+        self._locations[checkpoint.model, checkpoint.epoch] = location
 
 
 def _require_shapes(

@@ -95,6 +95,6 @@ def _configuration(
 ) -> dict[str, Scalar]:
     chosen = {}
     for name, values in reversed(grid.items()):
-        number, place = divmod(number, len(values))
-        chosen[name] = values[place]
+        number, index = divmod(number, len(values))
+        chosen[name] = values[index]
     return recipe.factors(**chosen).model_dump(exclude_none=True)

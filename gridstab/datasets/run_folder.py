@@ -160,7 +160,7 @@ class RunFolder:
         """A new run folder, or the one that is there; hold its lock, and :meth:`check` first.
 
         Raises:
-            StorageError: The disk is full, or the place read-only.
+            StorageError: The disk is full, or the folder read-only.
         """
         folder = cls(Path(path), config)
         make_folder(folder.grids)

@@ -37,7 +37,7 @@ class Seals:
         """Make the folder of the seals, whose presence says that every grid needs one.
 
         Raises:
-            StorageError: The disk is full, or the place read-only.
+            StorageError: The disk is full, or the folder read-only.
         """
         make_folder(self.path)
 

@@ -62,24 +62,24 @@ def open_source(
         RunFolderError: A run folder of another version.
         StorageError: A file cannot be read, or is damaged.
     """
-    place = Path(path)
-    if str(path) in BENCHMARK_SETS and not place.exists():
-        place = benchmark_path(str(path))
-    packed, run = place.is_file(), (place / "config.json").is_file()
+    location = Path(path)
+    if str(path) in BENCHMARK_SETS and not location.exists():
+        location = benchmark_path(str(path))
+    packed, run = location.is_file(), (location / "config.json").is_file()
     if (packed or run) and (samples is not None or coupling is not None):
         raise InvalidParameterError(
             f"samples and coupling are for published files; {str(path)!r} knows its own"
         )
     if packed:
-        return _packed(place)
+        return _packed(location)
     if run:
-        return _run_folder(place)
-    if not place.is_dir():
+        return _run_folder(location)
+    if not location.is_dir():
         raise DatasetError(
             f"{str(path)!r} is no folder; give a run folder, a folder of published files, or one "
             f"of {', '.join(BENCHMARK_SETS)}"
         )
-    return _published(_data_folder(place), samples, coupling)
+    return _published(_data_folder(location), samples, coupling)
 
 
 def _packed(path: Path) -> Source:
@@ -152,8 +152,8 @@ def _data_folder(folder: Path) -> Path:
 
 
 def _holds_published_files(folder: Path) -> bool:
-    places = [folder, *(folder / split for split in SPLITS)]
-    return any((place / "input_data.h5").is_file() for place in places) or any(
+    folders = [folder, *(folder / split for split in SPLITS)]
+    return any((location / "input_data.h5").is_file() for location in folders) or any(
         folder.glob("grid_data_*.h5")
     )
 

@@ -18,7 +18,7 @@ LONGEST_HORIZON = 1_000_000
 """Longest simulated time [s], eleven days; an engine's steps to it can still be counted."""
 
 LARGEST_DTHETA = 1_000
-"""Largest phase offset [rad]; beyond, its place within a turn is lost to rounding."""
+"""Largest phase offset [rad]; beyond, the angle within a turn is lost to rounding."""
 
 LARGEST_DOMEGA = 10_000
 """Largest frequency offset [rad/s], which an engine's steps can still follow."""

@@ -20,10 +20,10 @@ def eliminate(order, starts, columns, block_starts, blocks, matrices):  # type: 
     Args:
         order: Nodes as they are eliminated.
         starts: Where each step's column starts in ``columns``; one more than steps.
-        columns: Places of the entries below the diagonal.
+        columns: Rows of the entries below the diagonal.
         block_starts: Where each step's block starts in ``blocks``.
-        blocks: Places of the block that the column updates, its lower half row by row.
-        matrices: Real and imaginary parts, shape ``(places, 2, BATCH)``.
+        blocks: Rows of the block that the column updates, its lower half row by row.
+        matrices: Real and imaginary parts, shape ``(entries, 2, BATCH)``.
     """
     largest = 0
     for step in range(len(order)):
@@ -56,12 +56,12 @@ def _divide(matrices, node, column, below):  # type: ignore[no-untyped-def]
 @compiled(fastmath={"contract", "nsz"}, error_model="numpy")
 def _update(matrices, column, block, below):  # type: ignore[no-untyped-def]
     """The block minus column times column."""
-    place = 0
+    k = 0
     for a in range(len(column)):
         factor = matrices[column[a]]
         for b in range(a + 1):
-            entry = matrices[block[place]]
-            place += 1
+            entry = matrices[block[k]]
+            k += 1
             for m in range(BATCH):
                 x, y = factor[0, m], factor[1, m]
                 u, v = below[b, 0, m], below[b, 1, m]
@@ -75,11 +75,11 @@ def _multiply(matrices, column, block, below):  # type: ignore[no-untyped-def]
     for a in range(len(column)):
         for m in range(BATCH):
             below[a, 0, m] = below[a, 1, m] = 0.0
-    place = 0
+    k = 0
     for a in range(len(column)):
         for b in range(a + 1):
-            entry = matrices[block[place]]
-            place += 1
+            entry = matrices[block[k]]
+            k += 1
             _subtract(entry, matrices[column[b]], below[a])
             if b < a:
                 _subtract(entry, matrices[column[a]], below[b])

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 import gridstab.features.grid_measures
-import gridstab.features.place_measures
+import gridstab.features.position_measures
 import gridstab.features.tree_measures  # noqa: F401  registers its measures, as do the others
 from gridstab.features.feature import node_feature
 from gridstab.features.grid_network import GridNetwork

@@ -73,15 +73,15 @@ class OperatingState:
     @cached_property
     def resistance(self) -> Float[np.ndarray, " lines"]:
         """Effective resistance between the ends of each line in the network of stiffnesses."""
-        inverse, places = self._grounded_inverse
+        inverse, rows = self._grounded_inverse
         a, b = self.grid.lines.T
         diagonal = np.r_[0.0, inverse[: self.grid.num_nodes - 1]]
         mutual = np.zeros(self.grid.num_lines)
-        mutual[a > 0] = inverse[places]
+        mutual[a > 0] = inverse[rows]
         return diagonal[a] + diagonal[b] - 2 * mutual
 
     @cached_property
-    def _grounded_inverse(self) -> tuple[Float[np.ndarray, " places"], Int[np.ndarray, " lines"]]:
+    def _grounded_inverse(self) -> tuple[Float[np.ndarray, " entries"], Int[np.ndarray, " lines"]]:
         """Inverse of the Laplacian without node 0 on its pattern, and where its lines are."""
         lines = self.grid.lines[self.grid.lines[:, 0] > 0] - 1
         whole = np.zeros(self.grid.num_nodes)
@@ -89,7 +89,7 @@ class OperatingState:
         inverse = SelectedInverse(self.grid.num_nodes - 1, lines)
         off_diagonal = -self.stiffness[self.grid.lines[:, 0] > 0]
         entries = inverse(whole[1:, None], off_diagonal[:, None])[:, 0]
-        return entries, inverse.place(*lines.T)
+        return entries, inverse.row_of(*lines.T)
 
 
 @lru_cache(maxsize=4)

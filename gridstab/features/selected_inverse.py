@@ -25,7 +25,7 @@ class SelectedInverse:
 
     Args:
         num_nodes: Rows of the matrices.
-        pairs: Off-diagonal places (i, j) that the matrices occupy or whose inverse is wanted, each
+        pairs: Off-diagonal entries (i, j) that the matrices occupy or whose inverse is wanted, each
             once, in any order; shape ``(pairs, 2)``.
     """
 
@@ -43,13 +43,13 @@ class SelectedInverse:
         self._steps = (
             order,
             starts,
-            self.place(columns, rows),
+            self.row_of(columns, rows),
             np.concatenate([[0], np.cumsum(sizes * (sizes + 1) // 2)]),
-            self.place(rows[later], rows[earlier]),
+            self.row_of(rows[later], rows[earlier]),
         )
-        self._places = self.place(pairs[:, 0], pairs[:, 1])
+        self._rows_of_pairs = self.row_of(pairs[:, 0], pairs[:, 1])
 
-    def place(
+    def row_of(
         self, row: Int[np.ndarray, "*rows"] | int, column: Int[np.ndarray, "*columns"] | int
     ) -> Int[np.ndarray, "..."]:
         """Row of a call's result that holds entry (row, column), which the pattern must have."""
@@ -65,8 +65,8 @@ class SelectedInverse:
         self,
         diagonal: Num[np.ndarray, "nodes matrices"],
         off_diagonal: Num[np.ndarray, "pairs matrices"],
-    ) -> Num[np.ndarray, "places matrices"]:
-        """The inverses on the pattern; entry (i, j) is in row ``place(i, j)``.
+    ) -> Num[np.ndarray, "entries matrices"]:
+        """The inverses on the pattern; entry (i, j) is in row ``row_of(i, j)``.
 
         Args:
             diagonal: Diagonals, one matrix a column.
@@ -82,7 +82,7 @@ class SelectedInverse:
             for part, of in enumerate((np.real, np.imag)[: 1 + np.iscomplexobj(result)]):
                 some = diagonal[:, chosen].shape[1]
                 parts[: self.num_nodes, part, :some] = of(diagonal[:, chosen])
-                parts[self._places, part, :some] = of(off_diagonal[:, chosen])
+                parts[self._rows_of_pairs, part, :some] = of(off_diagonal[:, chosen])
             eliminate(*self._steps, parts)
             parts = parts[..., : diagonal.shape[1] - start]
             result.real[:, chosen] = parts[:, 0]

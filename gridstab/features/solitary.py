@@ -170,9 +170,9 @@ def drain(
         lines = np.array([lines_of[node] for node in nodes])
         around = np.array([neighbours[node] for node in nodes])
         star = np.concatenate([nodes[:, None], around], axis=1)
-        places = inverse.place(star[:, :, None], star[:, None, :])
+        rows = inverse.row_of(star[:, :, None], star[:, None, :])
         force = grid.coupling[lines] * np.exp(-1j * state.theta[around])
-        result[nodes] = _drain_of_stars(resolvent[places], state.stiffness[lines], force)
+        result[nodes] = _drain_of_stars(resolvent[rows], state.stiffness[lines], force)
     return result
 
 

@@ -1,4 +1,4 @@
-"""Measures of a node's place in the tree-shaped parts of the grid."""
+"""Measures of a node's position in the tree-shaped parts of the grid."""
 
 import numpy as np
 

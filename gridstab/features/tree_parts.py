@@ -17,7 +17,7 @@ DENSE_SPROUT_DEGREE = 5
 
 @dataclass(frozen=True, eq=False)
 class TreeParts:
-    """Every node's place in a tree-shaped part, if it has one.
+    """Every node's position in a tree-shaped part, if it has one.
 
     Attributes:
         is_tree: Whether the node is in a tree-shaped part, its root excluded.

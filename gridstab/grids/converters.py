@@ -70,14 +70,14 @@ def from_networkx(graph: "nx.Graph", *, ignore: Collection[str] = ()) -> PowerGr
         line = (min(number[a], number[b]), max(number[a], number[b]))
         value = _number(data.get("coupling", PUBLISHED_COUPLING), "coupling", "edge", a, b)
         coupling[line] = coupling.get(line, 0.0) + value
-    has_place = all("x" in data and "y" in data for _, data in graph.nodes(data=True))
+    has_coordinates = all("x" in data and "y" in data for _, data in graph.nodes(data=True))
     return PowerGrid.from_arrays(
         list(coupling),
         values("power"),
         inertia=values("inertia", PUBLISHED_INERTIA),
         damping=values("damping", PUBLISHED_DAMPING),
         coupling=list(coupling.values()),
-        coordinates=list(zip(values("x"), values("y"), strict=True)) if has_place else None,
+        coordinates=list(zip(values("x"), values("y"), strict=True)) if has_coordinates else None,
         name=name,
         labels=node_labels(graph),
     )
@@ -107,7 +107,7 @@ def node_labels(graph: "nx.Graph") -> list[str]:
     return [str(node) for node in graph]
 
 
-def _number(value: Any, what: str, kind: str, *place: Hashable) -> float:
+def _number(value: Any, what: str, kind: str, *key: Hashable) -> float:
     """The value of an attribute, also where a file has it as text."""
     if not isinstance(value, bool | str) or (
         isinstance(value, str) and NUMBER.fullmatch(value.strip())
@@ -116,5 +116,5 @@ def _number(value: Any, what: str, kind: str, *place: Hashable) -> float:
             return float(value)
         except (TypeError, ValueError, OverflowError):
             pass
-    where = " to ".join(map(repr, place))
+    where = " to ".join(map(repr, key))
     raise InvalidGridError(f"{what} must be a number, got {shortened(value)} at {kind} {where}")

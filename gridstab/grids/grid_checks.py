@@ -21,7 +21,7 @@ LONGEST_NAME = 255
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 """A number as files write it."""
 
-Place = Callable[[int], str]
+Describe = Callable[[int], str]
 """Says where an entry is, by its position in the caller's own array."""
 
 
@@ -63,13 +63,15 @@ def require(
     values: Float[np.ndarray, " entries *components"],
     good: Bool[np.ndarray, " entries"],
     condition: str,
-    place: Place,
+    describe: Describe,
 ) -> None:
     """Refuse the first value that is not ``good``."""
     bad = np.flatnonzero(~good)
     if bad.size:
         value = values[bad[0]]
-        raise InvalidGridError(f"{what} must be {condition}, got {value} at {place(int(bad[0]))}")
+        raise InvalidGridError(
+            f"{what} must be {condition}, got {value} at {describe(int(bad[0]))}"
+        )
 
 
 def node_pairs(lines: ArrayLike) -> Int[np.ndarray, "lines 2"]:
@@ -95,7 +97,7 @@ def node_pairs(lines: ArrayLike) -> Int[np.ndarray, "lines 2"]:
 
 
 def require_lines(lines: Int[np.ndarray, "lines 2"], labels: Sequence[str]) -> None:
-    """Refuse unknown nodes, self-loops and repeated lines, by their place in the caller's list."""
+    """Refuse unknown nodes, self-loops and repeated lines, by their index in the list given."""
     nodes = len(labels)
     for bad in np.flatnonzero(((lines < 0) | (lines >= nodes)).any(axis=1))[:1]:
         raise InvalidGridError(

@@ -36,7 +36,7 @@ def read_line_list(
         seed: Seed of the random powers.
         given: ``inertia`` or ``damping`` of every node, ``coupling`` of every line whatever the
             file says; as for :meth:`PowerGrid.from_arrays`.
-        node_table: Power, inertia, damping and place of every node.
+        node_table: Power, inertia, damping and coordinates of every node.
         max_bytes: Limit on the file [bytes], 64 MiB; as text it takes up to 30 times as much.
 
     Raises:
@@ -103,7 +103,7 @@ def _lines(path: Path, names: list[str] | None, rows: Rows) -> list[tuple[int, s
 
 
 def _columns(path: Path, names: list[str] | None, rows: Rows) -> tuple[int, int, int | None, int]:
-    """Places of both nodes and of the coupling, and the number of columns."""
+    """Indices of the columns of both nodes and of the coupling, and the number of columns."""
     advice = (
         "name the columns source, target and optionally coupling in the first row, "
         "and leave out all others"

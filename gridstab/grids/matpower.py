@@ -190,9 +190,9 @@ class _Reading:
                     f"{self.name!r} has a bus of type {kind:g}; types are 1, 2, 3 and 4"
                 )
         running = self.numbers("branch", "BR_STATUS") > 0
-        ends = [self.place("branch", end)[running] for end in ("F_BUS", "T_BUS")]
+        ends = [self.bus_rows("branch", end)[running] for end in ("F_BUS", "T_BUS")]
         dispatched = self.numbers("gen", "GEN_STATUS") > 0
-        generator = self.place("gen", "GEN_BUS")[dispatched]
+        generator = self.bus_rows("gen", "GEN_BUS")[dispatched]
         voltage = self.values("bus", "VM")
         tap = self.values("branch", "TAP")[running]
         case = Case(
@@ -228,18 +228,18 @@ class _Reading:
         taken = self.values("dcline", "PF")[running]
         loss = self.values("dcline", "LOSS0"), self.values("dcline", "LOSS1")
         lost = loss[0][running] + loss[1][running] * taken
-        start, end = (self.place("dcline", end)[running] for end in ("F_BUS", "T_BUS"))
+        start, end = (self.bus_rows("dcline", end)[running] for end in ("F_BUS", "T_BUS"))
         return self.sum_at(start, taken) - self.sum_at(end, taken - lost)
 
     def sum_at(
-        self, place: Int[np.ndarray, " rows"], power: Float[np.ndarray, " rows"]
+        self, rows: Int[np.ndarray, " rows"], power: Float[np.ndarray, " rows"]
     ) -> Float[np.ndarray, " buses"]:
         """The powers of a table at every bus."""
-        total = np.bincount(place, weights=power, minlength=len(self.tables["bus"]))
+        total = np.bincount(rows, weights=power, minlength=len(self.tables["bus"]))
         # Without any row, bincount counts in integers.
         return total.astype(np.float64)
 
-    def place(self, table: str, column: str) -> Int[np.ndarray, " rows"]:
+    def bus_rows(self, table: str, column: str) -> Int[np.ndarray, " rows"]:
         """The row of the bus that a column names."""
         label, numbers = self.numbers("bus", "BUS_I"), self.numbers(table, column)
         order = np.argsort(label)
@@ -270,13 +270,13 @@ class _Reading:
             raise CaseError(f"{self.name!r} has no table mpc.{table}; it may be truncated")
         if not rows.size:
             return np.zeros(0)
-        place = _COLUMN[table][column] - 1
-        if place >= rows.shape[1]:
+        index = _COLUMN[table][column] - 1
+        if index >= rows.shape[1]:
             raise CaseError(
-                f"table mpc.{table} of {self.name!r} has no column {place + 1} ({column}); "
+                f"table mpc.{table} of {self.name!r} has no column {index + 1} ({column}); "
                 "it may be truncated"
             )
-        values = rows[:, place]
+        values = rows[:, index]
         good = np.isfinite(values)
         if column == "BUS_I":
             good &= (values == np.round(values)) & (values > 0) & (values < 2**53)

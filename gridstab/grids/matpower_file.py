@@ -128,7 +128,7 @@ class _Reader:
                 depth -= 1
 
     def name_columns(self) -> None:
-        """``[PQ, PV, ...] = idx_bus``: numbers of columns, by their place."""
+        """``[PQ, PV, ...] = idx_bus``: numbers of columns, by their position."""
         start = self.tokens.next()
         names: list[str] = []
         while not self.tokens.accept("]"):

@@ -1,4 +1,4 @@
-"""Tables of nodes: power, inertia, damping and place of every node of a grid, by its label."""
+"""Tables of nodes: power, inertia, damping and coordinates of every node, by its label."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -64,19 +64,19 @@ class NodeTable:
             names, rows = read_table(path, _MAX_BYTES)
         except StorageError as error:
             raise CaseError(str(error)) from error
-        place = _places(path, names)
+        columns = _columns(path, names)
         if not rows:
             raise CaseError(f"{str(path)!r} lists no node; give every node a row")
-        table: dict[str, list[float]] = {name: [] for name in place if name != "node"}
+        table: dict[str, list[float]] = {name: [] for name in columns if name != "node"}
         for number, fields in rows:
             if len(fields) != len(names or ()):
                 reason = f"has {len(fields)} column(s), not {len(names or ())} as the first"
                 refuse_row(path, number, reason)
             for name, values in table.items():
-                values.append(_value(path, number, name, fields[place[name]]))
+                values.append(_value(path, number, name, fields[columns[name]]))
         return cls(
             path,
-            [fields[place["node"]] for _, fields in rows],
+            [fields[columns["node"]] for _, fields in rows],
             [number for number, _ in rows],
             {name: np.array(values) for name, values in table.items()},
         )
@@ -175,8 +175,8 @@ def with_node_values(
     return grid
 
 
-def _places(path: Path, names: list[str] | None) -> dict[str, int]:
-    """The place of the column of every name that is there, that of the nodes as ``node``."""
+def _columns(path: Path, names: list[str] | None) -> dict[str, int]:
+    """The index of the column of every name that is there, that of the nodes as ``node``."""
     if names is None:
         raise CaseError(f"{str(path)!r} has no names of columns; {_ADVICE}")
     used = {name: at for at, name in enumerate(names) if at != index_column(names)}

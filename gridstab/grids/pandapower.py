@@ -134,7 +134,7 @@ def _case(net: Any) -> Case:
     def extended(values: np.ndarray) -> np.ndarray:
         return np.append(values, np.zeros(len(star.labels), values.dtype))
 
-    places = _places(net, bus)
+    coordinates = _coordinates(net, bus)
     demand, generation = _powers(net, bus, node)
     slack, balance = _slack(net, node)
     dispatched = {kind: net[kind] for kind in ("gen", "sgen")}
@@ -153,7 +153,7 @@ def _case(net: Any) -> Case:
         ).astype(np.int64),
         reactance=np.concatenate([*reactance, star.reactance]).astype(np.float64),
         base_power=base,
-        coordinates=None if places is None else _with_star_points(places[first], star),
+        coordinates=None if coordinates is None else _with_star_points(coordinates[first], star),
         slack=extended(slack),
         shift=np.append(_shift(line, trafo, impedance), star.shift),
     )
@@ -180,14 +180,14 @@ def _name(name: Any) -> str:
 
 
 def _with_star_points(
-    places: Float[np.ndarray, "buses 2"], star: Stars
+    coordinates: Float[np.ndarray, "buses 2"], star: Stars
 ) -> Float[np.ndarray, "nodes 2"]:
     """Positions of the nodes, star points amid the buses around them."""
     own = []
-    for point in range(len(places), len(places) + len(star.labels)):
+    for point in range(len(coordinates), len(coordinates) + len(star.labels)):
         legs = star.branches[(star.branches == point).any(axis=1)]
-        own.append(places[legs[legs != point]].mean(axis=0))
-    return np.concatenate([places, np.reshape(own, (-1, 2))])
+        own.append(coordinates[legs[legs != point]].mean(axis=0))
+    return np.concatenate([coordinates, np.reshape(own, (-1, 2))])
 
 
 def _shift(*tables: "pd.DataFrame") -> Float[np.ndarray, " branches"]:
@@ -363,7 +363,7 @@ def _sum(table: "pd.DataFrame", node: "pd.Series", power: Any) -> Float[np.ndarr
     return total.astype(np.float64)
 
 
-def _places(net: Any, bus: "pd.DataFrame") -> Float[np.ndarray, "buses 2"] | None:
+def _coordinates(net: Any, bus: "pd.DataFrame") -> Float[np.ndarray, "buses 2"] | None:
     """Positions of the buses if all are known: GeoJSON points, or the older table."""
     if "geo" in bus and bus["geo"].map(lambda geo: isinstance(geo, str) and bool(geo)).all():
         return np.array([json.loads(geo)["coordinates"][:2] for geo in bus["geo"]], dtype=float)

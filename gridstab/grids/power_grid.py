@@ -100,25 +100,25 @@ class PowerGrid:
         dampings = checks.vector("damping", damping, nodes, "node")
         couplings = checks.vector("coupling", coupling, len(pairs), "line")
         checks.require("power", powers, np.isfinite(powers), "finite", node)
-        for what, values, least, place in (
+        for what, values, least, describe in (
             ("inertia", inertias, inertias > 0, node),
             ("damping", dampings, dampings >= 0, node),
             ("coupling", couplings, couplings > 0, line),
         ):
-            checks.require(what, values, np.isfinite(values), "finite", place)
+            checks.require(what, values, np.isfinite(values), "finite", describe)
             condition = "zero or positive" if what == "damping" else "positive"
-            checks.require(what, values, least, condition, place)
-        places = None if coordinates is None else checks.numbers("coordinates", coordinates)
-        if places is not None:
-            if places.shape != (nodes, 2):
+            checks.require(what, values, least, condition, describe)
+        positions = None if coordinates is None else checks.numbers("coordinates", coordinates)
+        if positions is not None:
+            if positions.shape != (nodes, 2):
                 raise InvalidGridError(
-                    f"coordinates must have shape ({nodes}, 2), got {places.shape}"
+                    f"coordinates must have shape ({nodes}, 2), got {positions.shape}"
                 )
-            finite = np.isfinite(places).all(axis=1)
-            checks.require("coordinates", places, finite, "finite", node)
-            drawable = (np.abs(places) <= LARGEST_COORDINATE).all(axis=1)
+            finite = np.isfinite(positions).all(axis=1)
+            checks.require("coordinates", positions, finite, "finite", node)
+            drawable = (np.abs(positions) <= LARGEST_COORDINATE).all(axis=1)
             limit = f"at most {LARGEST_COORDINATE:g} in size"
-            checks.require("coordinates", places, drawable, limit, node)
+            checks.require("coordinates", positions, drawable, limit, node)
         pairs = np.sort(pairs, axis=1)
         order = np.lexsort(pairs.T[::-1])
         grid = cls(
@@ -127,7 +127,7 @@ class PowerGrid:
             inertia=inertias,
             damping=dampings,
             coupling=couplings[order],
-            coordinates=places,
+            coordinates=positions,
             name=checks.checked_name(name),
             labels=known,
         )

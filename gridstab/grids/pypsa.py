@@ -109,7 +109,7 @@ def _case(network: Any, snapshot: Any, *, need_values: bool) -> Case:
         demand, generation = powers.demand(), powers.generation(slack)
     else:
         demand = generation = np.zeros(len(buses))
-    places = buses[["x", "y"]].to_numpy(dtype=np.float64)
+    coordinates = buses[["x", "y"]].to_numpy(dtype=np.float64)
     balance = buses.index.isin(network.generators["bus"].loc[slack]).astype(np.float64)
     return Case(
         name=f"{name} at {snapshot}" if need_values and len(snapshots) > 1 else name,
@@ -127,7 +127,7 @@ def _case(network: Any, snapshot: Any, *, need_values: bool) -> Case:
             ]
         ).astype(np.float64),
         base_power=BASE_POWER,
-        coordinates=places if np.isfinite(places).all() and places.any() else None,
+        coordinates=coordinates if np.isfinite(coordinates).all() and coordinates.any() else None,
         slack=balance,
         shift=np.deg2rad(np.append(np.zeros(len(line)), _phase_shift(transformer))),
     )
@@ -230,10 +230,10 @@ class _Powers:
     def at_buses(self, bus: "pd.Series", power: "pd.Series") -> Float[np.ndarray, " buses"]:
         """The powers of units, summed up at every bus."""
         buses = self.network.buses
-        place = buses.index.get_indexer(bus)
+        number = buses.index.get_indexer(bus)
         weights = power.to_numpy(dtype=np.float64)
         # Without any unit, bincount counts in integers.
-        return np.bincount(place, weights=weights, minlength=len(buses)).astype(np.float64)
+        return np.bincount(number, weights=weights, minlength=len(buses)).astype(np.float64)
 
 
 def _slack(network: Any, branches: Int[np.ndarray, "branches 2"]) -> list[Any]:

@@ -101,10 +101,10 @@ def lattice(
     whole("rows", rows, 1, MOST_NODES)
     whole("columns", columns, 1, MOST_NODES)
     whole("rows * columns", rows * columns, 1, MOST_NODES)
-    places = np.array([(column, -row) for row in range(rows) for column in range(columns)])
+    coordinates = np.array([(column, -row) for row in range(rows) for column in range(columns)])
     graph = nx.convert_node_labels_to_integers(nx.grid_2d_graph(rows, columns), ordering="sorted")
-    parameters = {"coordinates": places, **parameters}
-    chessboard = places.sum(axis=1) % 2
+    parameters = {"coordinates": coordinates, **parameters}
+    chessboard = coordinates.sum(axis=1) % 2
     return _grid(
         graph, f"lattice-{rows}x{columns}", power, make_generator(seed), parameters, chessboard
     )

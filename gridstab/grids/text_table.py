@@ -65,7 +65,7 @@ def _fields(path: Path, number: int, line: str, separator: str) -> list[str]:
 
 
 def index_column(names: list[str]) -> int | None:
-    """The place of the unnamed first column that pandas writes, if it is there."""
+    """The index of the unnamed first column that pandas writes, if it is there."""
     return 0 if names[0] in ("", "unnamed: 0") else None
 
 

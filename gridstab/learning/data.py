@@ -152,7 +152,7 @@ class GridDataset(Dataset):
 
     def get_idx_split(self) -> dict[str, Tensor]:
         """Positions in this data set of the grids of each split: ``train``, ``valid``, ``test``."""
-        position = {grid_id: place for place, grid_id in enumerate(self.grid_ids)}
+        position = {grid_id: index for index, grid_id in enumerate(self.grid_ids)}
         return {
             split: torch.tensor([position[k] for k in ids if k in position], dtype=torch.int64)
             for split, ids in self.splits.items()

@@ -50,14 +50,14 @@ def split_ids(
             raise InvalidParameterError(f"seed of the split must be at least 0, got {seed}")
         numbers = np.random.default_rng(seed).permutation(numbers).tolist()
         ends = split_ends(len(numbers))
-        place = list(range(1, len(numbers) + 1))
+        positions = list(range(1, len(numbers) + 1))
     else:
         ends = split_ends(total)
-        place = numbers
+        positions = numbers
     if total == 1:
         ends = (0, 0, 1)
     parts: dict[str, list[int]] = {split: [] for split in SPLITS}
-    for where, number in zip(place, numbers, strict=True):
-        split = next(name for name, end in zip(SPLITS, ends, strict=True) if where <= end)
+    for position, number in zip(positions, numbers, strict=True):
+        split = next(name for name, end in zip(SPLITS, ends, strict=True) if position <= end)
         parts[split].append(number)
     return {split: sorted(ids) for split, ids in parts.items()}

@@ -99,16 +99,16 @@ def reported_grids(
 ) -> list[ReportedGrid]:
     """The grids of a data set with labels, their intervals where known, and predictions."""
     grids, end = [], 0
-    for place, (grid_id, grid) in enumerate(
+    for index, (grid_id, grid) in enumerate(
         zip(dataset.grid_ids, dataset.power_grids(), strict=True)
     ):
         start, end = end, end + grid.num_nodes
-        graph = dataset[place]
+        graph = dataset[index]
         counted = "n_stable" if "n_stable" in graph else "n_survived"
         interval = None
         if "n_samples" in graph and counted in graph:
             interval = wilson_interval(graph[counted].numpy(), graph.n_samples.numpy())
-        labels = dataset.grids[place]
+        labels = dataset.grids[index]
         trouble: Bool[np.ndarray, " nodes"] | None = None
         if "troublemaker" in labels:
             trouble = labels.troublemaker.numpy() > 0

@@ -38,8 +38,8 @@ def prediction_figure(report: Report) -> Figure:
         "x": rounded(value),
         "y": rounded(prediction),
         "customdata": [
-            [*place, error]
-            for place, error in zip(where[chosen], rounded(np.abs(prediction - value)), strict=True)
+            [*node, error]
+            for node, error in zip(where[chosen], rounded(np.abs(prediction - value)), strict=True)
         ],
         "marker": {"color": "--accent", "size": 7 if len(value) <= BIG else 5, "opacity": 0.7},
         "hovertemplate": (

@@ -71,6 +71,6 @@ def _pivot_scaling(distance: Float[np.ndarray, "nodes pivots"]) -> Float[np.ndar
     _, _, axes = np.linalg.svd(centred, full_matrices=False)
     plane = -0.5 * centred @ axes[:2].T
     scale = distance.std() / max(plane.std(), 1e-12)
-    # Nodes in equal places, as the leaves of a star, need a start from which they can part.
+    # Nodes at equal positions, as the leaves of a star, need a start from which they can part.
     angle = np.arange(len(plane)) * np.pi * (3 - np.sqrt(5))
     return plane * scale + 0.05 * np.stack([np.cos(angle), np.sin(angle)], axis=1)

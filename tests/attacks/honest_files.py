@@ -65,18 +65,18 @@ def mutated(data: bytes, seed: str) -> bytes:
     draw = random.Random(seed)
     changed = bytearray(data)
     for _ in range(draw.randint(1, 4)):
-        place = draw.randrange(len(changed) + 1)
-        some = place + draw.randint(1, 8)
+        start = draw.randrange(len(changed) + 1)
+        end = start + draw.randint(1, 8)
         how = draw.randrange(6)
-        if how < 2 and place < len(changed):
-            changed[place] = draw.randrange(256)
-        elif how == 2 and place < len(changed):
-            changed[place] ^= 1 << draw.randrange(8)
+        if how < 2 and start < len(changed):
+            changed[start] = draw.randrange(256)
+        elif how == 2 and start < len(changed):
+            changed[start] ^= 1 << draw.randrange(8)
         elif how == 3:
-            del changed[place:some]
+            del changed[start:end]
         elif how == 4:
-            changed[place:place] = changed[place:some] * draw.randint(1, 50)
+            changed[start:start] = changed[start:end] * draw.randint(1, 50)
         else:
             number = draw.choice((0, 255, 2**31, 2**32 - 1, 2**63, 10**12, 2**64 - 1))
-            changed[place : place + 8] = number.to_bytes(8, draw.choice(("little", "big")))
+            changed[start : start + 8] = number.to_bytes(8, draw.choice(("little", "big")))
     return bytes(changed)

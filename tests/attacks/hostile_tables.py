@@ -199,20 +199,20 @@ def label_files(folder: Path) -> list[Attempt]:
         if "grid_id" in changes:
             continue
         for kind in ("per_grid", "split"):
-            place = folder / f"{kind}_{name}"
-            place.mkdir()
+            target = folder / f"{kind}_{name}"
+            target.mkdir()
             if kind == "per_grid":
-                shutil.copy(path, place / "grid_data_00001.h5")
-                shutil.copy(path, place / "snbs_00001.h5")
+                shutil.copy(path, target / "grid_data_00001.h5")
+                shutil.copy(path, target / "snbs_00001.h5")
             else:
-                _split(place, changes)
-            attempts.append(("layout", place))
+                _split(target, changes)
+            attempts.append(("layout", target))
     return attempts
 
 
-def _split(place: Path, changes: dict[str, Any]) -> None:
+def _split(target: Path, changes: dict[str, Any]) -> None:
     features = {"edge_index": "edge_index", "edge_attr": "edge_attr", "P": "node_features"}
-    with h5py.File(place / "input_data.h5", "w") as file:
+    with h5py.File(target / "input_data.h5", "w") as file:
         group = file.create_group("grids/1")
         honest = {
             "edge_index": np.array([[1, 2], [2, 1]]),
@@ -225,7 +225,7 @@ def _split(place: Path, changes: dict[str, Any]) -> None:
                 value(group, theirs)
             else:
                 group[theirs] = value
-    with h5py.File(place / "snbs.h5", "w") as file:
+    with h5py.File(target / "snbs.h5", "w") as file:
         value = changes.get("snbs", np.ones(2))
         if callable(value):
             value(file, "1")
@@ -271,12 +271,12 @@ _RAY_TUNE: dict[str, dict[str, bytes]] = {
 
 
 def _ray_tune(folder: Path, name: str, params: bytes = b"", result: bytes = b"") -> Path:
-    place = folder / f"ray_tune_{name}"
-    (place / "one" / "checkpoint_1").mkdir(parents=True)
-    (place / "one" / "params.json").write_bytes(params or _params())
-    (place / "one" / "result.json").write_bytes(result or json.dumps(_RESULT).encode())
-    (place / "one" / "checkpoint_1" / "checkpoints").write_bytes(b"no weights")
-    return place
+    target = folder / f"ray_tune_{name}"
+    (target / "one" / "checkpoint_1").mkdir(parents=True)
+    (target / "one" / "params.json").write_bytes(params or _params())
+    (target / "one" / "result.json").write_bytes(result or json.dumps(_RESULT).encode())
+    (target / "one" / "checkpoint_1" / "checkpoints").write_bytes(b"no weights")
+    return target
 
 
 _HEADER = "modeldir,step,train_loss,train_accuracy,test_loss,test_accuracy,config.activation"
@@ -300,13 +300,13 @@ _SMALL_CNN: dict[str, tuple[bytes, bytes]] = {
 
 
 def _small_cnn(folder: Path, name: str, metrics: bytes, layout: bytes) -> Path:
-    place = folder / f"small_cnn_{name}"
-    place.mkdir()
-    np.save(place / "weights.npy", np.zeros((1, 4970), np.float32))
-    (place / "metrics.csv.gz").write_bytes(metrics)
+    target = folder / f"small_cnn_{name}"
+    target.mkdir()
+    np.save(target / "weights.npy", np.zeros((1, 4970), np.float32))
+    (target / "metrics.csv.gz").write_bytes(metrics)
     if layout:
-        (place / "layout.csv").write_bytes(layout)
-    return place
+        (target / "layout.csv").write_bytes(layout)
+    return target
 
 
 _ROW = {
@@ -338,12 +338,12 @@ _INDEX: dict[str, bytes] = {
 
 
 def _own(folder: Path, name: str, row: bytes) -> Path:
-    place = folder / f"own_{name}"
-    (place / "chunks").mkdir(parents=True)
-    (place / "zoo.json").write_text('{"kind": "graphwsl.zoo", "format": 1}')
-    (place / "index.jsonl").write_bytes(row + b"\n")
-    Manifest.of(place).write()
-    return place
+    target = folder / f"own_{name}"
+    (target / "chunks").mkdir(parents=True)
+    (target / "zoo.json").write_text('{"kind": "graphwsl.zoo", "format": 1}')
+    (target / "index.jsonl").write_bytes(row + b"\n")
+    Manifest.of(target).write()
+    return target
 
 
 BUILDERS: tuple[Callable[[Path], list[Attempt]], ...] = (label_files, zoos)

@@ -65,12 +65,12 @@ def two_directories() -> bytes:
     own = end.unpack(honest[-end.size :])[6]
     # zipfile adds to every offset how much later the directory comes than the end record says.
     shift = len(first) - (len(first) + own - start)
-    place = own
-    while place < len(second):
-        lengths = struct.unpack_from("<3H", second, place + 28)
-        offset = struct.unpack_from("<L", second, place + 42)[0]
-        struct.pack_into("<L", second, place + 42, max(0, offset + shift))
-        place += 46 + sum(lengths)
+    position = own
+    while position < len(second):
+        lengths = struct.unpack_from("<3H", second, position + 28)
+        offset = struct.unpack_from("<L", second, position + 42)[0]
+        struct.pack_into("<L", second, position + 42, max(0, offset + shift))
+        position += 46 + sum(lengths)
     count = len(members_of(honest))
     record = end.pack(b"PK\5\6", 0, 0, count, count, len(second) - own, start, 0)
     return first + bytes(second) + record

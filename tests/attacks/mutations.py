@@ -26,7 +26,7 @@ def mutate(
 
     Args:
         folder: The folder; changed in place.
-        choose: Draws kind and place.
+        choose: Draws the kind and the position.
         donor: A folder of the same kind and other content, from which files are put in as well.
         spare: Files that are left alone.
 

@@ -306,8 +306,8 @@ def test_no_temporary_file_is_left(
     zoos: dict[str, Path], trained: dict[str, Path], stopped: Path, tmp_path: Path
 ) -> None:
     path = Path(shutil.copytree(stopped, tmp_path / "predictor"))
-    for place in (path, path / "training"):
-        (place / ".checkpoint.0123456789abcdef.part.safetensors").touch()
+    for folder in (path, path / "training"):
+        (folder / ".checkpoint.0123456789abcdef.part.safetensors").touch()
     train(zoos["one"], path, SETS, resume=True)
     assert result(path) == result(trained["sets"])
     assert not [name for name in names(path) if is_leftover(Path(name).name)]

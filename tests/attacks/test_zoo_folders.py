@@ -243,7 +243,7 @@ def test_a_bit_in_a_chunk_names_the_chunk(zoos: dict[str, Path], tmp_path: Path)
 
 @pytest.mark.parametrize("finished", [True, False])
 @pytest.mark.parametrize("kind", ["swapped", "of another seed"])
-def test_chunks_in_the_wrong_place_are_trained_again(
+def test_chunks_under_the_wrong_name_are_trained_again(
     zoos: dict[str, Path], tmp_path: Path, kind: str, finished: bool
 ) -> None:
     path = tmp_path / "zoo"
@@ -341,8 +341,8 @@ def test_zoos_from_before_there_were_seals_are_read(zoos: dict[str, Path], tmp_p
 
 def test_no_temporary_file_is_left(zoos: dict[str, Path], tmp_path: Path) -> None:
     path = unfinished(zoos["one"], tmp_path / "zoo")
-    for place in (path, path / "chunks"):
-        (place / ".zoo.0123456789abcdef.part.json").touch()
+    for folder in (path, path / "chunks"):
+        (folder / ".zoo.0123456789abcdef.part.json").touch()
         assert is_leftover(".zoo.0123456789abcdef.part.json")
     assert resumed(path) == []
     assert contents(path) == contents(zoos["one"])

@@ -29,7 +29,7 @@ def test_repeated_lines_are_those_in_windows_that_occur_again() -> None:
     numbers = [f"x{k} = {k}" for k in range(20)]
     first = "\n".join(numbers[:10])
     assert repeated_lines([first, "\n".join(numbers[10:])], 3) == 0
-    # Four lines in a row again, indented in the other file; two of another place are too few.
+    # Four lines in a row again, indented in the other file; two elsewhere are too few.
     indented = "if y:\n    " + "\n    ".join(numbers[2:6])
     assert repeated_lines([first, indented, "\n".join(numbers[8:10])], 3) == 8
     assert repeated_lines([first, indented], 5) == 0

@@ -204,9 +204,9 @@ class Alibi(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = self.qkv(x).unflatten(-1, (3, 3, 2)).permute(2, 0, 3, 1, 4)
-        places = torch.arange(x.shape[1], dtype=x.dtype)
+        positions = torch.arange(x.shape[1], dtype=x.dtype)
         slopes = torch.tensor([0.5, 0.25, 0.125], dtype=x.dtype)
-        bias = -(places[:, None] - places).abs() * slopes[:, None, None]
+        bias = -(positions[:, None] - positions).abs() * slopes[:, None, None]
         scores = q @ k.transpose(-1, -2) + bias
         return self.out((scores.softmax(-1) @ v).transpose(1, 2).flatten(2))
 

@@ -143,7 +143,7 @@ MOVED = """
     {x}.flip({d}) | {x}.roll(1, {d}) | {x}.transpose({d}, {e}) | {x}.flatten({d})
     {x}.narrow({d}, 0, {n} - 1) | {x}.repeat_interleave(2, {d}) | {x}[..., ::2] | {x}[..., 1::2]
     {x}.select({d}, 0) | {x}.unsqueeze({d}) | torch.cat({x}.chunk(2, {d})[::-1], {d})
-    {x}.index_select({d}, {places}) | {x}.gather({d}, {i}) | {x}.unflatten({d}, (2, -1))
+    {x}.index_select({d}, {order}) | {x}.gather({d}, {i}) | {x}.unflatten({d}, (2, -1))
     {x}.unflatten({d}, (-1, 2)) | {x}.reshape({x}.shape[0], -1) | {x}.reshape({x}.shape[0], 4, -1)
     {x}.unfold({d}, 2, 1) | {x}.diagonal(dim1={d}, dim2={e}) | {x}.rot90(1, ({d}, {e})) | {x}.tril()
     {x}.movedim({d}, {e}) | {x}.expand(2, *{x}.shape) | {x}.clone().contiguous() | {x}.squeeze()
@@ -161,9 +161,9 @@ def moved(w: Writer) -> str:
     x = w.value()
     shape = w.shape(x)
     dim, other = w.choose(len(shape)), w.choose(len(shape))
-    places = f"torch.tensor({torch.randperm(shape[dim], generator=w.generator).tolist()})"
+    order = f"torch.tensor({torch.randperm(shape[dim], generator=w.generator).tolist()})"
     numbers = w.constant(*shape, integers=shape[dim])
-    return w.from_table(MOVED, x=x, d=dim, e=other, n=shape[dim], places=places, i=numbers)
+    return w.from_table(MOVED, x=x, d=dim, e=other, n=shape[dim], order=order, i=numbers)
 
 
 REDUCED = """
@@ -280,7 +280,7 @@ def chosen(w: Writer) -> str:
     )  # fmt: skip
 
 
-OVER_PLACES = """
+OVER_POSITIONS = """
     F.avg_pool1d({x}, 2) | F.max_pool1d({x}, 2) | F.adaptive_avg_pool1d({x}, 2)
     F.adaptive_max_pool1d({x}, 2) | F.max_pool1d({x}, 2, return_indices=True)[1].double()
     F.interpolate({x}, scale_factor=2.0) | F.interpolate({x}, scale_factor=2.0, mode='linear')
@@ -292,10 +292,10 @@ OVER_PLACES = """
 
 
 @step()
-def over_places(w: Writer) -> str:
+def over_positions(w: Writer) -> str:
     made = f"{w.value(3)}.tanh().unsqueeze(-1).expand(-1, -1, -1, 2)"
     grid = w.one_of(made, f"{w.weight(BATCH, 3, 3, 2)}.tanh()", w.constant(BATCH, 3, 3, 2))
-    return w.from_table(OVER_PLACES, x=w.value(3), grid=grid)
+    return w.from_table(OVER_POSITIONS, x=w.value(3), grid=grid)
 
 
 @step()

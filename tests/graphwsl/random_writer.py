@@ -144,7 +144,7 @@ class Writer:
 
     def changed(self, w: str, shape: tuple[int, ...]) -> str:
         dim = self.choose(len(shape))
-        places = torch.randperm(shape[dim], generator=self.generator).tolist()
+        order = torch.randperm(shape[dim], generator=self.generator).tolist()
         return self.one_of(
             f"{w}.flip({dim})",
             f"{w}.roll(1, {dim})",
@@ -156,7 +156,7 @@ class Writer:
             f"({w} - {w}.mean({dim}, keepdim=True))",
             f"({w} / {w}.norm())",
             f"{w}.softmax({dim})",
-            f"{w}.index_select({dim}, torch.tensor({places}))",
+            f"{w}.index_select({dim}, torch.tensor({order}))",
             f"({w} + {self.known(*shape)})",
             f"({w} * {self.known(*shape)})",
             f"({w} / {w}.norm(dim={dim}, keepdim=True))",

@@ -93,7 +93,7 @@ class Block(nn.Module):
 
 
 class Stack(nn.Module):
-    """Embeddings of tokens and places, then layers."""
+    """Embeddings of tokens and positions, then layers."""
 
     def __init__(self, state: Mapping[str, Tensor], prefix: str, heads: int) -> None:
         super().__init__()
@@ -111,8 +111,8 @@ class Stack(nn.Module):
 
     def forward(self, ids: Tensor, memory: Tensor | None = None) -> Tensor:
         scale = math.sqrt(self.tok_embedding.embedding_dim)
-        places = torch.arange(ids.shape[1])
-        x = self.tok_embedding(ids) * scale + self.pos_embedding(places)
+        positions = torch.arange(ids.shape[1])
+        x = self.tok_embedding(ids) * scale + self.pos_embedding(positions)
         mask = None
         if memory is not None:
             mask = torch.ones(ids.shape[1], ids.shape[1]).triu(1).bool()

@@ -95,10 +95,10 @@ class KernelDensity(Sampler):
             anchors, held_out = latents[fold != number], latents[fold == number]
             for group in range(len(groups)):
                 squares = torch.cdist(held_out[:, group], anchors[:, group]).square()
-                for place, bandwidth in enumerate(BANDWIDTHS):
+                for k, bandwidth in enumerate(BANDWIDTHS):
                     logs = (-squares / (2 * bandwidth**2)).logsumexp(1) - math.log(len(anchors))
                     normal = int(varying[group]) * math.log(bandwidth * math.sqrt(2 * math.pi))
-                    totals[place] += float(logs.sum()) - normal * len(held_out)
+                    totals[k] += float(logs.sum()) - normal * len(held_out)
         best = int(totals.argmax())
         seen = max(int(varying.sum()), 1) * len(chosen)
         self.report["log_likelihood"] = float(totals[best]) / seen

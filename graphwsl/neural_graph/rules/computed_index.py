@@ -1,4 +1,4 @@
-"""Selection and placement by numbers that depend on the inputs: neighbours in a graph, routing.
+"""Gathering and scattering at indices that depend on the inputs: neighbours in a graph, routing.
 
 The numbers stay as they are. What they choose among must be alike: positions of the same units.
 """

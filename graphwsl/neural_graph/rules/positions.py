@@ -109,7 +109,7 @@ def fold(builder: GraphBuilder, call: Call) -> Result:
 def _sampled(
     builder: GraphBuilder, call: Call, units: Int[Tensor, "..."], ndim: int
 ) -> Int[Tensor, "..."]:
-    """Units of channels whose windows are placed by numbers ``(batch, channels, ndim)``."""
+    """Units of channels whose windows are positioned by numbers ``(batch, channels, ndim)``."""
     samples = call.args[3]
     leading = call.tensor.ndim - ndim
     if leading == 1:  # a single sample
@@ -117,9 +117,9 @@ def _sampled(
     shape = samples.tensor.shape
     channels = Value(samples.tensor, units.flatten(leading)[..., :1].expand(shape))
     if samples.is_constant:
-        placed = coloured_by_constant(
+        coloured = coloured_by_constant(
             builder.units, call.name, channels.known_units, samples.tensor
         )
-        return placed[..., :1].reshape(*shape[:-1], *(1,) * ndim)
+        return coloured[..., :1].reshape(*shape[:-1], *(1,) * ndim)
     colour_by_operands(builder.units, [channels, samples], shape)
     return units

@@ -12,7 +12,7 @@ from graphwsl.neural_graph.data import NODE_FEATURES
 from graphwsl.neural_graph.units import NodeKind
 from graphwsl.populations.dense_layout import NUM_RELATION_KINDS, Block, BlockKind, DenseLayout
 
-PLACE_CHANNELS = 16
+INDEX_CHANNELS = 16
 _CENTRE = torch.tensor([float(name in ("scale", "variance")) for name in NODE_FEATURES])
 _LEAST = 1e-6
 
@@ -29,8 +29,8 @@ class InputEmbedding(nn.Module):
     values are compressed by arsinh, since weights of diverging trainings are orders of magnitude
     away.
 
-    A node also gets its kind, its depth and, for inputs and outputs only, its place among these;
-    an edge gets its depth, its block's place and, where a neuron is read at several positions of a
+    A node also gets its kind, its depth and, for inputs and outputs only, its index among these;
+    an edge gets its depth, its block's kind and, where a neuron is read at several positions of a
     feature map, the position.
 
     Args:
@@ -49,12 +49,12 @@ class InputEmbedding(nn.Module):
         hidden = 2 * edge_channels
         self.embed_nodes = nn.Linear(len(NODE_FEATURES) + 1, channels)
         self.node_kind = nn.Embedding(len(NodeKind), channels)
-        self.input_place = nn.Linear(PLACE_CHANNELS, channels, bias=False)
-        self.output_place = nn.Linear(PLACE_CHANNELS, channels, bias=False)
+        self.input_place = nn.Linear(INDEX_CHANNELS, channels, bias=False)
+        self.output_place = nn.Linear(INDEX_CHANNELS, channels, bias=False)
         self.embed_kernel = nn.Linear(kernel, hidden, bias=False)
         self.block_place = nn.Embedding(len(BlockKind), hidden)
         self.edge_depth = nn.Linear(1, hidden)
-        self.edge_tag = nn.Linear(PLACE_CHANNELS, hidden, bias=False)
+        self.edge_tag = nn.Linear(INDEX_CHANNELS, hidden, bias=False)
         self.embed_edges = nn.Sequential(nn.GELU(), nn.Linear(hidden, edge_channels))
         self.relation_kind = nn.Embedding(NUM_RELATION_KINDS, edge_channels)
         # A kernel has one entry that matters in a linear layer, and all of them in a convolution.
@@ -102,9 +102,9 @@ class InputEmbedding(nn.Module):
         x = torch.asinh(centred / self.node_scale)
         depth = layout.depth[:, None].expand(len(states), -1, 1)
         constant = self.node_kind(layout.node_kind)
-        place = place_encoding(layout.node_index)
-        constant = constant + layout.is_input[:, None] * self.input_place(place)
-        constant = constant + layout.is_output[:, None] * self.output_place(place)
+        encoding = index_encoding(layout.node_index)
+        constant = constant + layout.is_input[:, None] * self.input_place(encoding)
+        constant = constant + layout.is_output[:, None] * self.output_place(encoding)
         x = self.embed_nodes(torch.cat([x, depth], dim=2)) + constant
         edges = [self._embed_block(layout, block, states).flatten(1, 3) for block in layout.blocks]
         related = self.relation_kind(layout.relations.kind)
@@ -120,16 +120,16 @@ class InputEmbedding(nn.Module):
         depth = layout.depth[block.targets[0, :1]]
         constant = self.block_place.weight[block.kind] + self.edge_depth(depth)
         if bool(block.tags.any()):
-            constant = constant + self.edge_tag(place_encoding(block.tags))[:, None]
+            constant = constant + self.edge_tag(index_encoding(block.tags))[:, None]
         return self.embed_edges(hidden + constant)
 
     def _rescaled(self, block: Block, weights: Tensor) -> Tensor:
         return weights * float(block.fan_in) ** self.fan_in_exponent
 
 
-def place_encoding(index: Int[Tensor, "*places"]) -> Float[Tensor, "*places channels"]:
-    """Sines and cosines of wavelengths from 4 to 4,000 places, for any number of places."""
-    count = PLACE_CHANNELS // 2
+def index_encoding(index: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape channels"]:
+    """Sines and cosines of wavelengths from 4 to 4,000 entries, for indices of any size."""
+    count = INDEX_CHANNELS // 2
     exponents = torch.arange(count, device=index.device) / (count - 1)
     angle = index[..., None] * (2 * math.pi / 4) * 1000.0**-exponents
     return torch.cat([angle.sin(), angle.cos()], dim=-1)

@@ -75,8 +75,8 @@ def _scaled(block: Block, states: Tensor) -> Float[Tensor, "networks weights"]:
 
 def _summary(values: Float[Tensor, "networks items"]) -> Float[Tensor, "networks statistics"]:
     ordered = values.sort(dim=1).values
-    places = torch.tensor(QUANTILES, device=values.device) * (values.shape[1] - 1)
-    low, share = places.floor().long(), places.frac()
+    ranks = torch.tensor(QUANTILES, device=values.device) * (values.shape[1] - 1)
+    low, share = ranks.floor().long(), ranks.frac()
     high = (low + 1).clamp(max=values.shape[1] - 1)
     quantiles = ordered[:, low] * (1 - share) + ordered[:, high] * share
     mean, variance = values.mean(1, keepdim=True), values.var(1, correction=0, keepdim=True)

@@ -20,7 +20,7 @@ class DeepSets(nn.Module):
 class DeepSetsPredictor(MetanetworkPredictor):
     """What can be learnt from the weights of each layer as a set.
 
-    Zaheer et al., "Deep Sets", 2017. Weights are told apart by layer and place, but which weights
+    Zaheer et al., "Deep Sets", 2017. Weights differ by layer and index, but which weights
     meet in a neuron is lost.
     """
 

@@ -20,10 +20,10 @@ class Chain:
     """A network as matrices between consecutive layers.
 
     Attributes:
-        weights: For every layer the places of its weights in a flattened state, shape
+        weights: For every layer the indices of its weights in a flattened state, shape
             ``(neurons, inputs, positions)``: kernel positions, and positions of a flattened
             feature map, are several weights between the same two neurons.
-        biases: The places of its biases, shape ``(neurons,)``.
+        biases: The indices of its biases, shape ``(neurons,)``.
     """
 
     weights: tuple[Int[Tensor, "neurons inputs positions"], ...]

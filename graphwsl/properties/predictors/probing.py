@@ -39,7 +39,7 @@ class Respondent(nn.Module):
         # In a list, so that the weights of the example are no parameters of the predictor.
         self._module = [function.module]
         graph = function.architecture.graph
-        self._places = {
+        self._tensors = {
             name: (start, graph.state[name].shape)
             for name, start in graph.offsets.items()
             if graph.state[name].is_floating_point()
@@ -52,7 +52,7 @@ class Respondent(nn.Module):
         module = self._module[0]
         weights = {
             name: states[:, start : start + shape.numel()].view(len(states), *shape)
-            for name, (start, shape) in self._places.items()
+            for name, (start, shape) in self._tensors.items()
         }
         outputs = vmap(lambda state: functional_call(module, state, (probes,)))(weights)
         if not isinstance(outputs, Tensor):

@@ -15,7 +15,7 @@ _WIDTH_AND_DEPTH = {**_WIDTH, "depth": SHARED["depth"]}
 
 
 class LayeredNetwork(nn.Module):
-    """Layers applied one after the other; parameters are named ``module_list.<place>.weight``.
+    """Layers applied one after the other; parameters are named ``module_list.<index>.weight``.
 
     These are the names of the published zoos, so their weights load as they are.
 

@@ -30,9 +30,9 @@ def weight_kernel(g: Geometry) -> Callable[..., None]:
             with e.loops(g.rows, g.columns, g.batch // LANES, carried=zeros) as inner:
                 i, j, n = inner.indices
                 corner = e.at(image, (i, step * g.width * g.batch), (j, step * g.batch), (n, LANES))
-                place = [(i, g.columns * g.batch), (j, g.batch), (n, LANES)]
+                terms = [(i, g.columns * g.batch), (j, g.batch), (n, LANES)]
                 inner.carried = _correlate(
-                    e, g, corner, e.at(dy_tile, *place), e.at(winner_tile, *place), inner.carried
+                    e, g, corner, e.at(dy_tile, *terms), e.at(winner_tile, *terms), inner.carried
                 )
             target = e.at(
                 dw,
@@ -58,9 +58,9 @@ def unpool_kernel(g: Geometry) -> Callable[..., None]:
     with e.loops(models, g.outputs, g.rows, g.columns, g.batch // LANES) as loop:
         m, c, i, j, n = loop.indices
         planes = e.sum_of((m, g.outputs), (c, 1))
-        place = [(planes, g.output_plane), (i, g.columns * g.batch), (j, g.batch), (n, LANES)]
-        slope = e.load(e.at(dy, *place))
-        which = e.load_bytes(e.at(winner, *place))
+        terms = [(planes, g.output_plane), (i, g.columns * g.batch), (j, g.batch), (n, LANES)]
+        slope = e.load(e.at(dy, *terms))
+        which = e.load_bytes(e.at(winner, *terms))
         target = e.at(
             full,
             (planes, g.full_plane),
@@ -164,7 +164,7 @@ def _outer(
 
 
 def _of_winner(e: Emitter, slope: Value, which: Value | None, number: int) -> Value:
-    """The gradient at a place of its square: all of it or nothing."""
+    """The gradient at a position of its square: all of it or nothing."""
     if which is None:
         return slope
     won = e.builder.icmp_unsigned("==", which, integers(number))

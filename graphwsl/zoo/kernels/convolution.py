@@ -79,7 +79,7 @@ class _Convolution(torch.autograd.Function):
         y = x.new_empty(models, outputs, g.rows, g.columns, batch)
         winner = torch.empty(y.shape if pool > 1 else 0, dtype=torch.uint8)
         images, kernels = _once(x, g), weight.contiguous()
-        forward_kernel(g)(models, *_places(images, kernels, bias.contiguous(), y, winner))
+        forward_kernel(g)(models, *_addresses(images, kernels, bias.contiguous(), y, winner))
         # As they were given: only these have a history, which second derivatives need.
         ctx.save_for_backward(x, weight, winner)
         ctx.geometry = g
@@ -94,7 +94,7 @@ class _Convolution(torch.autograd.Function):
         dy, models = dy.contiguous(), len(dy)
         images, kernels = _once(x, g), weight.contiguous()
         dw = torch.empty_like(kernels)
-        weight_kernel(g)(models, *_places(images, dy, winner, dw))
+        weight_kernel(g)(models, *_addresses(images, dy, winner, dw))
         db = dy.sum((2, 3, 4))
         if not ctx.needs_input_grad[0]:
             return None, dw, db, None, None
@@ -103,10 +103,10 @@ class _Convolution(torch.autograd.Function):
             exact = g.rows * g.pool == g.full_rows and g.columns * g.pool == g.full_columns
             make = dy.new_empty if exact else dy.new_zeros
             full = make(models, g.outputs, g.full_rows, g.full_columns, g.batch)
-            unpool_kernel(g)(models, *_places(dy, winner, full))
+            unpool_kernel(g)(models, *_addresses(dy, winner, full))
         turned = kernels.permute(0, 1, 3, 4, 2).contiguous()
         dx = dy.new_empty(models, g.inputs, g.height, g.width, g.batch)
-        input_kernel(replace(g, shared=False))(models, *_places(full, turned, dx))
+        input_kernel(replace(g, shared=False))(models, *_addresses(full, turned, dx))
         return dx, dw, db, None, None
 
 
@@ -115,5 +115,5 @@ def _once(x: Tensor, g: Geometry) -> Tensor:
     return (x[:1] if g.shared else x).contiguous()
 
 
-def _places(*tensors: Tensor) -> list[int]:
+def _addresses(*tensors: Tensor) -> list[int]:
     return [tensor.data_ptr() for tensor in tensors]

@@ -30,16 +30,16 @@ def covers(module: nn.Module, dimensions: int = 3) -> bool:
         return False
     layers = list(module.module_list)
     names = [
-        f"module_list.{place}.{kind}"
-        for place, layer in enumerate(layers)
+        f"module_list.{number}.{kind}"
+        for number, layer in enumerate(layers)
         if isinstance(layer, nn.Conv2d | nn.Linear)
         for kind in ("weight", "bias")
     ]
     # Layers that occur twice share their parameters, which then have one name.
     if [name for name, _ in module.named_parameters()] != names:
         return False
-    for place, layer in enumerate(layers):
-        if not _is_known(layer, layers[place - 1] if place else None, dimensions):
+    for number, layer in enumerate(layers):
+        if not _is_known(layer, layers[number - 1] if number else None, dimensions):
             return False
         dimensions = 1 if isinstance(layer, nn.Flatten) else dimensions
     return dimensions == 1

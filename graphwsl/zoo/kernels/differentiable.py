@@ -24,7 +24,7 @@ def gradients(
     Args:
         x: Images, batch innermost.
         weight: Kernels.
-        winner: Place of the largest value of each square, which pooling gave; empty without it.
+        winner: Position of the largest value of each square, which pooling gave; empty without it.
         dy: Gradient of the output.
         g: Sizes.
     """

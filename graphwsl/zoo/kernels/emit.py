@@ -125,16 +125,16 @@ class Emitter:
 
     def load(self, pointer: Value, offset: int = 0) -> Value:
         """The vector of floats at ``pointer + offset``."""
-        return self.builder.load(self._place(pointer, offset, VECTOR), align=4)
+        return self.builder.load(self._pointer(pointer, offset, VECTOR), align=4)
 
     def load_bytes(self, pointer: Value, offset: int = 0) -> Value:
         """The bytes at ``pointer + offset``, as a vector of integers."""
-        loaded = self.builder.load(self._place(pointer, offset, BYTES), align=1)
+        loaded = self.builder.load(self._pointer(pointer, offset, BYTES), align=1)
         return self.builder.zext(loaded, INTEGERS)
 
     def broadcast(self, pointer: Value, offset: int = 0) -> Value:
         """The float at ``pointer + offset`` in every lane."""
-        scalar = self.builder.load(self._place(pointer, offset, FLOAT), align=4)
+        scalar = self.builder.load(self._pointer(pointer, offset, FLOAT), align=4)
         undefined = ir.Constant(VECTOR, ir.Undefined)
         first = self.builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
         return self.builder.shuffle_vector(first, undefined, _lanes([0] * LANES))
@@ -153,12 +153,12 @@ class Emitter:
 
     def store(self, value: Value, pointer: Value, offset: int = 0) -> None:
         """Write a vector of floats, or one float, to ``pointer + offset``."""
-        self.builder.store(value, self._place(pointer, offset, value.type), align=4)
+        self.builder.store(value, self._pointer(pointer, offset, value.type), align=4)
 
     def store_bytes(self, value: Value, pointer: Value, offset: int = 0) -> None:
         """Write a vector of small integers as bytes to ``pointer + offset``."""
-        place = self._place(pointer, offset, BYTES)
-        self.builder.store(self.builder.trunc(value, BYTES), place, align=1)
+        target = self._pointer(pointer, offset, BYTES)
+        self.builder.store(self.builder.trunc(value, BYTES), target, align=1)
 
     def fma(self, a: Value, b: Value, c: Value) -> Value:
         """a · b + c, rounded once where the processor can."""
@@ -205,9 +205,9 @@ class Emitter:
         """An integer as a value."""
         return ir.Constant(INT, value) if isinstance(value, int) else value
 
-    def _place(self, pointer: Value, offset: int, form: ir.Type) -> Value:
-        place = self.builder.gep(pointer, [self.number(offset)])
-        return self.builder.bitcast(place, form.as_pointer())
+    def _pointer(self, pointer: Value, offset: int, form: ir.Type) -> Value:
+        moved = self.builder.gep(pointer, [self.number(offset)])
+        return self.builder.bitcast(moved, form.as_pointer())
 
 
 def integers(value: int) -> Value:

@@ -80,7 +80,7 @@ class Geometry:
 
     @property
     def squares(self) -> list[tuple[int, int]]:
-        """The places of a square that is pooled to one, row by row."""
+        """The positions of a square that is pooled to one, row by row."""
         return [(row, column) for row in range(self.pool) for column in range(self.pool)]
 
     @property

@@ -68,12 +68,12 @@ def _tanh_kernel() -> Callable[..., None]:
     e = Emitter("nff")
     vectors, x, y = e.function.args
     with e.loops(vectors) as loop:
-        place = (loop.indices[0], LANES)
-        value = e.load(e.at(x, place))
+        term = (loop.indices[0], LANES)
+        value = e.load(e.at(x, term))
         value = e.clamp(value, -_BOUND, _BOUND)
         square = e.builder.fmul(value, value)
         above = e.builder.fmul(value, _polynomial(e, square, _NUMERATOR))
-        e.store(e.builder.fdiv(above, _polynomial(e, square, _DENOMINATOR)), e.at(y, place))
+        e.store(e.builder.fdiv(above, _polynomial(e, square, _DENOMINATOR)), e.at(y, term))
     return e.compile()
 
 

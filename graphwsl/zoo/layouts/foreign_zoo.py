@@ -24,7 +24,7 @@ METRICS_OF_TRAINING = ("train_loss", "train_accuracy", "test_loss", "test_accura
 class ForeignZoo(ABC):
     """A published zoo; it is listed without its weights, which stay on the disk.
 
-    Whatever is wrong with a model becomes a problem with its place and reason, and the others
+    Whatever is wrong with a model becomes a problem with its location and reason, and the others
     remain usable. What a look at the list cannot show (values that are not finite, shapes of
     another architecture, a hostile pickle) is found by :meth:`weights`, or for all at once by
     :meth:`verify`.
@@ -63,13 +63,13 @@ class ForeignZoo(ABC):
             ZooError: No such checkpoint, or its file is damaged, unsafe, of other shapes than its
                 architecture, or holds values that are not finite; added to :attr:`problems`.
         """
-        place = self._place(checkpoint)
+        location = self._location(checkpoint)
         try:
             state = self._read(checkpoint)
             self._require_fit(checkpoint, state)
         except GraphwslError as error:
-            self._add_problem(place, str(error))
-            raise ZooError(f"{place!r} is unusable: {error}") from error
+            self._add_problem(location, str(error))
+            raise ZooError(f"{location!r} is unusable: {error}") from error
         return state
 
     def module(self, checkpoint: Checkpoint) -> nn.Module:
@@ -116,7 +116,7 @@ class ForeignZoo(ABC):
         failures = read_one_by_one(self.weights, checkpoints, layout, rows)
         for number, error in failures.items():
             if isinstance(error, StateMismatchError):  # all others are noted by :meth:`weights`
-                self._add_problem(self._place(checkpoints[number]), str(error))
+                self._add_problem(self._location(checkpoints[number]), str(error))
         return failures
 
     def add_metric(self, name: str, values: measurements.Measured) -> None:
@@ -154,7 +154,7 @@ class ForeignZoo(ABC):
         return list(self._problems)
 
     @abstractmethod
-    def _place(self, checkpoint: Checkpoint) -> str:
+    def _location(self, checkpoint: Checkpoint) -> str:
         """Where it is, relative to the zoo; a ZooError where it is not."""
 
     @abstractmethod
@@ -168,7 +168,7 @@ class ForeignZoo(ABC):
         for name in METRICS_OF_TRAINING:
             value = checkpoint.metrics.get(name, 0.0)
             if not math.isfinite(value):
-                return self._place(checkpoint), f"{name} is {value}; its training diverged"
+                return self._location(checkpoint), f"{name} is {value}; its training diverged"
         try:
             self._shapes_of(checkpoint.configuration)
         except ZooError as error:

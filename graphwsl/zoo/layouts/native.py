@@ -157,7 +157,7 @@ class ZooFolder:
         """Make the folder of chunks and ``zoo.json``, if they are not there.
 
         Raises:
-            StorageError: The disk is full, or the place read-only.
+            StorageError: The disk is full, or the folder read-only.
         """
         make_folder(self.path / CHUNKS)
         path = self.path / CONFIG_NAME

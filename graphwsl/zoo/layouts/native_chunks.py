@@ -30,7 +30,7 @@ from gnncore.storage import (
     save_tensors,
     seal_of,
 )
-from graphwsl.zoo.index import IndexRow, Place, parse_rows, rows_of_chunk
+from graphwsl.zoo.index import IndexRow, Location, parse_rows, rows_of_chunk
 from graphwsl.zoo.sweep import NetworkConfig
 from graphwsl.zoo.training.chunk import TrainedChunk
 
@@ -108,14 +108,16 @@ class ChunkFile:
         """
         return self._read()[1]
 
-    def read_checkpoint(self, place: Place, model: str, epoch: int | None) -> dict[str, np.ndarray]:
+    def read_checkpoint(
+        self, location: Location, model: str, epoch: int | None
+    ) -> dict[str, np.ndarray]:
         """One network at one epoch, of which alone the numbers are read.
 
         They are compared with the checksum in the index, which the manifest vouches for. Where
         either is missing, the whole file is checked the first time.
 
         Args:
-            place: Where it lies.
+            location: Where it lies.
             model: The network.
             epoch: The epoch.
 
@@ -126,11 +128,11 @@ class ChunkFile:
         header = self._header
         if header is None or not header.is_current:
             header = self._header = TensorFile.of(self.path)
-        digest = None if self.manifest is None else place.sha256
+        digest = None if self.manifest is None else location.sha256
         if digest is None:
             self._check_whole(header)
-        self.require_place(place, {name: shape for name, (_, shape, _) in header.arrays.items()})
-        part = header.part((place.network, place.epoch), require_finite=True)
+        self.require_entry(location, {name: shape for name, (_, shape, _) in header.arrays.items()})
+        part = header.part((location.network, location.epoch), require_finite=True)
         if digest is not None and digest != _digest(model, epoch, part):
             raise CorruptFileError.because(
                 "use",
@@ -139,16 +141,16 @@ class ChunkFile:
             )
         return part
 
-    def require_place(self, place: Place, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    def require_entry(self, location: Location, shapes: Mapping[str, tuple[int, ...]]) -> None:
         """Nothing, if arrays of these shapes have a part for a checkpoint.
 
         Raises:
             CorruptFileError: One has none.
         """
         for name, shape in shapes.items():
-            if len(shape) < 2 or place.network >= shape[0] or place.epoch >= shape[1]:
+            if len(shape) < 2 or location.network >= shape[0] or location.epoch >= shape[1]:
                 raise self.not_as_listed(
-                    f"{name!r} has no epoch {place.epoch} of network {place.network}"
+                    f"{name!r} has no epoch {location.epoch} of network {location.network}"
                 )
 
     def not_as_listed(self, reason: object) -> StorageError:

@@ -108,7 +108,7 @@ class RayTuneZoo(ForeignZoo):
         zoo._take_measurements(path)
         return zoo
 
-    def _place(self, checkpoint: Checkpoint) -> str:
+    def _location(self, checkpoint: Checkpoint) -> str:
         key = (checkpoint.model, checkpoint.epoch)
         if key not in self._paths:
             raise ZooError(f"the zoo has no checkpoint of {key[0]!r} at epoch {key[1]}")
@@ -116,7 +116,7 @@ class RayTuneZoo(ForeignZoo):
 
     def _read(self, checkpoint: Checkpoint) -> dict[str, Tensor]:
         parallel = checkpoint.configuration.get("model::data_parallel")
-        path = self._folder / self._place(checkpoint)
+        path = self._folder / self._location(checkpoint)
         try:
             return read_state_dict(path, strip_prefix="module." if parallel else "")
         except ImportedModelError as error:
@@ -165,18 +165,18 @@ def _list_trial(zoo: Path, trial: Path, listing: _Listing) -> None:
     if not found:
         listing.problems.append(Problem(model, "it has no checkpoints"))
     for epoch, name in found:
-        place = f"{model}/{name}/{WEIGHTS}"
+        location = f"{model}/{name}/{WEIGHTS}"
         if (model, epoch) in listing.paths:
             reason = f"epoch {epoch} is there twice"
         elif epoch not in epochs:
             reason = f"{RESULTS} has no such epoch"
         else:
-            reason = damage(zoo / place) or ""
+            reason = damage(zoo / location) or ""
         if reason:
-            listing.problems.append(Problem(place, reason))
+            listing.problems.append(Problem(location, reason))
             continue
         metrics = epochs[epoch].metrics
-        listing.paths[model, epoch] = place
+        listing.paths[model, epoch] = location
         listing.checkpoints.append(Checkpoint(model, epoch, configuration, metrics))
 
 
@@ -185,7 +185,7 @@ class _Epoch(NamedTuple):
     configuration: object
 
 
-def _results(path: Path, place: str, problems: list[Problem]) -> dict[int, _Epoch]:
+def _results(path: Path, name: str, problems: list[Problem]) -> dict[int, _Epoch]:
     """The lines of a training by epoch; of a repeated epoch the last, as a resumed run has it."""
     epochs = {}
     for number, line in enumerate(read_bytes(path, max_bytes=_MAX_JSON_BYTES).splitlines(), 1):
@@ -201,7 +201,7 @@ def _results(path: Path, place: str, problems: list[Problem]) -> dict[int, _Epoc
             ValueError,
         ):
             if line.strip():
-                problems.append(Problem(place, f"line {number} is no result of an epoch"))
+                problems.append(Problem(name, f"line {number} is no result of an epoch"))
     return epochs
 
 

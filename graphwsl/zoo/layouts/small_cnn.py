@@ -96,15 +96,15 @@ class SmallCNNZoo(ForeignZoo):
         rows: dict[tuple[str, int | None], int] = {}
         shared: dict[tuple[str, ...], dict[str, Scalar]] = {}
         for number, cells in enumerate(lines):
-            place = f"{METRICS}, row {number + 1}"
+            location = f"{METRICS}, row {number + 1}"
             try:
                 checkpoint = _checkpoint(header, cells, shared)
             except (ArithmeticError, ValueError) as error:
-                problems.append(Problem(place, str(error)))
+                problems.append(Problem(location, str(error)))
                 continue
             key = (checkpoint.model, checkpoint.epoch)
             if key in rows:
-                problems.append(Problem(place, f"{key[0]!r} at epoch {key[1]} is there twice"))
+                problems.append(Problem(location, f"{key[0]!r} at epoch {key[1]} is there twice"))
                 continue
             rows[key] = number
             checkpoints.append(checkpoint)
@@ -112,7 +112,7 @@ class SmallCNNZoo(ForeignZoo):
         zoo._take_measurements(path)
         return zoo
 
-    def _place(self, checkpoint: Checkpoint) -> str:
+    def _location(self, checkpoint: Checkpoint) -> str:
         key = (checkpoint.model, checkpoint.epoch)
         if key not in self._rows:
             raise ZooError(f"the zoo has no checkpoint of {key[0]!r} at epoch {key[1]}")
@@ -133,10 +133,10 @@ class SmallCNNZoo(ForeignZoo):
         """See :class:`graphwsl.zoo.rows.ReadsRows`; the weights are rows already."""
         failures: Failures = {}
         columns = torch.arange(self._weights.shape[1], dtype=torch.float64)
-        places = {column.name: column.of(columns) for column in self._columns}
-        if {name: place.shape for name, place in places.items()} != layout.shapes:
+        columns_of = {column.name: column.of(columns) for column in self._columns}
+        if {name: entries.shape for name, entries in columns_of.items()} != layout.shapes:
             return super().read_rows(checkpoints, layout, rows)  # which says what differs
-        order = torch.cat([places[name].reshape(-1) for name in layout.starts]).long().numpy()
+        order = torch.cat([columns_of[name].reshape(-1) for name in layout.starts]).long().numpy()
         known: list[tuple[int, int]] = []
         for number, checkpoint in enumerate(checkpoints):
             row = self._rows.get((checkpoint.model, checkpoint.epoch))
@@ -150,9 +150,9 @@ class SmallCNNZoo(ForeignZoo):
                 values = self._weights[there].astype(np.float32)
             rows.numpy()[numbers] = values[:, order]
             for number in numbers[~np.isfinite(values).all(1)].tolist():
-                place = self._place(checkpoints[number])
-                self._add_problem(place, "its weights are not finite")
-                failures[number] = ZooError(f"{place!r} is unusable: its weights are not finite")
+                location = self._location(checkpoints[number])
+                self._add_problem(location, "its weights are not finite")
+                failures[number] = ZooError(f"{location!r} is unusable: its weights are not finite")
         return failures
 
 

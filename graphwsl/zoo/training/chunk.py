@@ -237,12 +237,12 @@ def train_chunk(
         if epoch:
             training.train_epoch(epoch)
         if epoch in kept:
-            place = kept.index(epoch)
+            position = kept.index(epoch)
             for name, values in training.weights.items():
-                weights[name][:, place] = values
+                weights[name][:, position] = values
             for name, values in training.measure().items():
                 empty = torch.full((len(configurations), len(kept)), torch.nan)
-                metrics.setdefault(name, empty)[:, place] = values
+                metrics.setdefault(name, empty)[:, position] = values
         if epoch:
             on_epoch()
     return TrainedChunk(weights, metrics, _usable(weights, metrics))

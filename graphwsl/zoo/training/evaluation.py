@@ -46,16 +46,16 @@ def evaluate(
     loss = torch.zeros(models, dtype=torch.float64)
     right = torch.zeros(models, dtype=torch.float64)
     for start in range(0, samples, BATCH):
-        places = torch.arange(start, min(start + BATCH, samples))
-        count = len(places)
+        indices = torch.arange(start, min(start + BATCH, samples))
+        count = len(indices)
         surplus = -count % networks.batch_multiple
-        places = torch.cat([places, places[:1].expand(surplus)])
+        indices = torch.cat([indices, indices[:1].expand(surplus)])
         if subset is None:
-            x = networks.shared_images(images[places], models)
-            y = labels[:, places]
+            x = networks.shared_images(images[indices], models)
+            y = labels[:, indices]
         else:
-            x = networks.images(images, subset[:, places])
-            y = labels[rows, subset[:, places]]
+            x = networks.images(images, subset[:, indices])
+            y = labels[rows, subset[:, indices]]
         logits = networks.logits(parameters, x, buffers=buffers)
         loss += losses_of(logits, y)[:, :count].sum(1, dtype=torch.float64)
         if classes:

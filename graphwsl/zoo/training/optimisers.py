@@ -34,7 +34,7 @@ class Parameters:
         ]
 
     def spread(self, values: PerModel) -> Flat:
-        """A number of each network, at every place of its parameters."""
+        """A number of each network, at every entry of its parameters."""
         parts = [
             values[:, None].expand(-1, shape.numel() // self.models).reshape(-1)
             for shape in self.shapes

@@ -33,8 +33,8 @@ class SplitLayout:
     name: str
 
     def recognises(self, folder: Path) -> bool:
-        """Whether there is an ``input_data.h5`` at one of its places."""
-        return bool(_places(folder))
+        """Whether there is an ``input_data.h5`` in one of its folders."""
+        return bool(_folders(folder))
 
     def read(self, folder: Path) -> Iterator[LabelledGrid]:
         """The grids of all splits in ascending order; the layout knows no survivability.
@@ -43,7 +43,7 @@ class SplitLayout:
             CorruptFileError: A file is damaged or not in this layout, or a grid has no label.
             StorageError: ``snbs.h5`` is missing.
         """
-        grids = [labelled for place in _places(folder) for labelled in _read(place)]
+        grids = [labelled for split in _folders(folder) for labelled in _read(split)]
         yield from sorted(grids, key=lambda labelled: labelled.grid_id)
 
     def splits(self, folder: Path) -> dict[str, list[int]]:
@@ -55,9 +55,9 @@ class SplitLayout:
             CorruptFileError: A file is damaged or not in this layout.
         """
         return {
-            place.name: sorted(map(int, _keys(place)))
-            for place in _places(folder)
-            if place.name in SPLITS
+            split.name: sorted(map(int, _keys(split)))
+            for split in _folders(folder)
+            if split.name in SPLITS
         }
 
     def write(self, folder: Path, grids: Iterable[LabelledGrid], dataset: str) -> None:
@@ -88,7 +88,7 @@ def split_ends(grids: int) -> tuple[int, int, int]:
     return round(0.7 * grids), round(0.85 * grids), grids
 
 
-def _places(folder: Path) -> list[Path]:
+def _folders(folder: Path) -> list[Path]:
     """The folders that hold an ``input_data.h5``: this one, its splits, or those of its child."""
     for pattern in ("input_data.h5", "*/input_data.h5", "*/*/input_data.h5"):
         found = sorted(file.parent for file in folder.glob(pattern))
@@ -97,8 +97,8 @@ def _places(folder: Path) -> list[Path]:
     return []
 
 
-def _keys(place: Path) -> list[str]:
-    path = place / "input_data.h5"
+def _keys(folder: Path) -> list[str]:
+    path = folder / "input_data.h5"
     return read_hdf5(path, lambda file: _numbers(path, file["grids"]))
 
 
@@ -110,9 +110,9 @@ def _numbers(path: Path, group: Any) -> list[str]:
     return keys
 
 
-def _read(place: Path) -> list[LabelledGrid]:
-    """All grids of a place; every file is checked and read once, not once a grid."""
-    path = place / "input_data.h5"
+def _read(folder: Path) -> list[LabelledGrid]:
+    """All grids of a folder; every file is checked and read once, not once a grid."""
+    path = folder / "input_data.h5"
     names = ("edge_index", "edge_attr", "node_features")
 
     def read(file: Any) -> dict[str, list[np.ndarray]]:
@@ -121,9 +121,9 @@ def _read(place: Path) -> list[LabelledGrid]:
 
     inputs = read_hdf5(path, read)
     labels = {
-        field: _labels(place / f"{stem}.h5", list(inputs))
+        field: _labels(folder / f"{stem}.h5", list(inputs))
         for stem, field in _LABELS.items()
-        if stem == "snbs" or (place / f"{stem}.h5").is_file()
+        if stem == "snbs" or (folder / f"{stem}.h5").is_file()
     }
     if "troublemaker" in labels:
         labels["troublemaker"] = {
@@ -162,7 +162,7 @@ def _labels(path: Path, keys: list[str]) -> dict[str, np.ndarray]:
     )
 
 
-def _write(place: Path, part: list[LabelledGrid]) -> None:
+def _write(folder: Path, part: list[LabelledGrid]) -> None:
     def inputs(file: Any) -> None:
         for labelled in part:
             group = file.create_group(f"grids/{labelled.grid_id}")
@@ -178,8 +178,8 @@ def _write(place: Path, part: list[LabelledGrid]) -> None:
 
         return fill
 
-    make_folder(place)
-    write_hdf5(place / "input_data.h5", inputs)
+    make_folder(folder)
+    write_hdf5(folder / "input_data.h5", inputs)
     for stem, field in _LABELS.items():
         if all(getattr(labelled, field) is not None for labelled in part):
-            write_hdf5(place / f"{stem}.h5", labels(field))
+            write_hdf5(folder / f"{stem}.h5", labels(field))

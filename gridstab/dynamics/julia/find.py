@@ -83,7 +83,7 @@ def find_source() -> Path:
     """The main file of GridDynamics: of the source tree, or what a wheel installed from it.
 
     Raises:
-        EngineUnavailableError: It is in neither place.
+        EngineUnavailableError: Neither the source tree nor the installation holds it.
     """
     tree = Path(__file__).parents[3] / "simulations"
     if (tree / MAIN_FILE).is_file():
@@ -118,7 +118,7 @@ def julia_environment(threads: int) -> dict[str, str]:
     """
     depot = _user_folder("XDG_CACHE_HOME", ".cache") / "gridstab" / "julia"
     return {
-        # Written to first; the empty second part stands for Julia's own places.
+        # Written to first; the empty second part stands for Julia's own depots.
         "JULIA_DEPOT_PATH": os.environ.get("JULIA_DEPOT_PATH") or f"{depot}{os.pathsep}",
         "JULIA_NUM_THREADS": str(threads),
         # Julia's own OpenBLAS would start a thread a processor, and GridDynamics never calls it.

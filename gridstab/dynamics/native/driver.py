@@ -25,9 +25,9 @@ from gridstab.dynamics.native.integrator import (
     half_kick,
     inline,
     kick_and_drift,
-    place,
     process_all,
     process_around,
+    set_node,
     track_extremes,
 )
 from gridstab.dynamics.native.simd import broadcast, load, maximum, minimum, store
@@ -102,7 +102,7 @@ def fill_lane(state: Any, windows: Any, start: Any, lane: int, trajectory: int) 
         windows.last_lowest[i, lane] = UNSET
     node = start.node[trajectory]
     theta = start.theta[node] + start.dtheta[trajectory] / np.pi
-    place(state, lane, node, theta, start.domega[trajectory])
+    set_node(state, lane, node, theta, start.domega[trajectory])
     windows.start[node, lane] = theta
 
 

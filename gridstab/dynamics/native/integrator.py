@@ -204,7 +204,7 @@ def processed(
 
 
 @inline
-def place(state: Any, lane: Any, i: Any, theta: float, omega: float) -> None:
+def set_node(state: Any, lane: Any, i: Any, theta: float, omega: float) -> None:
     """Puts a node of a lane at ``theta`` [half turns] and ``omega``."""
     state.theta[i, lane] = theta
     state.omega[i, lane] = omega
@@ -220,7 +220,7 @@ def process_all(
     for i in range(state.theta.shape[0]):
         room[0, i], room[1, i] = processed(state, network, nodes, coupling, lane, i, strength)
     for i in range(state.theta.shape[0]):
-        place(state, lane, i, room[0, i], room[1, i])
+        set_node(state, lane, i, room[0, i], room[1, i])
 
 
 @inline
@@ -239,5 +239,5 @@ def process_around(
         room[0, j], room[1, j] = processed(state, network, nodes, coupling, lane, j, strength)
     for k in range(first, last):
         j = network.neighbours[k] // 2
-        place(state, lane, j, room[0, j], room[1, j])
-    place(state, lane, node, theta, omega)
+        set_node(state, lane, j, room[0, j], room[1, j])
+    set_node(state, lane, node, theta, omega)

@@ -105,13 +105,13 @@ def test_a_failing_system_call_leaves_the_old_file(
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-@pytest.mark.parametrize("place", ["file/a", "missing/a", "folder", "."])
-def test_a_place_that_takes_no_file_is_named(writer: str, place: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["file/a", "missing/a", "folder", "."])
+def test_a_path_that_takes_no_file_is_named(writer: str, name: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     with pytest.raises(storage.StorageError, match="cannot write") as caught:
-        WRITERS[writer](tmp_path / place)
-    assert str(tmp_path / place) in str(caught.value)
+        WRITERS[writer](tmp_path / name)
+    assert str(tmp_path / name) in str(caught.value)
     assert names(tmp_path) == ["file", "folder"]
 
 

@@ -72,7 +72,7 @@ def test_the_distance_never_grows(name: str) -> None:
         assert bool((after < before * 0.999).any())
     again = (align_to(group, found, base) - base)[:, mask].norm(dim=1)
     assert bool((again <= after * (1 + 1e-5)).all())
-    if name == "tanh":  # signs and places change, and nothing else
+    if name == "tanh":  # signs and order change, and nothing else
         assert torch.equal(found.abs().sort(dim=1).values, rows.abs().sort(dim=1).values)
 
 

@@ -210,8 +210,8 @@ def test_overlaps_of_errors_against_sets() -> None:
     ours = torch.rand(6, 30, generator=generator) < 0.3
     theirs = torch.rand(5, 30, generator=generator) < 0.3
     ours[0], theirs[3] = False, False
-    overlap, place = nearest_errors(ours, theirs)
-    for own, value, where in zip(ours, overlap.tolist(), place.tolist(), strict=True):
+    overlap, nearest = nearest_errors(ours, theirs)
+    for own, value, where in zip(ours, overlap.tolist(), nearest.tolist(), strict=True):
         each = []
         for other in theirs:
             first, second = (

@@ -55,7 +55,7 @@ def called(operator: Any, *, strict: bool = False) -> tuple[GraphBuilder, Tensor
 
 
 def test_operators_without_a_rule_give_no_symmetry() -> None:
-    """What they read stays in its place: neurons, and the nodes at entries of weights."""
+    """What they read stays where it was: neurons, and the nodes at entries of weights."""
     assert len(WITHOUT_A_RULE) > 1000
     for operator in WITHOUT_A_RULE:
         builder, units, entries = called(operator)

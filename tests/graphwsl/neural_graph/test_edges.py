@@ -204,7 +204,7 @@ def test_every_column_reads_the_place_whose_value_it_sees(moves: list[int]) -> N
         head=nn.Linear(seen.shape[1], 1, bias=False),
     )
     graph = neural_graph(model, torch.zeros_like(x))
-    values = {float(value): place for place, value in enumerate(made.flatten())}
+    values = {float(value): index for index, value in enumerate(made.flatten())}
     assert len(values) == made.numel()
     expected = [int(graph.blocks[0].targets[0, values[float(v)] // 16]) for v in seen[0]]
     assert graph.blocks[1].sources[0].tolist() == expected
@@ -249,8 +249,8 @@ def test_paths_of_the_graph_are_the_sparsity_of_the_jacobian(model: nn.Module) -
     edges.add_nodes_from(range(graph.num_nodes))
     inputs = graph.inputs[0][0, :, 0].tolist()
     last = graph.blocks[-1]
-    for place, node in enumerate(last.targets.flatten().tolist()):
-        (gradient,) = torch.autograd.grad(outputs[0, place].sum(), x, retain_graph=True)
+    for index, node in enumerate(last.targets.flatten().tolist()):
+        (gradient,) = torch.autograd.grad(outputs[0, index].sum(), x, retain_graph=True)
         reached = networkx.ancestors(edges, node)
         depends = gradient[0].abs().sum(1) > 0
         assert [one in reached for one in inputs] == depends.tolist()
@@ -273,10 +273,10 @@ def test_one_weight_changes_its_target_alone(name: str) -> None:
     model(*(torch.randn_like(one) for one in inputs))
     assert len(graph.blocks) == len(layers)
     for block in graph.blocks:
-        place = int(block.entries[-1, -1, -1, 0])
+        entry = int(block.entries[-1, -1, -1, 0])
         key = next(
             key for key in layers
-            if bool((entries_of(graph, f"{key}.weight") == place).any())
+            if bool((entries_of(graph, f"{key}.weight") == entry).any())
         )  # fmt: skip
         targets = block.targets.flatten()
         for number in range(len(targets)):

@@ -50,7 +50,7 @@ def test_bits_are_compared() -> None:
     assert not same_bits(zero, torch.zeros(1, 2))
 
 
-def test_scalars_empty_tensors_and_unread_entries_have_their_place() -> None:
+def test_scalars_empty_tensors_and_unread_entries_have_their_index() -> None:
     model = Wired(
         lambda m, x: m.head(x) * m.scale,
         head=nn.Linear(3, 2),

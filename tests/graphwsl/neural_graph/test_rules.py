@@ -33,7 +33,7 @@ def with_exponential() -> nn.Module:
     )
 
 
-def test_an_unknown_operator_is_one_node_that_holds_its_place() -> None:
+def test_an_unknown_operator_is_one_opaque_node() -> None:
     graph = neural_graph(with_exponential(), torch.zeros(1, 3))
     opaque = torch.nonzero(graph.kinds == NodeKind.OPAQUE).flatten()
     assert len(opaque) == 1

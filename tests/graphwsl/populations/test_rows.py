@@ -64,11 +64,11 @@ def require_rows(zoo: Any) -> None:
     some = [*checkpoints[::-2], checkpoints[0]]
     rows, found = zoo.array(some)
     assert found == some
-    places = [checkpoints.index(c) for c in some]
-    assert torch.equal(rows, expected[places])
+    indices = [checkpoints.index(c) for c in some]
+    assert torch.equal(rows, expected[indices])
     population = Population.load(zoo, some)
     assert population.checkpoints == some
-    assert torch.equal(torch.stack(population.states), expected[places])
+    assert torch.equal(torch.stack(population.states), expected[indices])
 
 
 def test_rows_of_our_own_zoo(trained: Path) -> None:

@@ -71,12 +71,12 @@ def test_a_sparse_token_is_a_unit(name: str) -> None:
 def test_positions_are_places_in_sequence_layer_and_place_in_layer(kind: Kind) -> None:
     for name in ("residual", "llama", "lstm stacked"):
         layout = Tokenizer.of(architecture(name), kind, 5).layout
-        sequence, layer, place = layout.positions.T
+        sequence, layer, index = layout.positions.T
         assert torch.equal(sequence, torch.arange(len(sequence)))
         assert layer[0] == 0
         assert set(layer.diff().tolist()) <= {0, 1}
         for number in range(int(layer.max()) + 1):
-            own = place[layer == number]
+            own = index[layer == number]
             assert torch.equal(own, torch.arange(len(own)))
 
 
@@ -150,8 +150,8 @@ def test_windows_are_joined_again(size: int, halo: int) -> None:
     # The halo holds the neighbours.
     sequence = windows.of(tokens.positions[None, :, :1] + 1)[0, :, :, 0]
     for window, start in zip(sequence.tolist(), range(0, 14, size), strict=True):
-        wanted = [place + 1 for place in range(start - halo, start + size + halo)]
-        assert window == [place if 1 <= place <= 14 else 0 for place in wanted]
+        wanted = [index + 1 for index in range(start - halo, start + size + halo)]
+        assert window == [index if 1 <= index <= 14 else 0 for index in wanted]
 
 
 def test_random_windows_start_anywhere() -> None:

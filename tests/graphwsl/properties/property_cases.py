@@ -75,13 +75,13 @@ def permuted(
     layers = [(n, m) for n, m in module.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)]
     result = dict(state)
     order: Tensor | None = None
-    for place, (name, _) in enumerate(layers):
+    for index, (name, _) in enumerate(layers):
         weight, bias = result[f"{name}.weight"], result[f"{name}.bias"]
         if order is not None:
             # A flattened feature map has several columns a channel.
             columns = weight.unflatten(1, (len(order), -1))
             weight = columns[:, order].reshape(weight.shape)
-        if place < len(layers) - 1:
+        if index < len(layers) - 1:
             order = torch.randperm(len(weight), generator=generator)
             weight, bias = weight[order], bias[order]
         result[f"{name}.weight"], result[f"{name}.bias"] = weight, bias

@@ -33,11 +33,11 @@ def test_responses_are_those_of_the_networks() -> None:
     assert len(population.functions) == 3
     assert len(population.architectures) == 2  # activation functions are no part of them
     network = predictor.network
-    for place, checkpoint in enumerate(population.checkpoints[:6]):
+    for index, checkpoint in enumerate(population.checkpoints[:6]):
         module, state = zoo.module(checkpoint), zoo.weights(checkpoint)
         expected = functional_call(module, state, (network.probes,)).flatten()
-        respondent = network.respondents[int(population.function[place])]
-        found = respondent(population.states[place][None], network.probes)[0]
+        respondent = network.respondents[int(population.function[index])]
+        found = respondent(population.states[index][None], network.probes)[0]
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 

@@ -149,7 +149,7 @@ SPECIAL: dict[str, Middle] = {
     "constants": lambda x: x * torch.tensor([1.0, 2.0, 1.0, 2.0]).double()[:, None],
     "equal constants": lambda x: x * torch.full((4, 1), 3.0).double(),
     "flip of half": lambda x: torch.cat([x[:, :2], x[:, 2:].flip(-1)], 1),
-    "every second place": lambda x: torch.cat([x[:, :2, ::2], x[:, 2:, 1::2]], 1),
+    "every second position": lambda x: torch.cat([x[:, :2, ::2], x[:, 2:, 1::2]], 1),
     "temporal shift": temporal_shift,
     "shift by padding": lambda x: torch.cat(
         [functional.pad(x[:, :2], (1, 0)), functional.pad(x[:, 2:], (0, 1))], 1
@@ -165,7 +165,7 @@ SPECIAL: dict[str, Middle] = {
         (torch.arange(4)[:, None] + torch.arange(6)) % 2 == 0, x, x.flip(-1)
     ),
     "same mask": lambda x: torch.where(torch.arange(6) % 2 == 0, x, x.flip(-1)),
-    "places of its own": lambda x: x.gather(
+    "positions of its own": lambda x: x.gather(
         2, torch.tensor([[[0, 1], [0, 1], [3, 2], [4, 5]]]).expand(1, 4, 2)
     ),
     "twice the same": lambda x: x * x,
@@ -178,7 +178,7 @@ SPECIAL: dict[str, Middle] = {
 @pytest.mark.parametrize("name", SPECIAL)
 def test_exchanges_are_found_exactly_if_they_keep_the_function(name: str, reader: str) -> None:
     if name == "shift by padding" and reader == "linear":
-        # Columns move with their place: true, but the halves count as different.
+        # Columns move with their position: true, but the halves count as different.
         sound_and_almost_complete(SPECIAL[name], reader)
     else:
         check(SPECIAL[name], reader)

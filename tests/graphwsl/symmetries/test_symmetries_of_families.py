@@ -111,8 +111,8 @@ def test_rotated_coordinates_stay_with_their_frequency() -> None:
     assert graph.state["1.query.weight"].numel() == graph.blocks[1].entries.numel()
     for orbit in group.orbits:
         for part in orbit.nodes.tolist():
-            places = [queries.tolist().index(node) for node in part if node in queries]
-            assert len(places) in (0, 4)  # whole heads or none
+            positions = [queries.tolist().index(node) for node in part if node in queries]
+            assert len(positions) in (0, 4)  # whole heads or none
     drawn = group.random(torch.Generator().manual_seed(0), scalings=False, signs=False)
     before = graph.state["1.query.bias"]
     after = drawn.apply()["1.query.bias"]

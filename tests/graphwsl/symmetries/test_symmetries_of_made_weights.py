@@ -62,7 +62,7 @@ INVARIANT: dict[str, Make] = {
     "ternary": lambda w: w.sign() * w.abs().mean(),
     "kernel window": lambda w: w * torch.hann_window(3, dtype=w.dtype),
 }
-"""No factor passes; all four channels change places."""
+"""No factor passes; all four channels are permuted."""
 
 
 @pytest.mark.parametrize("name", INVARIANT)
@@ -91,7 +91,7 @@ def test_functions_that_tell_rows_apart(name: str) -> None:
     assert max(errors(group)) < 1e-12
 
 
-def test_rows_with_equal_constants_change_places() -> None:
+def test_rows_with_equal_constants_are_permuted() -> None:
     group = convolution(TOLD_APART["constants"])
     assert [len(orbit.nodes) for orbit in group.orbits] == [2, 2]
 

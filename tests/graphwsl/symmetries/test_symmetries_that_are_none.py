@@ -1,4 +1,4 @@
-"""What looks like a symmetry and is none: values in places, numbers that choose, scales missing."""
+"""What looks like a symmetry and is none: values at positions, choices, missing scales."""
 
 from collections.abc import Callable
 from typing import Any
@@ -78,8 +78,8 @@ OPAQUE: dict[str, tuple[Wiring, tuple[Tensor, ...]]] = {
         lambda m, x: m.head(functional.one_hot(m.first(x).argmax(-1), 6).double()),
         (X,),
     ),
-    "the place of the maximum": (lambda m, x: m.first(x).max(1)[1][:, None] * 1.0, (X,)),
-    "the place of the median": (lambda m, x: m.first(x).median(1)[1][:, None] * 1.0, (X,)),
+    "the index of the maximum": (lambda m, x: m.first(x).max(1)[1][:, None] * 1.0, (X,)),
+    "the index of the median": (lambda m, x: m.first(x).median(1)[1][:, None] * 1.0, (X,)),
     "an order": (lambda m, x: m.head(m.first(x).argsort(1).double()), (X,)),
     "largest ones": (lambda m, x: m.first(x).topk(2, 1)[1].double(), (X,)),
     "a scale from a network": (
@@ -231,7 +231,7 @@ STAY: dict[str, tuple[Wiring, tuple[Tensor, ...]]] = {
         ),
         (SEQUENCE,),
     ),
-    "parameters beside places, and a shift of all": (
+    "parameters concatenated with positions, and a shift of all": (
         lambda m, x: m.head(
             (torch.stack([m.conv(x)[:, :2, :3].flatten(1), m.table.flatten()[:12].view(2, 6)]))
             .add(m.vector)
@@ -239,7 +239,7 @@ STAY: dict[str, tuple[Wiring, tuple[Tensor, ...]]] = {
         ),
         (SEQUENCE,),
     ),
-    "parameters that are chosen for places": (
+    "parameters that are chosen for positions": (
         lambda m, x: m.head(
             torch.where(
                 torch.arange(6).view(2, 3, 1) % 2 == 0,
@@ -249,7 +249,7 @@ STAY: dict[str, tuple[Wiring, tuple[Tensor, ...]]] = {
         ),
         (SEQUENCE,),
     ),
-    "rows that are placed among mixed ones": (
+    "rows that are scattered among mixed ones": (
         lambda m, x: m.head(
             torch.slice_scatter(
                 m.conv(x).relu()[:, :2, :3].flatten(1), m.first(x[:1, :, 0]), 0, 0, 1
@@ -258,7 +258,7 @@ STAY: dict[str, tuple[Wiring, tuple[Tensor, ...]]] = {
         ),
         (SEQUENCE,),
     ),
-    "places of a maximum": (
+    "indices of a maximum": (
         lambda m, x: functional.max_pool1d(m.conv(x).relu(), 2, return_indices=True)[1].double(),
         (SEQUENCE,),
     ),
@@ -299,7 +299,7 @@ MOVE: dict[str, tuple[Wiring, tuple[Tensor, ...], list[int]]] = {
         (X, torch.tensor([0, 3, 4, 1, 1])),
         [6],
     ),
-    "messages by places": (
+    "messages by positions": (
         lambda m, x, i: m.head(
             torch.zeros(5, 6)
             .double()
@@ -321,7 +321,7 @@ def test_what_is_understood_moves(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["GCNConv", "SAGEConv", "GATConv"])
 def test_layers_of_graph_networks(name: str) -> None:
-    """Hidden channels change places, and are scaled: messages are sums."""
+    """Hidden channels are permuted, and scaled: messages are sums."""
     layers = pytest.importorskip("torch_geometric.nn")
     edges = torch.tensor([[0, 1, 2, 3, 4, 0], [1, 2, 3, 4, 0, 2]])
     layer: Any = getattr(layers, name)
@@ -336,7 +336,7 @@ def test_layers_of_graph_networks(name: str) -> None:
 
 
 def test_an_entry_that_is_used_often_takes_no_factor() -> None:
-    """One number at 2¹⁶ places is still more than one."""
+    """One number at 2¹⁶ positions is still more than one."""
     model = Wired(
         lambda m, x: m.head((x @ m.number.expand(256, 256)).relu()),
         number=parameter(1, 1),
@@ -347,7 +347,7 @@ def test_an_entry_that_is_used_often_takes_no_factor() -> None:
 
 
 SHIFTS: dict[str, tuple[Callable[[Tensor], Tensor], bool]] = {
-    # A shift of four channels at four positions, and whether two of the channels can change places.
+    # A shift of four channels at four positions, and whether two of the channels can be exchanged.
     "as it is": (lambda p: p, True),
     "columns for channels": (lambda p: p.t(), True),
     "positions reversed in two channels": (lambda p: torch.cat([p[:2], p[2:].flip(1)]), True),

@@ -93,7 +93,7 @@ FIRST = {
     "h": "h = F.linear(x0.mean(2), p0, p1).relu()",
     "t": "t = F.conv1d(x0, p2[:, :, None], p1).relu()",
 }
-"""Four hidden neurons, and four channels of which each has four places."""
+"""Four hidden neurons, and four channels of which each has four positions."""
 
 OPTIONS = "True, 1, 0.0, False, False, True"
 """One layer in one direction, of batches."""
@@ -114,11 +114,11 @@ SECOND: dict[str, tuple[tuple[int, ...], str]] = {
     "transposed convolution": ((4, 4, 3), "F.conv_transpose1d(t, #)"),
     "sum": ((4,), "h + #"),
     "product": ((4,), "h * #"),
-    "product with places": ((4,), "t * #"),
+    "product with positions": ((4,), "t * #"),
     "difference": ((4,), "# - h"),
     "quotient": ((4,), "h / (#.abs() + 1)"),
     "divided": ((4,), "# / h"),
-    "divided by places": ((4,), "# / t"),
+    "divided by positions": ((4,), "# / t"),
     "floored quotient": ((4,), "torch.div(h, #, rounding_mode='floor')"),
     "remainder": ((4,), "torch.remainder(#, h + 1)"),
     "power": ((4,), "#.abs() ** h"),
@@ -160,9 +160,9 @@ SECOND: dict[str, tuple[tuple[int, ...], str]] = {
     "rows": ((4, 3), "#.index_select(0, x1[0])"),
     "gathered": ((4, 4), "#.gather(0, x1)"),
     "concatenation": ((2, 4), "torch.cat([h, #], 1)"),
-    "concatenation of places": ((2, 4, 4), "torch.cat([t, #], 2)"),
+    "concatenation of positions": ((2, 4, 4), "torch.cat([t, #], 2)"),
     "stack": ((2, 4), "torch.stack([h, #], 1)"),
-    "placed": ((2, 1), "torch.slice_scatter(h, #, 1, 0, 1)"),
+    "scattered slice": ((2, 1), "torch.slice_scatter(h, #, 1, 0, 1)"),
     "put": ((4,), "h.index_put((torch.tensor([0]),), #)"),
     "added at": ((2, 4), "h.index_add(0, x1[0, :2] % 2, #)"),
     "scattered": ((2, 4), "h.scatter_add(1, x1, #)"),

@@ -76,7 +76,7 @@ def test_every_exchange_is_an_automorphism_and_simple_ones_are_found(
             for one, other in moved.items():
                 image[one], image[other] = other, one
             assert is_automorphism(image, colours, relations)
-        # Two nodes that change places with nothing following.
+        # Two nodes that are exchanged with nothing following.
         assert (moved is not None and len(moved) == 1) or not is_automorphism(
             simple, colours, relations
         )
@@ -102,7 +102,7 @@ def test_a_long_chain_tells_all_its_nodes_apart() -> None:
 
 
 def test_copies_of_one_part_are_one_orbit() -> None:
-    """Five chains that start at one node: the chains change places as wholes."""
+    """Five chains that start at one node: the chains are permuted as wholes."""
     chains = [
         [(0, 1 + 4 * k), *((1 + 4 * k + i, 2 + 4 * k + i) for i in range(3))] for k in range(5)
     ]

@@ -66,7 +66,7 @@ class Pair(NamedTuple):
         lambda m, x: x,
         masked,
         lambda m, x: masked(m, x).softmax(1).log(),
-        lambda m, x: x.log(),  # not a number at half of the places
+        lambda m, x: x.log(),  # not a number at half of the entries
         lambda m, x: torch.where(x > x.mean(), x, NAN),
         lambda m, x: x.to(torch.complex128) * (1 + 2j),
         lambda m, x: Result(x),
@@ -86,12 +86,12 @@ def test_right_passes_and_wrong_does_not(output: Callable[[Any, Tensor], Any]) -
 def test_infinities_and_not_a_number_must_stay_where_they_are() -> None:
     before = torch.tensor([1.0, INF, -INF, NAN])
     assert difference(before, before.clone()) == 0
-    for place in range(4):
+    for index in range(4):
         for value in (2.0, INF, -INF, NAN):
             after = before.clone()
-            after[place] = value
-            expected = 0.0 if (value is NAN and place == 3) or value == before[place] else INF
-            assert difference(before, after) == (1.0 if (place, value) == (0, 2.0) else expected)
+            after[index] = value
+            expected = 0.0 if (value is NAN and index == 3) or value == before[index] else INF
+            assert difference(before, after) == (1.0 if (index, value) == (0, 2.0) else expected)
 
 
 @pytest.mark.parametrize("value", [NAN, INF, -INF])

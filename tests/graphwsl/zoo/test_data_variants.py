@@ -38,9 +38,9 @@ def test_every_second_class_is_numbered_anew(variant: str, first: int) -> None:
     assert half.classes == half.outputs == 5
     for part in ("train", "test"):
         labels = getattr(data, f"{part}_labels")
-        places = [k for k, label in enumerate(labels.tolist()) if label in range(first, 10, 2)]
-        assert torch.equal(getattr(half, part), getattr(data, part)[places])
-        assert torch.equal(2 * getattr(half, f"{part}_labels") + first, labels[places])
+        indices = [k for k, label in enumerate(labels.tolist()) if label in range(first, 10, 2)]
+        assert torch.equal(getattr(half, part), getattr(data, part)[indices])
+        assert torch.equal(2 * getattr(half, f"{part}_labels") + first, labels[indices])
 
 
 def test_even_and_odd_of_an_odd_number_of_classes() -> None:

@@ -57,9 +57,9 @@ def two_sines() -> DataSet:
 @register_data("three signals")
 def three_signals() -> DataSet:
     generator = torch.Generator().manual_seed(0)
-    places = torch.rand(40, 2, generator=generator)
-    waves = torch.stack([(places * k).sum(1, keepdim=True).sin() for k in (1.0, 4.0, 9.0)])
-    return DataSet(places[:30], waves[:, :30], places[30:], waves[:, 30:], signals=3)
+    points = torch.rand(40, 2, generator=generator)
+    waves = torch.stack([(points * k).sum(1, keepdim=True).sin() for k in (1.0, 4.0, 9.0)])
+    return DataSet(points[:30], waves[:, :30], points[30:], waves[:, 30:], signals=3)
 
 
 @register_data("letters")

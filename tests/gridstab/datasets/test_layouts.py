@@ -39,13 +39,13 @@ def published_per_grid(folder: Path, grids: int = 2) -> None:
 
 def published_split(folder: Path, splits: dict[str, list[int]]) -> None:
     for split, numbers in splits.items():
-        place = folder / split
-        place.mkdir(parents=True)
+        target = folder / split
+        target.mkdir(parents=True)
         with (
-            h5py.File(place / "input_data.h5", "w") as inputs,
-            h5py.File(place / "snbs.h5", "w") as snbs,
-            h5py.File(place / "tm.h5", "w") as tm,
-            h5py.File(place / "mfd.h5", "w") as mfd,
+            h5py.File(target / "input_data.h5", "w") as inputs,
+            h5py.File(target / "snbs.h5", "w") as snbs,
+            h5py.File(target / "tm.h5", "w") as tm,
+            h5py.File(target / "mfd.h5", "w") as mfd,
         ):
             for k in numbers:
                 inputs[f"grids/{k}/node_features"] = POWER
@@ -54,7 +54,7 @@ def published_split(folder: Path, splits: dict[str, list[int]]) -> None:
                 snbs[str(k)] = np.array([0.9999, 1.0, 0.9807, (k % 10) / 10])
                 tm[str(k)] = np.array([0, 1, 0, 1])
                 mfd[str(k)] = np.array([3.5, 17.25, 14.9, 40.0])
-        (place / "input_features.csv").write_text("0,1\n")
+        (target / "input_features.csv").write_text("0,1\n")
 
 
 @pytest.fixture
@@ -105,8 +105,8 @@ def test_split_files_are_as_published(run: RunFolder, tmp_path: Path) -> None:
         "valid": range(8, 9),
         "test": range(9, 11),
     }.items():
-        place = out / "ds6" / split
-        with h5py.File(place / "input_data.h5") as file:
+        target = out / "ds6" / split
+        with h5py.File(target / "input_data.h5") as file:
             assert sorted(map(int, file["grids"])) == list(numbers)
             for k in numbers:
                 group, result = file["grids"][str(k)], run.result(k)
@@ -118,7 +118,7 @@ def test_split_files_are_as_published(run: RunFolder, tmp_path: Path) -> None:
             ("mfd", "max_frequency_deviation"),
             ("tm", "troublemaker"),
         ):
-            with h5py.File(place / f"{name}.h5") as file:
+            with h5py.File(target / f"{name}.h5") as file:
                 assert sorted(map(int, file)) == list(numbers)
                 for k in numbers:
                     np.testing.assert_array_equal(file[str(k)][:], getattr(run.result(k), field))

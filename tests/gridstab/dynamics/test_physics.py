@@ -121,7 +121,7 @@ def test_outcomes_do_not_depend_on_the_batch(engine: Engine, rule: str) -> None:
 
 
 # Symmetries. Short times, so that rounding is not yet amplified; the largest frequency is seen at
-# steps, whose places an adaptive engine may shift.
+# steps, whose positions an adaptive engine may shift.
 
 
 def assert_same(one: Trajectories, other: Trajectories) -> None:

@@ -141,8 +141,8 @@ def test_renumbering_nodes_renumbers_features(name: str, grid: PowerGrid) -> Non
         np.testing.assert_allclose(after[new], before, rtol=1e-6, atol=1e-7)
         return
     before, after = EDGE_FEATURES[name](grid), EDGE_FEATURES[name](other)
-    place = {edge: k for k, edge in enumerate(map(tuple, other.edge_index.T.tolist()))}
-    moved = [place[a, b] for a, b in new[grid.edge_index].T.tolist()]
+    index = {edge: k for k, edge in enumerate(map(tuple, other.edge_index.T.tolist()))}
+    moved = [index[a, b] for a, b in new[grid.edge_index].T.tolist()]
     np.testing.assert_allclose(after[moved], before, atol=1e-9)
 
 

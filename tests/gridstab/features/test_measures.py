@@ -224,8 +224,8 @@ def test_parity_is_what_the_mirror_does(half: int, seed: int) -> None:
 def test_the_order_of_the_nodes_does_not_matter() -> None:
     grid = random_grid(40, seed=8)
     order = np.random.default_rng(0).permutation(40)
-    place = np.argsort(order)
-    shuffled = PowerGrid.from_arrays(place[grid.lines], grid.power[order])
+    rank = np.argsort(order)
+    shuffled = PowerGrid.from_arrays(rank[grid.lines], grid.power[order])
     np.testing.assert_allclose(
         node_measures(shuffled, MEASURES), node_measures(grid, MEASURES)[order], atol=1e-8
     )

@@ -24,8 +24,8 @@ def test_selected_inverse_is_the_inverse(nodes: int, seed: int) -> None:
     plan = SelectedInverse(nodes, pairs)
     result = plan(matrices[:, index, index].T, matrices[:, a, b].T)
     inverse = np.linalg.inv(matrices)
-    np.testing.assert_allclose(result[plan.place(index, index)].T, inverse[:, index, index])
-    np.testing.assert_allclose(result[plan.place(b, a)].T, inverse[:, a, b], atol=1e-12)
+    np.testing.assert_allclose(result[plan.row_of(index, index)].T, inverse[:, index, index])
+    np.testing.assert_allclose(result[plan.row_of(b, a)].T, inverse[:, a, b], atol=1e-12)
 
 
 def test_neighbour_pairs() -> None:

@@ -179,13 +179,13 @@ def test_pandapower_takes_the_published_setting_by_default() -> None:
 @pytest.mark.parametrize("new", [True, False])
 def test_pandapower_coordinates(new: bool) -> None:
     net = pandapower_net()
-    places = {bus: (float(bus), -float(bus)) for bus in net.bus.index}
+    coordinates = {bus: (float(bus), -float(bus)) for bus in net.bus.index}
     if new:
         net.bus["geo"] = [
-            f'{{"type": "Point", "coordinates": [{x}, {y}]}}' for x, y in places.values()
+            f'{{"type": "Point", "coordinates": [{x}, {y}]}}' for x, y in coordinates.values()
         ]
     else:
-        net["bus_geodata"] = pd.DataFrame.from_dict(places, orient="index", columns=["x", "y"])
+        net["bus_geodata"] = pd.DataFrame.from_dict(coordinates, orient="index", columns=["x", "y"])
     grid = from_pandapower(net)
     np.testing.assert_array_equal(grid.coordinates, [[8, -8], [6, -6], [7, -7]])
 

@@ -89,13 +89,13 @@ def test_each_node_and_line_follows_the_rule(seed: int) -> None:
     """The model written a second time, slowly, on networkx, and fed with the same draws."""
     p, q, r, s, nodes = 0.4, 0.5, 1 / 3, 0.2, 24
     rng = np.random.default_rng(seed)
-    place = [rng.uniform(-1, 1, (1, 2))[0]]
+    positions = [rng.uniform(-1, 1, (1, 2))[0]]
     graph = nx.Graph()
     graph.add_node(0)
     order: list[tuple[int, int]] = []
 
     def join(a: int, b: int) -> None:
-        graph.add_edge(a, b, weight=float(np.linalg.norm(place[a] - place[b])))
+        graph.add_edge(a, b, weight=float(np.linalg.norm(positions[a] - positions[b])))
         order.append((a, b))
 
     def link(node: int) -> None:
@@ -103,7 +103,7 @@ def test_each_node_and_line_follows_the_rule(seed: int) -> None:
         gains = {}
         for other in graph:
             if other != node and not graph.has_edge(node, other):
-                far = float(np.linalg.norm(place[other] - place[node]))
+                far = float(np.linalg.norm(positions[other] - positions[node]))
                 gains[other] = (along[other] + far) ** r / far
         if gains:
             join(max(gains, key=gains.__getitem__), node)
@@ -113,21 +113,21 @@ def test_each_node_and_line_follows_the_rule(seed: int) -> None:
             line = int(rng.integers(len(order)))
             a, b = order[line]
             share = rng.random()
-            place.append(share * place[a] + (1 - share) * place[b])
+            positions.append(share * positions[a] + (1 - share) * positions[b])
             graph.remove_edge(a, b)
             join(a, new)
             order[line] = order.pop()
             join(b, new)
             continue
-        place.append(rng.uniform(-1, 1, 2))
-        join(min(range(new), key=lambda node: np.linalg.norm(place[node] - place[-1])), new)
+        positions.append(rng.uniform(-1, 1, 2))
+        join(min(range(new), key=lambda node: np.linalg.norm(positions[node] - positions[-1])), new)
         if rng.random() < p:
             link(new)
         if rng.random() < q:
             link(int(rng.integers(new + 1)))
 
     lines, position = grow(nodes, np.random.default_rng(seed), p=p, q=q, r=r, s=s)
-    np.testing.assert_allclose(position, place)
+    np.testing.assert_allclose(position, positions)
     assert {tuple(sorted(line)) for line in lines.tolist()} == {
         tuple(sorted(line)) for line in graph.edges
     }

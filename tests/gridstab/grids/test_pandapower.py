@@ -241,11 +241,11 @@ def test_a_negative_leg_has_no_coupling() -> None:
 
 def test_star_points_lie_amid_their_buses() -> None:
     net = three_voltages()
-    places = np.random.default_rng(0).normal(size=(6, 2))
-    net.bus["geo"] = [f'{{"type": "Point", "coordinates": [{x}, {y}]}}' for x, y in places]
+    coordinates = np.random.default_rng(0).normal(size=(6, 2))
+    net.bus["geo"] = [f'{{"type": "Point", "coordinates": [{x}, {y}]}}' for x, y in coordinates]
     grid = converted(net)
     point = grid.node_number("trafo3w 1")
-    np.testing.assert_allclose(grid.coordinates[point], places[[1, 3, 5]].mean(axis=0))
+    np.testing.assert_allclose(grid.coordinates[point], coordinates[[1, 3, 5]].mean(axis=0))
 
 
 @pytest.mark.parametrize(

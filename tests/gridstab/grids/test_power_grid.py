@@ -91,7 +91,7 @@ def test_what_is_no_grid_is_refused_by_its_name(arguments: dict[str, object], sa
         PowerGrid.from_arrays(**{**usable, **arguments})
 
 
-def test_lines_are_named_by_their_place_in_the_callers_list() -> None:
+def test_lines_are_named_by_their_position_in_the_callers_list() -> None:
     lines = [(2, 1), (1, 0), (2, 0)]
     with pytest.raises(InvalidGridError, match=r"got -5.0 at line 0, from 2 to 1"):
         PowerGrid.from_arrays(lines, [1.0, 0.0, -1.0], coupling=[-5.0, 1.0, 1.0])

@@ -271,13 +271,13 @@ def test_half_of_the_graphs_are_flipped(run: RunFolder) -> None:
 def test_what_is_no_source(tmp_path: Path, run: RunFolder) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "ds20.zip").write_bytes(b"PK")
-    for place, words in {
+    for name, words in {
         "nowhere": "is no folder; give a run folder",
         "empty": "holds no labelled grids",
         "ds20.zip": "unpack it",
     }.items():
         with pytest.raises(DatasetError, match=words) as caught:
-            load(tmp_path / place)
+            load(tmp_path / name)
         assert "\n" not in str(caught.value)
     with pytest.raises(InvalidParameterError, match="knows its own"):
         load(run.path, samples=10)

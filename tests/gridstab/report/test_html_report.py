@@ -193,11 +193,11 @@ def test_the_drawing_is_the_grid():
     lines, rings, nodes = figures["simulated"]["data"]
     number = [int(row[0]) for row in nodes["customdata"]]
     assert sorted(number) == list(range(8))
-    place = dict(zip(number, zip(nodes["x"], nodes["y"], strict=True), strict=True))
+    position = dict(zip(number, zip(nodes["x"], nodes["y"], strict=True), strict=True))
     ends = list(zip(lines["x"], lines["y"], strict=True))
     assert len(ends) == 3 * 8
     drawn = {(ends[k], ends[k + 1]) for k in range(0, 24, 3)}
-    assert drawn == {(place[a], place[b]) for a, b in ring.grid.lines.tolist()}
+    assert drawn == {(position[a], position[b]) for a, b in ring.grid.lines.tolist()}
     assert {ends[k] for k in range(2, 24, 3)} == {(None, None)}
 
     for figure, shown in (
@@ -210,7 +210,7 @@ def test_the_drawing_is_the_grid():
         powers = [ring.grid.power[n] for n in number]
         assert marker["symbol"] == ["circle" if power > 0 else "square" for power in powers]
     assert number[-1] == int(ring.value.argmin())
-    assert set(zip(rings["x"], rings["y"], strict=True)) == {place[0], place[1]}
+    assert set(zip(rings["x"], rings["y"], strict=True)) == {position[0], position[1]}
     row = nodes["customdata"][number.index(3)]
     assert row[0] == "3"
     expected = [ring.grid.power[3], 2, ring.value[3], *ring.interval[3], ring.prediction[3]]
@@ -330,8 +330,8 @@ def test_survivability_is_listed_where_it_is_known():
     }
     assert "survivability" not in table_of(Report("ring", [ring]), "weakest").columns
     text = grid_figures(Report("ring", [known]))["simulated"]["data"][2]
-    place = text["hovertemplate"].split("survivability %{customdata[")[1][0]
-    assert {row[0]: row[int(place)] for row in text["customdata"]}["5"] == 0.6
+    column = text["hovertemplate"].split("survivability %{customdata[")[1][0]
+    assert {row[0]: row[int(column)] for row in text["customdata"]}["5"] == 0.6
 
 
 @pytest.mark.parametrize(("count", "text"), [(1, "1 grid"), (0, "0 grids"), (2577, "2,577 grids")])

@@ -52,8 +52,8 @@ def test_nodes_carry_their_snbs_and_lines_join_them(result):
     drawn = {}
     for points in axes.collections:
         if isinstance(points, PathCollection):
-            for place, snbs in zip(points.get_offsets(), points.get_array(), strict=True):
-                node = int(np.abs(position - place).sum(axis=1).argmin())
+            for point, snbs in zip(points.get_offsets(), points.get_array(), strict=True):
+                node = int(np.abs(position - point).sum(axis=1).argmin())
                 drawn[node] = snbs
         else:
             assert isinstance(points, LineCollection)

@@ -223,12 +223,12 @@ def test_the_page_follows_the_scheme(small: Path, reader: Reader, scheme: str) -
     lightness = [
         sum(
             page.evaluate(
-                f"""getComputedStyle(document.querySelector("{place}")).{colour}
+                f"""getComputedStyle(document.querySelector("{selector}")).{colour}
                 .match(/\\d+/g).slice(0, 3).map(Number)"""
             )
         )
         / 3
-        for place, colour in (("section", "backgroundColor"), ("#plot-histogram text", "fill"))
+        for selector, colour in (("section", "backgroundColor"), ("#plot-histogram text", "fill"))
     ]
     assert (lightness[0] > 200) == (lightness[1] < 80) == (scheme == "light")
     assert abs(lightness[0] - lightness[1]) > 150

@@ -62,11 +62,11 @@ def test_repeating() -> None:
 @settings(max_examples=60, deadline=None)
 def test_slices_of_any_kind(data: st.DataObject) -> None:
     axes = data.draw(st.lists(st.integers(0, 2), min_size=1, max_size=3, unique=True))
-    place = st.sampled_from([-(2**31), -5, -2, -1, 0, 1, 2, 5, 2**31 - 1])
+    bound = st.sampled_from([-(2**31), -5, -2, -1, 0, 1, 2, 5, 2**31 - 1])
     starts, ends, steps = [], [], []
     for _ in axes:
-        starts.append(data.draw(place))
-        ends.append(data.draw(place))
+        starts.append(data.draw(bound))
+        ends.append(data.draw(bound))
         steps.append(data.draw(st.sampled_from([1, 2, -1, -2])))
     counted = [axis - 3 if data.draw(st.booleans()) else axis for axis in axes]
     check("Slice", [values(3, 4, 5)], [integers(*v) for v in (starts, ends, counted, steps)])
@@ -110,13 +110,13 @@ def test_looking_up(axis: int, indices: np.ndarray) -> None:
     check("Gather", [values(5, 4), indices], axis=0)
 
 
-def test_elements_at_places() -> None:
-    places = np.array([[0, 2], [1, -1]], dtype=np.int64)
-    check("GatherElements", [values(3, 2), places], axis=0)
+def test_elements_at_indices() -> None:
+    indices = np.array([[0, 2], [1, -1]], dtype=np.int64)
+    check("GatherElements", [values(3, 2), indices], axis=0)
     check("GatherND", [X, np.array([[0, 1], [1, 2]], dtype=np.int64)])
-    check("ScatterElements", [values(3, 2), places, values(2, 2, seed=1)], axis=0)
-    check("ScatterElements", [values(3, 2), places, values(2, 2, seed=1)], axis=0, reduction="add")
-    check("ScatterElements", [values(3, 2), places, values(2, 2, seed=1)], axis=0, reduction="max")
+    check("ScatterElements", [values(3, 2), indices, values(2, 2, seed=1)], axis=0)
+    check("ScatterElements", [values(3, 2), indices, values(2, 2, seed=1)], axis=0, reduction="add")
+    check("ScatterElements", [values(3, 2), indices, values(2, 2, seed=1)], axis=0, reduction="max")
     where = np.array([[0], [1]], dtype=np.int64)
     check("ScatterND", [values(3, 2), where, values(2, 2, seed=1)])
     check("ScatterND", [values(3, 2), where, values(2, 2, seed=1)], reduction="add")

@@ -32,19 +32,23 @@ def test_published_numbers_of_parameters(
 
 def test_names_and_places_of_the_small_network_are_the_published_ones() -> None:
     state = build("cnn_s", {}).state_dict()
-    places = [0, 3, 6, 9, 11]
-    assert list(state) == [f"module_list.{p}.{kind}" for p in places for kind in ("weight", "bias")]
+    indices = [0, 3, 6, 9, 11]
+    assert list(state) == [
+        f"module_list.{p}.{kind}" for p in indices for kind in ("weight", "bias")
+    ]
     lengths = [
         state[f"module_list.{p}.weight"].numel() + state[f"module_list.{p}.bias"].numel()
-        for p in places
+        for p in indices
     ]
     assert lengths == [208, 1206, 100, 740, 210]
 
 
-@pytest.mark.parametrize(("dropout", "places"), [(0.0, [0, 3, 6, 9, 11]), (0.5, [0, 4, 8, 11, 14])])
-def test_dropout_moves_the_names_of_the_small_network(dropout: float, places: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("dropout", "indices"), [(0.0, [0, 3, 6, 9, 11]), (0.5, [0, 4, 8, 11, 14])]
+)
+def test_dropout_moves_the_names_of_the_small_network(dropout: float, indices: list[int]) -> None:
     names = build("cnn_s", {"dropout": dropout}).state_dict()
-    assert [int(name.split(".")[1]) for name in names if name.endswith("bias")] == places
+    assert [int(name.split(".")[1]) for name in names if name.endswith("bias")] == indices
 
 
 def test_dropout_does_not_move_the_names_of_the_large_network() -> None:

@@ -26,7 +26,7 @@ RECIPE = Recipe.of(
         "fixed": {"architecture": "mlp", "width": 4, "depth": 1},
     }
 )
-NAMES = [f"module_list.{place}.{kind}" for place in (1, 4) for kind in ("weight", "bias")]
+NAMES = [f"module_list.{index}.{kind}" for index in (1, 4) for kind in ("weight", "bias")]
 
 
 @pytest.fixture(scope="module")

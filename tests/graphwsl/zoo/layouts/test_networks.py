@@ -181,11 +181,11 @@ def test_zoos_of_fine_tuned_transformers_lie_deeper(tmp_path: Path) -> None:
     )
     head = {"model::o_dim": 10, "model::head::mlp": True, "model::head::hidden_dim": 6}
     root = tmp_path / "dataset"
-    for place, parameters, state in (
+    for path, parameters, state in (
         ("pretraining/sl_42", config, pretrained),
         ("finetuning/sl_42/lr_0.001", {**config, **head}, finetuned),
     ):
-        write_trial(root / place, parameters, {3: state}, digits=4, config_name="config.json")
+        write_trial(root / path, parameters, {3: state}, digits=4, config_name="config.json")
     zoo = open_zoo(root)
     assert zoo.problems == []
     assert [c.model for c in zoo.checkpoints] == ["finetuning/sl_42/lr_0.001", "pretraining/sl_42"]

@@ -74,8 +74,8 @@ def test_networks_compute_what_those_of_keras_do(
     assert zoo.example_inputs(checkpoint).shape == (1, 1, size, size)
 
 
-def test_every_number_has_its_place(tmp_path: Path) -> None:
-    """Weights that count from 0 come out with every count once, and each at its place."""
+def test_every_number_has_its_index(tmp_path: Path) -> None:
+    """Weights that count from 0 come out with every count once, and each at its index."""
     write_small_cnn_zoo(tmp_path, np.arange(PARAMETERS, dtype=np.float32)[None], ROWS[:1])
     zoo = open_zoo(tmp_path)
     state = zoo.weights(zoo.checkpoints[0])

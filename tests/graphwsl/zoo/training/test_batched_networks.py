@@ -43,10 +43,10 @@ def train_alone(configuration: dict[str, Any], data: DataSet) -> nn.Module:
     """One network in plain torch: modules, torch.optim, batches of indices."""
     model = initialised(configuration)
     drops = []
-    for place, layer in enumerate(model.module_list if hasattr(model, "module_list") else ()):
+    for index, layer in enumerate(model.module_list if hasattr(model, "module_list") else ()):
         if isinstance(layer, nn.Dropout):
-            model.module_list[place] = StreamDropout(layer.p)
-            drops.append(model.module_list[place])
+            model.module_list[index] = StreamDropout(layer.p)
+            drops.append(model.module_list[index])
     rate, decay = configuration["learning_rate"], configuration["weight_decay"]
     optimiser = (
         torch.optim.Adam(model.parameters(), lr=rate, weight_decay=decay)

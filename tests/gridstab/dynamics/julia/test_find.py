@@ -33,8 +33,10 @@ def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GRIDSTAB_JULIA_PREFIX", raising=False)
 
 
-def test_the_order_of_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the last place to the first: each wins over those before."""
+def test_the_order_in_which_julia_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the last to the first: each wins over those before."""
     installed = program(tmp_path / "share" / "gridstab" / "julia" / "bin" / "julia", "")
     assert find.find_julia() == installed
     elsewhere = program(tmp_path / "prefix" / "bin" / "julia", "")

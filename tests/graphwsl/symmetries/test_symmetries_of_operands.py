@@ -1,4 +1,4 @@
-"""Neurons stay that meet different places of one channel, or different parts of one result."""
+"""Which neurons can be permuted where an operator takes several operands, and which cannot."""
 
 from collections.abc import Callable
 from typing import Any
@@ -40,7 +40,7 @@ def largest_error(group: Symmetries) -> float:
 
 
 def positions(m: Any, x: Tensor) -> Tensor:
-    """One channel: all tokens are its places."""
+    """One channel: all tokens are its positions."""
     return m.channel(x.transpose(1, 2))[:, 0]
 
 
@@ -58,7 +58,7 @@ def attention(m: Any, x: Tensor) -> Tensor:
     return (y @ y.transpose(1, 2)).softmax(-1)
 
 
-STAY: dict[str, Wiring] = {
+FIXED: dict[str, Wiring] = {
     "sum": lambda m, x: m.token_head((positions(m, x) + neurons(m, x)).relu()),
     "sum the other way": lambda m, x: m.token_head((neurons(m, x) + positions(m, x)).relu()),
     "product": lambda m, x: m.token_head(positions(m, x) * neurons(m, x)),
@@ -70,7 +70,7 @@ STAY: dict[str, Wiring] = {
     "choice": lambda m, x: m.token_head(
         torch.where(torch.arange(TOKENS) % 2 == 0, positions(m, x), neurons(m, x)).relu()
     ),
-    "normalised places": lambda m, x: m.token_head(
+    "normalised positions": lambda m, x: m.token_head(
         functional.layer_norm(positions(m, x), (TOKENS,)) + neurons(m, x)
     ),
     "gated": lambda m, x: m.token_head(
@@ -86,9 +86,9 @@ STAY: dict[str, Wiring] = {
 }
 
 
-@pytest.mark.parametrize("name", STAY)
-def test_neurons_that_meet_places_stay(name: str) -> None:
-    group = group_of(STAY[name])
+@pytest.mark.parametrize("name", FIXED)
+def test_neurons_that_are_combined_with_positions_are_fixed(name: str) -> None:
+    group = group_of(FIXED[name])
     assert largest_error(group) < 1e-12
     rows = next(
         block.targets.flatten() for block in group.graph.blocks if block.sources.shape[1] == 15
@@ -97,12 +97,12 @@ def test_neurons_that_meet_places_stay(name: str) -> None:
     assert not moved or not bool(torch.isin(rows, torch.cat(moved)).any())
 
 
-def test_tokens_that_are_mixed_stay() -> None:
+def test_tokens_that_are_mixed_are_fixed() -> None:
     assert largest_error(group_of(mixed_tokens)) < 1e-12
 
 
 def test_an_opaque_function_of_weights_is_no_layer() -> None:
-    """Its entries have no unit each, and still those that it multiplies are told apart."""
+    """Its entries have no unit each, and still those that it multiplies are distinct."""
 
     def wiring(m: Any, x: Tensor) -> Tensor:
         return m.head((m.features(x).mean(1) @ torch.linalg.matrix_exp(m.square)).relu())
@@ -110,7 +110,7 @@ def test_an_opaque_function_of_weights_is_no_layer() -> None:
     assert largest_error(group_of(wiring)) < 1e-12
 
 
-def test_a_pattern_of_zeros_tells_rows_apart() -> None:
+def test_a_pattern_of_zeros_makes_rows_distinct() -> None:
     group = group_of(lambda m, x: m.head((m.features(x).mean(1) @ m.square.tril()).relu()))
     assert largest_error(group) < 1e-12
     assert group.orbits == []
@@ -125,11 +125,11 @@ def test_a_pattern_of_zeros_tells_rows_apart() -> None:
         lambda m, x: (m.head(m.gate(m.features(x).mean(1)).relu()), m.gate.weight),
     ],
 )
-def test_weights_whose_statistics_are_used_elsewhere_stay(wiring: Wiring) -> None:
+def test_weights_whose_statistics_are_used_elsewhere_are_fixed(wiring: Wiring) -> None:
     assert largest_error(group_of(wiring)) < 1e-12
 
 
-MOVE: dict[str, Wiring] = {
+PERMUTED: dict[str, Wiring] = {
     "positions averaged by scores": lambda m, x: m.head(
         (m.narrow(m.features(x)).softmax(1) * m.features(x)).sum(1)
     ),
@@ -144,11 +144,11 @@ MOVE: dict[str, Wiring] = {
         m.features(x).mean(1) * m.narrow(m.features(x).mean(1)).expand(-1, 4).contiguous().tanh()
     ),
 }
-"""Places of a channel that all features meet alike: the four features change places."""
+"""Positions of a channel that enter all features alike: the four features are permuted."""
 
 
-@pytest.mark.parametrize("name", MOVE)
-def test_features_that_meet_the_same_places_move(name: str) -> None:
-    group = group_of(MOVE[name])
+@pytest.mark.parametrize("name", PERMUTED)
+def test_features_that_are_combined_with_the_same_positions_are_permuted(name: str) -> None:
+    group = group_of(PERMUTED[name])
     assert largest_error(group) < 1e-12
     assert 4 in [len(orbit.nodes) for orbit in group.orbits]

@@ -1,4 +1,4 @@
-"""Measures of a node's place in the network: neighbourhood, paths, walks and currents."""
+"""Measures of a node's position in the network: neighbourhood, paths, walks and currents."""
 
 import networkx as nx
 import numpy as np
