@@ -212,9 +212,9 @@ def _require_varied(name: str, what: str, values: Values) -> None:
 
 def _scores(name: str, prediction: Tensor, target: Tensor) -> tuple[Values, Values]:
     scores, labels = _pair(name, prediction, target)
-    strange = labels[(labels != 0) & (labels != 1)]
-    if len(strange):
-        raise GnncoreError(f"{name} needs labels 0 and 1, got {float(strange[0]):g}")
+    unexpected = labels[(labels != 0) & (labels != 1)]
+    if len(unexpected):
+        raise GnncoreError(f"{name} needs labels 0 and 1, got {float(unexpected[0]):g}")
     if not bool(labels.any()):
         raise GnncoreError(f"{name} is not defined without a positive label; all are 0")
     return scores, labels

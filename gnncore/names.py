@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-_ALIKE = 0.7
+_LEAST_SIMILARITY = 0.7
 _LONGEST = 80
 
 
@@ -43,6 +43,6 @@ def unknown(
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that looks most like one that is not, if any looks like it at all."""
-    spelt = {candidate.lower(): candidate for candidate in known}
-    found = get_close_matches(name[:_LONGEST].lower(), spelt, n=1, cutoff=_ALIKE)
-    return spelt[found[0]] if found else None
+    by_lower_case = {candidate.lower(): candidate for candidate in known}
+    found = get_close_matches(name[:_LONGEST].lower(), by_lower_case, n=1, cutoff=_LEAST_SIMILARITY)
+    return by_lower_case[found[0]] if found else None

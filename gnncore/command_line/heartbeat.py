@@ -13,7 +13,7 @@ _latest = 0.0
 _activity: list[str] = []
 
 
-def spoke() -> None:
+def note_output() -> None:
     """Something was shown, so that no sign of life is needed for a while."""
     global _latest
     _latest = time.monotonic()
@@ -46,19 +46,19 @@ def heartbeat(program: str, *, quiet: bool = False) -> Iterator[None]:
         return
     stop = threading.Event()
     started = time.monotonic()
-    spoke()
+    note_output()
 
-    def beat() -> None:
+    def report_silence() -> None:
         while not stop.wait(max(_latest + SECONDS - time.monotonic(), 0.01)):
             if time.monotonic() - _latest < SECONDS:
                 continue
-            spoke()
+            note_output()
             what = _activity[-1] if _activity else "at work"
             with suppress(OSError, ValueError):  # nobody is left to be told
                 seconds = time.monotonic() - started
                 print(f"{program}: {what}, {seconds:,.0f} s so far", file=sys.stderr, flush=True)
 
-    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread = threading.Thread(target=report_silence, name="heartbeat", daemon=True)
     thread.start()
     try:
         yield

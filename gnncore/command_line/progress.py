@@ -8,7 +8,7 @@ from typing import Protocol
 
 import typer
 
-from gnncore.command_line.heartbeat import spoke
+from gnncore.command_line.heartbeat import note_output
 
 SECONDS_PER_LINE = 10.0
 
@@ -67,7 +67,7 @@ def work_progress(unit: str, *, quiet: bool) -> Iterator[ShowProgress | None]:
         meter = _Meter()
 
         def show(done: int, total: int, note: str = "") -> None:
-            spoke()
+            note_output()
             rate = f"{meter.rate(done):,.0f} {unit}/s"
             progress.update(task, completed=done, total=total, rate=rate)
             if note:
@@ -102,7 +102,7 @@ class _Lines:
         if time.monotonic() - self.latest < SECONDS_PER_LINE:
             return
         self.latest = time.monotonic()
-        spoke()
+        note_output()
         where = self.note or f"{done:,} of {total:,} {self.unit}"
         left = f", {(total - done) / rate:,.0f} s left" if rate > 0 else ""
         typer.echo(f"{where}, {rate:,.0f} {self.unit} per second{left}", file=sys.stderr)

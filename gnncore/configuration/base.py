@@ -64,8 +64,8 @@ class Configuration(BaseModel, metaclass=_Translating):
     may set the class attributes below.
 
     Attributes:
-        error_class: What callers meet.
-        file_error_class: What they meet if a file cannot be read; None for ``error_class``.
+        error_class: The class of the errors that callers get.
+        file_error_class: The class of those where a file cannot be read; None for ``error_class``.
         title: What the keys are of, for messages, as ``a campaign``; may be empty.
         file_title: What the file is, for messages.
         key_word: What a key is called.

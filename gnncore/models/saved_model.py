@@ -134,7 +134,7 @@ def seals_of(folder: Path) -> set[str]:
 def require_sealed(
     folder: Path, specification: ModelSpecification, state: Mapping[str, Tensor]
 ) -> None:
-    """Nothing, if specification and weights are those that the folder's seal was made for.
+    """Check that specification and weights are those that the folder's seal was made for.
 
     Raises:
         SavedModelError: A number has changed, or the files are of different models.
@@ -158,7 +158,7 @@ def _owner(specification: ModelSpecification) -> Owner:
 
 
 def require_same(needed: Mapping[str, Tensor], given: Mapping[str, Tensor], path: Path) -> None:
-    """Nothing, if the weights in the file are those that the model needs.
+    """Check that the weights in the file are those that the model needs.
 
     Raises:
         SavedModelError: A name is missing or unknown, or a shape or kind of number differs.

@@ -10,7 +10,7 @@ from gnncore.storage.errors import CorruptFileError
 
 
 def refuse_links(folder: str | os.PathLike[str], *names: str) -> None:
-    """Nothing, if none of these files and folders below a folder is a symbolic link.
+    """Check that none of these files and folders below a folder is a symbolic link.
 
     The folder itself, which the user names, may be one. What is not there is no link.
 

@@ -174,7 +174,7 @@ class Manifest:
         return sorted(problems, key=lambda problem: problem.path)
 
     def require(self, *names: str) -> None:
-        """Nothing, if these files are as they were listed; call it before computing with them.
+        """Check that these files are as they were listed; call it before computing with them.
 
         Args:
             names: Relative paths with forward slashes.

@@ -41,7 +41,7 @@ def check_seal(
     owner: Owner,
     arrays: Mapping[str, np.ndarray],
 ) -> None:
-    """Nothing, if the file at ``path`` is of ``owner`` and holds what was sealed.
+    """Check that the file at ``path`` is of ``owner`` and holds what was sealed.
 
     Args:
         path: The file, for the message.

@@ -222,10 +222,10 @@ class WorkFolder:
         except OSError as error:
             raise StorageError.because("remove", self.path, error) from error
 
-    def require_no_strangers(
+    def require_no_unexpected_entries(
         self, files: Collection[str], folders: Mapping[str, Collection[str] | None]
     ) -> None:
-        """Nothing, if only what belongs to the work is there.
+        """Check that only what belongs to the work is there.
 
         Args:
             files: Names of its files.
@@ -235,10 +235,12 @@ class WorkFolder:
             Exception: One of class ``error_class``: something else lies there; the first is named.
             StorageError: A folder cannot be listed.
         """
-        found = strangers(self.path, files, folders)
+        found = unexpected_entries(self.path, files, folders)
         for folder, names in folders.items():
             if names is not None and (self.path / folder).is_dir():
-                found += [f"{folder}/{name}" for name in strangers(self.path / folder, names)]
+                found += [
+                    f"{folder}/{name}" for name in unexpected_entries(self.path / folder, names)
+                ]
         if found:
             raise self.kind.error_class(
                 f"{str(self.path)!r} holds {found[0]!r}, which does not belong to the "
@@ -290,8 +292,10 @@ def only_writer(folder: Path) -> Iterator[None]:
         yield
 
 
-def strangers(folder: Path, files: Collection[str], folders: Collection[str] = ()) -> list[str]:
-    """What lies in a folder beside what belongs there and temporary files of killed writers.
+def unexpected_entries(
+    folder: Path, files: Collection[str], folders: Collection[str] = ()
+) -> list[str]:
+    """What lies in a folder apart from what belongs there and temporary files of killed writers.
 
     Args:
         folder: The folder.

@@ -63,7 +63,7 @@ def assert_resets(module: nn.Module, graph: Data, *, seed: int = 0) -> None:
 
 
 def assert_readable_repr(module: nn.Module) -> None:
-    """Its text names the class and, where it has them, ``in_channels`` and ``out_channels``.
+    """``repr`` names the class and, where it has them, ``in_channels`` and ``out_channels``.
 
     Raises:
         AssertionError: One of them is missing, or there is an address in memory.

@@ -88,7 +88,7 @@ def assert_batch_invariant(
     *,
     level: Level = "node",
     tolerance: float | None = None,
-    companions: list[Data] | None = None,
+    other_graphs: list[Data] | None = None,
 ) -> None:
     """A graph alone, with and without a ``batch`` vector, has its result from any batch.
 
@@ -97,14 +97,14 @@ def assert_batch_invariant(
         graph: Data of one graph with ``x``, ``edge_index`` and where it applies ``edge_attr``.
         level: Whether the output has rows of nodes or of graphs.
         tolerance: Allowed relative difference; None takes it from :data:`TOLERANCES`.
-        companions: The other graphs of the batch; None takes a larger one of ten times the
+        other_graphs: The other graphs of the batch; None takes a larger one of ten times the
             signal, a small one, a single node and a graph without nodes.
 
     Raises:
-        AssertionError: A graph's result depends on its company.
+        AssertionError: A graph's result depends on the others.
     """
     __tracebackhide__ = True
-    others = _companions(graph) if companions is None else companions
+    others = _other_graphs(graph) if other_graphs is None else other_graphs
     graphs = [*others, graph, *others[::-1], graph]
     batch = Batch.from_data_list(graphs)
     together = evaluate(function, batch)
@@ -128,7 +128,7 @@ def assert_batch_invariant(
                 assert_close(together.edges[edges], expected.edges, f"{where}, on edges", tolerance)
 
 
-def _companions(graph: Data) -> list[Data]:
+def _other_graphs(graph: Data) -> list[Data]:
     dtype, in_channels = graph.x.dtype, graph.x.size(1)
     edge_channels = 0 if graph.edge_attr is None else graph.edge_attr.size(1)
     large = random_graph(2 * len(graph.x) + 1, in_channels, edge_channels, seed=1, dtype=dtype)

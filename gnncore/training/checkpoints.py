@@ -265,7 +265,7 @@ def read_checkpoint(folder: Path, identity: dict[str, str]) -> Checkpoint:
 
 
 def check_checkpoint(folder: Path) -> None:
-    """Nothing, if a folder has no checkpoint, or one that is whole; of which training it says.
+    """Check that a folder has no checkpoint, or one that is whole; of which training it says.
 
     Raises:
         CheckpointError: It is damaged, or of a version without checksums.

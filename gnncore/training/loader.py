@@ -77,7 +77,9 @@ class Loader:
         order = order[self.groups[order].argsort(stable=True)]
         _, sizes = self.groups[order].unique_consecutive(return_counts=True)
         groups = [
-            group for alike in order.split(sizes.tolist()) for group in alike.split(self.group_size)
+            group
+            for members in order.split(sizes.tolist())
+            for group in members.split(self.group_size)
         ]
         order = torch.randperm(len(groups), generator=self.generator)
         return torch.cat([groups[number] for number in order.tolist()])

@@ -21,7 +21,7 @@ class Log(Protocol):
     """Is told how far a training has come."""
 
     def graphs(self, count: int) -> None:
-        """So many training graphs have passed since the last call."""
+        """Count training graphs that have passed since the last call."""
         ...
 
     def epoch(self, row: Row) -> None:

@@ -187,5 +187,5 @@ def _prepare(
 
 def _goes_on(history: list[Row], settings: TrainingSettings, objective: Objective) -> bool:
     waited = len(history) - best_epoch(history, objective.select_by, objective.maximise)
-    impatient = settings.patience is not None and waited >= settings.patience
-    return len(history) < settings.epochs and not impatient
+    is_out_of_patience = settings.patience is not None and waited >= settings.patience
+    return len(history) < settings.epochs and not is_out_of_patience

@@ -25,10 +25,10 @@ def make_optimiser(model: nn.Module, settings: TrainingSettings) -> Optimizer:
     """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     decayed = [p for p in parameters if p.ndim >= 2 or settings.decay == "all"]
-    spared = [p for p in parameters if p.ndim < 2 and settings.decay != "all"]
+    undecayed = [p for p in parameters if p.ndim < 2 and settings.decay != "all"]
     groups = [
         {"params": decayed, "weight_decay": settings.weight_decay},
-        {"params": spared, "weight_decay": 0.0},
+        {"params": undecayed, "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
     if settings.optimiser == "adamw":

@@ -66,14 +66,14 @@ def align_population(
     symmetries.entry_maps.check(rows)
     matching = _Matching(symmetries, rows)
     before = matching.distance()
-    everyone = torch.arange(len(rows))
+    networks = torch.arange(len(rows))
     sweeps = 0
     improved = len(rows) > 1
     reference = matching.central() if improved else matching.weights.sum(dim=0)
     while improved and sweeps < max_sweeps:
         improved, sweeps = False, sweeps + 1
         for orbit in torch.randperm(len(symmetries.orbits), generator=generator).tolist():
-            improved |= matching.match(orbit, everyone, reference)
+            improved |= matching.match(orbit, networks, reference)
     improved = len(rows) > 1
     while improved and sweeps < max_sweeps:
         improved, sweeps = False, sweeps + 1

@@ -2,7 +2,7 @@
 
 Weight matching as that of :mod:`graphwsl.alignment.weight_matching`, with the sign flips of tanh
 and its relatives besides. Each network is compared with its reference alone, so that the cost grows
-with their number; two networks that are near each other need not be matched alike.
+with their number; two networks that are near each other need not be matched in the same way.
 """
 
 from dataclasses import dataclass
@@ -142,8 +142,8 @@ def _flips(
     changed = torch.cat([moved < 0, moved.new_zeros(len(nodes), 1, dtype=torch.bool)], dim=1)
     flips = changed.gather(1, entries)
     is_all = int(changed.sum()) == int(flips.sum())
-    is_alike = bool((flips == flips[:1]).all())
-    return flips if is_all and is_alike else none
+    is_equal = bool((flips == flips[:1]).all())
+    return flips if is_all and is_equal else none
 
 
 def _closest(

@@ -11,7 +11,7 @@ IMPORT: Any = import_option("architectures, data or predictors")
 """The option by which a command learns of a user's own architectures and predictors."""
 
 LARGEST_SEED = 2**32 - 1
-"""Of all libraries that draw, scikit-learn takes the smallest seeds."""
+"""Largest seed of a command: that of scikit-learn, which takes the fewest."""
 
 LISTED = 8
 """Lines about single networks that are printed; ``--json`` lists all."""

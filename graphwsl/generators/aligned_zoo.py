@@ -60,7 +60,7 @@ class AlignedZoo:
         return cls(function, align_to(group, rows, reference), reference, group)
 
     def align(self, rows: Rows) -> Rows:
-        """Other networks in the frame of these."""
+        """Align other networks to the reference of these."""
         return align_to(self.symmetries, rows, self.reference)
 
     @cached_property
@@ -70,7 +70,7 @@ class AlignedZoo:
 
     @cached_property
     def layer(self) -> Int[Tensor, " entries"]:
-        """The layer of each parameter, -1 of what belongs to none."""
+        """The layer of each parameter, -1 for those of no layer."""
         layer = torch.full((self.function.architecture.num_entries,), -1)
         for number, sets in enumerate(layer_entries(self.function.architecture)):
             for entries in sets:

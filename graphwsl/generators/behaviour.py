@@ -1,4 +1,4 @@
-"""What networks say of the same samples: classes, errors, and what they say together."""
+"""How networks classify the same samples: classes, errors, and the accuracy of an ensemble."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,13 +17,13 @@ PART = 256
 
 @dataclass(frozen=True, eq=False)
 class Behaviour:
-    """Classes that networks choose; only those of the networks that are finite.
+    """Classes that networks choose for samples; of networks that are finite alone.
 
     Attributes:
-        is_finite: Whether the weights and outputs of each network are, shape ``(networks,)``.
-        classes: That each finite network chooses, shape ``(finite, samples)``.
+        is_finite: Whether weights and outputs of each network are finite, shape ``(networks,)``.
+        classes: Class that each finite network chooses, shape ``(finite, samples)``.
         is_wrong: Which of them are wrong, shape ``(finite, samples)``.
-        ensemble_accuracy: Accuracy of the mean of the probabilities that some of them give.
+        ensemble_accuracy: Accuracy of the mean probabilities of the first finite networks.
     """
 
     is_finite: Bool[Tensor, " networks"]

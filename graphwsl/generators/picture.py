@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from graphwsl.generators.card import Scorecard
 
 COLOURS = {"samples": "#c8553d", "held_out": "#264653", "train": "#8d99ae"}
-"""Of the rows that every card has."""
+"""Colours of the rows that every card has."""
 OTHERS = ("#2a9d8f", "#e9c46a", "#8338ec", "#3a86ff", "#6a994e", "#bc4749", "#9c6644", "#577590")
-"""Of baselines, in turn."""
+"""Colours of the baselines, one after the other."""
 MARKERS = ("s", "^", "v", "D", "P", "X", "<", ">")
 
 

@@ -97,10 +97,11 @@ class Standard:
 
     Attributes:
         zoo: The training networks.
-        behaviour: What they say.
-        dispersion: Their dispersion.
-        disagreement: Their disagreement.
-        held_out: What those that were held out say, and how new they are.
+        behaviour: Their classes and errors on the samples.
+        dispersion: Root mean square distance of the training networks from their mean.
+        disagreement: How often two training networks choose different classes.
+        held_out: Distances of the held-out networks to the training networks, and the overlap of
+            their errors.
     """
 
     zoo: AlignedZoo
@@ -117,9 +118,9 @@ class Standard:
 
         Args:
             zoo: The training networks.
-            own: What they say.
-            held_out: The finite ones of the others, aligned.
-            held_out_behaviour: What they say.
+            own: Their classes and errors.
+            held_out: Rows of the finite networks that were held out, aligned.
+            held_out_behaviour: Their classes and errors.
         """
         return cls(
             zoo,
@@ -130,7 +131,12 @@ class Standard:
         )
 
     def novelty(self, rows: Rows, own: Behaviour) -> Novelty:
-        """How new other networks are; rows are of the finite ones, aligned."""
+        """Distances of other networks to the training networks.
+
+        Args:
+            rows: The finite ones, aligned.
+            own: Their classes and errors.
+        """
         return novelty(self.zoo, rows, own.is_wrong, self.behaviour.is_wrong)
 
     def score(
@@ -140,8 +146,8 @@ class Standard:
 
         Args:
             rows: The finite ones, aligned.
-            own: What all say.
-            new: How new they are; None for training networks, which are not.
+            own: Classes and errors of all.
+            new: Their distances to the training networks; None for these themselves.
             tuned: Their mean accuracy after epochs of tuning.
         """
         spread = dispersion(rows[:, self.zoo.is_parameter])
@@ -179,7 +185,7 @@ def _mean(values: Float[Tensor, " networks"]) -> float:
 
 
 def _median(values: Float[Tensor, " networks"]) -> float:
-    """Of an even number the mean of the two in the middle."""
+    """The median; of an even number of values the mean of the two in the middle."""
     return float(values.double().quantile(0.5)) if len(values) else math.nan
 
 

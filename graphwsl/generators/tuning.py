@@ -24,7 +24,7 @@ TOGETHER = 16
 """Networks that train together."""
 
 FIRST_SEED = 2**40
-"""Of the order of the samples: none of those that zoos are trained with."""
+"""First seed of the order of the samples, beyond those that zoos are trained with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,7 @@ class Tuner:
         return self._accuracies(trained, name)
 
     def from_scratch(self) -> dict[int, float]:
-        """The same of networks that begin with their initialisation."""
+        """The mean accuracy of networks that are trained for as long from their initialisation."""
         counts = [
             min(TOGETHER, self.networks - start) for start in range(0, self.networks, TOGETHER)
         ]

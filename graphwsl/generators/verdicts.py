@@ -6,13 +6,14 @@ from typing import Any, Protocol, runtime_checkable
 from graphwsl.generators.copying import least_statistic
 
 LEAST_DIVERSITY = 0.5
-"""Of training networks: below it, others are collapsed."""
+"""Least share of the diversity of training networks: networks with less are collapsed."""
 
 LEAST_DISTANCE = 0.5
-"""Of that between held-out and training networks: below it, others may be copies."""
+"""Least distance to the training networks, relative to that of held-out networks: nearer ones may
+be copies."""
 
 COPY_STATISTIC = -2.0
-"""Of the three-sample test, in standard deviations: below it, it is no chance that they are."""
+"""Least statistic of the three-sample test, in standard deviations, that chance may give."""
 
 RULES: dict[str, dict[str, Any]] = {
     "is_collapsed": {
@@ -31,7 +32,7 @@ RULES: dict[str, dict[str, Any]] = {
         "copy_statistic_errors": COPY_STATISTIC,
     },
 }
-"""In words, with the thresholds, as the card shows them."""
+"""The two rules in words, with their thresholds, as the card shows them."""
 
 
 @runtime_checkable
@@ -45,37 +46,37 @@ class Judged(Protocol):
 
     @property
     def compared_with(self) -> int:
-        """How many were held out."""
+        """How many held-out networks there are."""
         ...
 
     @property
     def dispersion(self) -> float:
-        """Relative to that of training networks."""
+        """Dispersion over that of the training networks."""
         ...
 
     @property
     def relative_disagreement(self) -> float:
-        """Relative to that of training networks."""
+        """Disagreement per error over that of the training networks."""
         ...
 
     @property
     def relative_distance(self) -> float:
-        """Relative to that of held-out networks."""
+        """Median distance to the training networks over that of held-out networks."""
         ...
 
     @property
     def relative_error_distance(self) -> float:
-        """Relative to that of held-out networks."""
+        """The same ratio of distances between errors."""
         ...
 
     @property
     def copy_statistic(self) -> float:
-        """Of the three-sample test, by distances."""
+        """Statistic of the three-sample test of distances in weights."""
         ...
 
     @property
     def copy_statistic_errors(self) -> float:
-        """The same, by errors."""
+        """Statistic of the three-sample test of distances between errors."""
         ...
 
 
@@ -103,8 +104,8 @@ def is_copying(score: Judged) -> bool | None:
             if statistic < COPY_STATISTIC:
                 return True
             near = True
-    can_tell = least_statistic(score.finite, score.compared_with) < COPY_STATISTIC
-    if math.isnan(score.relative_distance) or (near and not can_tell):
+    can_detect = least_statistic(score.finite, score.compared_with) < COPY_STATISTIC
+    if math.isnan(score.relative_distance) or (near and not can_detect):
         return None
     return False
 

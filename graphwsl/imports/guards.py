@@ -121,9 +121,9 @@ def _check_pickles(data: bytes, count: int, size: int) -> None:
             raise RefusedError(str(error)) from error
         end = checked.end
         # Some formats take memory for it first, and look what there is afterwards.
-        promised = sum(checked.storages.values())
-        if promised > size:
-            raise RefusedError(f"it promises {promised} elements, but has {size} bytes")
+        declared = sum(checked.storages.values())
+        if declared > size:
+            raise RefusedError(f"it declares {declared} elements, but has {size} bytes")
 
 
 def looks_damaged(start: bytes, end: bytes) -> str | None:

@@ -88,10 +88,10 @@ def _made(text: str, path: str, name: str) -> Any:
     except (GraphwslError, KeyboardInterrupt):
         raise
     except BaseException as error:  # whatever the code of the module raises, exits included
-        raise ImportedModelError(f"{text!r} gives no network: {_theirs(error)}") from error
+        raise ImportedModelError(f"{text!r} gives no network: {_reason(error)}") from error
 
 
-def _theirs(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     """What code of the user raised, in one line; even its text is made by their code."""
     try:
         reason = " ".join(str(error).split())[:_LONGEST_REASON]

@@ -147,7 +147,7 @@ class GraphBuilder:
         first = entries[0, 0].flatten()
         key = (int(first[0]), int(entries[-1, -1, -1, -1]), entries.shape[1])
         for use in self._uses.setdefault(key, []):
-            # With other parameters beside it, the same one makes other units.
+            # With other parameters, the same one makes other units.
             is_same = use.entries.shape == entries.shape and torch.equal(use.entries, entries)
             if is_same and torch.equal(use.targets, targets):
                 use.sources.append(sources)
@@ -290,11 +290,11 @@ class GraphBuilder:
         return value.with_units(units)
 
     def keep(self, *entries: Int[Tensor, "..."]) -> None:
-        """Whatever stands at the tensors of these entries must not be changed by a symmetry."""
+        """Note entries that no symmetry may change; :meth:`settle` pins their units."""
         self.kept += [reduced(one, varying_dims(one)).flatten() for one in entries]
 
     def bundle(self, entries: Int[Tensor, "..."], dims: list[int]) -> None:
-        """Some function is made of all entries along ``dims``, in which order is of no account."""
+        """Note a function of all entries along ``dims`` whose order does not matter."""
         kept = [dim for dim in range(entries.ndim) if dim not in dims]
         sizes = [entries.shape[dim] for dim in kept]
         rows = entries.permute(*kept, *dims).reshape(prod(sizes), -1)
@@ -302,7 +302,7 @@ class GraphBuilder:
             self.bundles.append(rows.unique(dim=0))
 
     def settle(self, num_entries: int) -> None:
-        """Pin what is to be kept, when everything has been written down."""
+        """Pin the units of the entries that :meth:`keep` noted; called after the last operator."""
         if not self.kept:
             return
         is_kept = torch.zeros(num_entries, dtype=torch.bool)
@@ -320,18 +320,18 @@ class GraphBuilder:
         units: Int[Tensor, "..."],
         form: FunctionForm = FunctionForm.PLAIN,
     ) -> None:
-        """A function is applied to units that go on under their own numbers.
+        """Note that a function is applied to units, whose results have the same numbers.
 
         Args:
             operator: Name of the operator.
             units: The units.
-            form: What the function takes besides.
+            form: Which operands the function has apart from the unit.
         """
         kind = FunctionKind(operator, form)
         self.functions.append((kind, reduced(units, varying_dims(units)).unique()))
 
-    def set_aside(self, *values: Value) -> None:
-        """Arguments that the result is no known function of: they stay as they are.
+    def fix(self, *values: Value) -> None:
+        """Fix arguments of which the result is no known function: no symmetry moves them.
 
         Raises:
             UnsupportedModelError: Weights or units that could move are among them, and the
@@ -351,7 +351,7 @@ class GraphBuilder:
         self.look_at(*values)
 
     def look_at(self, *values: Value) -> None:
-        """No symmetry may change these: the program itself depends on them."""
+        """Fix values that the program itself depends on: no symmetry may change them."""
         for value in values:
             self.keep(*(value.entries or ()))
             if value.units is not None:
@@ -378,12 +378,12 @@ class GraphBuilder:
         return Value(tensor).with_units(unit[0])
 
     def hide(self, *values: Value) -> Int[Tensor, ""]:
-        """An operator that nothing is known of: its units stay fixed, its weights are listed.
+        """Note an operator without a rule: its units are pinned, its weights are listed as opaque.
 
         Raises:
-            UnsupportedModelError: As in :meth:`set_aside`.
+            UnsupportedModelError: As in :meth:`fix`.
         """
-        self.set_aside(*values)
+        self.fix(*values)
         unit = self.units.new(1, NodeKind.OPAQUE)
         self.units.pin(unit)
         for value in values:

@@ -83,7 +83,7 @@ class NodeFunction:
     """A function that is applied to nodes without making new ones.
 
     Attributes:
-        kind: The operator, and what it takes besides.
+        kind: The operator, and which operands it has apart from the unit.
         nodes: Its nodes, shape ``(nodes,)``.
     """
 

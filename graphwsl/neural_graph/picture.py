@@ -23,7 +23,7 @@ COLOURS = {
     NodeKind.OPAQUE: "#d00000",
     NodeKind.PARAMETER: "#2a9d8f",
 }
-"""Of the kinds of nodes that hold or receive something; all others are operations."""
+"""Colours of the kinds of nodes that hold or receive something; all others are operations."""
 OPERATION = "#b8c0cc"
 
 

@@ -25,9 +25,9 @@ class ParameterRole(StrEnum):
 
 
 class OwnOperator(StrEnum):
-    """Operators that ATen has no name for: what rules do besides."""
+    """Operations of rules that ATen has no name for."""
 
-    BESIDE = "beside"
+    CONCATENATED = "concatenated"
     """Constants that are concatenated with units."""
     CHANGES = "changes"
     """A function of parameters that is used as an activation."""
@@ -55,7 +55,7 @@ class RelationRole(StrEnum):
     SECOND = "second"
     """The second argument of a function of two."""
     MEMBER = "member"
-    """One of a set, in which order is of no account."""
+    """One of a set, whose order does not matter."""
     STEP = "step"
     """One of a list of units that are read one after the other."""
     SHARED = "shared"
@@ -68,7 +68,7 @@ class RelationRole(StrEnum):
 
 
 ARGUMENTS = (RelationRole.FIRST, RelationRole.SECOND)
-"""Of a function of two."""
+"""Roles of the arguments of a function of two."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class RelationKind:
 
 
 class FunctionForm(StrEnum):
-    """What a function of one unit takes besides, and what it returns."""
+    """Which operands a function of one unit has apart from the unit, and what it returns."""
 
     PLAIN = "plain"
     WITH_WEIGHTS = "with weights"
@@ -105,7 +105,7 @@ class FunctionForm(StrEnum):
     OF_CONSTANT = "of constant"
     """A constant first, then the unit: ``1 / x``."""
     INDICES = "indices"
-    """The indices at which the result was found, beside the result."""
+    """The indices at which the result was found, together with the result."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class FunctionKind:
 
     Attributes:
         operator: Name of the operator.
-        form: What it takes besides.
+        form: Which operands it has apart from the unit.
     """
 
     operator: str

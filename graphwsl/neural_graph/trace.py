@@ -214,7 +214,7 @@ def _called(builder: GraphBuilder, node: fx.Node, values: dict[fx.Node, Any], st
 
 
 def _ruled(builder: GraphBuilder, call: Call, module: str, strict: bool) -> Result:
-    if _is_vain(call):
+    if _reads_no_element(call):
         return opaque(builder, call)
     if call.name in RULES:
         return RULES[call.name](builder, call)
@@ -228,7 +228,7 @@ def _ruled(builder: GraphBuilder, call: Call, module: str, strict: bool) -> Resu
     return opaque(builder, call)
 
 
-def _is_vain(call: Call) -> bool:
+def _reads_no_element(call: Call) -> bool:
     """Whether weights read no element, as those of an expert that no token is sent to."""
     is_empty = isinstance(call.result, Tensor) and not call.result.numel()
     if not is_empty or not any(value.is_activation for value in call.values):

@@ -35,7 +35,7 @@ class NodeKind(IntEnum):
     FUNCTION = 4
     """Another function of one or two units (normalisation, division)."""
     AGGREGATE = 5
-    """A function of a set of units in which their order is of no account (mean, score)."""
+    """A function of a set of units whose order does not matter (mean, score)."""
     COMPOSITE = 6
     """Several units that one weight reads, step by step (time steps, concatenated tokens)."""
     CONSTANT = 7
@@ -128,7 +128,7 @@ class UnitTable:
         return units
 
     def pin(self, units: Units) -> None:
-        """No symmetry may move these."""
+        """Pin units, so that no symmetry may move them."""
         self._pinned.append(units.unique())
 
     def colour(self, units: Int[Tensor, " some"], values: Int[Tensor, " some"]) -> None:
@@ -180,7 +180,7 @@ class UnitTable:
         members: Int[Tensor, "sets members"],
         role: RelationRole = RelationRole.MEMBER,
     ) -> Int[Tensor, " sets"]:
-        """One unit for every set of units (row), in which order is of no account.
+        """One unit for every set of units (row), whose order does not matter.
 
         A set of one is its member.
         """
@@ -208,10 +208,10 @@ class UnitTable:
         A list of one is its member; equal lists are one unit throughout the network.
         """
         first = members[:, :1]
-        alike = ((members == first) | (members == NOTHING)).all(dim=1)
+        is_constant = ((members == first) | (members == NOTHING)).all(dim=1)
         results = members.max(dim=1).values
         made: dict[int, Int[Tensor, " steps"]] = {}
-        for i in torch.nonzero(~alike).flatten().tolist():
+        for i in torch.nonzero(~is_constant).flatten().tolist():
             results[i] = self._composite(members[i], made)
         # One relation a step, of all units that have it.
         for step in range(max(map(len, made.values()), default=0)):

@@ -29,7 +29,7 @@ class TokensLike(Protocol):
 
     @property
     def mask(self) -> Bool[Tensor, "tokens width"]:
-        """Where there are some."""
+        """Which entries of the tokens hold numbers; the others are padding."""
         ...
 
     @property
@@ -108,12 +108,12 @@ class Tokens(NetworkDataset):
 
     @cached_property
     def tokens(self) -> TokensLike:
-        """Those of all networks, made when they are first asked for."""
+        """The tokens of all networks, made when they are first asked for."""
         return self.tokenise(torch.stack(self.population.states), self.architecture)
 
     @property
     def mask(self) -> Bool[Tensor, "tokens width"]:
-        """Where there are numbers."""
+        """Which entries of the tokens hold numbers; the others are padding."""
         return self.tokens.mask
 
     @property

@@ -75,7 +75,7 @@ class Relations:
         targets: Nodes, shape ``(relations,)``.
         kind: What relates them: a ``graphwsl.neural_graph.roles.EdgeKind``, less one.
         into: One over the number of relations with the same target, shape ``(relations,)``.
-        out_of: The same of the source.
+        out_of: One over the number of relations with the same source, shape ``(relations,)``.
     """
 
     sources: Int[Tensor, " relations"]

@@ -40,7 +40,7 @@ class LoadedNetworks:
 
 @dataclass(frozen=True, eq=False)
 class Homes:
-    """Networks that weights without one may belong to.
+    """Networks that a file of weights alone may belong to.
 
     Attributes:
         network: The one that the user named, as :func:`graphwsl.imports.load_model` takes it; None

@@ -42,7 +42,7 @@ class Architecture:
     """What networks of one shape have in common.
 
     Attributes:
-        graph: Neural graph of one of them; its weights are of no account.
+        graph: Neural graph of one of them; its weights do not matter.
         name: As in the zoo, for messages.
     """
 
@@ -71,7 +71,7 @@ class Function:
     """What networks do with their weights, activation functions included.
 
     Attributes:
-        module: Does it; its own weights are of no account.
+        module: Does it; its own weights do not matter.
         inputs: Examples of what it takes.
         architecture: Architecture of the networks.
     """

@@ -27,8 +27,8 @@ Part = tuple[list[int], slice, Outputs]
 """Networks, samples, and the outputs of these networks on these samples."""
 
 NETWORKS, SAMPLES = 16, 64
-"""That go through the compiled loops together: the activations of a network on so many images stay
-within 512 KiB, and a call of the loops is long beside what it takes to make it."""
+"""Networks and samples that go through the compiled loops together: the activations of a network on
+so many images stay within 512 KiB, and a call of the loops takes much longer than its overhead."""
 
 MAPPED_ENTRIES, MAPPED_NETWORKS, MAPPED_SAMPLES = 2**20, 64, 256
 """Numbers of the networks that are mapped together, these networks, and the samples of a batch;

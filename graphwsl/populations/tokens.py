@@ -169,7 +169,7 @@ class TokenBatch:
         values: Their numbers, 0 in the padding, shape ``(networks, tokens, width)``.
         mask: Where there is an entry, shape ``(networks, tokens, width)``.
         positions: As those of :class:`Tokens`, 0 for padding, shape ``(networks, tokens, 3)``.
-        layer_types: The same of the types, shape ``(networks, tokens)``.
+        layer_types: Types of layers as those of :class:`Tokens`, shape ``(networks, tokens)``.
         parts: The tokens that the batch was made of.
     """
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from graphwsl.populations.population import LAYOUT, Architecture, Population
 
 _DIGITS = 16
-"""Of a hash that is kept: 64 bits, by which two of a billion checkpoints hardly ever agree."""
+"""Hexadecimal digits of a hash: 64 bits, equal by chance in hardly any two of a billion."""
 
 
 @dataclass(frozen=True)

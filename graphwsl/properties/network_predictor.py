@@ -144,8 +144,8 @@ class NetworkPredictor(Predictor):
         with seeded(self.seed):
             self.network = self._build(train, self._built)
         self._know(train)
-        alike = self._kind(valid).argsort(stable=True)
-        valid, valid_label = valid.select(alike.tolist()), valid_label[alike]
+        order = self._kind(valid).argsort(stable=True)
+        valid, valid_label = valid.select(order.tolist()), valid_label[order]
         valid_labels = self._labels(valid, valid_label)
         decides = torch.ones_like(valid_labels, dtype=torch.bool)
         if not self._is_categorical:
@@ -213,12 +213,12 @@ class NetworkPredictor(Predictor):
 
     def _predict(self, population: Population) -> Float[Tensor, "networks outputs"]:
         self._know(population)
-        alike = self._kind(population).argsort(stable=True)
-        ordered = population.select(alike.tolist())
+        order = self._kind(population).argsort(stable=True)
+        ordered = population.select(order.tolist())
         store = _store(ordered, self._kind(ordered))
         output = predict(
             self.network, store, int(self.options["batch_size"]), forward=self._forward
-        )[alike.argsort()]
+        )[order.argsort()]
         if self._is_categorical:
             return output.sigmoid() / output.sigmoid().sum(1, keepdim=True)
         return (output * self.spread + self.center)[:, :1]

@@ -225,10 +225,10 @@ class _Block:
         wanted, given = [], []
         for group, own in enumerate(self._sources):
             rows = targets[group]
-            goes_to = {to_group for to_group, _ in rows.values()} or {group}
-            if len(goes_to) > 1 or (goes_to != {group} and len(rows) < self._entries.shape[1]):
+            to_groups = {to_group for to_group, _ in rows.values()} or {group}
+            if len(to_groups) > 1 or (to_groups != {group} and len(rows) < self._entries.shape[1]):
                 return None
-            (to,) = goes_to
+            (to,) = to_groups
             columns = _moved_sources(own, self._sources[to], self._entries.shape[2], mapping)
             if columns is None:
                 return None

@@ -22,7 +22,7 @@ class EntryMaps:
     """The way from nodes to entries, prepared for an architecture.
 
     Args:
-        graph: The network's graph; its weights are of no account.
+        graph: The network's graph; its weights do not matter.
     """
 
     def __init__(self, graph: NeuralGraph) -> None:
@@ -102,7 +102,7 @@ class EntryMaps:
         return moved(rows, self.sources(elements), self.factors(elements, real), out)
 
     def check(self, rows: Shaped[Tensor, "networks entries"]) -> None:
-        """That rows are flattened states of the architecture.
+        """Check that rows are flattened states of the architecture.
 
         Raises:
             StateMismatchError: They are not.

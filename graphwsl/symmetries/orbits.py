@@ -31,14 +31,14 @@ def orbits_of(structure: Structure) -> list[Orbit]:
     through the relations: what has one partner moves with it, what both share stays. Exchanges
     that come out consistent and move the same nodes form an orbit.
     """
-    alike: dict[int, list[int]] = defaultdict(list)
+    by_signature: dict[int, list[int]] = defaultdict(list)
     for node, signature in enumerate(structure.signatures):
-        alike[signature].append(node)
+        by_signature[signature].append(node)
     found: list[Orbit] = []
     # Where a node is in the orbits found so far: in which of them, and in which part.
     part_of: dict[int, dict[int, int]] = defaultdict(dict)
     settled: set[int] = set()
-    for members in alike.values():
+    for members in by_signature.values():
         if len(members) == 1:
             continue
         for node in members:
@@ -53,9 +53,9 @@ def orbits_of(structure: Structure) -> list[Orbit]:
             if families:
                 smallest = min(families, key=lambda family: len(family[0]))
                 for column in zip(*smallest, strict=True):
-                    others = alike[structure.signatures[column[0]]]
-                    # Where more nodes are alike than here, there is more to be exchanged: the
-                    # values of a head whose queries are fixed by rotation.
+                    others = by_signature[structure.signatures[column[0]]]
+                    # Where more nodes have this signature than here, there is more to be exchanged:
+                    # the values of a head whose queries are fixed by rotation.
                     if len(others) == len(members) or all(
                         _is_known(part_of, column[0], other)
                         for other in others
@@ -118,7 +118,7 @@ def exchange(structure: Structure, first: int, second: int) -> dict[int, int] | 
         ours, theirs = queue.pop()
         if signatures[ours] != signatures[theirs]:
             return None
-        for our, their in _followers(structure, ours, theirs, mapping):
+        for our, their in _exchanged_with(structure, ours, theirs, mapping):
             if their is None or our in mapping or their in mapping:
                 return None
             pairs[our] = their
@@ -131,7 +131,7 @@ def exchange(structure: Structure, first: int, second: int) -> dict[int, int] | 
     return pairs
 
 
-def _followers(
+def _exchanged_with(
     structure: Structure, ours: int, theirs: int, mapping: dict[int, int]
 ) -> Iterator[tuple[int, int | None]]:
     """Nodes that must be exchanged because ``ours`` and ``theirs`` do."""

@@ -80,7 +80,7 @@ def verify(
     if not is_finite:
         return Verification(math.inf, change)
     examples = [_given(graph, inputs)] if inputs is not None else _examples(graph, seed, draws)
-    error, told = 0.0, torch.zeros(0, dtype=torch.bool)
+    error, is_conclusive = 0.0, torch.zeros(0, dtype=torch.bool)
     for number, some in enumerate(examples):
         if module is None and not _holds(graph, some, seed + number):
             if inputs is None:
@@ -99,9 +99,9 @@ def verify(
         error = max([error, *map(difference, before, after)])
         if len(before) != len(after):
             error = math.inf
-        says = torch.tensor([_says_something(one) for one in before])
-        told = says | told if number else says
-    return Verification(error if bool(told.all()) else math.inf, change)
+        informative = torch.tensor([_is_informative(one) for one in before])
+        is_conclusive = informative | is_conclusive if number else informative
+    return Verification(error if bool(is_conclusive.all()) else math.inf, change)
 
 
 def outputs(
@@ -223,5 +223,5 @@ def _check_outputs(
         )
 
 
-def _says_something(output: Tensor) -> bool:
+def _is_informative(output: Tensor) -> bool:
     return not is_weights(output) or not output.numel() or bool(output.isfinite().any())

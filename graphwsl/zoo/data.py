@@ -30,7 +30,7 @@ _LARGEST_PIXEL = 1e15
 
 
 ImageData = DataSet
-"""Its name while all data were images."""
+"""Former name of :class:`DataSet`, when all data were images."""
 
 
 @dataclass(frozen=True, eq=False)

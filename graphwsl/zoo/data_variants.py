@@ -44,4 +44,4 @@ VARIANTS: dict[str, Callable[[DataSet], DataSet]] = {
     "even": partial(every_second_class, first=0),
     "odd": partial(every_second_class, first=1),
 }
-"""By the word that follows the name of the data, as in ``mnist_5000_rotated``."""
+"""Variants by the word that follows the name of the data, as in ``mnist_5000_rotated``."""

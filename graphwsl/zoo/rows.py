@@ -31,7 +31,7 @@ class RowLayout:
     """How the state of a network lies in a row.
 
     Attributes:
-        state: The tensors of one network; their values are of no account.
+        state: The tensors of one network; their values do not matter.
         starts: Where each tensor that has entries of its own starts.
         length: Numbers of a row.
     """
@@ -80,11 +80,11 @@ class RowLayout:
         """
         ties = self.state.ties
         known = {*self.starts, *ties.aliases, *ties.views, *self.state.extra}
-        missing, strange = sorted(known - state.keys()), sorted(state.keys() - known)
-        if missing or strange:
+        missing, unexpected = sorted(known - state.keys()), sorted(state.keys() - known)
+        if missing or unexpected:
             raise StateMismatchError(
                 f"the state does not belong to this network: it lacks {missing[:3]} and has "
-                f"{strange[:3]} besides; give the state_dict of the same architecture"
+                f"{unexpected[:3]} besides; give the state_dict of the same architecture"
             )
         for name, expected in self.state.tensors.items():
             given = state[name]
@@ -144,7 +144,7 @@ def read_rows(
         layout: What they share.
 
     Returns:
-        A row a checkpoint, those of failures of no meaning; and the failures.
+        A row a checkpoint, arbitrary for failures; and the failures.
     """
     rows = torch.empty(len(checkpoints), layout.length)
     if isinstance(zoo, ReadsRows):
@@ -208,8 +208,8 @@ def where(checkpoint: Checkpoint) -> str:
 
 
 def _common_layout(zoo: Zoo, checkpoints: Sequence[Checkpoint]) -> RowLayout:
-    firsts = [checkpoints[numbers[0]] for numbers in by_kind(zoo, checkpoints)]
-    layouts = [(first, RowLayout.of(zoo.module(first))) for first in firsts]
+    first_of_kinds = [checkpoints[numbers[0]] for numbers in by_kind(zoo, checkpoints)]
+    layouts = [(first, RowLayout.of(zoo.module(first))) for first in first_of_kinds]
     (known, layout), *others = layouts
     for checkpoint, other in others:
         if not layout.agrees_with(other):

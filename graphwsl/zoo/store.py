@@ -256,7 +256,7 @@ class StoredZoo:
 def _require_shapes(
     chunk: ChunkFile, found: Mapping[str, tuple[int, ...]], shapes: Mapping[str, torch.Size]
 ) -> None:
-    """Nothing, if the weights of a checkpoint have the shapes of its architecture."""
+    """Check that the weights of a checkpoint have the shapes of its architecture."""
     for name, shape in shapes.items():
         if found.get(name) != shape:
             what = "has another shape" if name in found else "is missing"

@@ -34,7 +34,7 @@ class Zoo(Protocol):
         ...
 
     def module(self, checkpoint: Checkpoint) -> nn.Module:
-        """The architecture of a checkpoint, in evaluation mode, with weights of no meaning."""
+        """The architecture of a checkpoint, in evaluation mode, with arbitrary weights."""
         ...
 
     def example_inputs(self, checkpoint: Checkpoint) -> Tensor:

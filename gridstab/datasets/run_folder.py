@@ -278,7 +278,7 @@ class RunFolder:
         return read_result(path, {} if campaign is None else campaign.model_dump())
 
     def check_grid(self, grid_id: int) -> None:
-        """Nothing, if the file of a grid is what the run stored.
+        """Check that the file of a grid is what the run stored.
 
         Unfinished runs of earlier versions have no checksums; their files are taken as they are.
 

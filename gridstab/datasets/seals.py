@@ -81,7 +81,7 @@ class Seals:
         return str(seal["sha256"])
 
     def check(self, grid_id: int) -> None:
-        """Nothing, if the file of a grid is what this run stored.
+        """Check that the file of a grid is what this run stored.
 
         Raises:
             StorageError: It is not, or cannot be read.

@@ -103,7 +103,7 @@ def make_schedule(
     if (horizon + min(early_time, horizon)) / (2 * step) > MOST_STEPS:
         raise InvalidParameterError(_too_many_steps(model.grid, horizon, step, fastest_offset))
 
-    # Late blocks last two intervals; they must meet the horizon and the windows' ends exactly, so
+    # Late blocks last two intervals; they must end exactly where the horizon and the windows do, so
     # all of these are even.
     intervals = 2 * max(1, math.ceil(horizon / (2 * stop.check_interval) - 1e-9))
     interval = horizon / intervals

@@ -15,7 +15,7 @@ from gridstab.grids.power_grid import PowerGrid
 
 @dataclass(frozen=True, eq=False)
 class OperatingState:
-    """What small disturbances of a grid meet; get it from :func:`operating_state`.
+    """How a grid answers to small disturbances; get it from :func:`operating_state`.
 
     Attributes:
         grid: The grid.

@@ -36,10 +36,10 @@ class SelectedInverse:
         columns = np.repeat(order, sizes)
         # Diagonals come first, then everything below them, sorted by the pair of nodes.
         self._keys = np.sort(self._key(rows, columns))
-        # Every entry of a column meets those up to itself in the block that the column updates.
-        met = np.arange(len(rows)) - np.repeat(starts[:-1], sizes) + 1
-        later = np.repeat(np.arange(len(rows)), met)
-        earlier = later - np.repeat(met, met) + 1 + _counted(met)
+        # A column updates a block by the products of each of its entries with those up to it.
+        products = np.arange(len(rows)) - np.repeat(starts[:-1], sizes) + 1
+        later = np.repeat(np.arange(len(rows)), products)
+        earlier = later - np.repeat(products, products) + 1 + _counted(products)
         self._steps = (
             order,
             starts,

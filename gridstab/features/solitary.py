@@ -65,7 +65,7 @@ class SolitaryBalance:
     Attributes:
         frequency: Ascending frequencies ω of the node relative to the rest [rad/s].
         drain: p_i(ω), the power lost to the swinging of the rest.
-        friction: D_i D_rest / (D_i + D_rest), damping as the relative motion meets it.
+        friction: D_i D_rest / (D_i + D_rest), damping of the relative motion.
         power: |P_i|.
     """
 

@@ -84,7 +84,7 @@ def from_networkx(graph: "nx.Graph", *, ignore: Collection[str] = ()) -> PowerGr
 
 
 def refuse_other_numbers(graph: "nx.Graph", ignore: Collection[str] = ()) -> None:
-    """Nothing, if all numbers of a graph have a name in :data:`KNOWN` or one to be left out.
+    """Check that all numbers of a graph have a name in :data:`KNOWN` or one to be left out.
 
     Raises:
         InvalidGridError: One has not.

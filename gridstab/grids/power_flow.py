@@ -239,7 +239,7 @@ def _require_balanced(grid: PowerGrid) -> None:
 
 
 def require_connected(grid: PowerGrid) -> None:
-    """Nothing if every node is reached from every other.
+    """Check that every node is reached from every other.
 
     Raises:
         DisconnectedGridError: The grid has more than one component.

@@ -189,7 +189,7 @@ def check_folder(path: Path, config: TrainingConfig, *, resume: bool) -> None:
 
 
 def require_whole(path: Path, *names: str) -> None:
-    """Nothing, if these files of a complete training have the checksums of its manifest.
+    """Check that these files of a complete training have the checksums of its manifest.
 
     Raises:
         RunFolderError: One has not, or the manifest is damaged.

@@ -28,7 +28,7 @@ Baseline = Callable[[Material, int, torch.Generator], Rows]
 
 
 def drawn(material: Material, count: int, generator: torch.Generator) -> Int[Tensor, " count"]:
-    """Places of training networks, each as often as the others up to one."""
+    """Indices of ``count`` training networks; none occurs more than once more than another."""
     networks = len(material.zoo.rows)
     rounds = [torch.randperm(networks, generator=generator) for _ in range(-(-count // networks))]
     return torch.cat(rounds)[:count]

@@ -18,13 +18,13 @@ TOGETHER = ("dimension", "token", "network")
 """What may be drawn together."""
 
 BANDWIDTHS = tuple(2.0**power for power in range(-8, 2))
-"""Among which likelihood chooses, in deviations of each dimension."""
+"""Bandwidths among which the likelihood chooses, in deviations of each dimension."""
 
 FOLDS = 5
 """Parts of the networks that are held out in turn."""
 
 MOST_NETWORKS, MOST_GROUPS = 400, 256
-"""Of which, evenly spaced, the likelihood is taken."""
+"""Networks and groups, evenly spaced, by which the likelihood is estimated, at most."""
 
 
 class KernelDensity(Sampler):

@@ -11,7 +11,7 @@ from graphwsl import arguments
 from graphwsl.errors import GeneratorError
 
 Latents = Float[Tensor, "networks *latent"]
-"""Of shape ``(networks, features)``, or ``(networks, tokens, features)``."""
+"""Latents of shape ``(networks, features)`` or ``(networks, tokens, features)``."""
 Matrix = Float[Tensor, "networks dimensions"]
 
 

@@ -41,7 +41,7 @@ def best(
 
 
 def in_order(quality: Float[Tensor, " networks"]) -> Int[Tensor, " networks"]:
-    """Places of networks, the best first; equals as they come, NaN last."""
+    """Indices of networks, the best first; equal ones in their order, NaN last."""
     return quality.nan_to_num(-torch.inf, torch.inf, -torch.inf).argsort(
         descending=True, stable=True
     )

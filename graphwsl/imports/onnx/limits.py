@@ -23,7 +23,7 @@ MOST_BYTES = 2**31
 """What the values of one run may hold at a time, where its inputs are small [bytes]."""
 
 MOST_BYTES_A_BYTE = 1000
-"""The same for each byte of the inputs that a user gives."""
+"""Bytes that a run may hold for each byte of the inputs that a user gives."""
 
 MOST_INPUTS = 2**25
 """Elements of inputs that a file may declare."""
@@ -37,7 +37,7 @@ class Budget:
     """What is left to a run.
 
     Attributes:
-        bytes: That its values may hold besides those that they do.
+        bytes: Bytes that its values may take in addition to those that they take.
         steps: Operators that it may execute.
     """
 
@@ -46,12 +46,12 @@ class Budget:
 
     @classmethod
     def of(cls, inputs: Iterable[Tensor]) -> "Budget":
-        """That of a run on these inputs."""
+        """The budget of a run on these inputs."""
         given = sum(map(size_of, inputs))
         return cls(max(MOST_BYTES, MOST_BYTES_A_BYTE * given))
 
     def step(self, what: object) -> None:
-        """One operator, or one step of a loop.
+        """Count one operator, or one step of a loop.
 
         Raises:
             ImportedModelError: There were too many.
@@ -78,7 +78,7 @@ class Budget:
         self._require(node, elements * max(map(_item_size, inputs), default=8))
 
     def take(self, node: Node, size: int) -> None:
-        """So many bytes are held from now on.
+        """Count bytes that are held from now on.
 
         Raises:
             ImportedModelError: They are too many.

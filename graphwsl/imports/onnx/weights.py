@@ -74,7 +74,7 @@ def state_names(names: Iterable[str], reserved: Collection[str] = ()) -> list[st
     ['conv.0.weight', 'onnx_MatMul_12', 'a_b', 'a_b_', 'conv_', 'a_b_c']
     """
     taken: set[str] = set()
-    ways: set[str] = set()
+    prefixes: set[str] = set()
     counts: dict[str, int] = {}
     result = []
     for name in names:
@@ -83,19 +83,21 @@ def state_names(names: Iterable[str], reserved: Collection[str] = ()) -> list[st
         if parts[0] in reserved:
             parts[0] += "_"
         deep = len(parts) > DEEPEST
-        if deep or not taken.isdisjoint(_ways(parts)):  # another tensor stands in the way
+        if deep or not taken.isdisjoint(_prefixes(parts)):  # another tensor stands in the way
             parts = ["_".join(parts)]
-        parts[-1] = _another(".".join(parts), parts[-1], taken, ways, counts)
+        parts[-1] = _free_name(".".join(parts), parts[-1], taken, prefixes, counts)
         taken.add(".".join(parts))
-        ways.update(_ways(parts))
+        prefixes.update(_prefixes(parts))
         result.append(".".join(parts))
     return result
 
 
-def _another(full: str, last: str, taken: set[str], ways: set[str], counts: dict[str, int]) -> str:
+def _free_name(
+    full: str, last: str, taken: set[str], prefixes: set[str], counts: dict[str, int]
+) -> str:
     """The last part of a name that is not taken: with a few underscores, or else a number."""
     ending = ""
-    while full + ending in taken or full + ending in ways:
+    while full + ending in taken or full + ending in prefixes:
         if len(ending) < FEW and not counts.get(full):
             ending += "_"
         else:
@@ -107,6 +109,6 @@ def _another(full: str, last: str, taken: set[str], ways: set[str], counts: dict
 _MODULE = nn.Module()
 
 
-def _ways(parts: list[str]) -> list[str]:
+def _prefixes(parts: list[str]) -> list[str]:
     """The submodules on the way to a tensor."""
     return [".".join(parts[:end]) for end in range(1, len(parts))]

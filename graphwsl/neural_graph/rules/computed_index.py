@@ -1,6 +1,6 @@
 """Gathering and scattering at indices that depend on the inputs: neighbours in a graph, routing.
 
-The numbers stay as they are. What they choose among must be alike: positions of the same units.
+The indices are fixed. What they choose from must be positions of the same units.
 """
 
 from typing import Any
@@ -28,9 +28,9 @@ def pick_computed(builder: GraphBuilder, call: Call) -> Result:
     value = call.args[0]
     numbers = [one for one in call.values if one is not value]
     dims = indexed_dims(call)
-    if not value.is_activation or not _are_alike(call, value, numbers, dims):
+    if not value.is_activation or not _can_be_indexed(call, value, numbers, dims):
         return opaque(builder, call)
-    builder.set_aside(*numbers)
+    builder.fix(*numbers)
     builder.applied(call.name, value.known_units)
     plain = [plain_of(argument) for argument in call.args[1:]]
     return Value(call.result, call.operator(value.known_units, *plain))
@@ -47,9 +47,9 @@ def put_computed(builder: GraphBuilder, call: Call) -> Result:
     dims = indexed_dims(call)
     numbers = [one for one in call.values if one is not base and one is not source]
     units = _without_numbers(call, source, dims)
-    if units is None or not _are_alike(call, source, numbers, dims):
+    if units is None or not _can_be_indexed(call, source, numbers, dims):
         return opaque(builder, call)
-    builder.set_aside(*numbers)
+    builder.fix(*numbers)
     builder.applied(_function(call), units)
     if bool((base.tensor != 0).any()):
         builder.applied(call.name, units, FunctionForm.WITH_CONSTANT)
@@ -83,7 +83,7 @@ def plain_of(argument: Any) -> Any:
     return argument
 
 
-def _are_alike(call: Call, value: Value, numbers: list[Value], dims: list[int]) -> bool:
+def _can_be_indexed(call: Call, value: Value, numbers: list[Value], dims: list[int]) -> bool:
     """Whether all elements along ``dims`` have one unit, and all units the same numbers."""
     varying = varying_dims(value.known_units)
     if set(dims) & set(varying):
@@ -99,7 +99,7 @@ def _dims_of_numbers(numbers: Value) -> list[int]:
     dims = [dim for dim in dims if numbers.tensor.shape[dim] > 1]
     if numbers.is_constant:
         return varying_dims(numbers.tensor)
-    if numbers.positions is not None:  # copies are alike
+    if numbers.positions is not None:  # copies are one position
         return [dim for dim in dims if dim in varying_dims(numbers.positions)]
     return dims
 

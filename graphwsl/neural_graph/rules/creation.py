@@ -16,7 +16,7 @@ from graphwsl.neural_graph.values import Value
     "zeros_like",
 )
 def create(builder: GraphBuilder, call: Call) -> Result:
-    """They depend neither on the inputs nor on the weights."""
+    """The result depends neither on the inputs nor on the weights: a constant."""
     return Value(call.result)
 
 

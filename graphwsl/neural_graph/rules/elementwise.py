@@ -69,7 +69,7 @@ def pointwise(builder: GraphBuilder, call: Call) -> Result:
         units = builder.units.function_of(
             call.name, kind, units, _aligned(value.known_units, shape)
         )
-        units = _beside_nothing(builder, call, units, value)
+        units = _combined_with_constants(builder, call, units, value)
     positions = None
     if len(activations) == 1:
         builder.applied(call.name, units, form_of(call))
@@ -97,7 +97,7 @@ def of_first(builder: GraphBuilder, call: Call) -> Result:
 
 @rule("rrelu_with_noise_functional")
 def random_slope(builder: GraphBuilder, call: Call) -> Result:
-    """Where it is negative, each element is multiplied with a slope that is drawn for it."""
+    """Randomised leaky ReLU: each negative element is multiplied with a slope drawn for it."""
     value, noise, _, _, is_drawn = call.args[:5]
     slopes = (builder.drawn(noise.tensor),) if is_drawn else ()
     return pointwise(builder, replace(call, args=(value, *slopes), kwargs={}))
@@ -105,7 +105,7 @@ def random_slope(builder: GraphBuilder, call: Call) -> Result:
 
 @rule("glu")
 def gate(builder: GraphBuilder, call: Call) -> Result:
-    """One half times the sigmoid of the other."""
+    """A gated linear unit: one half of the channels times the sigmoid of the other half."""
     value, dim = call.args
     value = builder.promoted(value)
     halves = [Value(part, None) for part in value.tensor.chunk(2, dim)]
@@ -121,7 +121,7 @@ def gate(builder: GraphBuilder, call: Call) -> Result:
 
 
 def form_of(call: Call) -> FunctionForm:
-    """Whether the operator takes parameters or constants besides, and which comes first."""
+    """Whether the operator also takes parameters or constants, and which comes first."""
     first, *others = call.args[:2]
     if not _is_activation(first) and call.name not in COMMUTATIVE:
         is_weights = _is_weights(first)
@@ -152,7 +152,7 @@ def _aligned(units: Int[Tensor, "..."] | None, shape: torch.Size) -> Int[Tensor,
     return units.expand(shape)
 
 
-def _beside_nothing(
+def _combined_with_constants(
     builder: GraphBuilder, call: Call, units: Int[Tensor, "..."], value: Value
 ) -> Int[Tensor, "..."]:
     """Elements without a unit are constants, which are combined with units of the other operand."""

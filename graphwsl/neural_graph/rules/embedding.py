@@ -34,7 +34,7 @@ def embedding_bag(builder: GraphBuilder, call: Call) -> Result:
     if not (table.is_weights and table.entries):
         return opaque(builder, call)
     # Weights and borders of the bags are the same for all coordinates.
-    builder.set_aside(*(one for one in call.values if one is not table and one is not numbers))
+    builder.fix(*(one for one in call.values if one is not table and one is not numbers))
     coordinates = _coordinates(builder, table, numbers)
     builder.applied(("sum", "mean", "amax")[mode], coordinates)
     return call.also(builder, Value(call.tensor).with_units(coordinates[None]))
@@ -44,7 +44,7 @@ def _coordinates(
     builder: GraphBuilder, table: Value, numbers: Value
 ) -> Int[Tensor, " coordinates"]:
     kind = NodeKind.CONSTANT if numbers.is_constant else NodeKind.INPUT
-    builder.set_aside(numbers)
+    builder.fix(numbers)
     tokens = builder.units.new(table.tensor.shape[0], kind)
     builder.units.pin(tokens)
     assert table.entries is not None

@@ -124,24 +124,24 @@ def _mapped(value: Value, result: Any, operator: Any) -> Result:
 
 @rule("cat", "stack", "_unsafe_cat")
 def join(builder: GraphBuilder, call: Call) -> Result:
-    """Concatenations; weights beside activations serve as activations."""
+    """Concatenations; weights among activations serve as activations."""
     values, dim = call.args
     values = _with_units(builder, list(values))
     colour_by_concatenated(builder.units, values, None if call.name == "stack" else dim)
-    if call.name == "stack" or any(_varies_besides(value, dim) for value in values):
+    if call.name == "stack" or any(_varies_elsewhere(value, dim) for value in values):
         note_written(builder, values)
-    values = _beside_constants(builder, values, dim, is_new=call.name == "stack")
+    values = _coloured_by_constants(builder, values, dim, is_new=call.name == "stack")
     return joined(builder, values, call.result, lambda parts: call.operator(parts, dim))
 
 
 def _with_units(builder: GraphBuilder, values: list[Value]) -> list[Value]:
-    """Weights beside activations, as the activations that they serve as."""
+    """Weights among activations, as the activations that they serve as."""
     if not any(one.is_activation for one in values):
         return values
     return [builder.promoted(one) if one.is_weights else one for one in values]
 
 
-def _beside_constants(
+def _coloured_by_constants(
     builder: GraphBuilder, values: list[Value], dim: int, is_new: bool
 ) -> list[Value]:
     """Units coloured by the constants that are concatenated with them."""
@@ -153,7 +153,9 @@ def _beside_constants(
             numbers = marks.view(lists.shape[:-1]).unsqueeze(dim)
         values = [
             value.with_units(
-                coloured_by_constant(builder.units, OwnOperator.BESIDE, value.known_units, numbers)
+                coloured_by_constant(
+                    builder.units, OwnOperator.CONCATENATED, value.known_units, numbers
+                )
             )
             if value.is_activation and value.tensor.ndim == constant.tensor.ndim
             else value
@@ -195,9 +197,9 @@ def joined(builder: GraphBuilder, values: list[Value], result: Tensor, operator:
 
 
 def _joined_changes(values: list[Value], operator: Any) -> Int[Tensor, "..."] | None:
-    """Constants beside weights count as changes, unless they are zero; so do other expressions."""
+    """Constants among weights count as changes, unless they are zero; so do other expressions."""
     several = len({value.origin for value in values if value.is_weights}) > 1
-    changes = [_changes_in_company(value, several) for value in values]
+    changes = [_concatenated_changes(value, several) for value in values]
     if all(one is None for one in changes):
         return None
     return operator(
@@ -210,7 +212,7 @@ def _joined_changes(values: list[Value], operator: Any) -> Int[Tensor, "..."] | 
     )
 
 
-def _changes_in_company(value: Value, several: bool) -> Int[Tensor, "..."] | None:
+def _concatenated_changes(value: Value, several: bool) -> Int[Tensor, "..."] | None:
     if value.is_constant and bool(value.tensor.any()):
         return mixed(value.tensor.unique(return_inverse=True)[1] + origin_of("", (value,)))
     if several and value.entries:
@@ -219,7 +221,7 @@ def _changes_in_company(value: Value, several: bool) -> Int[Tensor, "..."] | Non
     return value.changes
 
 
-def _varies_besides(value: Value, dim: int) -> bool:
+def _varies_elsewhere(value: Value, dim: int) -> bool:
     """Whether units differ along another dimension: then ``dim`` may be one of positions."""
     if value.units is None:
         return False

@@ -24,7 +24,7 @@ def product(builder: GraphBuilder, call: Call) -> Result:
 
 @rule("dot", "mv", "vdot")
 def product_with_vector(builder: GraphBuilder, call: Call) -> Result:
-    """The same, but for the spectral norm of weights, which is no activation."""
+    """The product of a matrix and a vector; in a spectral norm of weights it is no activation."""
     first, second = call.args
     statistic = bilinear(first, second, call.result)
     return statistic or matrix_product(builder, first, second, call.result)
@@ -109,14 +109,16 @@ def _product(builder: GraphBuilder, left: Value, right: Value) -> Int[Tensor, ".
     colour_by_operands(builder.units, pair, shape)
     for constant, value in (pair, pair[::-1]):
         if bool((constant.known_units == NOTHING).all()):
-            return _beside_constants(builder, constant, value, shape).expand(*batch, rows, columns)
+            return _products_with_constants(builder, constant, value, shape).expand(
+                *batch, rows, columns
+            )
     if any(has_constants(one) for one in pair):
-        builder.set_aside(*pair)
+        builder.fix(*pair)
     result = contraction(builder, left.known_units, right.known_units)
     return result.expand(*batch, rows, columns)
 
 
-def _beside_constants(
+def _products_with_constants(
     builder: GraphBuilder, constant: Value, value: Value, shape: torch.Size
 ) -> Int[Tensor, "... m n"]:
     """Units of sums over the last dimension but one of products with constants.
@@ -145,8 +147,8 @@ def _layer(builder: GraphBuilder, left: Value, right: Value) -> Int[Tensor, "...
     shape = entries[0].shape
     several = entries if right.changes is None else (*entries, right.changes)
     matrices = [one.reshape(-1, *shape[-2:]) for one in several]
-    alike = all(bool((one == one[:1]).all()) for one in matrices)
-    if alike:
+    is_shared = all(bool((one == one[:1]).all()) for one in matrices)
+    if is_shared:
         matrices = [one[:1] for one in matrices]
         steps = left.known_units.reshape(1, -1, shape[-2])
     else:
@@ -157,7 +159,7 @@ def _layer(builder: GraphBuilder, left: Value, right: Value) -> Int[Tensor, "...
     blocks = [one.transpose(1, 2)[..., None] for one in matrices]
     changes = None if right.changes is None else blocks.pop()
     targets = builder.neurons(tuple(blocks), sources, changes=changes)
-    if alike:
+    if is_shared:
         return targets.view(-1)[None]
     return targets.view(*shape[:-2], 1, -1)
 
@@ -195,7 +197,7 @@ def contraction(
 
     If units are the same along the contracted dimension (positions that attention averages over),
     the result follows from the pair of units. Otherwise it is the sum over the products of units,
-    in which their order is of no account (the score of a query and a key).
+    in which their order does not matter (the score of a query and a key).
     """
     if first.shape[-1] == 0:
         return torch.full((*first.shape[:-1], second.shape[-1]), NOTHING)

@@ -13,10 +13,10 @@ from graphwsl.neural_graph.units import NodeKind
 from graphwsl.neural_graph.values import Value
 
 AFFINE = (ParameterRole.SCALE, ParameterRole.BIAS)
-"""Of layer and group normalisation, in the order of the arguments."""
+"""Roles of the parameters of layer and group normalisation, in the order of the arguments."""
 
 RUNNING = (*AFFINE, ParameterRole.MEAN, ParameterRole.VARIANCE)
-"""Of batch normalisation."""
+"""Roles of the parameters and statistics of batch normalisation, in that order."""
 
 
 @rule(

@@ -66,7 +66,7 @@ FRACTIONAL = frozenset({"fractional_max_pool2d", "fractional_max_pool3d"})
 def over_positions(builder: GraphBuilder, call: Call) -> Result:
     """Windows, grids and interpolation over the dimensions behind the channels."""
     value = builder.promoted(call.args[0])
-    builder.set_aside(*(one for one in call.values if one is not call.args[0]))
+    builder.fix(*(one for one in call.values if one is not call.args[0]))
     shape = call.tensor.shape
     ndim = value.tensor.ndim
     spatial = list(range(ndim - SPATIAL[call.name], ndim))

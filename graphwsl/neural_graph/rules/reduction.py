@@ -15,11 +15,11 @@ from graphwsl.neural_graph.rules.registry import Call, Result, opaque, rule
 from graphwsl.neural_graph.units import NOTHING, NodeKind, reduced, varying_dims
 from graphwsl.neural_graph.values import Value
 
-INDICES_ALONE = frozenset({"argmax", "argmin"})
+ONLY_INDICES = frozenset({"argmax", "argmin"})
 """Operators that return the index at which they found something."""
 
-INDICES_BESIDE = frozenset({"max", "min", "median"})
-"""Operators that return that index beside the value."""
+VALUES_AND_INDICES = frozenset({"max", "min", "median"})
+"""Operators that return that index with the value."""
 
 
 @rule(
@@ -71,8 +71,8 @@ def reduce(builder: GraphBuilder, call: Call) -> Result:
 def returns_indices(call: Call) -> bool:
     """Whether a result that is read says where something is, not what."""
     if isinstance(call.result, Tensor):
-        return call.name in INDICES_ALONE
-    return call.name in INDICES_BESIDE and 1 in call.read
+        return call.name in ONLY_INDICES
+    return call.name in VALUES_AND_INDICES and 1 in call.read
 
 
 def _all(call: Call, first: Value) -> Result:
@@ -112,7 +112,7 @@ def aggregated(
     builder: GraphBuilder, operator: str, value: Value, dims: list[int]
 ) -> Int[Tensor, "..."]:
     """Units of a function of all elements along ``dims``, which remain with size 1."""
-    units = beside_constants(builder, operator, value, dims)
+    units = units_among_constants(builder, operator, value, dims)
     varying = varying_dims(units)
     if not set(varying) & set(dims):
         return reduced(units, [dim for dim in range(units.ndim) if dim not in dims])
@@ -127,13 +127,13 @@ def aggregated(
 
 
 def has_constants(value: Value) -> bool:
-    """Whether constants other than zero stand beside the units of an activation."""
+    """Whether constants other than zero stand among the units of an activation."""
     units = value.known_units
     nothing = reduced(units, varying_dims(units)) == NOTHING
     return bool(nothing.any()) and bool((value.tensor[units == NOTHING] != 0).any())
 
 
-def beside_constants(
+def units_among_constants(
     builder: GraphBuilder, operator: str, value: Value, dims: list[int]
 ) -> Int[Tensor, "..."]:
     """The units of what is put together along ``dims``: constants among them take no factor."""
@@ -142,7 +142,7 @@ def beside_constants(
         builder.applied(operator, units[units != NOTHING], FunctionForm.WITH_CONSTANT)
         constants = torch.where(units == NOTHING, value.tensor.double(), 0.0)
         if (set(varying_dims(constants)) & set(varying_dims(units))) - set(dims):
-            builder.set_aside(value)
+            builder.fix(value)
     return units
 
 

@@ -120,7 +120,7 @@ class FlatMLP(NetworkPredictor):
 
 
 def require_same(predictor: str, digest: str, population: Population) -> None:
-    """Nothing, if all networks have the architecture that a predictor was trained on.
+    """Check that all networks have the architecture that a predictor was trained on.
 
     Raises:
         PredictorError: One has another.

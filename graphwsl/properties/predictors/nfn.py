@@ -31,7 +31,7 @@ class Chain:
 
     @classmethod
     def of(cls, architecture: Architecture) -> "Chain":
-        """The chain that a feed-forward network is.
+        """The chain of a feed-forward network.
 
         Raises:
             PredictorError: It is none: branches, groups, normalisation, layers without a bias.

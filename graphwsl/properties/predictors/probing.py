@@ -133,8 +133,8 @@ class Probing(nn.Module):
         """
         probes = self.probes
 
-        def respond(number: int, alike: Tensor) -> Tensor:
-            responses: Tensor = self.respondents[number](alike, probes)
+        def respond(number: int, group: Tensor) -> Tensor:
+            responses: Tensor = self.respondents[number](group, probes)
             return responses
 
         prediction: Tensor = self.head(by_kind(states, kind, respond).asinh())

@@ -88,7 +88,7 @@ class StackedPredictor(Predictor):
 
     @property
     def num_parameters(self) -> int:
-        """Those of all members."""
+        """Number of fitted numbers of all members."""
         return sum(member.num_parameters for member in self.members)
 
     def _fit(

@@ -74,7 +74,7 @@ class ArchitectureFactors:
         return str(value)
 
     def require(self, key: str, value: object, holds: bool, what: str) -> None:
-        """Nothing, if the value of a factor is right.
+        """Check that the value of a factor is right.
 
         Args:
             key: Its name.

@@ -7,7 +7,7 @@ from graphwsl.errors import ZooError
 
 
 def require_floats(*tensors: Tensor) -> None:
-    """Nothing, if all tensors hold numbers of single precision in the memory of the CPU.
+    """Check that all tensors hold numbers of single precision in the memory of the CPU.
 
     Raises:
         ZooError: One does not.

@@ -73,7 +73,7 @@ class ForeignZoo(ABC):
         return state
 
     def module(self, checkpoint: Checkpoint) -> nn.Module:
-        """The architecture of a checkpoint, in evaluation mode, with weights of no meaning."""
+        """The architecture of a checkpoint, in evaluation mode, with arbitrary weights."""
         return build(str(checkpoint.configuration["architecture"]), checkpoint.configuration).eval()
 
     def example_inputs(self, checkpoint: Checkpoint) -> Tensor:

@@ -42,7 +42,7 @@ class Variable:
     shape: tuple[int, ...]
 
     def of(self, row: Float[Tensor, " parameters"]) -> Tensor:
-        """Its values in a row, in the shape and order of torch."""
+        """The values of the parameter in a row, in the shape and order of torch."""
         value = row[self.columns].reshape(self.shape)
         order = {4: (3, 2, 0, 1), 2: (1, 0)}.get(value.ndim)
         return value.clone() if order is None else value.permute(order).contiguous()

@@ -34,7 +34,7 @@ from gnncore.storage import (
     write_text,
 )
 from gnncore.storage.json_files import to_json
-from gnncore.storage.work_folder import strangers
+from gnncore.storage.work_folder import unexpected_entries
 from graphwsl import __version__
 from graphwsl.errors import ZooError
 from graphwsl.zoo import measurements
@@ -166,8 +166,8 @@ class ZooFolder:
             write_json(path, config)
             self.__dict__.pop("config", None)
 
-    def require_no_strangers(self, chunks: int) -> None:
-        """Nothing, if only what this program writes is there.
+    def require_no_unexpected_entries(self, chunks: int) -> None:
+        """Check that only what this program writes is there.
 
         Args:
             chunks: How many the zoo has.
@@ -176,7 +176,7 @@ class ZooFolder:
             ZooError: There are other files, or chunks too many.
         """
         names = [chunk_name(number) for number in range(chunks)]
-        self.work.require_no_strangers(_FILES, {CHUNKS: names, measurements.FOLDER: None})
+        self.work.require_no_unexpected_entries(_FILES, {CHUNKS: names, measurements.FOLDER: None})
 
     def chunk_path(self, number: int) -> Path:
         """The file of a chunk."""
@@ -279,11 +279,11 @@ class ZooFolder:
             _ = self.config
             if self.manifest is None:
                 problems = ["unfinished: continue it with graphwsl zoo train --resume"]
-            for name in strangers(self.path, _FILES, [CHUNKS, measurements.FOLDER]):
+            for name in unexpected_entries(self.path, _FILES, [CHUNKS, measurements.FOLDER]):
                 problems.append(f"{name} does not belong to the zoo")
             numbers = self._numbers()
             names = [chunk_name(number) for number in numbers]
-            for name in strangers(self.path / CHUNKS, names):
+            for name in unexpected_entries(self.path / CHUNKS, names):
                 problems.append(f"{CHUNKS}/{name} does not belong to the zoo")
             _, damaged = measurements.with_measurements(self.path, [], self.identity)
             problems += [problem.reason for problem in damaged]

@@ -71,7 +71,7 @@ class ChunkFile:
 
     @property
     def name(self) -> str:
-        """Of the file, relative to the zoo."""
+        """Path of the file, relative to the zoo."""
         return f"{CHUNKS}/{chunk_name(self.number)}"
 
     @property
@@ -142,7 +142,7 @@ class ChunkFile:
         return part
 
     def require_entry(self, location: Location, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Nothing, if arrays of these shapes have a part for a checkpoint.
+        """Check that arrays of these shapes have a part for a checkpoint.
 
         Raises:
             CorruptFileError: One has none.
@@ -194,7 +194,7 @@ class ChunkFile:
         return metadata, tensors
 
     def _check_whole(self, header: TensorFile) -> None:
-        """Nothing, if the whole file is what was written; it is looked at once."""
+        """Check that the whole file is what was written; it is looked at once."""
         if self._checked == header.state:
             return
         if self.manifest is None:

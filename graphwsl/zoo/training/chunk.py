@@ -280,7 +280,7 @@ def _canonical_names(module: nn.Module) -> dict[str, str]:
 def _require_dropout(
     modules: Sequence[nn.Module], configurations: Sequence[Mapping[str, Scalar]]
 ) -> None:
-    """Nothing, if layers drop as the factors say, by which they are trained."""
+    """Check that layers drop as the factors say, by which they are trained."""
     for module, factors in zip(modules, configurations, strict=True):
         for layer in module.modules():
             if isinstance(layer, nn.Dropout) and layer.p != float(factors["dropout"] or 0):

@@ -15,7 +15,7 @@ Configurations = Sequence[Mapping[str, Scalar]]
 
 
 def require_labels(configurations: Configurations, data: DataSet) -> None:
-    """Nothing, if the data have what the factors ask of their labels.
+    """Check that the data have what the factors ask of their labels.
 
     Raises:
         ZooError: A signal that is not there, or noise of labels that are no classes.

@@ -117,7 +117,7 @@ def train_zoo(
     def look() -> ZooFolder:
         folder = ZooFolder(path)
         folder.check(recipe, data_hash, resume=resume)
-        folder.require_no_strangers(len(chunks))
+        folder.require_no_unexpected_entries(len(chunks))
         return folder
 
     with WorkFolder(path, WORK).claim(look) as folder:

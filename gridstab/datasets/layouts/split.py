@@ -104,9 +104,9 @@ def _keys(folder: Path) -> list[str]:
 
 def _numbers(path: Path, group: Any) -> list[str]:
     keys = list(group)
-    strange = [key for key in keys if not key.isdecimal()]
-    if strange:
-        raise CorruptFileError.because("read", path, f"grid {strange[0]!r} has no number")
+    unexpected = [key for key in keys if not key.isdecimal()]
+    if unexpected:
+        raise CorruptFileError.because("read", path, f"grid {unexpected[0]!r} has no number")
     return keys
 
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from gnncore.command_line import heartbeat as module
-from gnncore.command_line.heartbeat import doing, heartbeat, spoke
+from gnncore.command_line.heartbeat import doing, heartbeat, note_output
 from gnncore.command_line.progress import work_progress
 
 
@@ -41,7 +41,7 @@ def test_who_speaks_needs_no_sign_of_life(capsys: pytest.CaptureFixture[str]) ->
         patch.setattr(module, "SECONDS", 60.0)
         with heartbeat("gridstab"):
             for _ in range(3):
-                spoke()
+                note_output()
                 time.sleep(0.05)
     assert capsys.readouterr().err == ""
 

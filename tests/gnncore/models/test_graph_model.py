@@ -57,7 +57,7 @@ def test_numbers_of_nodes_order_of_edges_and_company_mean_nothing(layer: str) ->
     graph, other = (random_graph(n, 4, edge_channels, seed=n) for n in (7, 4))
     assert_permutation_equivariant(network, graph, repeats=1)
     assert_edge_order_invariant(network, graph, repeats=1)
-    assert_batch_invariant(network, graph, companions=[other])
+    assert_batch_invariant(network, graph, other_graphs=[other])
 
 
 @pytest.mark.parametrize("normalisation", sorted(get_args(Normalisation)))
@@ -276,7 +276,7 @@ def test_encodings_are_appended_to_the_features(encoding: dict[str, Any]) -> Non
     expected = plain(torch.cat([graph.x, kept], dim=1), graph.edge_index)
     torch.testing.assert_close(network(graph.x, graph.edge_index), expected)
     torch.testing.assert_close(network(graph.x, graph.edge_index, encoding=kept), expected)
-    assert_batch_invariant(network, graph, companions=[random_graph(5, 4, seed=1)])
+    assert_batch_invariant(network, graph, other_graphs=[random_graph(5, 4, seed=1)])
 
 
 def test_random_signs_are_drawn_in_training_only() -> None:

@@ -215,18 +215,18 @@ def test_there_is_one_worker(tmp_path: Path) -> None:
         square(tmp_path, 2)
 
 
-def test_strangers_are_named(tmp_path: Path) -> None:
+def test_unexpected_entries_are_named(tmp_path: Path) -> None:
     work = WorkFolder(tmp_path / "t", KIND)
     square(work.path, 2)
     files, folders = ("table.json", "manifest.json", ".lock"), {"squares": ["0.json", "1.json"]}
-    work.require_no_strangers(files, folders)
+    work.require_no_unexpected_entries(files, folders)
     (work.path / "squares" / "2.json").touch()
     with pytest.raises(SquaresError, match=r"'squares/2.json', which does not belong to the table"):
-        work.require_no_strangers(files, folders)
-    work.require_no_strangers(files, {"squares": None})
+        work.require_no_unexpected_entries(files, folders)
+    work.require_no_unexpected_entries(files, {"squares": None})
     os.symlink("table.json", work.path / "a link")
     with pytest.raises(SquaresError, match="holds 'a link', which does not belong"):
-        work.require_no_strangers(files, {"squares": None})
+        work.require_no_unexpected_entries(files, {"squares": None})
 
 
 def test_removing_what_is_not_needed(tmp_path: Path) -> None:

@@ -20,13 +20,13 @@ def loop(
 ) -> list[Value]:
     """A graph over and over, with values carried on and others collected."""
     limit = None if trips is None else int(trips.item())
-    going = condition is None or bool(condition.item())
+    goes_on = condition is None or bool(condition.item())
     state: list[Value] = list(carried)
     collected: list[list[Value]] = []
     step = 0
-    while going and (limit is None or step < limit):
+    while goes_on and (limit is None or step < limit):
         kept, *values = call.run("body", np.array(step), np.array(True), *state)
-        going = bool(kept.item())
+        goes_on = bool(kept.item())
         state = values[: len(carried)]
         collected.append(values[len(carried) :])
         step += 1
