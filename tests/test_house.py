@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 
@@ -115,6 +116,21 @@ def test_every_name_is_where_it_is_said_to_be(home: str) -> None:
     assert lazy == told - modules
     assert lazy <= set(package.__all__)
     assert set(package.__all__) <= set(dir(package))
+
+
+def test_importing_a_module_hides_no_other_name() -> None:
+    hidden = {
+        f"{home}.{module.name}"
+        for home in HOMES
+        for module in iter_modules(import_module(home).__path__)
+        if module.name in import_module(home).__all__
+        and not inspect.ismodule(getattr(import_module(home), module.name))
+    }
+    functions = ("basin_map", "outcomes", "simulate")  # those that docs/house.md lists
+    assert hidden == {
+        "gridstab.grids.power_flow",
+        *(f"gridstab.dynamics.{function}" for function in functions),
+    }
 
 
 @pytest.mark.parametrize("module", ["gridstab", "gridstab.cli", "gridstab.errors", "graphwsl.cli"])

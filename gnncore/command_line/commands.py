@@ -72,7 +72,7 @@ class Commands(TyperGroup):
                 if _is_of_output(error):
                     _forget_output()
                 broken = isinstance(error, BrokenPipeError)  # by a reader who has read enough
-                code = 1 if broken else self._fail(*_told(error))
+                code = 1 if broken else self._fail(*_described(error))
             elif isinstance(error, MemoryError):
                 code = self._fail("that needs more memory than there is", 1)
             else:
@@ -114,7 +114,7 @@ def _forget_output() -> None:
             setattr(sys, name, None)
 
 
-def _told(error: OSError) -> tuple[str, int]:
+def _described(error: OSError) -> tuple[str, int]:
     """What to say of a file or stream that the system refuses, and the exit code."""
     if _is_of_output(error):
         return f"cannot write the output: {error.strerror}", 1

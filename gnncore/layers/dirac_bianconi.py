@@ -144,7 +144,7 @@ class DiracBianconiConv(GraphLayer):
             for _ in range(self.num_steps):
                 x, edge_attr = self._step(x, edge_attr, graph)
                 if self.normalize:
-                    x, edge_attr = _normalized(x, edge_attr, edge_index, batch)
+                    x, edge_attr = _normalised(x, edge_attr, edge_index, batch)
         return x, edge_attr
 
     def _step(
@@ -224,7 +224,7 @@ class SemiImplicitDiracBianconiConv(DiracBianconiConv):
         return self._activated(self._driven_nodes(x, sums), edges)
 
 
-def _normalized(
+def _normalised(
     x: Float[Tensor, "nodes channels"],
     edge_attr: Float[Tensor, "edges edge_channels"],
     edge_index: Int[Tensor, "2 edges"],

@@ -74,7 +74,7 @@ def scorecard(
     arguments.whole("networks", networks, 2)
     arguments.whole("seed", seed, 0)
     made = {name: BASELINES.find(name) for name in (BASELINES if baselines is None else baselines)}
-    _require_alike(samples=samples, train=train, held_out=held_out)
+    _require_comparable(samples=samples, train=train, held_out=held_out)
     seconds: dict[str, float] = {}
     with _timed(seconds, "alignment"):
         zoo = AlignedZoo.of(train)
@@ -172,7 +172,7 @@ class _Judge:
             return self._tuner.tune(rows, name)
 
 
-def _require_alike(**populations: Population) -> None:
+def _require_comparable(**populations: Population) -> None:
     """Refuse networks of different functions."""
     functions = {name: require_one_function(some, name) for name, some in populations.items()}
     train = functions["train"]

@@ -171,7 +171,7 @@ def shared_entries(
             held = held[inside]
             counts = torch.bincount(holders[held] + 1, minlength=1)
             for holder in torch.nonzero(counts[1:]).flatten().tolist():
-                yield from _alike(use, several[holder], start, holders == holder, indices)
+                yield from _at_same_entries(use, several[holder], start, holders == holder, indices)
             is_new = holders[held] < 0
             indices[held[is_new]] = inside[is_new]
             holders[held[is_new]] = number
@@ -180,7 +180,7 @@ def shared_entries(
                 yield from _within(use, inside, torch.where(own, indices[held], -1))
 
 
-def _alike(
+def _at_same_entries(
     use: EdgeBlock | NodeParameter,
     holder: EdgeBlock | NodeParameter,
     start: int,

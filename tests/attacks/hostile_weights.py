@@ -93,7 +93,7 @@ def nested(count: int) -> bytes:
     return b"\x80\x02})" + b"\x85" * count + b"K\1s."
 
 
-def alike(count: int) -> bytes:
+def equal_names(count: int) -> bytes:
     """Whole numbers of one hash, the keys of a dictionary."""
     keys = (number * (2**61 - 1) for number in range(2, count))
     return b"\x80\x02}(" + b"".join(pickle.dumps(key, 2)[2:-1] + b"K\1" for key in keys) + b"u."
@@ -147,7 +147,7 @@ def of_torch() -> Made:
         "doubled_key.pt": ("weights", with_pickle(doubled(60))),
         "doubled_key.pth": ("weights", _legacy(doubled(60))),
         "deep_key.pt": ("weights", with_pickle(nested(10**6))),
-        "keys_alike.pt": ("weights", with_pickle(alike(40_000))),
+        "keys_alike.pt": ("weights", with_pickle(equal_names(40_000))),
         "deep_list.pt": ("weights", with_pickle(b"\x80\x02" + b"]" * 10**5 + b"a" * 99_999 + b".")),
         "promise.pt": ("weights", promised(10**12, legacy=False)),
         "promise.pth": ("weights", promised(10**9, legacy=True)),
@@ -355,9 +355,9 @@ def _networks() -> Iterator[tuple[str, bytes]]:
     yield "unknown", file([node("Unknown", ["x"], ["y"])])
     yield "empty", b""
     yield "text", b"this is no network"
-    alike = [numpy_helper.from_array(np.ones(1, np.float32), "!" * n) for n in range(1, 1500)]
-    sums = [node("Sum", ["x", *(one.name for one in alike)], ["z"])]
-    yield "names_alike", file([*sums, node("Unknown", ["z"], ["y"])], alike)
+    equal_names = [numpy_helper.from_array(np.ones(1, np.float32), "!" * n) for n in range(1, 1500)]
+    sums = [node("Sum", ["x", *(one.name for one in equal_names)], ["z"])]
+    yield "names_alike", file([*sums, node("Unknown", ["z"], ["y"])], equal_names)
 
 
 def made() -> Made:

@@ -51,7 +51,7 @@ def test_every_layer_is_tried_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("layer", sorted(LAYERS))
-def test_numbers_of_nodes_order_of_edges_and_company_mean_nothing(layer: str) -> None:
+def test_numbering_order_of_edges_and_other_graphs_do_not_matter(layer: str) -> None:
     network = model_of(layer, normalisation="layer_norm", skip="residual", activation="tanh")
     edge_channels = network.specification.edge_channels
     graph, other = (random_graph(n, 4, edge_channels, seed=n) for n in (7, 4))

@@ -70,7 +70,7 @@ def test_rows_of_one_length_are_a_matrix() -> None:
         RaggedRows.of([torch.zeros(2), torch.zeros(1)]).matrix()
 
 
-def test_the_hash_tells_contents_apart() -> None:
+def test_the_hash_distinguishes_contents() -> None:
     several = ragged(3)
 
     def store(**columns: Any) -> str:

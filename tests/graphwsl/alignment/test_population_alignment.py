@@ -143,7 +143,7 @@ def test_a_canonical_form_by_hand() -> None:
     assert bool((largest > 0).all())
 
 
-def test_equal_sizes_are_told_apart_by_the_weights() -> None:
+def test_equal_sizes_are_distinguished_by_the_weights() -> None:
     group = family("mlp")
     row = torch.ones(82, dtype=torch.float64)
     row[:20] = torch.tensor([3.0, 1, 1, 1, 1]).repeat(4)  # the same squares at other inputs

@@ -56,7 +56,7 @@ def test_a_transposed_convolution_stores_inputs_first() -> None:
     assert block.targets.tolist() == [[4, 5, 6], [7, 8, 9]]
 
 
-def test_a_flattened_channel_meets_its_own_columns() -> None:
+def test_a_flattened_channel_is_multiplied_with_its_own_columns() -> None:
     model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.Flatten(), nn.Linear(8, 3))
     graph = neural_graph(model, torch.ones(1, 1, 2, 2))
     channels = graph.blocks[0].targets[0].tolist()

@@ -70,7 +70,7 @@ def test_a_function_of_two_relates_its_arguments(
         (lambda x: LAYERS["second"].bias - x, "sub", FunctionForm.OF_WEIGHTS),
     ],
 )
-def test_a_function_says_what_it_takes_besides(
+def test_a_function_names_its_operands(
     function: Callable[..., Tensor], operator: str, form: FunctionForm
 ) -> None:
     model = Wired(lambda m, x: m.last(function(m.first(x))), **LAYERS)

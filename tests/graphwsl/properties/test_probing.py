@@ -61,7 +61,7 @@ def test_refuses_what_it_cannot_run() -> None:
         make_predictor("probing").fit(words, split_models(words.checkpoints), "size")
 
 
-def test_settings_without_parameters_tell_functions_apart() -> None:
+def test_settings_without_parameters_distinguish_functions() -> None:
     transformer = {"architecture": "vit", "image_size": 8, "patch_size": 4, "width": 8, "depth": 1}
     zoo = MemoryZoo([{**transformer, "heads": 2}, {**transformer, "heads": 4}], 4)
     population = Population.load(zoo)

@@ -104,7 +104,7 @@ FUNCTIONS: dict[str, Middle] = {
     ),
     st.sampled_from(["linear", "convolution"]),
 )
-def test_functions_of_some_channels_tell_them_apart(
+def test_functions_of_some_channels_distinguish_them(
     functions: list[tuple[str, int, int]], reader: str
 ) -> None:
     """Each function acts on a range of the channels only."""

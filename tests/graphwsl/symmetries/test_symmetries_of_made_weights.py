@@ -66,7 +66,7 @@ INVARIANT: dict[str, Make] = {
 
 
 @pytest.mark.parametrize("name", INVARIANT)
-def test_functions_that_treat_all_rows_alike(name: str) -> None:
+def test_functions_that_treat_all_rows_equally(name: str) -> None:
     group = convolution(INVARIANT[name])
     assert [len(orbit.nodes) for orbit in group.orbits] == [4]
     assert int(group.positive.allowed.sum()) == 0
@@ -85,7 +85,7 @@ TOLD_APART: dict[str, Make] = {
 
 
 @pytest.mark.parametrize("name", TOLD_APART)
-def test_functions_that_tell_rows_apart(name: str) -> None:
+def test_functions_that_distinguish_rows(name: str) -> None:
     group = convolution(TOLD_APART[name])
     assert max(len(orbit.nodes) for orbit in group.orbits) <= 2 if group.orbits else True
     assert max(errors(group)) < 1e-12

@@ -191,7 +191,7 @@ DRAWN: dict[str, Wiring] = {
 
 @pytest.mark.parametrize("samples", [5, 1])
 @pytest.mark.parametrize("name", DRAWN)
-def test_no_two_draws_are_alike(name: str, samples: int) -> None:
+def test_no_two_draws_are_equal(name: str, samples: int) -> None:
     """With one sample most masks of dropout are equal, by chance."""
     if samples == 1 and "5, 6" in str(DRAWN[name].__code__.co_consts):
         pytest.skip("draws for five samples")
@@ -225,7 +225,7 @@ ALIKE: dict[str, tuple[Wiring, tuple[bool, bool]]] = {
 
 
 @pytest.mark.parametrize("name", ALIKE)
-def test_what_treats_all_neurons_alike_lets_them_move(name: str) -> None:
+def test_neurons_that_are_treated_equally_are_permuted(name: str) -> None:
     wiring, factors = ALIKE[name]
     group = sound(wiring, X)
     assert [len(orbit.nodes) for orbit in group.orbits] == [6]

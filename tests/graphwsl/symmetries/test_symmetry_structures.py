@@ -50,7 +50,7 @@ def is_automorphism(image: list[int], colours: list[int], relations: list[Relati
 
 @settings(max_examples=60, deadline=None)
 @given(colour_lists, relation_lists)
-def test_nodes_are_told_apart_as_colour_refinement_does(
+def test_nodes_are_distinguished_as_by_colour_refinement(
     colours: list[int], relations: list[Relation]
 ) -> None:
     signatures = structure(colours, relations).signatures
@@ -95,7 +95,7 @@ def test_parts_of_an_orbit_are_exchanged_by_automorphisms(
             assert is_automorphism(image, colours, relations)
 
 
-def test_a_long_chain_tells_all_its_nodes_apart() -> None:
+def test_a_long_chain_distinguishes_all_its_nodes() -> None:
     """Each round of the refinement reaches one node further."""
     chain = [(i, i + 1) for i in range(39)]
     assert len(set(structure([0] * 40, [chain]).signatures)) == 40

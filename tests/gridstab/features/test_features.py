@@ -234,7 +234,7 @@ def test_what_features_are_refused(grid: PowerGrid) -> None:
         FeatureSet(node=("phase",)).compute(overloaded)
 
 
-def test_the_fingerprint_tells_feature_sets_apart() -> None:
+def test_the_fingerprint_distinguishes_feature_sets() -> None:
     one, other = FeatureSet(), FeatureSet(node=("power", "degree"))
     assert one.fingerprint == FeatureSet().fingerprint
     assert one.fingerprint not in (None, other.fingerprint)
