@@ -32,7 +32,7 @@ def coloured_by_constant(
         table: All units.
         operator: That combines the units with the constant.
         units: The unit of every element.
-        constant: Of the shape of the units, or one that is expanded to it.
+        constant: Numbers of the shape of the units, or one that is expanded to it.
     """
     aligned = constant.expand(units.shape)
     if not set(varying_dims(aligned)) & set(varying_dims(units)):
@@ -61,7 +61,7 @@ def colour_by_operands(table: UnitTable, values: list[Value], shape: torch.Size)
     Args:
         table: All units.
         values: Activations that an operator takes element by element.
-        shape: To which they are repeated.
+        shape: Shape to which they are repeated.
     """
     _colour_by_others(table, values, values, shape)
 

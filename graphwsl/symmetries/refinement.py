@@ -21,7 +21,7 @@ def refined(
     """Classes of nodes with as many neighbours of every class in every relation.
 
     Args:
-        colours: Of the nodes to begin with.
+        colours: Colours of the nodes to begin with.
         nodes: The node of every edge, in both directions of a relation.
         relations: Number of the relation and direction of every edge.
         neighbours: The node at its other end.
