@@ -171,8 +171,8 @@ class TensorFile:
                 part = shape[len(index) :]
                 length = math.prod(part) * dtype.itemsize
                 try:
-                    offset = int(np.ravel_multi_index(index, shape[: len(index)]))
-                    file.seek(start + offset * length)
+                    place = int(np.ravel_multi_index(index, shape[: len(index)]))
+                    file.seek(start + place * length)
                     array = np.frombuffer(file.read(length), dtype).reshape(part)
                 except (TypeError, ValueError) as error:
                     raise CorruptFileError.because("read", self.path, error) from error

@@ -92,10 +92,10 @@ class Predictions:
             **self._labels(),
         }
         rows = []
-        for index in self.weakest[:count]:
-            row = {name: values[index].item() for name, values in columns.items()}
+        for place in self.weakest[:count]:
+            row = {name: values[place].item() for name, values in columns.items()}
             if self.beyond:
-                row["beyond"] = "; ".join(self.beyond.of(int(index)))
+                row["beyond"] = "; ".join(self.beyond.of(int(place)))
             rows.append(row)
         return rows
 
@@ -158,9 +158,9 @@ def load_grids(case: str, task: Task, *, seed: int = 0, **parameters: Any) -> Lo
             with labels, which were simulated with their own.
         StorageError: A file cannot be read.
     """
-    path = Path(case)
+    place = Path(case)
     packaged = case in BENCHMARK_SETS and case != "texas"
-    if not (path.is_dir() or path.suffix == ".h5" or (packaged and not path.exists())):
+    if not (place.is_dir() or place.suffix == ".h5" or (packaged and not place.exists())):
         grid = Campaign.resolve(case=case, seed=seed, **parameters).source.grid(1)
         return LoadedGrids([grid], [1])
     for name, value in parameters.items():
@@ -174,7 +174,7 @@ def load_grids(case: str, task: Task, *, seed: int = 0, **parameters: Any) -> Lo
         list(dataset.power_grids()),
         dataset.grid_ids,
         dataset if dataset.target == task.target else None,
-        _simulation_seconds(path),
+        _simulation_seconds(place),
     )
 
 
