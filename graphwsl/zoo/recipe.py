@@ -56,7 +56,7 @@ class Factors(Configuration):
         learning_rate: Constant throughout.
         weight_decay: L2 regularisation as part of the gradient.
         dropout: Share of values that is dropped.
-        data_fraction: Share of the training images that the network sees.
+        data_fraction: Share of the training samples that the network sees.
         label_noise: Share of those whose class is replaced by another one, drawn evenly.
         batch_size: Samples a step; None is that of the recipe.
         signal: Which of the signals of the data the network represents.
@@ -89,8 +89,8 @@ class Recipe(Configuration):
     """A population: every combination of the ``grid``, or a sample of them, with ``fixed`` factors.
 
     Attributes:
-        data: The images.
-        epochs: Passes over the training images.
+        data: The samples and their labels.
+        epochs: Passes over the training samples.
         batch_size: Samples a step, unless it is a factor; the last step of an epoch takes what is
             left.
         keep: The epochs whose weights and metrics are kept, 0 being the initialisation, or

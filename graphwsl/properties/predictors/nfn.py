@@ -84,26 +84,26 @@ class PermutationEquivariant(nn.Module):
     outputs may be permuted too; position embeddings break that).
 
     Args:
-        layers: Number of layers.
+        num_layers: Number of layers.
         in_channels: Channels of a weight.
         out_channels: Channels of the result.
     """
 
-    def __init__(self, layers: int, in_channels: int, out_channels: int) -> None:
+    def __init__(self, num_layers: int, in_channels: int, out_channels: int) -> None:
         super().__init__()
 
         def maps(inputs: list[int]) -> nn.ModuleList:
             return nn.ModuleList(nn.Linear(n * in_channels, out_channels) for n in inputs)
 
-        inner = [1 if number < layers - 1 else 0 for number in range(layers)]
-        rows = [1 + (2 if number else 0) for number in range(layers)]
+        inner = [1 if number < num_layers - 1 else 0 for number in range(num_layers)]
+        rows = [1 + (2 if number else 0) for number in range(num_layers)]
         columns = [2 + following for following in inner]
-        self.itself = maps([1] * layers)
+        self.itself = maps([1] * num_layers)
         self.by_input = maps(rows)
         self.by_neuron = maps(columns)
-        self.overall = maps([2 * layers] * layers)
+        self.overall = maps([2 * num_layers] * num_layers)
         self.bias = maps(columns)
-        self.bias_overall = maps([2 * layers] * layers)
+        self.bias_overall = maps([2 * num_layers] * num_layers)
 
     def forward(self, features: Features) -> Features:
         """The features, mapped equivariantly."""

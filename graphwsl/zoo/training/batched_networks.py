@@ -48,7 +48,7 @@ class BatchedNetworks(ABC):
 
     @staticmethod
     def of(module: nn.Module, dimensions: int = 3) -> "BatchedNetworks":
-        """The fastest population that covers the architecture of ``module``.
+        """The fastest way to compute networks of the architecture of ``module``.
 
         Args:
             module: Any one of the networks.

@@ -140,7 +140,7 @@ class Training:
 
     @torch.no_grad()
     def measure(self) -> dict[str, Float[Tensor, " models"]]:
-        """The metrics of :data:`METRICS`, on each network's own training samples and all tests."""
+        """:data:`METRICS` on the training samples of each network and on all test samples."""
         data, views = self.data, self.parameters.views
         parts = (
             (data.train, self.train_labels, self._subset),
@@ -172,7 +172,7 @@ class Training:
         return added.sum()
 
     def _draw_subset(self, fraction: float) -> Int[Tensor, "models chosen"] | None:
-        """Each network's part of the training images; None is all of them for all."""
+        """Each network's part of the training samples; None is all of them for all."""
         samples = len(self.data.train)
         if fraction == 1:
             return None

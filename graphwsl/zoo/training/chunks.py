@@ -69,7 +69,7 @@ def training_operations(configuration: dict[str, Scalar], recipe: Recipe, data: 
     """Floating-point operations of the training of one network, kept epochs evaluated.
 
     A multiplication with its addition counts as two; only matrix products and convolutions count,
-    forward and backward, the gradient of the images not being needed.
+    forward and backward, the gradient of the samples not being needed.
     """
     fraction = float(configuration["data_fraction"] or 1)
     samples = max(1, round(fraction * len(data.train)))
@@ -79,7 +79,7 @@ def training_operations(configuration: dict[str, Scalar], recipe: Recipe, data: 
 
 
 def operations(configuration: dict[str, Scalar]) -> tuple[int, int]:
-    """Floating-point operations of one image: forward, and forward with backward.
+    """Floating-point operations of one sample: forward, and forward with backward.
 
     Raises:
         ZooError: The architecture cannot be built.

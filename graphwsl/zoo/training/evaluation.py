@@ -26,7 +26,7 @@ def evaluate(
     """Mean loss and share of right classes of every network.
 
     Args:
-        networks: The architecture.
+        networks: What computes the outputs of the networks.
         parameters: Parameters of all networks, as :meth:`BatchedNetworks.logits` takes them.
         images: Standardised images, or other samples.
         labels: Their classes, or numbers to approximate. Shape ``(samples, ...)``.

@@ -187,7 +187,7 @@ def train_one(
 
     Args:
         recipe: Recipe of the zoo.
-        data: Its images.
+        data: Its samples.
         rows: The networks.
         folder: The zoo.
         number: Number of the chunk.
