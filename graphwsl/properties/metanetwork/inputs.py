@@ -49,6 +49,7 @@ class InputEmbedding(nn.Module):
         hidden = 2 * edge_channels
         self.embed_nodes = nn.Linear(len(NODE_FEATURES) + 1, channels)
         self.node_kind = nn.Embedding(len(NodeKind), channels)
+        # Modules keep the names under which predictors are saved.
         self.input_place = nn.Linear(INDEX_CHANNELS, channels, bias=False)
         self.output_place = nn.Linear(INDEX_CHANNELS, channels, bias=False)
         self.embed_kernel = nn.Linear(kernel, hidden, bias=False)

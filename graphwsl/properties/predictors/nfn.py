@@ -180,6 +180,7 @@ class NFN(OnChain):
         self.lift = nn.ModuleList(nn.Linear(positions, channels) for *_, positions in shapes)
         self.lift_bias = nn.ModuleList(nn.Linear(1, channels) for _ in shapes)
         # Inputs and outputs have a meaning; hidden neurons have none.
+        # Parameters keep the names under which predictors are saved.
         self.input_place = nn.Parameter(0.1 * torch.randn(shapes[0][1], channels))
         self.output_place = nn.Parameter(0.1 * torch.randn(shapes[-1][0], channels))
         self.layers = nn.ModuleList(
