@@ -51,9 +51,15 @@ class Case:
 def main(
     grids: Annotated[int, typer.Option(help="Grids of each size.")] = 3,
     sizes: Annotated[list[int] | None, typer.Option(help="Nodes (default: 100 and 20).")] = None,
-    trajectories: Annotated[int, typer.Option(help="Of each grid, against the truth.")] = 2000,
-    many: Annotated[int, typer.Option(help="In all, fast against certified.")] = 100_000,
-    some: Annotated[int, typer.Option(help="In all, certified against horizon.")] = 10_000,
+    trajectories: Annotated[
+        int, typer.Option(help="Trajectories of each grid, against the truth.")
+    ] = 2000,
+    many: Annotated[
+        int, typer.Option(help="Trajectories in all, fast against certified.")
+    ] = 100_000,
+    some: Annotated[
+        int, typer.Option(help="Trajectories in all, certified against horizon.")
+    ] = 10_000,
     seed: Annotated[int, typer.Option(help="First grid and stream of perturbations.")] = 1,
     horizon: Annotated[float, typer.Option(help="Longest simulated time.")] = HORIZON,
     threads: Annotated[int, typer.Option(help="Threads of all engines.")] = 1,

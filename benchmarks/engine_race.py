@@ -45,7 +45,9 @@ def main(
     grids: Annotated[int, typer.Option(help="Random grids; every contestant runs on each.")] = 1,
     nodes: Annotated[int, typer.Option(help="Nodes of a grid.")] = 100,
     seed: Annotated[int, typer.Option(help="First grid and stream of perturbations.")] = 1,
-    trajectories: Annotated[int, typer.Option(help="Of the native engine, a measurement.")] = 4000,
+    trajectories: Annotated[
+        int, typer.Option(help="Trajectories of the native engine, a measurement.")
+    ] = 4000,
     scale: Annotated[float, typer.Option(help="Multiplies the peers' few trajectories.")] = 1.0,
     rounds: Annotated[int, typer.Option(help="Measurements of each peer.")] = 1,
     horizon: Annotated[float, typer.Option(help="Longest simulated time.")] = HORIZON,

@@ -30,7 +30,7 @@ STOP = STOP_RULES["fast"]
 
 def main(
     trajectories: Annotated[int, typer.Option(help="On the device, at 20 nodes.")] = 1_000_000,
-    sample: Annotated[int, typer.Option(help="Of the gate.")] = 4000,
+    sample: Annotated[int, typer.Option(help="Trajectories of the gate.")] = 4000,
     seed: Annotated[int, typer.Option(help="Grids and perturbations.")] = 1,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="A few seconds, to see that it runs.")] = False,

@@ -38,15 +38,15 @@ def main(
     tasks: Annotated[
         str, typer.Option(help=f"With commas, of {PEPTIDES}, {', '.join(PROPERTIES)}.")
     ] = ",".join((*PROPERTIES, PEPTIDES)),
-    models: Annotated[str, typer.Option(help="With commas.")] = ",".join(CONTESTANTS),
+    models: Annotated[str, typer.Option(help="Names with commas.")] = ",".join(CONTESTANTS),
     peptides: Annotated[Path | None, typer.Option(help="Folder of Peptides-func.")] = None,
     seeds: Annotated[int, typer.Option(help="Trainings of every model.")] = 3,
-    epochs: Annotated[int, typer.Option(help="Of every training.")] = 100,
+    epochs: Annotated[int, typer.Option(help="Epochs of every training.")] = 100,
     peptides_epochs: Annotated[
-        int | None, typer.Option(help="Of those on Peptides-func, if they should differ.")
+        int | None, typer.Option(help="Epochs on Peptides-func, if they should differ.")
     ] = None,
     rates: Annotated[str, typer.Option(help="Learning rates to choose from.")] = "0.001,0.003",
-    parameters: Annotated[int, typer.Option(help="Of every model, at most.")] = 100_000,
+    parameters: Annotated[int, typer.Option(help="Parameters of every model, at most.")] = 100_000,
     batch_size: Annotated[int, typer.Option(help="Graphs a step.")] = 64,
     graphs: Annotated[int | None, typer.Option(help="Training graphs at most.")] = None,
     smallest: Annotated[int, typer.Option(help="Nodes of random graphs, from here ...")] = 25,

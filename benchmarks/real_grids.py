@@ -46,7 +46,7 @@ DEFAULT_ROWS = (
 def main(
     rows: Annotated[str, typer.Option(help="Rows of the leaderboard; with commas.")] = DEFAULT_ROWS,
     samples: Annotated[int, typer.Option(help="Perturbations a node.")] = 100,
-    seeds: Annotated[str, typer.Option(help="Of the cases' powers; with commas.")] = "3,4",
+    seeds: Annotated[str, typer.Option(help="Seeds of the cases' powers; with commas.")] = "3,4",
     trainings: Annotated[Path, typer.Option(help="What the leaderboard was told as --out.")] = ROOT
     / "runs"
     / "leaderboard",

@@ -23,9 +23,9 @@ from gridstab.grids.texas import texas_grid
 
 
 def main(
-    trajectories: Annotated[int, typer.Option(help="Of each engine.")] = 200,
+    trajectories: Annotated[int, typer.Option(help="Trajectories of each engine.")] = 200,
     samples: Annotated[int, typer.Option(help="A node, for the extrapolation.")] = 100,
-    seed: Annotated[int, typer.Option(help="Of the perturbations.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the perturbations.")] = 1,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="A few seconds, to see that it runs.")] = False,
 ) -> None:

@@ -31,7 +31,7 @@ def graph(
         False, "--skip-symmetries", help="Coverage alone, at once for large networks too."
     ),
     seed: int = typer.Option(
-        0, min=0, max=LARGEST_SEED, help="Of the symmetry that is drawn for the check."
+        0, min=0, max=LARGEST_SEED, help="Seed of the symmetry that is drawn for the check."
     ),
     picture: Path | None = typer.Option(None, help="PNG, SVG or PDF file of the graph."),
     as_json: bool = json_option(),

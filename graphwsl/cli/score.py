@@ -37,7 +37,7 @@ def score(
         0,
         min=0,
         max=LARGEST_SEED,
-        help="Of the split; 70 % of the zoo's networks were learnt from.",
+        help="Seed of the split; 70 % of the zoo's networks were learnt from.",
     ),
     data: str | None = typer.Option(
         None,
@@ -58,7 +58,7 @@ def score(
         help="Judge again after so many epochs of training, as 1,5,25. [default: none]",
         show_default=False,
     ),
-    seed: int = typer.Option(0, min=0, max=LARGEST_SEED, help="Of all that baselines draw."),
+    seed: int = typer.Option(0, min=0, max=LARGEST_SEED, help="Seed of what baselines draw."),
     out: Path | None = typer.Option(None, help="JSON file of the card."),
     picture: Path | None = typer.Option(
         None, help="PNG, SVG or PDF file of accuracy against novelty."
@@ -66,7 +66,7 @@ def score(
     modules: list[str] = IMPORT,
     as_json: bool = json_option(),
 ) -> None:
-    """Judge networks that were made, beside held-out networks and beside what costs nothing.
+    """Judge generated networks, against held-out networks and against simple baselines.
 
     Says whether they are collapsed, and whether they are copies. What cannot be used is left out
     and named, with the reason; the exit code is 2 if nothing is left.

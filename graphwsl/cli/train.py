@@ -35,9 +35,9 @@ def train(
         min=1,
         help="Passes over the networks, of predictors that are trained so. [default: its own]",
     ),
-    seed: int = typer.Option(0, min=0, max=LARGEST_SEED, help="Of initial weights and batches."),
+    seed: int = typer.Option(0, min=0, max=LARGEST_SEED, help="Seed of weights and batches."),
     split_seed: int = typer.Option(
-        0, min=0, max=LARGEST_SEED, help="Of the split: 70, 15 and 15 % of the networks."
+        0, min=0, max=LARGEST_SEED, help="Seed of the split: 70, 15 and 15 % of the networks."
     ),
     together: str | None = typer.Option(
         None,

@@ -1,4 +1,4 @@
-"""The scorecard: networks beside held-out ones, and beside what costs nothing."""
+"""The scorecard: generated networks against held-out ones, and against baselines."""
 
 import os
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Scorecard:
         samples: The networks that are judged.
         train: The training networks, which are not new.
         held_out: Networks that were trained like those, and held out.
-        baselines: Scores by name of networks that cost nothing.
+        baselines: Scores of baselines, networks that are made without a generator, by name.
         ensemble_size: Networks of an ensemble.
         scratch: Mean accuracy of networks that are trained from their initialisation, by epochs;
             empty without tuning.

@@ -1,4 +1,4 @@
-"""Judging networks that were made: beside held-out networks, and beside what costs nothing."""
+"""Judging generated networks: against held-out networks, and against baselines."""
 
 import time
 from collections.abc import Iterator, Sequence

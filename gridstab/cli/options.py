@@ -16,7 +16,7 @@ IMPORT_ENGINES: Any = import_option("engines")
 
 SETTING: Any = typer.Option(
     None,
-    help="Of a MATPOWER case: homogeneous, or case for its own powers and couplings. "
+    help="Parameters of a MATPOWER case: homogeneous, or case for its own powers and couplings. "
     "[default: homogeneous]",
     autocompletion=one_of(*SETTINGS),
 )
@@ -35,6 +35,6 @@ NODE_TABLE: Any = typer.Option(
 LARGEST_COMPONENT: Any = typer.Option(
     False,
     "--largest-component",
-    help="Of a MATPOWER case that falls apart, keep only the largest component.",
+    help="Keep only the largest component of a MATPOWER case that falls apart.",
 )
 """The option that makes a connected grid of a case that is none."""

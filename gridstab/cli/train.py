@@ -60,7 +60,7 @@ def train(
     ),
     seed: int | None = typer.Option(
         None,
-        help="Of initial weights, batches and dropout. [default: the model's own]",
+        help="Seed of initial weights, batches and dropout. [default: the model's own]",
         rich_help_panel=HOW,
     ),
     augment: bool | None = typer.Option(

@@ -1,4 +1,4 @@
-"""What costs nothing: networks made of those of the training, by name."""
+"""Baselines of generators, by name: networks made from training networks without learning."""
 
 from gnncore.registry import Registry
 from graphwsl.errors import GeneratorError
