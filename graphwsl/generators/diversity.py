@@ -14,7 +14,7 @@ EQUAL_ACCURACY = 0.02
 """Accuracies that differ by no more are counted as equal."""
 
 MOST_NETWORKS = 512
-"""Networks that are compared pair by pair, at most: the first ones."""
+"""That are compared pair by pair: the first ones."""
 
 
 @dataclass(frozen=True)
@@ -45,19 +45,19 @@ def disagreement(
     """The mean disagreement of all pairs of equal accuracy.
 
     Args:
-        classes: Class that each network chooses for each sample.
-        is_wrong: Which of these classes are wrong.
+        classes: That each network chooses.
+        is_wrong: Which of them are wrong.
     """
     classes, is_wrong = classes[:MOST_NETWORKS], is_wrong[:MOST_NETWORKS]
     error = is_wrong.double().mean(dim=1)
     differing, errors, pairs = 0.0, 0.0, 0
     for number in range(1, len(classes)):
         # Rounding must not part accuracies that are as far apart as is allowed.
-        is_as_accurate = (error[:number] - error[number]).abs() <= EQUAL_ACCURACY + 1e-9
-        if bool(is_as_accurate.any()):
-            others = classes[:number][is_as_accurate]
+        alike = (error[:number] - error[number]).abs() <= EQUAL_ACCURACY + 1e-9
+        if bool(alike.any()):
+            others = classes[:number][alike]
             differing += float((others != classes[number]).double().mean(dim=1).sum())
-            errors += float((error[:number][is_as_accurate] + error[number]).sum()) / 2
+            errors += float((error[:number][alike] + error[number]).sum()) / 2
             pairs += len(others)
     if not pairs:
         return Disagreement(math.nan, math.nan)

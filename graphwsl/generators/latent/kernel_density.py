@@ -18,13 +18,13 @@ TOGETHER = ("dimension", "token", "network")
 """What may be drawn together."""
 
 BANDWIDTHS = tuple(2.0**power for power in range(-8, 2))
-"""Bandwidths among which the likelihood chooses, in deviations of each dimension."""
+"""Among which likelihood chooses, in deviations of each dimension."""
 
 FOLDS = 5
 """Parts of the networks that are held out in turn."""
 
 MOST_NETWORKS, MOST_GROUPS = 400, 256
-"""Networks and groups, evenly spaced, by which the likelihood is estimated, at most."""
+"""Of which, evenly spaced, the likelihood is taken."""
 
 
 class KernelDensity(Sampler):
@@ -95,10 +95,10 @@ class KernelDensity(Sampler):
             anchors, held_out = latents[fold != number], latents[fold == number]
             for group in range(len(groups)):
                 squares = torch.cdist(held_out[:, group], anchors[:, group]).square()
-                for k, bandwidth in enumerate(BANDWIDTHS):
+                for place, bandwidth in enumerate(BANDWIDTHS):
                     logs = (-squares / (2 * bandwidth**2)).logsumexp(1) - math.log(len(anchors))
                     normal = int(varying[group]) * math.log(bandwidth * math.sqrt(2 * math.pi))
-                    totals[k] += float(logs.sum()) - normal * len(held_out)
+                    totals[place] += float(logs.sum()) - normal * len(held_out)
         best = int(totals.argmax())
         seen = max(int(varying.sum()), 1) * len(chosen)
         self.report["log_likelihood"] = float(totals[best]) / seen
