@@ -22,10 +22,10 @@ def refuse_links(folder: str | os.PathLike[str], *names: str) -> None:
         CorruptFileError: One of them is a link.
     """
     for name in names:
-        path = Path(folder)
+        path = os.fspath(folder)
         for part in PurePath(name).parts:
-            path = path / part
-            if path.is_symlink():
+            path = os.path.join(path, part)
+            if os.path.islink(path):
                 raise CorruptFileError.because(
                     "use", path, "it is a symbolic link; put what it leads to in its place"
                 )

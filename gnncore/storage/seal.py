@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 
@@ -81,6 +82,11 @@ def digest_of(owner: Owner, arrays: Mapping[str, np.ndarray]) -> str:
     digest = hashlib.sha256(json.dumps(dict(owner), sort_keys=True).encode())
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
-        digest.update(json.dumps([name, array.dtype.str, list(np.shape(arrays[name]))]).encode())
+        digest.update(_described(name, array.dtype.str, np.shape(arrays[name])))
         digest.update(array.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
+
+
+@lru_cache(1024)  # networks of one architecture have the same arrays
+def _described(name: str, kind: str, shape: tuple[int, ...]) -> bytes:
+    return json.dumps([name, kind, list(shape)]).encode()

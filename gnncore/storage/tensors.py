@@ -164,23 +164,42 @@ class TensorFile:
             StorageError: The file is missing or not readable.
         """
         found = {}
+        for name, array in self.parts(index, 1).items():
+            if require_finite and array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise CorruptFileError.because("read", self.path, f"tensor {name!r} is not finite")
+            found[name] = array[0]
+        return found
+
+    def parts(self, index: tuple[int, ...], count: int) -> dict[str, np.ndarray]:
+        """``array[index]`` of every array, and the parts that lie behind it.
+
+        Args:
+            index: Into the first dimensions, which all arrays have.
+            count: How many parts there shall be, the first one included.
+
+        Returns:
+            Arrays whose first dimension is that of the parts.
+
+        Raises:
+            CorruptFileError: An array has no such parts, or another file lies there by now.
+            StorageError: The file is missing or not readable.
+        """
+        found = {}
         with open_file(self.path) as (file, _):
             if _state(file) != self.state:
                 raise CorruptFileError.because("read", self.path, "it changes while it is read")
             for name, (dtype, shape, start) in self.arrays.items():
-                part = shape[len(index) :]
+                leading, part = shape[: len(index)], shape[len(index) :]
                 length = math.prod(part) * dtype.itemsize
                 try:
-                    place = int(np.ravel_multi_index(index, shape[: len(index)]))
+                    place = int(np.ravel_multi_index(index, leading))
+                    if place + count > math.prod(leading):
+                        raise ValueError(f"tensor {name!r} has fewer parts")
                     file.seek(start + place * length)
-                    array = np.frombuffer(file.read(length), dtype).reshape(part)
+                    array = np.frombuffer(file.read(count * length), dtype)
+                    found[name] = array.reshape(count, *part).copy()
                 except (TypeError, ValueError) as error:
                     raise CorruptFileError.because("read", self.path, error) from error
-                if require_finite and dtype.kind == "f" and not np.isfinite(array).all():
-                    raise CorruptFileError.because(
-                        "read", self.path, f"tensor {name!r} is not finite"
-                    )
-                found[name] = array.copy()
         return found
 
 

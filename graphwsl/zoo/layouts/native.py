@@ -46,6 +46,7 @@ from graphwsl.zoo.index import (
     parse_index,
 )
 from graphwsl.zoo.layouts.native_chunks import CHUNKS, ChunkFile, chunk_name
+from graphwsl.zoo.layouts.read_ahead import ReadAhead
 from graphwsl.zoo.recipe import Recipe
 from graphwsl.zoo.sweep import NetworkConfig
 from graphwsl.zoo.training.chunk import TrainedChunk
@@ -95,6 +96,7 @@ class ZooFolder:
         self.path = path
         self.work = WorkFolder(path, WORK)
         self._chunks: dict[int, ChunkFile] = {}
+        self._ahead = ReadAhead()
 
     @property
     def is_complete(self) -> bool:
@@ -190,7 +192,9 @@ class ZooFolder:
             StorageError: The manifest is damaged.
         """
         if number not in self._chunks:
-            self._chunks[number] = ChunkFile(self.path, number, self.identity, self.manifest)
+            self._chunks[number] = ChunkFile(
+                self.path, number, self.identity, self.manifest, self._ahead
+            )
         return self._chunks[number]
 
     def write_chunk(

@@ -31,6 +31,7 @@ from gnncore.storage import (
     seal_of,
 )
 from graphwsl.zoo.index import IndexRow, Location, parse_rows, rows_of_chunk
+from graphwsl.zoo.layouts.read_ahead import ReadAhead
 from graphwsl.zoo.sweep import NetworkConfig
 from graphwsl.zoo.training.chunk import TrainedChunk
 
@@ -60,12 +61,14 @@ class ChunkFile:
         zoo: Identity of the zoo.
         manifest: Manifest of the zoo; None for an unfinished one, or for a manifest that nobody
             trusts.
+        ahead: What reads checkpoints; the chunks of a zoo share one, which holds little.
     """
 
     folder: Path
     number: int
     zoo: str
     manifest: Manifest | None
+    ahead: ReadAhead = field(default_factory=ReadAhead)
     _header: TensorFile | None = field(default=None, init=False)
     _checked: tuple[int, ...] | None = field(default=None, init=False)
 
@@ -111,7 +114,7 @@ class ChunkFile:
     def read_checkpoint(
         self, location: Location, model: str, epoch: int | None
     ) -> dict[str, np.ndarray]:
-        """One network at one epoch, of which alone the numbers are read.
+        """The numbers of one network at one epoch, without the others of the chunk.
 
         They are compared with the checksum in the index, which the manifest vouches for. Where
         either is missing, the whole file is checked the first time.
@@ -132,7 +135,7 @@ class ChunkFile:
         if digest is None:
             self._check_whole(header)
         self.require_entry(location, {name: shape for name, (_, shape, _) in header.arrays.items()})
-        part = header.part((location.network, location.epoch), require_finite=True)
+        part = self.ahead.part(header, (location.network, location.epoch))
         if digest is not None and digest != _digest(model, epoch, part):
             raise CorruptFileError.because(
                 "use",

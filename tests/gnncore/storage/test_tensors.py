@@ -157,6 +157,22 @@ def test_a_part_is_that_of_the_whole(tmp_path: Path, index: tuple[int, ...]) -> 
         assert np.array_equal(found[name], array[index])
 
 
+def test_parts_are_those_that_lie_behind_one_another(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    arrays = {"a": np.arange(60).reshape(3, 4, 5), "b": np.arange(12.0).reshape(3, 4)}
+    storage.save_tensors(path, arrays)
+    file = storage.TensorFile.of(path)
+    for index, count in (((0, 0), 12), ((1, 2), 5), ((2, 3), 1)):
+        found = file.parts(index, count)
+        start = int(np.ravel_multi_index(index, (3, 4)))
+        for name, array in arrays.items():
+            expected = array.reshape(12, *array.shape[2:])[start : start + count]
+            assert np.array_equal(found[name], expected)
+    for index, count in (((2, 3), 2), ((0, 0), 13)):
+        with pytest.raises(storage.CorruptFileError, match="has fewer parts"):
+            file.parts(index, count)
+
+
 def test_parts_of_a_file_that_was_replaced_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     storage.save_tensors(path, {"a": np.zeros(3)})
