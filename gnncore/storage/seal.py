@@ -20,6 +20,11 @@ from gnncore.storage.errors import CorruptFileError
 Owner = Mapping[str, str | int]
 """What a file is of; equal owners may stand for each other."""
 
+_SORTED = json.JSONEncoder(sort_keys=True)
+
+_SMALL = 2**16
+"""Bytes of arrays that are copied sooner than asked how they lie."""
+
 
 def seal_of(owner: Owner, arrays: Mapping[str, np.ndarray]) -> str:
     """The seal to store in a file's metadata: a JSON text with the owner and the digest.
@@ -79,12 +84,17 @@ def digest_of(owner: Owner, arrays: Mapping[str, np.ndarray]) -> str:
         owner: What the arrays are of.
         arrays: Arrays by name.
     """
-    digest = hashlib.sha256(json.dumps(dict(owner), sort_keys=True).encode())
+    digest = hashlib.sha256(_SORTED.encode(dict(owner)).encode())
     for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(_described(name, array.dtype.str, np.shape(arrays[name])))
-        digest.update(array.reshape(-1).view(np.uint8).data)
+        array = arrays[name]
+        digest.update(_described(name, array.dtype.str, array.shape))
+        digest.update(array.tobytes() if array.nbytes < _SMALL else _bytes_of(array))
     return digest.hexdigest()
+
+
+def _bytes_of(array: np.ndarray) -> memoryview:
+    """The bytes of an array without a copy, if it lies in order."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 @lru_cache(1024)  # networks of one architecture have the same arrays

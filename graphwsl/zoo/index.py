@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from gnncore.storage import CorruptFileError
 from gnncore.storage.json_files import parse_json
@@ -15,6 +15,8 @@ IndexRow = dict[str, Any]
 """``model``, ``epoch``, ``configuration``, ``metrics``, ``chunk`` and ``place`` within it, which is
 (network, kept epoch), and ``sha256``, which former versions lack, of its weights; or ``model`` and
 ``problem``."""
+
+_SCALARS = frozenset(get_args(Scalar))
 
 
 class Location(NamedTuple):
@@ -123,14 +125,14 @@ def read_row(row: IndexRow) -> tuple[Checkpoint, Location] | Problem:
         dict(row["metrics"]),
     )
     for name, value in checkpoint.configuration.items():
-        if not isinstance(value, Scalar):
+        if type(value) not in _SCALARS:  # what JSON gives has no other types
             raise TypeError(f"{name} is a {type(value).__name__}")
     for name, value in checkpoint.metrics.items():
-        if not isinstance(value, int | float) or isinstance(value, bool):
+        if type(value) not in (int, float):
             raise TypeError(f"{name} is a {type(value).__name__}")
     network, epoch = row["place"]
     digest = row.get("sha256")
-    if not isinstance(digest, str | None):
+    if digest is not None and not isinstance(digest, str):
         raise TypeError(f"sha256 is a {type(digest).__name__}")
     return checkpoint, Location(_count(row["chunk"]), _count(network), _count(epoch), digest)
 

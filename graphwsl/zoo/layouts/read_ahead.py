@@ -18,36 +18,51 @@ class _Run:
 
     Attributes:
         file: The file.
+        epochs: Kept epochs of every network in it.
         first: Number of the first of them.
         arrays: Their weights. Shapes ``(checkpoints, ...)``.
         is_finite: Whether all weights of each are.
     """
 
     file: TensorFile
+    epochs: int
     first: int
     arrays: dict[str, np.ndarray]
     is_finite: Bool[np.ndarray, " checkpoints"]
 
     @classmethod
-    def read(cls, file: TensorFile, place: tuple[int, int], first: int, count: int) -> "_Run":
-        arrays = file.parts(place, count)
+    def read(cls, file: TensorFile, epochs: int, first: int, count: int) -> "_Run":
+        arrays = file.parts(divmod(first, epochs), count)
         finite = [np.isfinite(array).reshape(count, -1).all(axis=1) for array in arrays.values()]
-        return cls(file, first, arrays, np.logical_and.reduce(finite))
+        return cls(file, epochs, first, arrays, np.logical_and.reduce(finite))
 
-    def holds(self, file: TensorFile, number: int) -> bool:
-        return self.file is file and 0 <= number - self.first < len(self.is_finite)
+    def index(self, file: TensorFile, place: tuple[int, int]) -> int | None:
+        """The number of a checkpoint among these, or None."""
+        index = place[0] * self.epochs + place[1] - self.first
+        is_here = self.file is file and place[1] < self.epochs
+        return index if is_here and 0 <= index < len(self.is_finite) else None
 
 
 class ReadAhead:
     """Reads checkpoints of the files of a zoo, and keeps what it has read last.
 
-    A checkpoint is read alone, unless it lies behind the one that was asked for before: then so
-    are those behind it, 1 MiB of them.
+    A checkpoint is read alone, unless it lies behind the one that was read before: then so are
+    those behind it, 1 MiB of them.
     """
 
     def __init__(self) -> None:
         self._run: _Run | None = None
-        self._asked: tuple[TensorFile, int] | None = None
+        self._before: tuple[TensorFile, int] | None = None
+
+    def holds(self, file: TensorFile, place: tuple[int, int]) -> bool:
+        """Whether the weights of a checkpoint are in memory.
+
+        Args:
+            file: The file.
+            place: The network in it, and its kept epoch.
+        """
+        run = self._run
+        return run is not None and run.index(file, place) is not None
 
     def part(self, file: TensorFile, place: tuple[int, int]) -> dict[str, np.ndarray]:
         """The weights of a checkpoint: ``file.part(place, require_finite=True)``.
@@ -62,21 +77,29 @@ class ReadAhead:
             CorruptFileError: It has no such checkpoint, or weights that are not finite.
             StorageError: It is missing or not readable.
         """
+        run = self._run
+        index = None if run is None else run.index(file, place)
+        if run is None or index is None:
+            run, index = self._read(file, place), 0
+        if run is None or not run.is_finite[index]:
+            return file.part(place, require_finite=True)
+        return {name: array[index].copy() for name, array in run.arrays.items()}
+
+    def _read(self, file: TensorFile, place: tuple[int, int]) -> _Run | None:
+        """Read a checkpoint and those behind it; None where it is to be read alone."""
         grids = {shape[:2] for _, shape, _ in file.arrays.values()}
         if len(grids) != 1:  # what lies behind a part of one array does not in another
-            return file.part(place, require_finite=True)
+            return None
         ((networks, epochs),) = grids
+        if place[1] >= epochs:
+            return None
         number = place[0] * epochs + place[1]
-        run, before = self._run, self._asked
-        self._asked = file, number
-        if run is None or not run.holds(file, number):
-            size = sum(array[0].itemsize * prod(array[1][2:]) for array in file.arrays.values())
-            count = min(AHEAD // max(size, 1), networks * epochs - number)
-            is_next = before is not None and before[0] is file and before[1] == number - 1
-            if not is_next or count < 2:
-                return file.part(place, require_finite=True)
-            run = self._run = _Run.read(file, place, number, count)
-        index = number - run.first
-        if not run.is_finite[index]:
-            return file.part(place, require_finite=True)  # which says what is not
-        return {name: array[index].copy() for name, array in run.arrays.items()}
+        is_next = self._before is not None and self._before == (file, number - 1)
+        self._before = file, number
+        size = sum(dtype.itemsize * prod(shape[2:]) for dtype, shape, _ in file.arrays.values())
+        count = min(AHEAD // max(size, 1), networks * epochs - number)
+        if not is_next or count < 2:
+            return None
+        run = self._run = _Run.read(file, epochs, number, count)
+        self._before = file, number + count - 1
+        return run

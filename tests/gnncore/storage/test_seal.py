@@ -1,11 +1,13 @@
 """Seals tell a file from another's, of another configuration, and with any bit flipped."""
 
+import hashlib
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gnncore.storage import CorruptFileError, check_seal, seal_of
+from gnncore.storage import CorruptFileError, check_seal, digest_of, seal_of
 
 OWNER = {"campaign": "3f2a", "unit": "00001-000-0"}
 ARRAYS = {
@@ -21,6 +23,14 @@ def test_what_was_sealed_passes_in_any_order_and_layout() -> None:
     again = {name: np.array(ARRAYS[name], order="F") for name in reversed(ARRAYS)}
     check_seal("part.h5", seal, dict(reversed(OWNER.items())), again)
     assert seal == seal_of(dict(reversed(OWNER.items())), again)
+
+
+@pytest.mark.parametrize("width", [3, 2**14])
+def test_the_digest_is_of_names_kinds_shapes_and_bits_in_order(width: int) -> None:
+    array = np.arange(2 * width, dtype=np.float32).reshape(width, 2).T
+    known = (b'{"a": 1, "z": "\\u00e4"}', b'["x", "<f4", [2, %d]]' % width, array.tobytes("C"))
+    expected = hashlib.sha256(b"".join(known)).hexdigest()
+    assert digest_of({"z": "ä", "a": 1}, {"x": array}) == expected
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,21 @@ def test_the_file_is_not_read_as_a_whole(path: Path, monkeypatch: pytest.MonkeyP
         assert_equal(zoo.weights(checkpoint), expected[checkpoint.model, checkpoint.epoch])
 
 
+def test_numbers_in_memory_are_compared_with_their_checksums(trained: Path, path: Path) -> None:
+    """What is read ahead is known by its checkpoint, not by the file that it came from."""
+    zoo = open_zoo(path)
+    first, *others = zoo.checkpoints
+    for checkpoint in (first, others[0]):
+        zoo.weights(checkpoint)
+    change_index(path, lambda row: row.update(sha256="0" * 64))
+    for checkpoint in others:
+        assert_equal(zoo.weights(checkpoint), stored(trained, checkpoint))
+    zoo = open_zoo(path)
+    for checkpoint in (first, *others):
+        with pytest.raises(CorruptFileError, match="SHA-256 differs"):
+            zoo.weights(checkpoint)
+
+
 def test_zoos_of_former_versions_are_checked_as_a_whole_once(
     trained: Path, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

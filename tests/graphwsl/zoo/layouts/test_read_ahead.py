@@ -133,3 +133,13 @@ def test_a_file_that_was_replaced_is_another_one(tmp_path: Path) -> None:
     file = stored(tmp_path, bias=np.ones((NETWORKS, EPOCHS, 3)))
     for place in PLACES[:3]:
         assert (reader.part(file, place)["bias"] == 1).all()
+
+
+def test_there_is_no_checkpoint_beyond_the_last_epoch(tmp_path: Path) -> None:
+    file, reader = stored(tmp_path), ReadAhead()
+    for place in PLACES[:EPOCHS]:
+        reader.part(file, place)
+    for place in ((0, EPOCHS), (NETWORKS, 0)):
+        assert not reader.holds(file, place)
+        with pytest.raises(CorruptFileError, match="cannot read"):
+            reader.part(file, place)
