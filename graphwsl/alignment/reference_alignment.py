@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from graphwsl.alignment.canonical import canonical_form
-from graphwsl.alignment.population_alignment import PART, entries_of_parts, permuted
+from graphwsl.alignment.population_alignment import entries_of_parts, permuted
 from graphwsl.alignment.weight_matching import parameter_mask
 from graphwsl.errors import StateMismatchError
 from graphwsl.symmetries.elements import Elements
@@ -22,6 +22,9 @@ from graphwsl.symmetries.group import Symmetries
 
 ROUNDING = 1e-6
 """Share of the agreement below which a gain is not told from rounding."""
+
+PART = 2**19
+"""Weights that are compared at once, few enough that they stay in the cache of a processor."""
 
 Rows = Float[Tensor, "networks entries"]
 
@@ -91,39 +94,53 @@ class _Parts:
         entries: All entries at the nodes of each part, corresponding ones in a column, one past the
             end for none, shape ``(parts, width)``.
         flips: Which of them change their sign with the part, all false where it cannot.
+        columns: Columns of entries that keep their sign, and columns of those that change it.
         is_before: Which of them are at no part of an orbit that comes after this one.
         are_disjoint: Whether no entry is at two parts, so that moving them moves rows of entries.
+        reaches: Which orbits, in order, have an entry that this one moves.
     """
 
     number: int
     entries: Int[Tensor, "parts width"]
     flips: Bool[Tensor, "parts width"]
+    columns: tuple[Int[Tensor, " fixed"], Int[Tensor, " flipping"]]
     is_before: Bool[Tensor, "parts width"]
     are_disjoint: bool
+    reaches: Bool[Tensor, " orbits"]
 
     @classmethod
-    def of(cls, symmetries: Symmetries, number: int, later: Int[Tensor, " some"]) -> "_Parts":
-        entries = entries_of_parts(symmetries, symmetries.orbits[number])
+    def of(
+        cls, symmetries: Symmetries, order: list[int], all_entries: list[Tensor], rank: int
+    ) -> "_Parts":
+        number, entries = order[rank], all_entries[rank]
         size = symmetries.entry_maps.num_entries
         listed = entries[entries >= 0]
+        later = torch.cat([listed[:0], *(some.flatten() for some in all_entries[rank + 1 :])])
         are_disjoint = len(listed.unique()) == len(listed)
         entries = torch.where(entries < 0, size, entries)
         flips = torch.zeros_like(entries, dtype=torch.bool)
         if are_disjoint:
             flips = _flips(symmetries, number, entries, flips)
-        return cls(number, entries, flips, ~torch.isin(entries, later), are_disjoint)
+        columns = [torch.nonzero(some).flatten() for some in (~flips[0], flips[0])]
+        # Parts that share entries may hold others within them.
+        reaches = [not are_disjoint or bool(torch.isin(some, listed).any()) for some in all_entries]
+        return cls(
+            number,
+            entries,
+            flips,
+            (columns[0], columns[1]),
+            ~torch.isin(entries, later),
+            are_disjoint,
+            torch.tensor(reaches),
+        )
 
 
 def _in_order(symmetries: Symmetries) -> list[_Parts]:
     """All orbits, from the first layer to the last."""
     calls, orbits = symmetries.graph.calls, symmetries.orbits
     order = sorted(range(len(orbits)), key=lambda n: int(calls[orbits[n].nodes].min()))
-    entries = [entries_of_parts(symmetries, orbits[number]).flatten() for number in order]
-    nothing = torch.zeros(0, dtype=torch.int64)
-    return [
-        _Parts.of(symmetries, number, torch.cat([nothing, *entries[rank + 1 :]]))
-        for rank, number in enumerate(order)
-    ]
+    entries = [entries_of_parts(symmetries, orbits[number]) for number in order]
+    return [_Parts.of(symmetries, order, entries, rank) for rank in range(len(order))]
 
 
 def _flips(
@@ -153,46 +170,52 @@ def _closest(
     # One more column, a zero, for indices of no entry.
     rows = torch.cat([rows, rows.new_zeros(len(rows), 1)], dim=1)
     targets = torch.cat([targets, targets.new_zeros(len(targets), 1)], dim=1)
-    begun = rows.clone()
+    begun, every = rows.clone(), torch.arange(len(rows))
     for parts in orbits:
         if parts.are_disjoint:
-            _moved(parts, begun, targets, parts.is_before)
-    found = [_swept(symmetries, orbits, some, targets, max_sweeps) for some in (rows, begun)]
+            _moved(parts, begun, every, targets, parts.is_before)
+    for some in (rows, begun):
+        _sweep(symmetries, orbits, some, targets, max_sweeps)
     # Distances differ by what the agreement differs; all else is the same numbers.
-    as_it_is, from_the_front = ((some * targets).sum(dim=1) for some in found)
-    return torch.where((from_the_front > as_it_is)[:, None], found[1], found[0])[:, :-1]
+    as_it_is, from_the_front = ((some * targets).sum(dim=1) for some in (rows, begun))
+    return torch.where((from_the_front > as_it_is)[:, None], begun, rows)[:, :-1]
 
 
-def _swept(
+def _sweep(
     symmetries: Symmetries, orbits: list[_Parts], rows: Rows, targets: Tensor, max_sweeps: int
-) -> Rows:
-    """Networks after all sweeps; those that no orbit improved are left alone."""
-    rows = rows.clone()
-    active = torch.arange(len(rows))
+) -> None:
+    """Move the parts of all orbits in place until nothing improves.
+
+    An orbit is matched again only in networks in which another one has moved entries of it.
+    """
+    is_due = torch.ones(len(rows), len(orbits), dtype=torch.bool)
     for _ in range(max_sweeps):
-        is_better = torch.zeros(len(active), dtype=torch.bool)
-        goal = targets if len(targets) == 1 else targets[active]
-        own = rows[active]
-        for parts in orbits:
+        for rank, parts in enumerate(orbits):
+            due = torch.nonzero(is_due[:, rank]).flatten()
+            if not len(due):
+                continue
+            is_due[due, rank] = False
             if parts.are_disjoint:
-                is_better |= _moved(parts, own, goal)
+                moved = _moved(parts, rows, due, targets)
+                is_due[moved] |= parts.reaches & (torch.arange(len(orbits)) != rank)
             else:
-                is_better |= _moved_as_elements(symmetries, parts, own, goal)
-        rows[active] = own
-        active = active[is_better]
-        if not len(active):
+                moved = _moved_as_elements(symmetries, parts, rows, due, targets)
+                is_due[moved] |= parts.reaches
+        if not bool(is_due.any()):
             break
-    return rows
 
 
 def _assigned(
-    parts: _Parts, own: Rows, goal: Tensor, counted: Bool[Tensor, "parts width"] | None = None
+    parts: _Parts, theirs: Tensor, ours: Tensor
 ) -> tuple[Int[Tensor, "networks parts"], Float[Tensor, "networks parts"], Tensor]:
-    """The part that is sent to each part, its sign, and the gain in agreement of each network."""
-    theirs, ours = own[:, parts.entries], goal[:, parts.entries]
-    ours = ours if counted is None else ours.masked_fill(~counted, 0)
-    stay = torch.matmul(ours.masked_fill(parts.flips, 0), theirs.mT)
-    flip = torch.matmul(ours.masked_fill(~parts.flips, 0), theirs.mT)
+    """The part that is sent to each part, its sign, and the gain in agreement of each network.
+
+    Args:
+        parts: The orbit.
+        theirs: Entries of its parts in the networks, shape ``(networks, parts, width)``.
+        ours: Those of the references, zeros for what does not count.
+    """
+    stay, flip = (ours[:, :, some] @ theirs[:, :, some].mT for some in parts.columns)
     agreement = stay + flip.abs()
     found = [linear_sum_assignment(one, maximize=True)[1] for one in agreement.numpy()]
     matches = torch.from_numpy(np.stack(found))
@@ -205,30 +228,49 @@ def _assigned(
 
 def _moved(
     parts: _Parts,
-    own: Rows,
-    goal: Tensor,
+    rows: Rows,
+    chosen: Int[Tensor, " chosen"],
+    targets: Tensor,
     counted: Bool[Tensor, "parts width"] | None = None,
-) -> Bool[Tensor, " networks"]:
-    """Move the parts of an orbit in place where that improves; in which networks it does."""
-    matches, signs, gain = _assigned(parts, own, goal, counted)
+) -> Int[Tensor, " moved"]:
+    """Move the parts of an orbit in place where that improves chosen networks; which it does."""
+    theirs, ours = _entries(rows, chosen, parts), _entries(targets, chosen, parts)
+    ours = ours if counted is None else ours.masked_fill(~counted, 0)
+    matches, signs, gain = _assigned(parts, theirs, ours)
     better = torch.nonzero(gain > 0).flatten()
-    if len(better):
-        taken = parts.entries[matches[better]].flatten(1)
-        values = own[better].gather(1, taken).view(len(better), *parts.entries.shape)
+    moved = chosen[better]
+    if len(moved):
+        values = theirs[better[:, None], matches[better]]
         signed = torch.where(parts.flips, values * signs[better, :, None], values)
-        own[better[:, None], parts.entries.flatten()] = signed.flatten(1)
-        own[:, -1] = 0
-    return gain > 0
+        rows[moved[:, None, None], parts.entries] = signed
+        rows[moved, -1] = 0
+    return moved
 
 
 def _moved_as_elements(
-    symmetries: Symmetries, parts: _Parts, own: Rows, goal: Tensor
-) -> Bool[Tensor, " networks"]:
+    symmetries: Symmetries,
+    parts: _Parts,
+    rows: Rows,
+    chosen: Int[Tensor, " chosen"],
+    targets: Tensor,
+) -> Int[Tensor, " moved"]:
     """The same where weights between two parts of an orbit make the agreement an estimate."""
-    matches, _, _ = _assigned(parts, own, goal)
+    theirs, ours = _entries(rows, chosen, parts), _entries(targets, chosen, parts)
+    matches, _, _ = _assigned(parts, theirs, ours)
     step = permuted(symmetries, symmetries.orbits[parts.number], matches.argsort(dim=1))
-    moved = own.clone()
-    moved[:, :-1] = symmetries.entry_maps.apply(step, own[:, :-1])
-    gain = (goal * (moved - own)).sum(dim=1) - ROUNDING * own.norm(dim=1) * goal.norm(dim=1)
-    own[gain > 0] = moved[gain > 0]
-    return gain > 0
+    own, goal = rows[chosen], targets if len(targets) == 1 else targets[chosen]
+    after = own.clone()
+    after[:, :-1] = symmetries.entry_maps.apply(step, own[:, :-1])
+    gain = (goal * (after - own)).sum(dim=1) - ROUNDING * own.norm(dim=1) * goal.norm(dim=1)
+    moved = chosen[gain > 0]
+    rows[moved] = after[gain > 0]
+    return moved
+
+
+def _entries(
+    rows: Tensor, chosen: Int[Tensor, " chosen"], parts: _Parts
+) -> Float[Tensor, "chosen parts width"]:
+    """The entries of parts in chosen networks, or in the one that is for all."""
+    if len(rows) == 1:
+        return rows[:, parts.entries]
+    return rows[chosen[:, None, None], parts.entries]

@@ -7,6 +7,7 @@ the disagreement of networks with their error, since worse networks can disagree
 import math
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -49,16 +50,13 @@ def disagreement(
         is_wrong: Which of them are wrong.
     """
     classes, is_wrong = classes[:MOST_NETWORKS], is_wrong[:MOST_NETWORKS]
-    error = is_wrong.double().mean(dim=1)
-    differing, errors, pairs = 0.0, 0.0, 0
-    for number in range(1, len(classes)):
-        # Rounding must not part accuracies that are as far apart as is allowed.
-        alike = (error[:number] - error[number]).abs() <= EQUAL_ACCURACY + 1e-9
-        if bool(alike.any()):
-            others = classes[:number][alike]
-            differing += float((others != classes[number]).double().mean(dim=1).sum())
-            errors += float((error[:number][alike] + error[number]).sum()) / 2
-            pairs += len(others)
-    if not pairs:
+    error, samples = is_wrong.double().mean(dim=1), classes.shape[1]
+    first, second = torch.triu_indices(len(classes), len(classes), offset=1)
+    # Rounding must not part accuracies that are as far apart as is allowed.
+    alike = (error[first] - error[second]).abs() <= EQUAL_ACCURACY + 1e-9
+    if not bool(alike.any()):
         return Disagreement(math.nan, math.nan)
-    return Disagreement(differing / pairs, differing / errors if errors else math.nan)
+    # With p = 0 the number of places where two rows differ, for the same pairs.
+    differing = torch.pdist(classes.float(), p=0)[alike].double().mean() / samples
+    errors = (error[first] + error[second])[alike].mean() / 2
+    return Disagreement(float(differing), float(differing / errors) if errors else math.nan)

@@ -82,6 +82,7 @@ class _Loops:
     def __init__(self, function: Function, images: Float[Tensor, "samples c h w"]) -> None:
         self.function = function
         self.networks = LayeredNetworks(function.module)
+        self.samples = len(images)
         self.largest = float(images.abs().max())
         self.batches: list[tuple[slice, Tensor]] = []
         for start in range(0, len(images), SAMPLES):
@@ -105,24 +106,25 @@ class _Loops:
     def run(self, rows: Rows, indices: list[int]) -> Iterator[Part]:
         """Run these networks, chunks of them in as many threads as torch has."""
 
-        def work(chunk: list[int]) -> list[Part]:
+        def work(chunk: list[int]) -> Part:
             torch.set_num_threads(1)  # in this thread; there is one for every core
             state = unflat(rows[chunk], self.function.architecture)
             parameters = [state[name].contiguous() for name in self.networks.names]
-            found: list[Part] = []
+            found = torch.empty(0)
             with torch.no_grad():
                 for part, batch in self.batches:
                     x = batch.expand(len(chunk), -1, -1, -1, -1)
                     logits = self.networks.logits(parameters, x)[..., : part.stop - part.start]
-                    found.append((chunk, part, logits.transpose(1, 2)))
-            return found
+                    if part.start == 0:
+                        found = logits.new_empty(len(chunk), self.samples, logits.shape[1])
+                    found[:, part] = logits.transpose(1, 2)
+            return chunk, slice(0, self.samples), found
 
         threads = torch.get_num_threads()
         size = max(1, min(NETWORKS, -(-len(indices) // threads)))
         try:
             with ThreadPoolExecutor(threads) as executor:
-                for found in executor.map(work, _chunks(indices, size)):
-                    yield from found
+                yield from executor.map(work, _chunks(indices, size))
         finally:
             torch.set_num_threads(threads)
 

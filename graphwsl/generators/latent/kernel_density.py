@@ -8,6 +8,7 @@ them. In the published code all dimensions draw alike, see
 import math
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from graphwsl import arguments
@@ -18,7 +19,9 @@ TOGETHER = ("dimension", "token", "network")
 """What may be drawn together."""
 
 BANDWIDTHS = tuple(2.0**power for power in range(-8, 2))
-"""Among which likelihood chooses, in deviations of each dimension."""
+"""Among which likelihood chooses, in deviations of each dimension; each is twice the last one."""
+
+_LOG_NORMALS = torch.tensor(BANDWIDTHS, dtype=torch.float64).log() + math.log(2 * math.pi) / 2
 
 FOLDS = 5
 """Parts of the networks that are held out in turn."""
@@ -95,10 +98,9 @@ class KernelDensity(Sampler):
             anchors, held_out = latents[fold != number], latents[fold == number]
             for group in range(len(groups)):
                 squares = torch.cdist(held_out[:, group], anchors[:, group]).square()
-                for place, bandwidth in enumerate(BANDWIDTHS):
-                    logs = (-squares / (2 * bandwidth**2)).logsumexp(1) - math.log(len(anchors))
-                    normal = int(varying[group]) * math.log(bandwidth * math.sqrt(2 * math.pi))
-                    totals[place] += float(logs.sum()) - normal * len(held_out)
+                logs = _log_likelihoods(squares).sum(dim=1)
+                normal = int(varying[group]) * len(held_out) * _LOG_NORMALS
+                totals += logs - normal
         best = int(totals.argmax())
         seen = max(int(varying.sum()), 1) * len(chosen)
         self.report["log_likelihood"] = float(totals[best]) / seen
@@ -108,3 +110,18 @@ class KernelDensity(Sampler):
 def _spaced(count: int, most: int) -> Tensor:
     """Numbers below a count, all or evenly spaced ones."""
     return torch.arange(count) if count <= most else torch.linspace(0, count - 1, most).long()
+
+
+def _log_likelihoods(squares: Float[Tensor, "held_out anchors"]) -> Float[Tensor, "bandwidths n"]:
+    """For each of :data:`BANDWIDTHS` the log of the mean of unnormalised kernels at each point.
+
+    Half a bandwidth is the fourth power of a kernel, which spares all exponentials but the first.
+    Distances are taken from the smallest of a point, so that no sum vanishes.
+    """
+    least = squares.min(dim=1, keepdim=True).values
+    kernels = torch.exp((least - squares) / (2 * BANDWIDTHS[-1] ** 2))
+    logs = []
+    for bandwidth in reversed(BANDWIDTHS):
+        logs.append(kernels.sum(dim=1).log() - least[:, 0] / (2 * bandwidth**2))
+        kernels.square_().square_()
+    return torch.stack(logs[::-1]) - math.log(squares.shape[1])

@@ -1,12 +1,13 @@
 """Networks come to a reference: planted symmetries are found, and functions stay what they are."""
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from graphwsl.alignment import align, align_to
+from graphwsl.alignment import align, align_to, reference_alignment
 from graphwsl.alignment.weight_matching import parameter_mask
 from graphwsl.errors import GraphwslError, StateMismatchError
 from graphwsl.neural_graph import neural_graph
@@ -126,6 +127,20 @@ def _state(group: Symmetries, row: Tensor) -> dict[str, Tensor]:
     from graphwsl.populations import unflat
 
     return unflat(row, group.graph)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_orbits_that_nothing_reached_need_no_second_look(name: str) -> None:
+    group = group_of(name)
+    rows, references = networks(group, 6).split(3)
+    orbits = reference_alignment._in_order(group)
+    always = [replace(parts, reaches=torch.ones_like(parts.reaches)) for parts in orbits]
+    some, every = (
+        reference_alignment._closest(group, parts, rows, references, 100)
+        for parts in (orbits, always)
+    )
+    assert torch.equal(some, every)
+    assert not torch.equal(some, rows)
 
 
 def test_networks_without_orbits_stay() -> None:
