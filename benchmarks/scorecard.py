@@ -44,8 +44,8 @@ def main(
     }
     parts = sorted({part for one in measured.values() for part in one})
     report.table(
-        f"Seconds of a scorecard of {networks:,} CNN-s on {samples:,} images; {train:,} networks of "
-        f"the training, {held_out:,} held out",
+        f"Seconds of a scorecard of {networks:,} CNN-s on {samples:,} images, beside {train:,} "
+        f"training networks and {held_out:,} that were held out",
         ["", *parts],
         [[name, *(f"{one[part]:.2f}" for part in parts)] for name, one in measured.items()],
     )
