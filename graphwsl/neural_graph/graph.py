@@ -183,9 +183,9 @@ class NeuralGraph:
             InvalidArgumentError: ``state`` is no mapping.
             StateMismatchError: Names or shapes differ, or tied tensors do.
         """
-        checked = self._checked(state)
+        weights = {name: tensor.clone() for name, tensor in self._checked(state).items()}
         extra = {name: state[name] for name in self.extra_state if name in state}
-        graph = replace(self, state=checked, extra_state=extra)
+        graph = replace(self, state=weights, extra_state=extra)
         for name in ("is_output", "layout"):  # they do not depend on the weights
             if name in self.__dict__:
                 graph.__dict__[name] = self.__dict__[name]
@@ -253,7 +253,7 @@ class NeuralGraph:
                     f"{name} has shape {tuple(given.shape)} and type {given.dtype}, the network's "
                     f"has {tuple(expected.shape)} and {expected.dtype}"
                 )
-        checked = {name: state[name].detach().clone() for name in self.state}
+        checked = {name: state[name].detach() for name in self.state}
         tied = self.completed(checked)
         for name in (*self.views, *self.aliases):
             if not same_values(state[name], tied[name]):
