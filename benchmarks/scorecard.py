@@ -73,12 +73,10 @@ def best(
     """Seconds of every part of the quickest of several cards, after one that compiles."""
 
     def timed(parts: list[Population]) -> dict[str, float]:
+        samples, train, held_out = parts
         wall, cpu = time.perf_counter(), time.process_time()
-        card: Scorecard = scorecard(*parts, images, labels, baselines=baselines)
-        whole = {
-            "processor": time.process_time() - cpu,
-            "whole": time.perf_counter() - wall,
-        }
+        card: Scorecard = scorecard(samples, train, held_out, images, labels, baselines=baselines)
+        whole = {"processor": time.process_time() - cpu, "whole": time.perf_counter() - wall}
         return {**card.seconds, **whole, "other": whole["whole"] - sum(card.seconds.values())}
 
     timed([part.select(range(min(len(part), 8))) for part in made])
