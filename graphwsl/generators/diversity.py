@@ -56,7 +56,7 @@ def disagreement(
     alike = (error[first] - error[second]).abs() <= EQUAL_ACCURACY + 1e-9
     if not bool(alike.any()):
         return Disagreement(math.nan, math.nan)
-    # With p = 0 the number of places where two rows differ, for the same pairs.
+    # With p = 0 the number of samples in which two rows differ, for the same pairs.
     differing = torch.pdist(classes.float(), p=0)[alike].double().mean() / samples
     errors = (error[first] + error[second])[alike].mean() / 2
     return Disagreement(float(differing), float(differing / errors) if errors else math.nan)

@@ -36,10 +36,10 @@ class _Run:
         finite = [np.isfinite(array).reshape(count, -1).all(axis=1) for array in arrays.values()]
         return cls(file, epochs, first, arrays, np.logical_and.reduce(finite))
 
-    def index(self, file: TensorFile, place: tuple[int, int]) -> int | None:
+    def index(self, file: TensorFile, entry: tuple[int, int]) -> int | None:
         """The number of a checkpoint among these, or None."""
-        index = place[0] * self.epochs + place[1] - self.first
-        is_here = self.file is file and place[1] < self.epochs
+        index = entry[0] * self.epochs + entry[1] - self.first
+        is_here = self.file is file and entry[1] < self.epochs
         return index if is_here and 0 <= index < len(self.is_finite) else None
 
 
@@ -54,46 +54,46 @@ class ReadAhead:
         self._run: _Run | None = None
         self._before: tuple[TensorFile, int] | None = None
 
-    def holds(self, file: TensorFile, place: tuple[int, int]) -> bool:
+    def holds(self, file: TensorFile, entry: tuple[int, int]) -> bool:
         """Whether the weights of a checkpoint are in memory.
 
         Args:
             file: The file.
-            place: The network in it, and its kept epoch.
+            entry: The network in it, and its kept epoch.
         """
         run = self._run
-        return run is not None and run.index(file, place) is not None
+        return run is not None and run.index(file, entry) is not None
 
-    def part(self, file: TensorFile, place: tuple[int, int]) -> dict[str, np.ndarray]:
-        """The weights of a checkpoint: ``file.part(place, require_finite=True)``.
+    def part(self, file: TensorFile, entry: tuple[int, int]) -> dict[str, np.ndarray]:
+        """The weights of a checkpoint: ``file.part(entry, require_finite=True)``.
 
         They are those that the file held when it was as ``file`` says.
 
         Args:
             file: The file.
-            place: The network in it, and its kept epoch.
+            entry: The network in it, and its kept epoch.
 
         Raises:
             CorruptFileError: It has no such checkpoint, or weights that are not finite.
             StorageError: It is missing or not readable.
         """
         run = self._run
-        index = None if run is None else run.index(file, place)
+        index = None if run is None else run.index(file, entry)
         if run is None or index is None:
-            run, index = self._read(file, place), 0
+            run, index = self._read(file, entry), 0
         if run is None or not run.is_finite[index]:
-            return file.part(place, require_finite=True)
+            return file.part(entry, require_finite=True)
         return {name: array[index].copy() for name, array in run.arrays.items()}
 
-    def _read(self, file: TensorFile, place: tuple[int, int]) -> _Run | None:
+    def _read(self, file: TensorFile, entry: tuple[int, int]) -> _Run | None:
         """Read a checkpoint and those behind it; None where it is to be read alone."""
         grids = {shape[:2] for _, shape, _ in file.arrays.values()}
         if len(grids) != 1:  # what lies behind a part of one array does not in another
             return None
         ((networks, epochs),) = grids
-        if place[1] >= epochs:
+        if entry[1] >= epochs:
             return None
-        number = place[0] * epochs + place[1]
+        number = entry[0] * epochs + entry[1]
         is_next = self._before is not None and self._before == (file, number - 1)
         self._before = file, number
         size = sum(dtype.itemsize * prod(shape[2:]) for dtype, shape, _ in file.arrays.values())
