@@ -67,10 +67,38 @@ def _windows(lines: list[str], window: int) -> Iterator[tuple[int, tuple[str, ..
         yield start, tuple(lines[start : start + window])
 
 
+def share(text: str, package: str) -> float:
+    """The share of a file's imports of packages that are of this one; 0 where none is of any."""
+    imported: list[str] = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            imported += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            imported.append(node.module or "")
+    counts = Counter(name.partition(".")[0] for name in imported)
+    return counts[package] / max(sum(counts[name] for name in PACKAGES), 1)
+
+
+def lines_of_tests(package: str) -> float:
+    """Lines of the tests that mirror a package, and its share of those that several have.
+
+    Attacks and what else lies beside the mirrored trees count as far as they import a package;
+    tests of benchmarks count for none.
+    """
+    total = 0.0
+    for path, lines in sources(ROOT / "tests").items():
+        folder = path.relative_to(ROOT / "tests").parts[0]
+        if folder in PACKAGES:
+            total += len(lines) if folder == package else 0
+        elif folder != "benchmarks":
+            total += len(lines) * share("\n".join(lines), package)
+    return total
+
+
 def measure(package: str) -> dict[str, Any]:
     """What is said of a package; lines are all lines of files."""
     files = sources(ROOT / package)
-    tests = sum(map(len, sources(ROOT / "tests" / package).values()))
+    tests = lines_of_tests(package)
     lengths = [len(lines) for lines in files.values() if lines]
     return {
         "files": len(files),

@@ -2,7 +2,15 @@
 
 from textwrap import dedent
 
-from benchmarks.house import PACKAGES, circles, contributions, measure, repeated_lines, statements
+from benchmarks.house import (
+    PACKAGES,
+    circles,
+    contributions,
+    measure,
+    repeated_lines,
+    share,
+    statements,
+)
 from tests.contributions import CHANGES
 
 
@@ -34,6 +42,24 @@ def test_repeated_lines_are_those_in_windows_that_occur_again() -> None:
     assert repeated_lines([first, indented, "\n".join(numbers[8:10])], 3) == 8
     assert repeated_lines([first, indented], 5) == 0
     assert repeated_lines(["\n".join(["z = 1"] * 4)], 3) == 4
+
+
+def test_a_test_counts_for_the_packages_that_it_imports() -> None:
+    text = dedent(
+        """
+        import json
+
+        import gridstab.grids
+        from gnncore.storage import StorageError
+
+        def test_it() -> None:
+            from gnncore import storage
+            from gnncore_like import other
+        """
+    )
+    assert share(text, "gnncore") == 2 / 3
+    assert share(text, "gridstab") == 1 / 3
+    assert share(text, "graphwsl") == share("import json", "graphwsl") == 0
 
 
 def test_the_house_stands() -> None:
