@@ -161,7 +161,8 @@ def test_a_round_of_messages_is_its_formula(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("layer", "options"), [("relational_transformer", {"heads": 3, "edge_out_channels": HEADS}), ("dirac_bianconi", {})]
+    ("layer", "options"),
+    [("relational_transformer", {"heads": 3, "edge_out_channels": HEADS}), ("dirac_bianconi", {})],
 )
 def test_networks_of_a_batch_do_not_hear_each_other(layer: str, options: dict[str, int]) -> None:
     dense = layout("residual")

@@ -58,12 +58,11 @@ def scatter_nd(call: Call, x: Tensor, indices: Tensor, updates: Tensor) -> Tenso
 
 @operator("OneHot", settings=(1, 2))
 def one_hot(call: Call, indices: Tensor, depth: np.ndarray, values: np.ndarray) -> Tensor:
-    """A new axis with one value at the index and another elsewhere."""
-    axis = call.attribute("axis", -1)
+    """A new axis with one value at the index and another elsewhere, and where it is beyond."""
+    axis, size = call.attribute("axis", -1), int(depth.item())
     off, on = (torch.tensor(value) for value in values)
-    classes = torch.arange(int(depth.item()))
-    numbers = torch.remainder(indices, int(depth.item())).long()
-    hot = torch.where(numbers.unsqueeze(-1) == classes, on, off)
+    numbers = _from_front(indices, size)
+    hot = torch.where(numbers.unsqueeze(-1) == torch.arange(size), on, off)
     return hot.movedim(-1, axis)
 
 

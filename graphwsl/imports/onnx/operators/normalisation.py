@@ -55,9 +55,9 @@ def group_norm(call: Call, x: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
 
 @operator("LpNormalization")
 def lp_norm(call: Call, x: Tensor) -> Tensor:
-    """Division by the norm along an axis."""
+    """Division by the norm along an axis; zeros stay zeros."""
     norm = x.norm(call.attribute("p", 2), dim=call.attribute("axis", -1), keepdim=True)
-    return x / norm
+    return x / norm.clamp(min=torch.finfo(x.dtype).tiny)
 
 
 @operator("MeanVarianceNormalization")

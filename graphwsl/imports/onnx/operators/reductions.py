@@ -86,8 +86,11 @@ def cumsum(call: Call, x: Tensor, axis: np.ndarray) -> Tensor:
 
 @operator("TopK", settings=(1,))
 def top_k(call: Call, x: Tensor, k: np.ndarray | None = None) -> tuple[Tensor, Tensor]:
-    """The largest or smallest values along an axis, and their indices."""
+    """The largest or smallest values along an axis, and their indices.
+
+    Of equal values those with lower indices come first, which ``torch.topk`` does not promise.
+    """
     count = call.attribute("k") if k is None else int(k.item())
-    axis = call.attribute("axis", -1)
-    values, indices = torch.topk(x, count, axis, bool(call.attribute("largest", 1)))
-    return values, indices
+    axis, largest = call.attribute("axis", -1), bool(call.attribute("largest", 1))
+    values, indices = torch.sort(x, dim=axis, descending=largest, stable=True)
+    return values.narrow(axis, 0, count), indices.narrow(axis, 0, count)

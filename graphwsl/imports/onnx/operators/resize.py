@@ -42,7 +42,7 @@ def resize(
             lengths[axis], factors[axis] = length, length / x.shape[axis]
     elif scales is not None and scales.size:
         for axis, scale in zip(along, scales.tolist(), strict=True):
-            lengths[axis], factors[axis] = int(np.floor(x.shape[axis] * scale)), scale
+            lengths[axis], factors[axis] = _length(x.shape[axis], scale), _decimal(scale)
     if mode == "nearest":
         return _nearest(call, x, lengths, factors, coordinates)
     return _smooth(call, x, lengths, factors, coordinates)
@@ -52,10 +52,20 @@ def resize(
 def upsample(call: Call, x: Tensor, scales: np.ndarray | None = None) -> Tensor:
     """The resizing of version 9: from the upper left corner."""
     factors = call.attribute("scales") if scales is None else scales.tolist()
-    lengths = [int(np.floor(n * scale)) for n, scale in zip(x.shape, factors, strict=True)]
+    lengths = [_length(n, scale) for n, scale in zip(x.shape, factors, strict=True)]
     if call.attribute("mode", "nearest") == "nearest":
         return _nearest(call, x, lengths, factors, "asymmetric", "floor")
     raise call.refuse(f"the mode {call.attribute('mode')!r}")
+
+
+def _length(old: int, scale: float) -> int:
+    """The new size of an axis; in float32 ten times 0.7 is 7."""
+    return int(np.floor(np.float32(old) * np.float32(scale)))
+
+
+def _decimal(scale: float) -> float:
+    """What the author of a file wrote: the shortest decimal number of a float32."""
+    return float(str(np.float32(scale)))
 
 
 def _nearest(
@@ -114,13 +124,16 @@ def _smooth(
         raise call.refuse(f"the mode {coordinates!r} with {call.attribute('mode')} interpolation")
     if half_pixel and factors != [n / m for n, m in zip(lengths, x.shape, strict=True)]:
         # A scale that does not divide the size is not the ratio of the sizes.
-        return functional.interpolate(
+        resized = functional.interpolate(
             x,
             scale_factor=factors[2:],
             mode=mode,
             align_corners=False,
             recompute_scale_factor=False,
         )
+        if list(resized.shape) != lengths:
+            raise call.refuse(f"interpolation from {list(x.shape)} to {lengths}")
+        return resized
     return functional.interpolate(
         x,
         lengths[2:],
