@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, Dataset
 from torch_geometric.loader import DataLoader as GraphLoader
 
 from graphwsl.errors import PredictorError
-from graphwsl.populations import Population, Target, dataset
+from graphwsl.populations import Population, Target, dataset, tokenize
 from tests.graphwsl.properties.property_cases import MLP, SMALL_CNN, MemoryZoo
 
 
@@ -63,6 +63,20 @@ def test_tokens_of_any_tokeniser() -> None:
     assert y[:, 0].tolist() == pytest.approx([c["size"] for c in zoo.checkpoints])
     assert found.mask.shape == (15, 5)
     assert found.positions.shape == (15, 3)
+
+
+def test_tokens_are_those_of_the_tokeniser_by_default() -> None:
+    population = Population.load(MemoryZoo([MLP], 2))
+    found: Any = dataset(population, "tokens", ["epoch"])
+    expected = tokenize(population.rows(0), population.architectures[0])
+    for number in range(4):
+        values, y = found[number]
+        assert torch.equal(values, expected.values[number])
+        assert y.tolist() == [number % 2]
+    assert torch.equal(found.mask, expected.mask)
+    assert torch.equal(found.positions, expected.positions)
+    with pytest.raises(PredictorError, match="must be 'rows', 'graphs' or 'tokens', got 'images'"):
+        dataset(population, "images")  # type: ignore[arg-type]
 
 
 def test_what_is_no_data_set_is_said() -> None:

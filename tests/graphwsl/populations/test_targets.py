@@ -54,6 +54,44 @@ def test_what_cannot_be_predicted(name: str, message: str) -> None:
         Target.of(name, checkpoints(4))
 
 
+def of_values(*values: object) -> list[Checkpoint]:
+    return [Checkpoint(str(n), 0, {"kind": value}, {}) for n, value in enumerate(values)]  # type: ignore[dict-item]
+
+
+def test_yes_and_no_are_classes_and_no_numbers() -> None:
+    rows = of_values(True, False, True)
+    target = Target.of("kind", rows)
+    assert target.is_categorical
+    assert target.values(rows).tolist() == [float(value is True) for value in (True, False, True)]
+    with pytest.raises(PredictorError, match="is 'yes', which is none of False, True"):
+        target.values(of_values("yes"))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ((1, "one", 2), "is a number in some and text in other checkpoints; choose a property of"),
+        ((1, True), "is a number in some and text in other checkpoints"),
+        ((0.5, float("nan")), "epoch 0 of model '1' has no 'kind'"),
+        ((0.5, float("inf")), "epoch 0 of model '1' has no 'kind'"),
+        (("a", None), "epoch 0 of model '1' has no 'kind'"),
+        ((), "there are no checkpoints that have a 'kind'"),
+    ],
+)
+def test_values_of_several_kinds_or_none_are_refused(
+    values: tuple[object, ...], message: str
+) -> None:
+    with pytest.raises(PredictorError, match=message):
+        Target.of("kind", of_values(*values))
+
+
+def test_a_number_must_stay_one() -> None:
+    assert Target("kind").values(of_values(2, 0.5)).tolist() == [2, 0.5]
+    for value in ("two", True):
+        with pytest.raises(PredictorError, match=f"'kind' must be a number, got {value!r}"):
+            Target("kind").values(of_values(1, value))
+
+
 def test_a_class_that_was_not_trained_on() -> None:
     target = Target("activation", ("gelu", "relu"))
     with pytest.raises(PredictorError, match="'tanh', which is none of gelu, relu"):
