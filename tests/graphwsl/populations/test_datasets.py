@@ -75,8 +75,6 @@ def test_tokens_are_those_of_the_tokeniser_by_default() -> None:
         assert y.tolist() == [number % 2]
     assert torch.equal(found.mask, expected.mask)
     assert torch.equal(found.positions, expected.positions)
-    with pytest.raises(PredictorError, match="must be 'rows', 'graphs' or 'tokens', got 'images'"):
-        dataset(population, "images")  # type: ignore[arg-type]
 
 
 def test_what_is_no_data_set_is_said() -> None:

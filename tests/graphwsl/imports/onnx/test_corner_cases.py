@@ -181,3 +181,85 @@ def test_products_with_everything(data: st.DataObject) -> None:
                                     ((2, 1, 5, 3), (4, 3, 2))])  # fmt: skip
 def test_products_of_vectors_and_stacks(shapes: tuple[tuple[int, ...], ...]) -> None:
     check("MatMul", [values(*shapes[0]), values(*shapes[1], seed=1)])
+
+
+def test_roundings_to_few_bits_saturate() -> None:
+    x = np.array([[-900, -1.5, -0.5, 0.5], [1.5, 2.5, 126.5, 900]], np.float32)
+    for zero in (np.uint8(128), np.int8(-3)):
+        check("QuantizeLinear", [x], [np.array(1, np.float32), np.array(zero)])
+    check("QuantizeLinear", [x], [np.array(0.25, np.float32)])
+    scales = np.array([0.5, 2, 1, 3], np.float32)
+    check("QuantizeLinear", [x], [scales, np.array([0, 1, 2, 255], np.uint8)], axis=-1)
+    levels = np.array([[0, 3, 128, 255], [7, 9, 1, 0]], np.uint8)
+    check("DequantizeLinear", [levels], [np.array(0.1, np.float32), np.array(128, np.uint8)])
+    check("DequantizeLinear", [levels], [scales, np.array([0, 1, 2, 255], np.uint8)], axis=1)
+    check("DequantizeLinear", [levels], [np.array([1, 2], np.float32)], axis=0)
+
+
+def test_halves_signs_and_what_is_no_number() -> None:
+    x = np.array([-2.5, -1.5, -0.5, -0.0, 0.5, 1.5, 2.5, np.nan, np.inf, -np.inf], np.float32)
+    check("Sign", [x[np.isfinite(x)]])
+    for name in ("Round", "Floor", "Ceil", "Abs", "Neg", "Relu", "IsNaN", "IsInf"):
+        check(name, [x])
+    check("IsInf", [x], detect_negative=0)
+    check("IsInf", [x], detect_negative=0, detect_positive=0)
+    for name in ("Max", "Min"):
+        check(name, [x, np.zeros(1, np.float32)])
+        check(name, [integers(3, -1), integers(2, 2)])
+    check("Clip", [integers(-5, 0, 5)], [np.array(-1), np.array(2)])
+    check("Clip", [x], [np.array(1, np.float32), np.array(-1, np.float32)])
+
+
+@pytest.mark.parametrize("axis", [1, 2, -1, -2])
+def test_normalisation_from_an_axis_on(axis: int) -> None:
+    x = values(2, 3, 4, 5)
+    shape = x.shape[axis:]
+    scale, bias = values(*shape, seed=1), values(*shape, seed=2)
+    check("LayerNormalization", [x], [scale, bias], axis=axis, epsilon=0.1)
+    check("LayerNormalization", [x], [scale], axis=axis)
+
+
+def test_normalisation_of_images() -> None:
+    x = values(2, 6, 3, 4)
+    for size in (1, 3, 5, 7):
+        check("LRN", [x], size=size, alpha=0.3, beta=0.6, bias=1.5)
+    check("MeanVarianceNormalization", [x])
+    check("MeanVarianceNormalization", [x], axes=[0, 1])
+    few, many = (values(n, seed=1) for n in (2, 6))
+    check("GroupNormalization", [x], [few, few], num_groups=2, version=18)
+    check("GroupNormalization", [x], [many, -many], num_groups=2, version=21)
+    check("InstanceNormalization", [x], [many, -many], epsilon=0.1)
+
+
+@given(st.data())
+@settings(max_examples=30, deadline=None)
+def test_largest_of_windows(data: st.DataObject) -> None:
+    size, stride = (data.draw(st.integers(1, 3)) for _ in range(2))
+    attributes: dict[str, Any] = {"auto_pad": data.draw(st.sampled_from(["SAME_UPPER", "VALID"]))}
+    if data.draw(st.booleans()):
+        pads = [data.draw(st.integers(0, size - 1)) for _ in range(2)]
+        dilation = data.draw(st.integers(1, 3))
+        attributes = {"pads": pads, "ceil_mode": data.draw(st.integers(0, 1))}
+        attributes["dilations"] = [dilation]
+    x = values(1, 2, data.draw(st.integers(7, 9)))
+    check("MaxPool", [x], kernel_shape=[size], strides=[stride], **attributes)
+
+
+@pytest.mark.parametrize("counted", [0, 1])
+@pytest.mark.parametrize("how", ["SAME_UPPER", "SAME_LOWER"])
+@pytest.mark.parametrize("length", [5, 6, 7])
+def test_means_of_windows_that_keep_the_size(how: str, counted: int, length: int) -> None:
+    for size in (2, 3, 4):
+        check("AveragePool", [values(1, 2, length, 4)], kernel_shape=[size, 2], strides=[2, 1],
+              auto_pad=how, count_include_pad=counted)  # fmt: skip
+
+
+def test_numbers_that_are_made() -> None:
+    check("EyeLike", [values(3, 4)], k=-1)
+    check("EyeLike", [integers(1, 2, 3)[None]], k=1)
+    check("Expand", [values(3, 1)], [integers(3, 4)])
+    check("Expand", [np.array(2.0, np.float32)], [integers(2, 3)])
+    check("Where", [np.array([[True], [False]]), values(3), np.array(0, np.float32)])
+    check("NonZero", [np.array([0, 2, 0, -1], np.float32)])
+    check("Einsum", [values(2, 3), values(3, 4, seed=1)], equation="ij,jk->ki")
+    check("Einsum", [values(3, 3)], equation="ii->i")
