@@ -12,7 +12,7 @@ from graphwsl.errors import PredictorError
 from graphwsl.neural_graph.data import NODE_FEATURES
 from graphwsl.populations.dense_layout import DenseLayout
 from graphwsl.populations.population import Architecture
-from graphwsl.properties.metanetwork.inputs import InputEmbedding, place_encoding
+from graphwsl.properties.metanetwork.inputs import InputEmbedding, index_encoding
 from graphwsl.properties.metanetwork.read_out import LayerReadOut, _moments
 from graphwsl.properties.metanetwork.statistics import LayerStatistics
 from tests.graphwsl.network_families import symmetries_of
@@ -125,16 +125,16 @@ def test_small_kernels_are_at_the_centre_of_large_ones() -> None:
         InputEmbedding(4, 3, 4, 1.0)(dense, rows)
 
 
-def test_places_are_waves_of_growing_length() -> None:
+def test_indices_are_waves_of_growing_length() -> None:
     index = torch.tensor([[0, 1, 7], [4, 100, 4000]])
-    found = place_encoding(index)
+    found = index_encoding(index)
     assert found.shape == (2, 3, 16)
-    for where, place in np.ndenumerate(index.numpy()):
+    for position, index_of_one in np.ndenumerate(index.numpy()):
         for wave in range(8):
             length = 4 * 1000 ** (wave / 7)
-            angle = 2 * math.pi * place / length
-            assert float(found[where][wave]) == pytest.approx(math.sin(angle), abs=3e-3)
-            assert float(found[where][8 + wave]) == pytest.approx(math.cos(angle), abs=3e-3)
+            angle = 2 * math.pi * index_of_one / length
+            assert float(found[position][wave]) == pytest.approx(math.sin(angle), abs=3e-3)
+            assert float(found[position][8 + wave]) == pytest.approx(math.cos(angle), abs=3e-3)
 
 
 def test_moments_are_of_each_layer() -> None:
