@@ -36,5 +36,9 @@ class GeneratorError(GraphwslError):
     """Networks that cannot be scored together, or that nothing can be sampled from."""
 
 
+class RepresentationError(GraphwslError):
+    """A representation that does not exist, or does not fit the networks that it was given."""
+
+
 class VerificationError(GraphwslError):
     """A network whose outputs cannot be compared: it has none, or draws them at random."""

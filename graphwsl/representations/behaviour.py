@@ -1,0 +1,96 @@
+"""What networks do: outputs of reconstructed weights, with gradients to every weight.
+
+Meynent et al., "Structure Is Not Enough: Leveraging Behavior for Neural Network Weight
+Reconstruction" (2025). All networks of a batch run in one forward pass from their rows, whatever
+their architecture is: chains of layers through the compiled loops of zoos, others by vmap.
+"""
+
+import copy
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from graphwsl.errors import RepresentationError
+from graphwsl.populations.population import Function
+from graphwsl.populations.unflattening import unflat
+from graphwsl.zoo.training.batched_networks import BatchedNetworks, LayeredNetworks
+
+DISTILLATION_TEMPERATURE = 2.0
+
+
+class Behaviour:
+    """Runs networks of one function on the same inputs.
+
+    Args:
+        function: What the networks do.
+
+    Raises:
+        RepresentationError: The networks do not take images or rows.
+    """
+
+    def __init__(self, function: Function) -> None:
+        if not isinstance(function.inputs, Tensor):
+            raise RepresentationError(
+                f"networks {function.architecture.name!r} take several inputs; behaviour is "
+                "compared on one tensor of samples alone, so set structure=1"
+            )
+        self.function = function
+        self._dimensions = function.inputs.ndim - 1
+        module = copy.deepcopy(function.module).eval().requires_grad_(False)
+        loops = BatchedNetworks.of(module, self._dimensions)
+        self._loops = loops if isinstance(loops, LayeredNetworks) else None
+        self._module = module
+
+    def outputs(
+        self, rows: Float[Tensor, "networks entries"], inputs: Float[Tensor, "samples ..."]
+    ) -> Float[Tensor, "networks samples outputs"]:
+        """The outputs of every network, differentiable by its weights.
+
+        Args:
+            rows: Flattened states.
+            inputs: Samples, the same for all.
+        """
+        state = unflat(rows, self.function.architecture)
+        if self._loops is not None:
+            filling = inputs[:1].expand(
+                -len(inputs) % self._loops.batch_multiple, *inputs.shape[1:]
+            )
+            x = self._loops.shared_images(torch.cat([inputs, filling]), len(rows))
+            parameters = [state[name].contiguous() for name in self._loops.names]
+            return self._loops.logits(parameters, x)[..., : len(inputs)].transpose(1, 2)
+
+        def one(own: dict[str, Tensor]) -> Tensor:
+            found = torch.func.functional_call(self._module, own, (inputs,))
+            assert isinstance(found, Tensor)
+            return found
+
+        with sdpa_kernel(SDPBackend.MATH):  # vmap knows no fused attention
+            return torch.func.vmap(one)(state).flatten(2)
+
+
+def difference(
+    outputs: Float[Tensor, "networks samples outputs"],
+    target: Float[Tensor, "networks samples outputs"],
+    kind: Literal["outputs", "distillation"],
+) -> Float[Tensor, " networks"]:
+    """How far the behaviour of networks is from that of others, a network.
+
+    Args:
+        outputs: Of reconstructed networks.
+        target: Of the original ones.
+        kind: ``outputs``: mean squared difference, over the variance of the target's outputs, so
+            that networks with large outputs count like others. ``distillation``: divergence of the
+            classes' probabilities at temperature 2.
+    """
+    if kind == "outputs":
+        spread = target.flatten(1).var(1, correction=0).clamp(min=1e-6)
+        return (outputs - target).square().flatten(1).mean(1) / spread
+    scale = DISTILLATION_TEMPERATURE
+    wanted = (target / scale).log_softmax(2)
+    found = (outputs / scale).log_softmax(2)
+    losses = functional.kl_div(found, wanted, reduction="none", log_target=True)
+    return losses.sum(2).mean(1) * scale**2

@@ -1,0 +1,43 @@
+"""What autoencoders of weights are trained for: terms that the module itself gives a network."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+from gnncore.training.dataset import Batch
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The weighted sum of terms, each the mean over networks.
+
+    Attributes:
+        names: Of the columns that the module gives, shape ``(networks, terms)``.
+        weights: Of each column.
+        select_by: The term, or ``loss``, whose smallest value on validation is kept.
+    """
+
+    names: tuple[str, ...]
+    weights: tuple[float, ...]
+    select_by: str = "loss"
+
+    @property
+    def maximise(self) -> bool:
+        """Smaller is better."""
+        return False
+
+    def check(self, data: Batch) -> None:
+        """Networks need no labels."""
+
+    def loss(self, prediction: Tensor, data: Batch) -> Float[Tensor, ""]:
+        """See :meth:`gnncore.training.Objective.loss`."""
+        return (prediction * prediction.new_tensor(self.weights)).sum(1).mean()
+
+    def size(self, data: Batch) -> Float[Tensor, ""]:
+        """The number of networks."""
+        return data["kind"].new_tensor(len(data["kind"])).float()
+
+    def metrics(self, prediction: Tensor, data: Batch) -> dict[str, float]:
+        """The mean of each term."""
+        return dict(zip(self.names, prediction.mean(0).tolist(), strict=True))

@@ -1,0 +1,53 @@
+"""Representations by name."""
+
+from pathlib import Path
+from typing import Any
+
+from gnncore.registry import Registry
+from graphwsl import arguments
+from graphwsl.errors import RepresentationError
+from graphwsl.representations.behavioural import Behavioural
+from graphwsl.representations.graph_autoencoder import GraphAutoencoder
+from graphwsl.representations.hyper_representation import HyperRepresentation
+from graphwsl.representations.multi_zoo import MultiZoo
+from graphwsl.representations.representation import Representation, read_saved
+from graphwsl.representations.sane import Sane
+
+REPRESENTATIONS: Registry[type[Representation]] = Registry(
+    "representation",
+    RepresentationError,
+    {
+        method.name: method
+        for method in (HyperRepresentation, Sane, MultiZoo, Behavioural, GraphAutoencoder)
+    },
+)
+"""All methods by name; others join by ``@REPRESENTATIONS.register("name")``."""
+
+
+def make(name: str, size: str = "small", seed: int = 0, **options: Any) -> Representation:
+    """A representation that is not fitted yet.
+
+    Args:
+        name: One of :data:`REPRESENTATIONS`.
+        size: ``published`` or ``small``.
+        seed: Of initial weights, batches and augmentations.
+        **options: In place of its settings.
+
+    Raises:
+        RepresentationError: An unknown name, size or option.
+    """
+    arguments.text("name", name)
+    return REPRESENTATIONS.find(name)(size, seed, **options)
+
+
+def load(folder: str | Path) -> Representation:
+    """The representation that :meth:`Representation.save` wrote.
+
+    Raises:
+        RepresentationError: There is none, or one of another version.
+        StorageError: A file is damaged.
+    """
+    config, arrays = read_saved(folder)
+    made = REPRESENTATIONS.find(config.get("representation"))()
+    made.restore(config, arrays)
+    return made
