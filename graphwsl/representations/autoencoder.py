@@ -1,7 +1,7 @@
 """What the core's loop trains: a module that gives the terms of the loss, a network."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float, Int
@@ -30,7 +30,7 @@ class Autoencoder(nn.Module, ABC):
     def __init__(self, settings: RepresentationSettings) -> None:
         super().__init__()
         self.settings = settings
-        self.known: Sequence[Known] = ()
+        self.known: Mapping[int, Known] = {}
         self.queries: Tensor | None = None
 
     @abstractmethod
@@ -44,6 +44,9 @@ class Autoencoder(nn.Module, ABC):
     @abstractmethod
     def decode(self, known: Known, latents: Float[Tensor, "networks latents channels"]) -> Rows:
         """Whole networks from latents."""
+
+    def begin(self, known: Known, rows: Rows) -> None:
+        """Initial weights that follow from training networks of one architecture; none here."""
 
     def forward(
         self, states: RaggedRows, kind: Int[Tensor, " networks"]
@@ -62,7 +65,7 @@ class Autoencoder(nn.Module, ABC):
         """Networks as they are shown in training: moved by a symmetry of their own."""
         if not self.training or known.bank is None:
             return rows
-        return known.bank.views(rows)
+        return known.bank.views(rows.cpu()).to(rows.device)
 
     def noisy(self, values: Tensor) -> Tensor:
         """Numbers multiplied with noise around 1, in training."""
@@ -78,7 +81,7 @@ class Autoencoder(nn.Module, ABC):
         chosen = torch.arange(count)
         if self.training:
             chosen = torch.randint(len(self.queries), (count,))
-        inputs = self.queries[chosen.to(self.queries.device)]
+        inputs = self.queries[chosen].to(rows.device)
         with torch.no_grad():
             target = known.behaviour.outputs(rows, inputs)
         outputs = known.behaviour.outputs(rebuilt, inputs)

@@ -57,16 +57,14 @@ class GraphPlan:
         stages: In the order of the program.
         nodes: The node of every token, -1 for none.
         is_placed: Whether no symmetry moves a token, so that its place may be told.
-        is_given: Whether a node follows from nothing: inputs and constants.
-        index: Place of every node within its layer.
+        num_nodes: Of the graph.
     """
 
     tokenizer: Tokenizer
     stages: tuple[Stage, ...]
     nodes: Int[Tensor, " tokens"]
     is_placed: Bool[Tensor, " tokens"]
-    is_given: Bool[Tensor, " nodes"]
-    index: Int[Tensor, " nodes"]
+    num_nodes: int
 
     @classmethod
     def of(cls, architecture: Architecture) -> "GraphPlan":
@@ -98,6 +96,8 @@ class GraphPlan:
                 _reading(architecture, layout, number, own[own >= 0], token_of, owner_of, column_of)
                 for number in layer.blocks
             ]
+            # No symmetry moves what is given, so that its order tells its weights.
+            readings = [some for some in readings if not bool(is_given[some.sources].all())]
             for reading in readings:
                 if not bool(is_known[reading.sources].all()):
                     raise RepresentationError(
@@ -117,7 +117,7 @@ class GraphPlan:
             stages.append(Stage((nothing, nothing), alone, ()))
         is_placed = ~has_node
         is_placed[has_node] = layout.is_output[tokens.nodes[has_node]]
-        return cls(tokenizer, tuple(stages), tokens.nodes, is_placed, is_given, layout.node_index)
+        return cls(tokenizer, tuple(stages), tokens.nodes, is_placed, layout.num_nodes)
 
 
 def _reading(

@@ -1,21 +1,18 @@
 """An architecture as autoencoders know it: prepared once, used for every batch."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from graphwsl.errors import RepresentationError
-from graphwsl.populations.normalisation import LayerNormaliser
-from graphwsl.populations.population import Architecture, Function
+from graphwsl.neural_graph.roles import ParameterRole
+from graphwsl.populations.population import Architecture
 from graphwsl.populations.symmetric_views import ViewBank
 from graphwsl.representations.behaviour import Behaviour
+from graphwsl.representations.scales import LayerScales, as_they_are, whole_numbers
 from graphwsl.symmetries import Symmetries, symmetries
-
-COUNTS = 1e6
-"""Deviation of whole numbers such as counts of batches, which are not to be learnt."""
 
 LEAST_VARIANCE = 1e-6
 
@@ -28,7 +25,6 @@ class Known:
         architecture: Its graph.
         mean: What is subtracted from every entry.
         deviation: What every entry is divided by.
-        function: What networks of it do; None where only weights are looked at.
         bank: Symmetric copies; None without augmentation.
         behaviour: Runs networks; None where behaviour does not count.
     """
@@ -36,51 +32,42 @@ class Known:
     architecture: Architecture
     mean: Float[Tensor, " entries"]
     deviation: Float[Tensor, " entries"]
-    function: Function | None = None
     bank: ViewBank | None = None
     behaviour: Behaviour | None = None
-    _group: Symmetries | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, architecture: Architecture, scales: dict[str, list[float]] | None) -> "Known":
+    def of(cls, architecture: Architecture, scales: LayerScales | None) -> "Known":
         """An architecture with the scales of its layers, or with weights as they are.
 
         Args:
             architecture: The architecture.
-            scales: ``mean`` and ``deviation`` of each layer; None leaves weights as they are.
+            scales: Those of the training networks; None leaves weights as they are.
 
         Raises:
-            RepresentationError: The scales are those of networks of another depth.
+            RepresentationError: The scales are those of networks of other depths.
         """
-        size = architecture.num_entries
-        if scales is None:
-            mean, deviation = torch.zeros(size), torch.ones(size)
-            return cls(architecture, mean, deviation.masked_fill(_counts(architecture), COUNTS))
-        some = torch.zeros(1, size)
-        layer = LayerNormaliser.fit(some, architecture).layer
-        if int(layer.max()) + 1 != len(scales["mean"]):
-            raise RepresentationError(
-                f"networks {architecture.name!r} have {int(layer.max()) + 1} layers, those that "
-                f"were learnt from had {len(scales['mean'])}; choose a method that normalises "
-                "tokens or batches"
-            )
-        mean = torch.tensor([*scales["mean"], 0.0])[layer]
-        return cls(architecture, mean, torch.tensor([*scales["deviation"], COUNTS])[layer])
+        found = as_they_are(architecture) if scales is None else scales.entries(architecture)
+        return cls(architecture, *found)
 
     @cached_property
     def _variances(self) -> Int[Tensor, " some"]:
         """Entries that are variances of batch norms, and therefore positive."""
         found = [
-            one.entries for one in self.architecture.graph.node_parameters if one.role == "variance"
+            one.entries
+            for one in self.architecture.graph.node_parameters
+            if one.role == ParameterRole.VARIANCE
         ]
         return torch.cat([torch.zeros(0, dtype=torch.int64), *found]).unique()
 
-    @property
+    @cached_property
+    def _counts(self) -> Int[Tensor, " some"]:
+        """Entries that are whole numbers."""
+        return whole_numbers(self.architecture).nonzero()[:, 0]
+
+    @cached_property
     def group(self) -> Symmetries:
         """The symmetries of the architecture."""
-        if self._group is None:
-            self._group = symmetries(self.architecture.graph)
-        return self._group
+        return symmetries(self.architecture.graph)
 
     def normalise(
         self, rows: Float[Tensor, "networks entries"]
@@ -89,20 +76,14 @@ class Known:
         return (rows - self.mean.to(rows.device)) / self.deviation.to(rows.device)
 
     def restore(self, rows: Float[Tensor, "networks entries"]) -> Float[Tensor, "networks entries"]:
-        """The inverse of :meth:`normalise`."""
+        """The inverse of :meth:`normalise`; variances stay positive, and counts whole."""
         rows = rows * self.deviation.to(rows.device) + self.mean.to(rows.device)
-        if not len(self._variances):
-            return rows
-        own = rows[:, self._variances].clamp(min=LEAST_VARIANCE)
-        return rows.index_copy(1, self._variances, own)
-
-
-def _counts(architecture: Architecture) -> Bool[Tensor, " entries"]:
-    """Which entries are whole numbers."""
-    graph = architecture.graph
-    mask = torch.zeros(architecture.num_entries, dtype=torch.bool)
-    for name, start in graph.offsets.items():
-        tensor = graph.state[name]
-        if not tensor.is_floating_point():
-            mask[start : start + tensor.numel()] = True
-    return mask
+        if len(self._variances):
+            variances = self._variances.to(rows.device)
+            own = rows.index_select(1, variances).clamp(min=LEAST_VARIANCE)
+            rows = rows.index_copy(1, variances, own)
+        if len(self._counts):
+            counts = self._counts.to(rows.device)
+            whole = rows.index_select(1, counts).detach().round().clamp(min=0)
+            rows = rows.index_copy(1, counts, whole)
+        return rows

@@ -1,11 +1,13 @@
 """What autoencoders of weights are trained for: terms that the module itself gives a network."""
 
+import hashlib
 from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor
 
 from gnncore.training.dataset import Batch
+from graphwsl.representations.settings import RepresentationSettings
 
 
 @dataclass(frozen=True)
@@ -15,11 +17,13 @@ class Terms:
     Attributes:
         names: Of the columns that the module gives, shape ``(networks, terms)``.
         weights: Of each column.
+        of: What else the terms depend on, so that a training is resumed with the same alone.
         select_by: The term, or ``loss``, whose smallest value on validation is kept.
     """
 
     names: tuple[str, ...]
     weights: tuple[float, ...]
+    of: str = ""
     select_by: str = "loss"
 
     @property
@@ -41,3 +45,18 @@ class Terms:
     def metrics(self, prediction: Tensor, data: Batch) -> dict[str, float]:
         """The mean of each term."""
         return dict(zip(self.names, prediction.mean(0).tolist(), strict=True))
+
+
+def fingerprint(name: str, settings: RepresentationSettings, inputs: Tensor | None) -> str:
+    """A hash of what a loss depends on besides networks and weights.
+
+    Args:
+        name: Of the method.
+        settings: Of the method.
+        inputs: Samples on which behaviour is compared.
+    """
+    digest = hashlib.sha256(f"{name} {settings.model_dump_json(exclude={'device'})}".encode())
+    if inputs is not None:
+        digest.update(f"{inputs.dtype} {tuple(inputs.shape)}".encode())
+        digest.update(inputs.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -10,8 +10,9 @@ from graphwsl.representations.behavioural import Behavioural
 from graphwsl.representations.graph_autoencoder import GraphAutoencoder
 from graphwsl.representations.hyper_representation import HyperRepresentation
 from graphwsl.representations.multi_zoo import MultiZoo
-from graphwsl.representations.representation import Representation, read_saved
+from graphwsl.representations.representation import Representation
 from graphwsl.representations.sane import Sane
+from graphwsl.representations.saved import read_saved
 
 REPRESENTATIONS: Registry[type[Representation]] = Registry(
     "representation",
@@ -47,7 +48,7 @@ def load(folder: str | Path) -> Representation:
         RepresentationError: There is none, or one of another version.
         StorageError: A file is damaged.
     """
-    config, arrays = read_saved(folder)
+    config, arrays = read_saved(arguments.as_path("folder", folder))
     made = REPRESENTATIONS.find(config.get("representation"))()
     made.restore(config, arrays)
     return made

@@ -1,8 +1,11 @@
 """Autoencoders that read networks as sequences of tokens, whole or in windows."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from graphwsl.populations.token_windows import TokenWindows
 from graphwsl.populations.tokens import Tokenizer
@@ -10,10 +13,11 @@ from graphwsl.representations.autoencoder import Autoencoder, Rows
 from graphwsl.representations.contrast import nt_xent, positive
 from graphwsl.representations.known import Known
 from graphwsl.representations.settings import TokenSettings
+from graphwsl.representations.weight_errors import errors
 from graphwsl.representations.token_networks import LatentOfAll, LatentPerToken, Latents, Values
+from graphwsl.representations.windows import ReadingWindows
 
 PROJECTED = 30
-LEAST = 1e-4
 
 
 class TokenAutoencoder(Autoencoder):
@@ -44,103 +48,107 @@ class TokenAutoencoder(Autoencoder):
         self.latent_of_all = latent_of_all
         self.networks = kind(width, sizes, settings)
         numbers = settings.latent_channels * (1 if latent_of_all else length)
+        self.numbers = numbers
         self.project = nn.Sequential(
             nn.Linear(numbers, PROJECTED),
             nn.LayerNorm(PROJECTED),
             nn.ReLU(),
             nn.Linear(PROJECTED, PROJECTED),
         )
-        self._tokenizers: dict[int, Tokenizer] = {}
+        self._tokenizers: dict[str, Tokenizer] = {}
 
     def tokenizer(self, known: Known) -> Tokenizer:
         """The tokenizer of an architecture."""
-        key = id(known)
-        if key not in self._tokenizers:
-            self._tokenizers[key] = Tokenizer.of(
-                known.architecture, self.settings.tokens, self.width
-            )
-        return self._tokenizers[key]
+        digest = known.architecture.digest
+        if digest not in self._tokenizers:
+            kind, width = self.settings.tokens, self.width
+            self._tokenizers[digest] = Tokenizer.of(known.architecture, kind, width)
+        return self._tokenizers[digest]
 
     def terms(self, known: Known, rows: Rows) -> Float[Tensor, "networks terms"]:
-        """See :class:`Autoencoder`; windows at random in training, the whole network else."""
+        """See :class:`Autoencoder`; windows at random in training, the whole network else.
+
+        Networks that are aligned are rebuilt as they are, and told from others by a permuted view.
+        """
         tokenizer, settings = self.tokenizer(known), self.settings
-        first = self.views(known, rows)
+        first = rows if settings.align else self.views(known, rows)
         wanted = tokenizer.tokens(known.normalise(first)).values
-        if not self.training or len(tokenizer.layout.mask) <= self.length:
-            windows = None
-        else:
-            count = len(tokenizer.layout.mask)
-            windows = TokenWindows.random(count, self.length, len(rows))
-        latents, rebuilt = self._through(tokenizer, wanted, windows)
         mask = tokenizer.layout.mask.to(rows.device)[None].expand(len(rows), -1, -1)
-        target = wanted
-        if windows is not None:
-            mask, target = windows.of_each(mask), windows.of_each(wanted)
-        structure = errors(rebuilt, target, mask, settings.normalise)
         contrast = behaviour = rows.new_zeros(len(rows))
+        if len(tokenizer.layout.mask) > self.length and not self.training:
+            rebuilt = self._decoded(tokenizer, self._encoded(tokenizer, wanted))
+            structure = errors(rebuilt, wanted, mask, settings.normalise)
+            return torch.stack([structure, contrast, behaviour], dim=1)
+        windows = self._drawn(tokenizer, len(rows))
+        latents, where = self._read(tokenizer, wanted, windows)
+        rebuilt = self.networks.decode(latents, *where)
+        target = wanted if windows is None else windows.of_each(wanted)
+        mask = mask if windows is None else windows.of_each(mask)
+        structure = errors(rebuilt, target, mask, settings.normalise)
         if settings.contrast and self.training:
             other = tokenizer.tokens(known.normalise(self.views(known, rows))).values
-            second, _ = self._through(tokenizer, other, windows, encode_only=True)
-            projected = self.project(latents.flatten(1)), self.project(second.flatten(1))
-            if settings.contrast_kind == "positive":
-                contrast = positive(*projected)
-            else:
-                contrast = nt_xent(*projected, settings.temperature)
+            contrast = self._contrast(latents, self._read(tokenizer, other, windows)[0])
         if windows is None:
-            found = known.restore(tokenizer.rows(rebuilt))
-            behaviour = self.behaviour(known, found, first)
+            behaviour = self.behaviour(known, known.restore(tokenizer.rows(rebuilt)), first)
         return torch.stack([structure, contrast, behaviour], dim=1)
 
     def encode(self, known: Known, rows: Rows) -> Latents:
         """Latents of whole networks, window by window with a halo."""
         tokenizer = self.tokenizer(known)
-        values = tokenizer.tokens(known.normalise(rows)).values
-        layout = tokenizer.layout
-        if self.latent_of_all or len(layout.mask) <= self.length:
-            return self.networks.encode(values, layout.positions, layout.layer_types)
-        return self._windowed(tokenizer, values, decode=False)
+        return self._encoded(tokenizer, tokenizer.tokens(known.normalise(rows)).values)
 
     def decode(self, known: Known, latents: Latents) -> Rows:
         """Whole networks from their latents."""
-        tokenizer, layout = self.tokenizer(known), self.tokenizer(known).layout
-        if self.latent_of_all or len(layout.mask) <= self.length:
-            values = self.networks.decode(latents, layout.positions, layout.layer_types)
-        else:
-            values = self._windowed(tokenizer, latents, decode=True)
-        return known.restore(tokenizer.rows(values))
+        tokenizer = self.tokenizer(known)
+        return known.restore(tokenizer.rows(self._decoded(tokenizer, latents)))
 
-    def _windowed(self, tokenizer: Tokenizer, signal: Tensor, *, decode: bool) -> Tensor:
-        layout, halo = tokenizer.layout, self.settings.halo
-        count = len(layout.mask)
-        core = max(self.length - 2 * halo, 1)
-        windows = TokenWindows.successive(count, core, halo)
-        found = []
-        network = self.networks.decode if decode else self.networks.encode
-        for index, is_core in zip(windows.index, windows.is_core, strict=True):
-            inside = index >= 0
-            places = index[inside]
-            part = network(signal[:, places], layout.positions[places], layout.layer_types[places])
-            found.append(part[:, is_core[inside]])
-        return torch.cat(found, dim=1)
+    def _encoded(self, tokenizer: Tokenizer, values: Values) -> Latents:
+        return self._whole(self.networks.encode, tokenizer, values)
 
-    def _through(
-        self,
-        tokenizer: Tokenizer,
-        values: Values,
-        windows: TokenWindows | None,
-        *,
-        encode_only: bool = False,
-    ) -> tuple[Latents, Values]:
+    def _decoded(self, tokenizer: Tokenizer, latents: Latents) -> Values:
+        return self._whole(self.networks.decode, tokenizer, latents)
+
+    def _whole(
+        self, network: Callable[..., Tensor], tokenizer: Tokenizer, signals: Tensor
+    ) -> Tensor:
+        """What a network gives for every token of whole networks."""
+        layout, count = tokenizer.layout, len(tokenizer.layout.mask)
+        positions = layout.positions.to(signals.device)
+        types = layout.layer_types.to(signals.device)
+        if self.latent_of_all or count <= self.length:
+            return network(signals, positions, types)
+        windows = ReadingWindows.of(count, self.length, self.settings.halo)
+        places = [windows.cut(some[None].expand(len(signals), *some.shape))
+                  for some in (positions, types)]  # fmt: skip
+        return windows.join(network(windows.cut(signals), *places))
+
+    def _drawn(self, tokenizer: Tokenizer, networks: int) -> TokenWindows | None:
+        """A window of each network; None where it is read as a whole."""
+        count = len(tokenizer.layout.mask)
+        if count <= self.length:
+            return None
+        return TokenWindows.random(count, self.length, networks)
+
+    def _read(
+        self, tokenizer: Tokenizer, values: Values, windows: TokenWindows | None
+    ) -> tuple[Latents, tuple[Tensor, Tensor]]:
+        """Latents in training, and where their tokens are."""
         layout = tokenizer.layout
         positions, types = layout.positions, layout.layer_types
         if windows is not None:
             values = windows.of_each(values)
-            positions = positions[windows.index.clamp(min=0)]
-            types = types[windows.index.clamp(min=0)]
-        latents = self.networks.encode(self._erased(self.noisy(values)), positions, types)
-        if encode_only:
-            return latents, values
-        return latents, self.networks.decode(latents, positions, types)
+            positions, types = positions[windows.index], types[windows.index]
+        where = positions.to(values.device), types.to(values.device)
+        return self.networks.encode(self._erased(self.noisy(values)), *where), where
+
+    def _contrast(self, first: Latents, second: Latents) -> Float[Tensor, " networks"]:
+        flat = [some.flatten(1) for some in (first, second)]
+        # Networks of fewer tokens than a window has are read as if the rest were nothing.
+        flat = [functional.pad(some, (0, self.numbers - some.shape[1])) for some in flat]
+        projected = [self.project(some) for some in flat]
+        if self.settings.contrast_kind == "positive":
+            return positive(*projected)
+        return nt_xent(*projected, self.settings.temperature)
 
     def _erased(self, values: Values) -> Values:
         """A block of tokens of some networks set to zero (random erasing), in training."""
@@ -154,30 +162,3 @@ class TokenAutoencoder(Autoencoder):
         inside &= (torch.rand(networks) < self.settings.erase)[:, None]
         return values.masked_fill(inside[..., None].to(values.device), 0.0)
 
-
-def errors(
-    rebuilt: Values,
-    target: Values,
-    mask: Bool[Tensor, "networks tokens width"],
-    normalise: str,
-) -> Float[Tensor, " networks"]:
-    """The mean squared error of each network over its numbers; padding does not count.
-
-    Args:
-        rebuilt: Tokens from a decoder.
-        target: Tokens as they are.
-        mask: Where there is a number.
-        normalise: ``batch``: over the variance of all numbers of the batch. ``token``: over that
-            of each token. Else as they are.
-    """
-    squares = (rebuilt - target).square() * mask
-    if normalise == "batch":
-        squares = squares / (target[mask].std(correction=0) + LEAST).square()
-    elif normalise == "token":
-        counts = mask.sum(2, keepdim=True).clamp(min=1)
-        mean = (target * mask).sum(2, keepdim=True) / counts
-        variance = ((target - mean).square() * mask).sum(2, keepdim=True) / counts
-        # Tokens of one number, and of equal ones, have no deviation of their own.
-        least = 0.1 * target[mask].std(correction=0) + LEAST
-        squares = squares / variance.sqrt().clamp(min=least).square()
-    return squares.sum((1, 2)) / mask.sum((1, 2)).clamp(min=1)

@@ -23,6 +23,15 @@ class TokenRepresentation(Representation):
                 f"{settings.channels} channels cannot be shared among {settings.heads} heads; "
                 "choose a multiple"
             )
+        if 2 * settings.halo >= (settings.window or 2 * settings.halo + 1):
+            raise RepresentationError(
+                f"a halo of {settings.halo} on both sides leaves nothing of a window of "
+                f"{settings.window}; choose a wider window"
+            )
+        if settings.window and self.latent_of_all:
+            raise RepresentationError(
+                f"{self.name!r} has one latent of a whole network; set window=None"
+            )
         if train is not None:
             layouts = [
                 Tokenizer.of(one, settings.tokens, settings.width).layout for one in train.present
@@ -34,6 +43,11 @@ class TokenRepresentation(Representation):
                 for axis in range(3)
             ]
             built["length"] = min(settings.window or longest, longest)
+            if settings.structure < 1 and built["length"] < longest:
+                raise RepresentationError(
+                    f"networks of {longest} tokens cannot be run from windows of "
+                    f"{settings.window}; set window=None, or structure=1"
+                )
         return TokenAutoencoder(
             settings,
             int(built["width"]),

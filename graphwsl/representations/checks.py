@@ -1,0 +1,76 @@
+"""What a representation can be learnt from; the rest is refused in one line."""
+
+from torch import Tensor
+
+from graphwsl import arguments
+from graphwsl.errors import RepresentationError
+from graphwsl.populations.population import Population
+
+
+def require_parts(train: Population, valid: Population) -> None:
+    """Refuse populations that cannot be the training and the validation part.
+
+    Raises:
+        RepresentationError: Fewer than two training networks, no validation network, or one of an
+            architecture that is not learnt from.
+    """
+    for name, part in (("train", train), ("valid", valid)):
+        arguments.instance(name, part, Population, "a Population", "give Population.load(zoo)")
+    if len(train) < 2 or not len(valid):
+        raise RepresentationError(
+            f"a representation is learnt from two networks at least and validated on one, got "
+            f"{len(train)} and {len(valid)}"
+        )
+    if {a.digest for a in valid.present} - {a.digest for a in train.present}:
+        raise RepresentationError(
+            "a validation network has an architecture that no training network has; split the "
+            "networks anew"
+        )
+
+
+def require_finite(population: Population) -> None:
+    """Refuse a population without networks, or with weights that are not finite.
+
+    Raises:
+        RepresentationError: There are none, or the first one of such weights.
+    """
+    advice = "give Population.load(zoo)"
+    arguments.instance("population", population, Population, "a Population", advice)
+    if not len(population):
+        raise RepresentationError("there are no networks; give at least one")
+    for checkpoint, state in zip(population.checkpoints, population.states, strict=True):
+        if not bool(state.isfinite().all()):
+            raise RepresentationError(
+                f"weights of {checkpoint.model!r}, epoch {checkpoint.epoch}, are not finite; leave "
+                "the network out"
+            )
+
+
+def require_inputs(name: str, structure: float, train: Population, inputs: Tensor | None) -> None:
+    """Refuse what networks cannot be run on, where what they do is compared.
+
+    Raises:
+        RepresentationError: There are no inputs, or some that the networks do not take; or
+            networks of one architecture differ in their activation functions.
+    """
+    if inputs is None:
+        raise RepresentationError(
+            f"{name!r} compares what networks do (structure={structure:g}); give inputs, samples "
+            "without labels, or set structure=1"
+        )
+    arguments.instance("inputs", inputs, Tensor, "a torch.Tensor", "give samples without labels")
+    if not len(inputs) or not bool(inputs.isfinite().all()):
+        raise RepresentationError("inputs must be at least one sample, and finite")
+    seen: dict[int, int] = {}
+    for kind, number in zip(train.kind.tolist(), train.function.tolist(), strict=True):
+        if seen.setdefault(kind, number) != number:
+            raise RepresentationError(
+                f"networks {train.architectures[kind].name!r} differ in their activation "
+                "functions; behaviour is compared among networks of one function an architecture"
+            )
+        known = train.functions[number].inputs
+        if isinstance(known, Tensor) and known.shape[1:] != inputs.shape[1:]:
+            raise RepresentationError(
+                f"networks {train.architectures[kind].name!r} take samples of shape "
+                f"{tuple(known.shape[1:])}, the inputs are of shape {tuple(inputs.shape[1:])}"
+            )
