@@ -16,6 +16,7 @@ PAGES = {
     "graphwsl.imports.onnx.registry.OPERATORS": "imports.md",
     "graphwsl.neural_graph.rules.RULES": "neural-graph.md",
     "graphwsl.properties.predictors.PREDICTORS": "properties.md",
+    "graphwsl.representations.registry.REPRESENTATIONS": "representations.md",
     "graphwsl.zoo.architectures.activations.ACTIVATIONS": "zoos.md",
     "graphwsl.zoo.architectures.registry.ARCHITECTURES": "zoos.md",
     "graphwsl.zoo.data.REGISTERED": "zoos.md",

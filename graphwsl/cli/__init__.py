@@ -25,6 +25,7 @@ def main() -> None:
 from graphwsl.cli import (  # noqa: E402, F401
     graph,
     predict,
+    represent,
     score,
     train,
     verify,

@@ -52,4 +52,11 @@ BASELINES = (
     "density",
     "retrieval",
 )
+REPRESENTATIONS = (
+    "hyper_representation",
+    "sane",
+    "multi_zoo",
+    "behavioural",
+    "graph_autoencoder",
+)
 DEVICES = ("auto", "cpu", "cuda")

@@ -1,10 +1,9 @@
 """What every representation is: fitted to networks once, it embeds and rebuilds others."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -88,7 +87,7 @@ class Representation(ABC):
         inputs: Tensor | None = None,
         work: str | Path | None = None,
         progress: bool = False,
-    ) -> Self:
+    ) -> "Representation":
         """Learn from networks; the epoch with the least error on others is kept.
 
         Args:
@@ -113,7 +112,7 @@ class Representation(ABC):
         with seeded(self.seed):
             module = self._build(train, self._built)
         self.module = module
-        train, valid = self._aligned(train), self._aligned(valid)
+        train, valid = self.aligned(train), self.aligned(valid)
         numbers = {architecture.digest: n for n, architecture in enumerate(train.architectures)}
         module.known = {n: self._know(train.architectures[n]) for n in train.kind.unique().tolist()}
         for number, known in module.known.items():
@@ -160,7 +159,7 @@ class Representation(ABC):
         """
         module = self._fitted()
         self._check_readable(population)
-        population = self._aligned(population)
+        population = self.aligned(population)
         found: list[Tensor] = [torch.empty(0)] * len(population)
         for number in population.kind.unique().tolist():
             known = self._know(population.architectures[number])
@@ -290,8 +289,12 @@ class Representation(ABC):
                 "choose multi_zoo, behavioural or graph_autoencoder"
             )
 
-    def _aligned(self, population: Population) -> Population:
-        """The networks permuted to be close to the references, where the method asks for it."""
+    def aligned(self, population: Population) -> Population:
+        """The networks as the method reads them: close to its references, where it aligns.
+
+        Raises:
+            RepresentationError: An architecture that was not learnt from.
+        """
         if self._references is None:
             return population
         present = set(population.kind.unique().tolist())

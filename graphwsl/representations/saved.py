@@ -50,11 +50,7 @@ def read_saved(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         )
     refuse_links(folder, CONFIG, ARRAYS)
     config = read_json(folder / CONFIG)
-    if (
-        not isinstance(config, dict)
-        or config.get("kind") != KIND
-        or config.get("format") != FORMAT
-    ):
+    if not isinstance(config, dict) or config.get("kind") != KIND or config.get("format") != FORMAT:
         raise RepresentationError(f"{str(folder)!r} holds no representation of this version")
     arrays = load_tensors(folder / ARRAYS, require_finite=True)
     seal = config.pop("seal", None)

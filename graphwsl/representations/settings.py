@@ -1,6 +1,6 @@
 """What a representation is made and trained with: published, or small enough for two cores."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 
 Size = Literal["published", "small"]
+Settings = TypeVar("Settings", bound="RepresentationSettings")
 
 
 class RepresentationSettings(Configuration):
@@ -71,7 +72,7 @@ class RepresentationSettings(Configuration):
     clip_norm: Positive | None = 1.0
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "cpu"
 
-    def replaced(self, **options: Any) -> Self:
+    def replaced(self: Settings, **options: Any) -> Settings:
         """The same settings with others in place.
 
         Raises:

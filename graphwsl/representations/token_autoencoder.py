@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -13,8 +13,8 @@ from graphwsl.representations.autoencoder import Autoencoder, Rows
 from graphwsl.representations.contrast import nt_xent, positive
 from graphwsl.representations.known import Known
 from graphwsl.representations.settings import TokenSettings
-from graphwsl.representations.weight_errors import errors
 from graphwsl.representations.token_networks import LatentOfAll, LatentPerToken, Latents, Values
+from graphwsl.representations.weight_errors import errors
 from graphwsl.representations.windows import ReadingWindows
 
 PROJECTED = 30
@@ -161,4 +161,3 @@ class TokenAutoencoder(Autoencoder):
         inside = (place >= starts[:, None]) & (place < (starts + sizes)[:, None])
         inside &= (torch.rand(networks) < self.settings.erase)[:, None]
         return values.masked_fill(inside[..., None].to(values.device), 0.0)
-

@@ -1,6 +1,5 @@
 """The error of weights, on the scale of what is rebuilt; padding never counts."""
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 

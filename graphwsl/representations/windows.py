@@ -9,7 +9,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class ReadingWindows:
-    """Windows that cover a sequence, each token in the middle of one of them where that is possible.
+    """Windows that cover a sequence, each token in the middle of one where that is possible.
 
     Windows at the ends are moved inwards instead of being cut, for models read windows of other
     lengths than those they were trained on with up to twice the error (Schürholt et al., 2024).

@@ -1,0 +1,285 @@
+"""``graphwsl represent …``: learn what weights have in common, embed and rebuild networks."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from gnncore.command_line.completion import one_of
+from gnncore.command_line.options import ALONE, json_option, quiet_option
+from graphwsl.cli import app
+from graphwsl.cli.choices import DATA, DEVICES, REPRESENTATIONS
+from graphwsl.cli.options import IMPORT, LARGEST_SEED, print_left_out, print_repaired
+
+if TYPE_CHECKING:
+    from graphwsl.populations.loading import LoadedNetworks
+    from graphwsl.representations.train import TrainedRepresentation
+
+represent_app = typer.Typer(
+    help="What weights have in common: train, embed, reconstruct.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(represent_app, name="represent")
+
+_NETWORKS: Any = typer.Argument(
+    help="Folders of zoos; ONNX files, or modules as module:factory, with their weights; or files "
+    "of weights (.pt, .pth, .safetensors, .npz)."
+)
+_EPOCH: Any = typer.Option(
+    None, min=0, help="Only checkpoints of this epoch; may be given several times."
+)
+_NETWORK: Any = typer.Option(
+    None, help="What files of weights belong to: an ONNX file, or module:factory."
+)
+
+
+@represent_app.command()
+def train(
+    zoo: Path = typer.Argument(help="Folder of a zoo, of any layout."),
+    method: str = typer.Option(
+        "sane",
+        help="hyper_representation, sane, multi_zoo, behavioural or graph_autoencoder.",
+        autocompletion=one_of(*REPRESENTATIONS),
+    ),
+    size: str = typer.Option(
+        "small",
+        help="small, which two cores train in minutes, or published.",
+        autocompletion=one_of("small", "published"),
+    ),
+    option: list[str] = typer.Option(
+        [],
+        help="In place of one of its settings, as latent_channels=64; may be given several times.",
+        show_default=False,
+    ),
+    epochs: int | None = typer.Option(
+        None, min=1, help="Passes over the networks. [default: its own]"
+    ),
+    epoch: list[int] | None = typer.Option(
+        None,
+        min=0,
+        help="Only checkpoints of the zoo of this epoch; may be given several times. "
+        "[default: all]",
+        show_default=False,
+    ),
+    data: str | None = typer.Option(
+        None,
+        help="Samples on which behaviour is compared: digits, mnist_5000, an .npz file, or your "
+        "own. [default: the zoo's own]",
+        show_default=False,
+        autocompletion=one_of(*DATA),
+    ),
+    seed: int = typer.Option(
+        0, min=0, max=LARGEST_SEED, help="Of initial weights, batches and augmentations."
+    ),
+    split_seed: int = typer.Option(
+        0, min=0, max=LARGEST_SEED, help="Of the split: 70, 15 and 15 % of the networks."
+    ),
+    device: str | None = typer.Option(
+        None,
+        help="auto, cpu, cuda or cuda:1, … [default: cpu]",
+        show_default=False,
+        autocompletion=one_of(*DEVICES),
+    ),
+    out: Path | None = typer.Option(
+        None, help="Folder of the representation. [default: representations/<zoo>-<method>]"
+    ),
+    resume: bool = typer.Option(
+        False, "--resume", help="Continue the training in that folder, or repair what it made."
+    ),
+    modules: list[str] = IMPORT,
+    as_json: bool = json_option(ALONE),
+    quiet: bool = quiet_option(),
+) -> None:
+    """Learn a representation of a zoo and judge it once on networks that it never saw."""
+    from gnncore.command_line.importing import import_modules
+    from gnncore.command_line.json_output import echo_json
+    from gnncore.command_line.resuming import resumable
+    from graphwsl.representations.train import train_representation
+
+    import_modules(modules)
+    out = Path("representations", f"{zoo.resolve().name}-{method}") if out is None else out
+    options: dict[str, Any] = {**_options(option), "epochs": epochs, "device": device}
+    with resumable("graphwsl"):
+        trained = train_representation(
+            zoo,
+            out,
+            representation=method,
+            size=size,
+            seed=seed,
+            split_seed=split_seed,
+            epochs_of_zoo=epoch,
+            data=data,
+            resume=resume,
+            progress=not (quiet or as_json),
+            **{name: value for name, value in options.items() if value is not None},
+        )
+    summary = summarise(trained, out)
+    if as_json:
+        echo_json(summary)
+        return
+    print_repaired(summary["repaired"])
+    print_left_out(summary["left_out"])
+    if not quiet:
+        _print(summary)
+
+
+@represent_app.command()
+def embed(
+    representation: Path = typer.Argument(help="Folder that graphwsl represent train made."),
+    networks: list[str] = _NETWORKS,
+    out: Path = typer.Option(..., help="File of the embedding: .csv, or .safetensors."),
+    full: bool = typer.Option(
+        False, "--full", help="All latents of a network, in place of their mean."
+    ),
+    epoch: list[int] | None = _EPOCH,
+    network: str | None = _NETWORK,
+    modules: list[str] = IMPORT,
+    as_json: bool = json_option(),
+) -> None:
+    """One vector a network, in a file.
+
+    What cannot be used is left out and named, with the reason; the exit code is 2 if nothing is
+    left.
+    """
+    from graphwsl.representations.files import save_embedding
+
+    model, loaded = _opened(representation, networks, epoch, network, modules)
+    embedding = model.embed(loaded.population, full=full)
+    save_embedding(out, embedding, loaded.population, loaded.names)
+    summary = {
+        "out": str(out),
+        "representation": model.name,
+        "networks": len(embedding),
+        "features": embedding.shape[1],
+    }
+    _tell(
+        summary,
+        loaded,
+        as_json,
+        f"{model.name}: {len(embedding):,} networks, {embedding.shape[1]:,} numbers each",
+    )
+
+
+@represent_app.command()
+def reconstruct(
+    representation: Path = typer.Argument(help="Folder that graphwsl represent train made."),
+    networks: list[str] = _NETWORKS,
+    out: Path = typer.Option(
+        ..., help="Folder of the rebuilt networks, a .safetensors file each; new or empty."
+    ),
+    data: str | None = typer.Option(
+        None,
+        help="Compare the classes that networks choose for these test samples: digits, "
+        "mnist_5000, an .npz file, or your own. [default: no comparison]",
+        show_default=False,
+        autocompletion=one_of(*DATA),
+    ),
+    epoch: list[int] | None = _EPOCH,
+    network: str | None = _NETWORK,
+    modules: list[str] = IMPORT,
+    as_json: bool = json_option(),
+) -> None:
+    """Networks as they come back from their latents, as files of weights.
+
+    What cannot be used is left out and named, with the reason; the exit code is 2 if nothing is
+    left.
+    """
+    from graphwsl.representations.files import save_networks
+    from graphwsl.representations.quality import agreement
+    from graphwsl.zoo.data import load_images
+
+    samples = None if data is None else load_images(data).test
+    model, loaded = _opened(representation, networks, epoch, network, modules)
+    rebuilt = model.reconstruct(loaded.population)
+    found = None if samples is None else agreement(loaded.population, rebuilt, samples)
+    save_networks(out, rebuilt, loaded.names)
+    summary: dict[str, Any] = {
+        "out": str(out),
+        "representation": model.name,
+        "networks": len(rebuilt),
+        "agreement": None if found is None else float(found.mean()),
+    }
+    text = f"{model.name}: {len(rebuilt):,} networks"
+    if found is not None:
+        text += f", of which {found.mean():.1%} of the choices of classes are the original ones"
+    _tell(summary, loaded, as_json, text)
+
+
+def summarise(trained: "TrainedRepresentation", out: Path) -> dict[str, Any]:
+    """What was learnt and how good it is, as plain values."""
+    made = trained.representation
+    return {
+        "out": str(out),
+        "representation": made.name,
+        "size": made.size,
+        "settings": made.settings.model_dump(),
+        "report": made.report,
+        "left_out": [[problem.path, problem.reason] for problem in trained.left_out],
+        "repaired": trained.repaired,
+        **trained.metrics,
+    }
+
+
+def _options(given: list[str]) -> dict[str, Any]:
+    """Settings as people write them: numbers, words, true, false and none."""
+    import json
+
+    found: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise typer.BadParameter(f"--option must be as latent_channels=64, got {text!r}")
+        plain = {"none": None, "None": None, "True": True, "False": False}
+        try:
+            found[name.strip()] = plain[value] if value in plain else json.loads(value)
+        except json.JSONDecodeError:
+            found[name.strip()] = value
+    return found
+
+
+def _opened(
+    representation: Path,
+    networks: list[str],
+    epoch: list[int] | None,
+    network: str | None,
+    modules: list[str],
+) -> tuple[Any, "LoadedNetworks"]:
+    from gnncore.command_line.importing import import_modules
+    from graphwsl.populations.loading import Homes, load_networks
+    from graphwsl.representations import load
+
+    import_modules(modules)
+    model = load(representation)
+    return model, load_networks(networks, epochs=epoch, homes=Homes(network))
+
+
+def _tell(summary: dict[str, Any], loaded: "LoadedNetworks", as_json: bool, text: str) -> None:
+    from gnncore.command_line.json_output import echo_json
+
+    left_out = [[problem.path, problem.reason] for problem in loaded.left_out]
+    if as_json:
+        echo_json({**summary, "left_out": left_out})
+        return
+    print_left_out(left_out)
+    typer.echo(summary["out"])
+    typer.echo(text)
+
+
+def _print(summary: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from gnncore.command_line.output import console
+
+    report, checkpoints, networks = (
+        summary[name] for name in ("report", "checkpoints", "networks")
+    )
+    typer.echo(summary["out"])
+    typer.echo(
+        f"{summary['representation']}: {report['parameters']:,} parameters, learnt from "
+        f"{checkpoints['train']:,} checkpoints of {networks['train']:,} networks"
+    )
+    table = Table("rebuilt", "valid", "test")
+    for name in summary["test"]:
+        table.add_row(name, *(f"{summary[part][name]:.4g}" for part in ("valid", "test")))
+    console().print(table)

@@ -1,0 +1,235 @@
+"""Learn a representation of a zoo, judge it once on networks it never saw, keep it in a folder.
+
+training.json               what was asked for, and a hash of the networks
+training/                   the state between two epochs; gone once the representation is there
+representation.json         what it is
+representation.safetensors  what was learnt
+metrics.json                on validation and on the test part
+manifest.json               checksums; its presence says that the folder is complete
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from gnncore.errors import TrainingError
+from gnncore.storage import (
+    LOCK_NAME,
+    MANIFEST_NAME,
+    Manifest,
+    WorkFolder,
+    WorkKind,
+    first_difference,
+    read_json,
+    write_json,
+)
+from gnncore.training.distributed import find_device
+from graphwsl import arguments
+from graphwsl.errors import RepresentationError, ZooError
+from graphwsl.populations.population import Population
+from graphwsl.populations.splits import beginning, split_models
+from graphwsl.representations.quality import agreement, unexplained
+from graphwsl.representations.registry import load, make
+from graphwsl.representations.representation import Representation
+from graphwsl.representations.saved import ARRAYS, CONFIG
+from graphwsl.zoo.checkpoint import Problem
+from graphwsl.zoo.data import load_images
+from graphwsl.zoo.layouts.registry import open_zoo
+from graphwsl.zoo.zoo import Zoo
+
+REQUEST, METRICS, WORK = "training.json", "metrics.json", "training"
+TRAINING = WorkKind(
+    what="training",
+    title="training folder",
+    configuration=REQUEST,
+    error_class=RepresentationError,
+    made_by="graphwsl represent train",
+)
+"""How the folders of representations are claimed, resumed and refused."""
+
+QUERIES = 2048
+"""Training samples on which behaviour may be compared; a step takes some of them."""
+
+_FILES = (REQUEST, CONFIG, ARRAYS, METRICS, MANIFEST_NAME, LOCK_NAME)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedRepresentation:
+    """A representation and how good it is.
+
+    Attributes:
+        representation: Ready to embed and rebuild.
+        metrics: ``valid`` and ``test``, each with ``unexplained`` and, where the samples are known,
+            ``agreement``; ``networks`` and ``checkpoints`` by part.
+        left_out: Checkpoints of the zoo that could not be used, and why.
+        repaired: What was there but not as it was written, and therefore made again: a line each.
+    """
+
+    representation: Representation
+    metrics: dict[str, Any]
+    left_out: list[Problem] = field(default_factory=list)
+    repaired: list[str] = field(default_factory=list)
+
+
+def train_representation(
+    zoo: str | Path,
+    out: str | Path,
+    *,
+    representation: str = "sane",
+    size: str = "small",
+    seed: int = 0,
+    split_seed: int = 0,
+    epochs_of_zoo: Sequence[int] | None = None,
+    data: str | None = None,
+    resume: bool = False,
+    progress: bool = True,
+    **options: Any,
+) -> TrainedRepresentation:
+    """Learn and keep a representation.
+
+    Args:
+        zoo: Folder of a zoo, of any layout.
+        out: Folder of the representation; made if it is missing, and empty.
+        representation: One of :data:`graphwsl.representations.REPRESENTATIONS`.
+        size: ``published`` or ``small``.
+        seed: Seed of initial weights, batches and augmentations.
+        split_seed: Seed of the split of the networks.
+        epochs_of_zoo: Checkpoints of these epochs only; None for all.
+        data: Samples on which behaviour is compared; None for those of the zoo, if it has some.
+        resume: Go on with what is in ``out``; start if there is nothing, and only read it if it
+            is complete and nothing in it damaged or lost, which else is made again.
+        progress: Show the progress on stderr.
+        **options: In place of the settings of that size.
+
+    Raises:
+        RepresentationError: A name that does not exist, a zoo that does not suit, ``out`` is not
+            empty, or what is in it was asked for in another way, or of other networks.
+        ZooError: There is no zoo, or no such data.
+        FolderInUseError: Another process works in the folder.
+        StorageError: A file is damaged, or ``out`` cannot be written.
+        TrainingError: The training diverged.
+        KeyboardInterrupt: Ctrl-C was pressed; ``resume`` goes on from the last whole epoch.
+    """
+    folder = arguments.as_path("out", out)
+    arguments.as_path("zoo", zoo)
+    work = WorkFolder(folder, TRAINING)
+    model = make(representation, size, seed, **options)
+    try:
+        find_device(model.settings.device)
+    except TrainingError as error:
+        raise RepresentationError(str(error)) from error
+    arguments.whole("split_seed", split_seed, 0, 2**32 - 1)
+    found = open_zoo(zoo)
+    request = {
+        "zoo": str(zoo),
+        "representation": representation,
+        "size": size,
+        "settings": model.settings.model_dump(exclude={"device"}),
+        "seed": seed,
+        "split_seed": split_seed,
+        "epochs_of_zoo": None if epochs_of_zoo is None else list(epochs_of_zoo),
+        "data": data,
+    }
+    _look(work, request, resume)
+    chosen = None if epochs_of_zoo is None else set(epochs_of_zoo)
+    kept = [c for c in found.checkpoints if chosen is None or c.epoch in chosen]
+    if chosen and not kept:
+        known = sorted({c.epoch for c in found.checkpoints if c.epoch is not None})
+        raise RepresentationError(
+            f"the zoo has no checkpoints of the epochs {sorted(chosen)}; it has {known}"
+        )
+    population, unusable = Population.load_usable(found, kept)
+    left_out = [*found.problems, *unusable]
+    request["zoo_sha256"] = population.content_hash
+    parts = _parts(population, split_seed)
+    inputs, judging = _samples(found, data)
+    with work.claim(lambda: _look(work, request, resume)) as before:
+        flaws = [problem.text for problem in work.damage()] if work.is_complete else []
+        if work.is_complete and not flaws:
+            return TrainedRepresentation(load(folder), read_json(folder / METRICS), left_out)
+        write_json(folder / REQUEST, request)
+        try:
+            queries = inputs if model.settings.structure < 1 else None
+            model.fit(
+                parts["train"],
+                parts["valid"],
+                inputs=queries,
+                work=folder / WORK,
+                progress=progress,
+            )
+        except RepresentationError:
+            if before is None:
+                work.withdraw(WORK)
+            raise
+        model.save(folder)
+        metrics = _judged(model, parts, judging)
+        write_json(folder / METRICS, metrics)
+        work.remove(WORK)
+        Manifest.of(folder, (MANIFEST_NAME, LOCK_NAME)).write()
+    return TrainedRepresentation(model, metrics, left_out, flaws)
+
+
+def _parts(population: Population, seed: int) -> dict[str, Population]:
+    """Networks to learn from, to choose by and to judge by; networks that began alike together."""
+    checkpoints = population.checkpoints
+    split = split_models(checkpoints, seed, together=beginning(checkpoints))
+    return {
+        part: population.select(split.numbers(part, checkpoints))
+        for part in ("train", "valid", "test")
+    }
+
+
+def _samples(zoo: Zoo, data: str | None) -> tuple[Tensor | None, Tensor | None]:
+    """Samples to compare behaviour on in training and in the end; none where none are known."""
+    try:
+        images = zoo.images() if data is None else load_images(data)
+    except ZooError:
+        if data is not None:
+            raise
+        return None, None
+    return images.train[:QUERIES], images.test[:QUERIES]
+
+
+def _judged(
+    model: Representation, parts: dict[str, Population], inputs: Tensor | None
+) -> dict[str, Any]:
+    metrics: dict[str, Any] = {"networks": {}, "checkpoints": {}}
+    for name, part in parts.items():
+        metrics["networks"][name] = len({checkpoint.model for checkpoint in part.checkpoints})
+        metrics["checkpoints"][name] = len(part)
+        if name == "train":
+            continue
+        aligned = model.aligned(part)
+        rebuilt = model.reconstruct(part)
+        metrics[name] = {"unexplained": float(unexplained(aligned, rebuilt, parts["train"]).mean())}
+        if inputs is not None:
+            metrics[name]["agreement"] = float(agreement(part, rebuilt, inputs).mean())
+    return metrics
+
+
+def _look(work: WorkFolder, request: dict[str, Any], resume: bool) -> dict[str, Any] | None:
+    """What was asked for in the folder before, if that was the same; None if the folder is free."""
+    before: dict[str, Any] = {}
+
+    def difference() -> str | None:
+        before.update(work.configuration(_parse))
+        # A zoo is known by what it holds, once that is known.
+        asked = {name: value for name, value in request.items() if name != "zoo"}
+        if "zoo_sha256" in asked and before.get("zoo_sha256") != asked["zoo_sha256"]:
+            others = first_difference(before, asked, [n for n in asked if n != "zoo_sha256"])
+            return others or f"it was learnt from other networks than {request['zoo']!r} holds now"
+        return first_difference(before, asked, asked)
+
+    if not work.look(difference, resume=resume):
+        return None
+    work.require_no_strangers(_FILES, {WORK: None})
+    return before
+
+
+def _parse(values: Any) -> dict[str, Any]:
+    if not isinstance(values, dict):
+        raise RepresentationError(f"it must be what was asked for, got {type(values).__name__}")
+    return values

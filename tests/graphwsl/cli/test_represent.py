@@ -1,0 +1,181 @@
+"""``graphwsl represent``: train, embed and rebuild, resumed and refused in one line."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from typer.testing import CliRunner, Result
+
+from graphwsl.cli import app
+from graphwsl.cli.choices import REPRESENTATIONS as CHOICES
+from graphwsl.populations import Population
+from graphwsl.representations import REPRESENTATIONS, load
+from graphwsl.representations.autoencoder import Autoencoder
+from graphwsl.zoo import Recipe, open_zoo, train_zoo
+
+RECIPE = {
+    "data": {"name": "digits"},
+    "epochs": 2,
+    "keep": (1, 2),
+    "batch_size": 64,
+    "seeds": 12,
+    "fixed": {"architecture": "mlp", "width": 4, "depth": 1, "learning_rate": 0.01},
+}
+TINY = ("--option", "channels=16", "--option", "latent_channels=6", "--option", "blocks=1")
+
+
+def graphwsl(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "200"})
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("represent") / "zoo"
+    train_zoo(Recipe.of(RECIPE), folder, workers=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("made") / "graph"
+    result = graphwsl(
+        "represent",
+        "train",
+        zoo,
+        "--method",
+        "graph_autoencoder",
+        *TINY,
+        "--epochs",
+        3,
+        "--out",
+        out,
+    )
+    assert result.exit_code == 0, result.output
+    assert "learnt from 16 checkpoints of 8 networks" in result.output
+    assert "agreement" in result.output
+    return out
+
+
+def test_choices_are_all_methods() -> None:
+    assert set(CHOICES) == set(REPRESENTATIONS)
+
+
+def test_a_representation_is_kept_with_its_figures(made: Path, zoo: Path) -> None:
+    names = {path.name for path in made.iterdir()} - {".lock"}
+    assert names == {
+        "training.json",
+        "representation.json",
+        "representation.safetensors",
+        "metrics.json",
+        "manifest.json",
+    }
+    again = graphwsl(
+        "represent", "train", zoo, "--method", "graph_autoencoder", *TINY, "--epochs", 3,
+        "--out", made, "--resume", "--json",
+    )  # fmt: skip
+    assert again.exit_code == 0, again.output
+    summary = json.loads(again.stdout)
+    assert summary["networks"] == {"train": 8, "valid": 2, "test": 2}
+    assert 0 <= summary["test"]["agreement"] <= 1
+    assert summary["test"]["unexplained"] > 0
+    assert summary["settings"]["latent_channels"] == 6
+
+
+def test_a_training_that_was_stopped_goes_on(
+    zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("represent", "train", zoo, "--method", "sane", *TINY, "--epochs", 3, "--epoch", 2,
+                 "--quiet", "--out")  # fmt: skip
+    assert graphwsl(*arguments, tmp_path / "whole").exit_code == 0
+    original, calls = Autoencoder.forward, [0]
+
+    def stopped(self: Autoencoder, *batch: torch.Tensor) -> torch.Tensor:
+        calls[0] += 1
+        if calls[0] == 4:
+            raise KeyboardInterrupt
+        return original(self, *batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Autoencoder, "forward", stopped)
+        interrupted = graphwsl(*arguments, tmp_path / "stopped")
+    assert interrupted.exit_code == 130, interrupted.output
+    assert "--resume" in interrupted.output
+    assert graphwsl(*arguments, tmp_path / "stopped").exit_code == 2
+    assert graphwsl(*arguments, tmp_path / "stopped", "--resume").exit_code == 0
+    first, second = (
+        load_file(tmp_path / name / "representation.safetensors") for name in ("whole", "stopped")
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_embeddings_are_those_of_python(made: Path, zoo: Path, tmp_path: Path) -> None:
+    expected = load(made).embed(Population.load(open_zoo(zoo)))
+    result = graphwsl("represent", "embed", made, zoo, "--out", tmp_path / "all.csv")
+    assert result.exit_code == 0, result.output
+    assert "graph_autoencoder: 24 networks, 6 numbers each" in result.output
+    with (tmp_path / "all.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[0][:3] == ["network", "model", "epoch"]
+    values = torch.tensor([[float(value) for value in row[3:]] for row in rows[1:]])
+    torch.testing.assert_close(values, expected)
+    result = graphwsl(
+        "represent", "embed", made, zoo, "--full", "--epoch", 2, "--json",
+        "--out", tmp_path / "new" / "full.safetensors",
+    )  # fmt: skip
+    summary = json.loads(result.stdout)
+    array = load_file(tmp_path / "new" / "full.safetensors")["embedding"]
+    assert array.shape == (summary["networks"], summary["features"]) == (12, 14 * 6)
+
+
+def test_rebuilt_networks_are_files_of_weights(made: Path, zoo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "rebuilt"
+    result = graphwsl(
+        "represent", "reconstruct", made, zoo, "--epoch", 2, "--data", "digits", "--out", out
+    )
+    assert result.exit_code == 0, result.output
+    assert "of the choices of classes are the original ones" in result.output
+    index = json.loads((out / "networks.json").read_text())
+    opened = open_zoo(zoo)
+    last = [checkpoint for checkpoint in opened.checkpoints if checkpoint.epoch == 2]
+    assert [row["model"] for row in index] == [checkpoint.model for checkpoint in last]
+    rebuilt = load(made).reconstruct(Population.load(opened, last))
+    state = load_file(out / index[3]["file"])
+    assert {name: value.shape for name, value in state.items()} == {
+        name: value.shape for name, value in opened.weights(last[3]).items()
+    }
+    flat = rebuilt.architectures[0].graph.flat(state, dtype=torch.float32)
+    assert torch.equal(flat, rebuilt.states[3])
+    score = graphwsl("score", *sorted(out.glob("*.safetensors")), "--zoo", zoo, "--networks", 3,
+                     "--baseline", "average")  # fmt: skip
+    assert score.exit_code == 0, score.output
+
+
+def test_what_cannot_be_done_ends_in_one_line(made: Path, zoo: Path, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    out = ("--out", tmp_path / "new")
+    attempts: list[tuple[tuple[object, ...], str]] = [
+        (("train", tmp_path / "none", *out), "is no folder"),
+        (("train", zoo, "--method", "sain", *out), "did you mean 'sane'"),
+        (("train", zoo, "--size", "large", *out), "choose published or small"),
+        (("train", zoo, "--option", "latents=3", *out), "latents"),
+        (("train", zoo, "--option", "latent_channels", *out), "--option must be as"),
+        (("train", zoo, "--epoch", 7, *out), "no checkpoints"),
+        (("train", zoo, "--data", "digit", *out), "unknown data 'digit'"),
+        (("train", zoo, "--device", "tpu", *out), "device"),
+        (("train", zoo, "--out", tmp_path / "full"), "full"),
+        (("train", zoo, "--out", made), "resume it or choose another folder"),
+        (("embed", tmp_path, zoo, "--out", tmp_path / "a.csv"), "holds no representation"),
+        (("embed", made, zoo, "--out", tmp_path / "a.txt"), "a .csv or .safetensors file"),
+        (("embed", made, tmp_path / "none.pt", "--out", tmp_path / "a.csv"), "none.pt"),
+        (("reconstruct", made, zoo, "--out", tmp_path / "full"), "is not empty"),
+    ]
+    for arguments, message in attempts:
+        result = graphwsl("represent", *arguments)
+        assert result.exit_code == 2, (arguments, result.output)
+        assert message in result.output.replace("\n", " "), (arguments, result.output)
+        assert "Traceback" not in result.output
+    assert not (tmp_path / "new").exists() or not any((tmp_path / "new").iterdir())
