@@ -44,17 +44,20 @@ class Behaviour:
         loops = BatchedNetworks.of(module, self._dimensions)
         self._loops = loops if isinstance(loops, LayeredNetworks) else None
         self._module = module
+        self._buffers = {name for name, _ in module.named_buffers()}
 
     def outputs(
         self, rows: Float[Tensor, "networks entries"], inputs: Float[Tensor, "samples ..."]
     ) -> Float[Tensor, "networks samples outputs"]:
-        """The outputs of every network, differentiable by its weights.
+        """The outputs of every network, differentiable by its weights, not by running statistics.
 
         Args:
             rows: Flattened states.
             inputs: Samples, the same for all.
         """
         state = unflat(rows, self.function.architecture)
+        # Normalisations cannot be differentiated by their running statistics.
+        state = {n: v.detach() if n in self._buffers else v for n, v in state.items()}
         if self._loops is not None:
             filling = inputs[:1].expand(
                 -len(inputs) % self._loops.batch_multiple, *inputs.shape[1:]

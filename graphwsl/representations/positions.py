@@ -20,20 +20,21 @@ class LearnedPositions(nn.Module):
     def __init__(self, sizes: tuple[int, int, int], channels: int) -> None:
         super().__init__()
         half = channels // 2
-        widths = (half, half, channels - half)
-        self.tables = nn.ModuleList(
-            nn.Embedding(size, width) for size, width in zip(sizes, widths, strict=True)
-        )
-        for table in self.tables:
+        self.sequence = nn.Embedding(sizes[0], half)
+        self.layer = nn.Embedding(sizes[1], half)
+        self.within = nn.Embedding(sizes[2], channels - half)
+        for table in (self.sequence, self.layer, self.within):
             nn.init.normal_(table.weight, std=0.02)
 
     def forward(self, positions: Int[Tensor, "*tokens 3"]) -> Float[Tensor, "*tokens channels"]:
         """The vector of every token."""
-        parts = [
+        sequence, layer, within = (
             table(index.clamp(max=table.num_embeddings - 1))
-            for table, index in zip(self.tables, positions.unbind(-1), strict=True)
-        ]
-        return torch.cat([parts[0] + parts[1], parts[2]], dim=-1)
+            for table, index in zip(
+                (self.sequence, self.layer, self.within), positions.unbind(-1), strict=True
+            )
+        )
+        return torch.cat([sequence + layer, within], dim=-1)
 
 
 class SinusoidalPositions(nn.Module):

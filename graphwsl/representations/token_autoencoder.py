@@ -145,10 +145,10 @@ class TokenAutoencoder(Autoencoder):
         flat = [some.flatten(1) for some in (first, second)]
         # Networks of fewer tokens than a window has are read as if the rest were nothing.
         flat = [functional.pad(some, (0, self.numbers - some.shape[1])) for some in flat]
-        projected = [self.project(some) for some in flat]
+        views = self.project(flat[0]), self.project(flat[1])
         if self.settings.contrast_kind == "positive":
-            return positive(*projected)
-        return nt_xent(*projected, self.settings.temperature)
+            return positive(*views)
+        return nt_xent(*views, self.settings.temperature)
 
     def _erased(self, values: Values) -> Values:
         """A block of tokens of some networks set to zero (random erasing), in training."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
 
@@ -40,13 +40,13 @@ class ReadingWindows:
         return cls(starts[:, None] + torch.arange(length), window, place)
 
     def cut(
-        self, some: Float[Tensor, "networks tokens *rest"]
-    ) -> Float[Tensor, "networks_windows length *rest"]:
+        self, some: Shaped[Tensor, "networks tokens *rest"]
+    ) -> Shaped[Tensor, "networks_windows length *rest"]:
         """The windows of every network, one after the other."""
         return some[:, self.index].flatten(0, 1)
 
     def join(
-        self, windows: Float[Tensor, "networks_windows length *rest"]
-    ) -> Float[Tensor, "networks tokens *rest"]:
+        self, windows: Shaped[Tensor, "networks_windows length *rest"]
+    ) -> Shaped[Tensor, "networks tokens *rest"]:
         """The sequences again, every token from its own window."""
         return windows.unflatten(0, (-1, len(self.index)))[:, self.window, self.place]

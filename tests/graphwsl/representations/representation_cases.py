@@ -14,7 +14,7 @@ from tests.graphwsl.properties.property_cases import MLP, SMALL_CNN, MemoryZoo
 WIDE_MLP = {**MLP, "width": 6}
 TINY: dict[str, dict[str, Any]] = {
     name: {"channels": 16, "blocks": 1, "heads": 2, "latent_channels": 5, "epochs": 2,
-           "batch_size": 8, "learning_rate": 1e-2}
+           "batch_size": 16, "learning_rate": 1e-2}
     for name in REPRESENTATIONS
 }  # fmt: skip
 TINY["hyper_representation"]["views"] = 20

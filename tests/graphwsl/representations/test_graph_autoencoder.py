@@ -13,6 +13,7 @@ from graphwsl.populations.symmetric_views import ViewBank
 from graphwsl.representations import make
 from graphwsl.representations.codes import orthonormal_codes
 from graphwsl.representations.graph_plan import GraphPlan
+from graphwsl.representations.quality import unexplained
 from graphwsl.zoo.checkpoint import Checkpoint
 from tests.graphwsl.network_families import network
 from tests.graphwsl.representations.representation_cases import TINY, fitted, parts, tiny
@@ -48,7 +49,7 @@ def assert_equivariant(made, population: Population, seed: int) -> None:  # type
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.integers(0, 2**31), st.sampled_from(["mlp", "cnn"]))
 def test_moved_networks_come_back_moved(seed: int, kind: str) -> None:
     assert_equivariant(fitted("graph_autoencoder", kind), parts(kind).test, seed)
@@ -78,8 +79,7 @@ def test_latents_as_wide_as_units_lose_nothing_from_the_first_epoch() -> None:
                 [GraphPlan.of(own.train.architectures[0]).tokenizer.layout.mask])  # fmt: skip
     options = {**TINY["graph_autoencoder"], "latent_channels": width, "learning_rate": 1e-7}
     made = make("graph_autoencoder", **{**options, "epochs": 1}).fit(own.train, own.valid)
-    rows, rebuilt = torch.stack(own.test.states), torch.stack(made.reconstruct(own.test).states)
-    torch.testing.assert_close(rebuilt, rows, atol=1e-3, rtol=1e-3)
+    assert float(unexplained(own.test, made.reconstruct(own.test), own.train).max()) < 1e-3
 
 
 @pytest.mark.parametrize("units", [1, 3, 8])
@@ -114,8 +114,8 @@ def test_augmentation_that_changes_nothing_is_refused() -> None:
 
 
 def test_wider_units_than_were_learnt_are_refused() -> None:
+    population = population_of_width(16)
     with pytest.raises(RepresentationError, match=r"units of 17 numbers, .* have \d+ at most"):
-        population = population_of_width(16)
         fitted("graph_autoencoder").embed(population)
 
 

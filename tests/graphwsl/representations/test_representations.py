@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 
-from gnncore.training import TrainingResult
 from graphwsl.populations import Population
 from graphwsl.representations import REPRESENTATIONS, load, make
 from graphwsl.representations.autoencoder import Autoencoder
@@ -69,7 +68,7 @@ def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(
 
     def stopped(self: Autoencoder, *batch: Any) -> torch.Tensor:
         calls[0] += 1
-        if calls[0] == 5:  # two steps and a validation make an epoch
+        if calls[0] == 4:  # a step and a validation make an epoch
             raise KeyboardInterrupt
         return original(self, *batch)
 
@@ -77,7 +76,7 @@ def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(
     with pytest.raises(KeyboardInterrupt):
         fit(tiny(name, epochs=3), "mlp", work=tmp_path)
     again = fit(tiny(name, epochs=3), "mlp", work=tmp_path)
-    assert calls[0] == 5 + 6
+    assert calls[0] == 4 + 4
     test = parts("mlp").test
     torch.testing.assert_close(again.embed(test), whole.embed(test), atol=0, rtol=0)
     first, second = rows(again.reconstruct(test)), rows(whole.reconstruct(test))
@@ -141,10 +140,9 @@ def test_every_weight_is_learnt(name: str) -> None:
 
 @pytest.mark.parametrize("name", REPRESENTATIONS)
 def test_learning_lowers_the_error(name: str) -> None:
-    made = fit(tiny(name, epochs=12), "mlp")
-    errors = [row["validation structure"] for row in made.history if "validation structure" in row]
-    errors = errors or [row[next(k for k in row if "structure" in k)] for row in made.history]
-    assert min(errors) < 0.97 * errors[0]
+    made = fit(tiny(name, epochs=8), "mlp")
+    losses = [row["loss"] for row in made.history]
+    assert min(losses) < 0.97 * losses[0]
 
 
 @pytest.mark.parametrize("size", ["published", "small"])
@@ -178,8 +176,7 @@ def test_test_networks_are_read_on_the_scale_of_the_training_networks() -> None:
 
 
 def test_history_is_that_of_the_loop() -> None:
-    made = fitted("sane")
+    made = fitted("behavioural")
     assert [row["epoch"] for row in made.history] == [1, 2]
     assert made.report["epochs"] == 2
     assert made.report["best_epoch"] in (1, 2)
-    assert TrainingResult is not None
