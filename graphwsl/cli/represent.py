@@ -142,8 +142,9 @@ def embed(
     What cannot be used is left out and named, with the reason; the exit code is 2 if nothing is
     left.
     """
-    from graphwsl.representations.files import save_embedding
+    from graphwsl.representations.files import embedding_path, save_embedding
 
+    embedding_path(out)
     model, loaded = _opened(representation, networks, epoch, network, modules)
     embedding = model.embed(loaded.population, full=full)
     save_embedding(out, embedding, loaded.population, loaded.names)
@@ -185,10 +186,11 @@ def reconstruct(
     What cannot be used is left out and named, with the reason; the exit code is 2 if nothing is
     left.
     """
-    from graphwsl.representations.files import save_networks
+    from graphwsl.representations.files import empty_folder, save_networks
     from graphwsl.representations.quality import agreement
     from graphwsl.zoo.data import load_images
 
+    empty_folder(out)
     samples = None if data is None else load_images(data).test
     model, loaded = _opened(representation, networks, epoch, network, modules)
     rebuilt = model.reconstruct(loaded.population)

@@ -18,6 +18,18 @@ from graphwsl.populations.unflattening import states_of
 INDEX = "networks.json"
 
 
+def embedding_path(path: str | Path) -> Path:
+    """A path that an embedding can be written to.
+
+    Raises:
+        RepresentationError: Its ending is another one.
+    """
+    path = arguments.as_path("path", path)
+    if path.suffix not in (".csv", ".safetensors"):
+        raise RepresentationError(f"an embedding is a .csv or .safetensors file, got {str(path)!r}")
+    return path
+
+
 def save_embedding(
     path: str | Path,
     embedding: Float[Tensor, "networks features"],
@@ -37,18 +49,29 @@ def save_embedding(
         RepresentationError: A file of another kind.
         StorageError: It cannot be written.
     """
-    path = leading_to(arguments.as_path("path", path))
+    path = leading_to(embedding_path(path))
+    make_folder(path.parent)
     if path.suffix == ".safetensors":
         save_tensors(path, {"embedding": np.ascontiguousarray(embedding.numpy())})
         return
-    if path.suffix != ".csv":
-        raise RepresentationError(f"an embedding is a .csv or .safetensors file, got {str(path)!r}")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["network", "model", "epoch", *range(embedding.shape[1])])
     for name, checkpoint, row in zip(names, population.checkpoints, embedding, strict=True):
         writer.writerow([name, checkpoint.model, checkpoint.epoch, *row.tolist()])
     write_text(path, text.getvalue())
+
+
+def empty_folder(folder: str | Path) -> Path:
+    """A folder in which nothing is yet.
+
+    Raises:
+        RepresentationError: Something is in it.
+    """
+    folder = arguments.as_path("folder", folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RepresentationError(f"{str(folder)!r} is not empty; choose another folder")
+    return folder
 
 
 def save_networks(folder: str | Path, population: Population, names: Sequence[str]) -> None:
@@ -63,9 +86,7 @@ def save_networks(folder: str | Path, population: Population, names: Sequence[st
         RepresentationError: Something is in the folder.
         StorageError: It cannot be written.
     """
-    folder = arguments.as_path("folder", folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise RepresentationError(f"{str(folder)!r} is not empty; choose another folder")
+    folder = empty_folder(folder)
     make_folder(folder)
     index = []
     for number, (name, checkpoint, kind, state) in enumerate(

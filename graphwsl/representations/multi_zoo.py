@@ -32,5 +32,5 @@ class MultiZoo(TokenRepresentation):
     )
     small = published.replaced(
         width=None, normalise="token", latent_channels=32, window=48, halo=4, channels=96, blocks=2,
-        heads=4, batch_size=64, learning_rate=1e-3, positions="sinusoidal",
+        heads=4, epochs=40, batch_size=64, learning_rate=1e-3, positions="sinusoidal",
     )  # fmt: skip

@@ -35,5 +35,5 @@ class Sane(TokenRepresentation):
     )
     small = published.replaced(
         width=None, latent_channels=32, window=32, halo=4, channels=96, blocks=2, heads=4,
-        batch_size=64, learning_rate=1e-3,
+        epochs=40, batch_size=64, learning_rate=1e-3,
     )  # fmt: skip

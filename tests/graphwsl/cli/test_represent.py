@@ -157,6 +157,7 @@ def test_what_cannot_be_done_ends_in_one_line(made: Path, zoo: Path, tmp_path: P
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     out = ("--out", tmp_path / "new")
+    again = ("train", zoo, "--method", "graph_autoencoder", *TINY, "--epochs", 3, "--out")
     attempts: list[tuple[tuple[object, ...], str]] = [
         (("train", tmp_path / "none", *out), "is no folder"),
         (("train", zoo, "--method", "sain", *out), "did you mean 'sane'"),
@@ -167,7 +168,7 @@ def test_what_cannot_be_done_ends_in_one_line(made: Path, zoo: Path, tmp_path: P
         (("train", zoo, "--data", "digit", *out), "unknown data 'digit'"),
         (("train", zoo, "--device", "tpu", *out), "device"),
         (("train", zoo, "--out", tmp_path / "full"), "full"),
-        (("train", zoo, "--out", made), "resume it or choose another folder"),
+        ((*again, made), "resume it or choose another folder"),
         (("embed", tmp_path, zoo, "--out", tmp_path / "a.csv"), "holds no representation"),
         (("embed", made, zoo, "--out", tmp_path / "a.txt"), "a .csv or .safetensors file"),
         (("embed", made, tmp_path / "none.pt", "--out", tmp_path / "a.csv"), "none.pt"),
