@@ -45,8 +45,14 @@ class Autoencoder(nn.Module, ABC):
     def decode(self, known: Known, latents: Float[Tensor, "networks latents channels"]) -> Rows:
         """Whole networks from latents."""
 
-    def begin(self, known: Known, rows: Rows) -> None:
-        """Initial weights that follow from training networks of one architecture; none here."""
+    def begin(self, known: Known, rows: Rows, inputs: Tensor | None) -> None:
+        """Initial weights that follow from training networks of one architecture; none here.
+
+        Args:
+            known: The architecture.
+            rows: Training networks.
+            inputs: Samples on which behaviour is compared, where it is.
+        """
 
     def forward(
         self, states: RaggedRows, kind: Int[Tensor, " networks"]

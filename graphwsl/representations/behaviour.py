@@ -21,6 +21,9 @@ from graphwsl.zoo.training.batched_networks import BatchedNetworks, LayeredNetwo
 
 DISTILLATION_TEMPERATURE = 2.0
 
+DRAWS, SAMPLES = 12, 64
+"""Random directions of outputs, and samples of each, from which it is known what weights matter."""
+
 
 class Behaviour:
     """Runs networks of one function on the same inputs.
@@ -73,6 +76,37 @@ class Behaviour:
 
         with sdpa_kernel(SDPBackend.MATH):  # vmap knows no fused attention
             return torch.func.vmap(one)(state).flatten(2)
+
+    def slopes(
+        self, rows: Float[Tensor, "networks entries"], inputs: Float[Tensor, "samples ..."]
+    ) -> list[Float[Tensor, "networks entries"]]:
+        """Gradients of outputs by weights, each of all outputs with random signs.
+
+        Their mean products are those of all outputs' gradients (the Gauss-Newton metric), over the
+        variance of the outputs. Running statistics, for which there is none, count as other
+        entries do in the mean.
+
+        Args:
+            rows: Flattened states.
+            inputs: Samples; some of them are looked at.
+        """
+        generator = torch.Generator().manual_seed(0)
+        graph = self.function.architecture.graph
+        found = []
+        for _ in range(DRAWS):
+            chosen = torch.randint(len(inputs), (SAMPLES,), generator=generator)
+            weights = rows.detach().clone().requires_grad_()
+            outputs = self.outputs(weights, inputs[chosen])
+            signs = torch.randint(0, 2, outputs.shape, generator=generator) * 2 - 1
+            spread = outputs.detach().flatten(1).std(1, correction=0).clamp(min=1e-3)
+            (slope,) = torch.autograd.grad(((outputs * signs).sum((1, 2)) / spread).sum(), weights)
+            mean = slope.square().mean(1, keepdim=True).sqrt()
+            for name in self._buffers & graph.offsets.keys():
+                some = slice(graph.offsets[name], graph.offsets[name] + graph.state[name].numel())
+                drawn = torch.randn(slope[:, some].shape, generator=generator)
+                slope[:, some] = mean * drawn
+            found.append(slope)
+        return found
 
 
 def difference(

@@ -78,11 +78,26 @@ class GraphNetwork(Autoencoder):
             self._plans[digest] = plan
         return self._plans[digest]
 
-    @torch.no_grad()
-    def begin(self, known: Known, rows: Rows) -> None:
-        """See :class:`Autoencoder`."""
+    def begin(self, known: Known, rows: Rows, inputs: Tensor | None) -> None:
+        """See :class:`Autoencoder`; depth by depth, for codes follow from latents before them."""
         plan = self.plan(known)
-        self._encoded(plan, self._values(plan, known, rows), begins=True)
+        values = self._values(plan, known, rows)
+        slopes = []
+        if inputs is not None and known.behaviour is not None:
+            drawn = known.behaviour.slopes(rows, inputs)
+            slopes = [plan.tokenizer.tokens(some * known.deviation).values for some in drawn]
+        with torch.no_grad():
+            signals = self._nothing(plan, values)
+            numbers = numbers_of(self.maps, plan.tokenizer.layout)
+            for stage in plan.stages:
+                signals = _follow(signals, stage)
+                own = self._own(stage, signals, values)
+                steep = [self._own(stage, signals, some) for some in slopes]
+                found = own.new_zeros(*own.shape[:2], signals.shape[2])
+                for number, units in _by_map(numbers[stage.tokens]):
+                    self.maps.begin(number, own[:, units], [some[:, units] for some in steep])
+                    found[:, units] = self.maps.encode(number, own[:, units])
+                signals = _told(signals, plan, stage, found)
 
     def terms(self, known: Known, rows: Rows) -> Float[Tensor, "networks terms"]:
         """See :class:`Autoencoder`; there is no contrast, since views have equal latents."""
@@ -108,27 +123,29 @@ class GraphNetwork(Autoencoder):
     def _values(self, plan: GraphPlan, known: Known, rows: Rows) -> Values:
         return plan.tokenizer.tokens(known.normalise(rows)).values
 
-    def _encoded(self, plan: GraphPlan, values: Values, *, begins: bool = False) -> Latents:
+    def _encoded(self, plan: GraphPlan, values: Values) -> Latents:
         where, signals = self._where(plan), self._nothing(plan, values)
         numbers = numbers_of(self.maps, plan.tokenizer.layout)
         latents = values.new_zeros(*values.shape[:2], self.settings.latent_channels)
         for stage in plan.stages:
             signals = _follow(signals, stage)
-            own = values[:, stage.tokens]
-            for reading in stage.readings:
-                own = self._coded(reading, signals, own, back=False)
-            own = functional.pad(own, (0, self.width - own.shape[2]))
+            if not len(stage.tokens):
+                continue
+            own = self._own(stage, signals, values)
             found = own.new_zeros(*own.shape[:2], latents.shape[2])
             for number, units in _by_map(numbers[stage.tokens]):
-                if begins:
-                    self.maps.begin(number, own[:, units])
                 found[:, units] = self.maps.encode(number, own[:, units])
-            if len(stage.tokens):
-                x = self.encoder(self.embed(found) + where[stage.tokens])
-                found = found + self.to_latent(x)
+            found = found + self.to_latent(self.encoder(self.embed(found) + where[stage.tokens]))
             latents[:, stage.tokens] = found
             signals = _told(signals, plan, stage, found)
         return latents
+
+    def _own(self, stage: Stage, signals: Signals, values: Values) -> Values:
+        """The numbers of a stage's units, told by codes of what they read."""
+        own = values[:, stage.tokens]
+        for reading in stage.readings:
+            own = self._coded(reading, signals, own, back=False)
+        return functional.pad(own, (0, self.width - own.shape[2]))
 
     def _decoded(self, plan: GraphPlan, latents: Latents) -> Values:
         signals, layout = self._nothing(plan, latents), plan.tokenizer.layout

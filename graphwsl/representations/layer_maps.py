@@ -2,7 +2,8 @@
 
 They begin as the principal components of the training networks, the best linear autoencoder, so
 that transformers need to learn only what these leave: to rebuild a number as it is takes them
-thousands of steps otherwise.
+thousands of steps otherwise. Where it is known how steeply outputs depend on weights, components
+are those of weights in that metric: directions that no input excites need no latents.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from graphwsl.populations.token_layout import TokenLayout
+
+FLOOR = 1e-3
+"""Least weight of a direction, relative to the mean, lest what no sample excites is lost."""
 
 Kind = tuple[int, int]
 """A layer type, and how many numbers a unit has."""
@@ -44,22 +48,35 @@ class LayerMaps(nn.Module):
         return min(range(len(self.kinds)), key=unlikeness)
 
     @torch.no_grad()
-    def begin(self, number: int, values: Float[Tensor, "*units width"]) -> None:
-        """Set a map to the principal components of units, unless it was set before."""
+    def begin(
+        self,
+        number: int,
+        values: Float[Tensor, "*units width"],
+        slopes: Sequence[Float[Tensor, "*units width"]],
+    ) -> None:
+        """Set a map to the principal components of units, unless it was set before.
+
+        Args:
+            number: Of the map.
+            values: Of units of many networks.
+            slopes: Gradients of outputs by these values, of several random directions; none where
+                every number counts alike.
+        """
         if self.is_begun[number]:
             return
         self.is_begun[number] = True
         values = values.flatten(0, -2).double()
         mean = values.mean(0)
-        covariance = (values - mean).T @ (values - mean)
-        components = torch.linalg.eigh(covariance).eigenvectors.flip(1)
-        components = components[:, : self.into.shape[2]].float()
+        root, inverse = _metric(slopes, values.shape[1])
+        found = (values - mean) @ root
+        components = torch.linalg.eigh(found.T @ found).eigenvectors.flip(1)
+        components = components[:, : self.into.shape[2]]
         # The sign of a component is arbitrary; that of its largest entry tells it.
         largest = components.abs().argmax(0)
         components = components * components[largest, torch.arange(len(largest))].sign()
         self.mean[number] = mean.float()
-        self.into[number, :, : components.shape[1]] = components
-        self.back[number, : components.shape[1]] = components.T
+        self.into[number, :, : components.shape[1]] = (root @ components).float()
+        self.back[number, : components.shape[1]] = (components.T @ inverse).float()
 
     def encode(
         self, number: int, values: Float[Tensor, "*units width"]
@@ -72,6 +89,20 @@ class LayerMaps(nn.Module):
     ) -> Float[Tensor, "*units width"]:
         """The numbers of units of one kind."""
         return latents @ self.back[number] + self.mean[number]
+
+
+def _metric(
+    slopes: Sequence[Float[Tensor, "*units width"]], width: int
+) -> tuple[Float[Tensor, "width width"], Float[Tensor, "width width"]]:
+    """The root of the mean product of slopes, and its inverse; identities without slopes."""
+    if not slopes:
+        return torch.eye(width).double(), torch.eye(width).double()
+    flat = torch.cat([some.flatten(0, -2) for some in slopes]).double()
+    products = flat.T @ flat
+    products = products / products.diagonal().mean().clamp(min=1e-30)
+    values, vectors = torch.linalg.eigh(products)
+    values = values.clamp(min=0) + FLOOR
+    return (vectors * values.sqrt()) @ vectors.T, (vectors * values.rsqrt()) @ vectors.T
 
 
 def kinds_of(layout: TokenLayout) -> list[Kind]:

@@ -28,7 +28,7 @@ from graphwsl.representations.settings import RepresentationSettings
 BATCH = 256
 """Networks that are embedded together."""
 
-LOOKED_AT = 512
+LOOKED_AT = 256
 """Networks of an architecture, evenly from all, that initial weights follow from."""
 
 
@@ -118,7 +118,7 @@ class Representation(ABC):
         for number, known in module.known.items():
             self._prepare(known, train.select((train.kind == number).nonzero()[:, 0].tolist()))
             rows = train.rows(number)
-            module.begin(known, rows[:: -(-len(rows) // LOOKED_AT)])
+            module.begin(known, rows[:: -(-len(rows) // LOOKED_AT)], inputs)
         module.queries = inputs
         own = torch.tensor([numbers.get(a.digest, -1) for a in valid.architectures])[valid.kind]
         order = own.argsort(stable=True)
