@@ -117,8 +117,8 @@ def difference(
     """How far the behaviour of networks is from that of others, a network.
 
     Args:
-        outputs: Of reconstructed networks.
-        target: Of the original ones.
+        outputs: Outputs of reconstructed networks.
+        target: Outputs of the original ones.
         kind: ``outputs``: mean squared difference, over the variance of the target's outputs, so
             that networks with large outputs count like others. ``distillation``: divergence of the
             classes' probabilities at temperature 2.

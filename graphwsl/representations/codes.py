@@ -19,7 +19,7 @@ def orthonormal_codes(
     told by their sums with the codes without any loss.
 
     Args:
-        signals: Of the units, at least as many channels as codes.
+        signals: Signals of the units, at least as many channels as codes.
         most: Codes at most; as many as units otherwise.
     """
     count = min(most, signals.shape[-2], signals.shape[-1])

@@ -15,7 +15,7 @@ def nt_xent(
 
     Args:
         first: Projections of one view of each network.
-        second: Of another.
+        second: Projections of another.
         temperature: Smaller ones repel near networks more.
     """
     if len(first) < 2:  # there is nobody to be told apart from

@@ -29,15 +29,15 @@ class GraphAutoencoder(Representation):
         channels=512,
         blocks=4,
         heads=8,
-        structure=0.5,
+        structure=0.1,
         queries=256,
         epochs=100,
         batch_size=32,
-        learning_rate=5e-4,
+        learning_rate=1e-4,
     )
     small = published.replaced(
-        latent_channels=32, channels=128, blocks=2, heads=4, structure=1.0, queries=64, epochs=50,
-        batch_size=64, learning_rate=2e-3,
+        latent_channels=64, channels=128, blocks=2, heads=4, structure=0.1, queries=64, epochs=30,
+        batch_size=64, learning_rate=1e-4,
     )  # fmt: skip
 
     def _build(self, train: Population | None, built: dict[str, Any]) -> GraphNetwork:

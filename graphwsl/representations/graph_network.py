@@ -31,7 +31,7 @@ class GraphNetwork(Autoencoder):
     """Encoder, codes and decoder.
 
     Args:
-        settings: Of the method.
+        settings: Settings of the method.
         width: Numbers of the widest unit.
         kinds: Kinds of layers that are learnt from.
     """

@@ -54,10 +54,10 @@ class GraphPlan:
 
     Attributes:
         tokenizer: From rows to tokens of units and back.
-        stages: In the order of the program.
+        stages: All depths in the order of the program.
         nodes: The node of every token, -1 for none.
         is_placed: Whether no symmetry moves a token, so that its place may be told.
-        num_nodes: Of the graph.
+        num_nodes: Number of nodes of the graph.
     """
 
     tokenizer: Tokenizer

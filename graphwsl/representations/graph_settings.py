@@ -7,11 +7,11 @@ class GraphSettings(RepresentationSettings):
     """Options of the graph autoencoder besides those of all methods.
 
     Attributes:
-        channels: Of the transformers.
-        blocks: Of attention, in the encoder and in the decoder each.
-        heads: Of attention; must divide the channels.
-        codes: By how many codes at most the sources of a unit are told; what further sources add
-            is lost.
+        channels: Channels of the transformers.
+        blocks: Blocks of attention, in the encoder and in the decoder each.
+        heads: Heads of attention; must divide the channels.
+        codes: Codes by which the sources of a unit are told, at most; what further sources add is
+            lost.
     """
 
     channels: Count = 128

@@ -19,7 +19,7 @@ LEAST_VARIANCE = 1e-6
 
 @dataclass(eq=False)
 class Known:
-    """One architecture.
+    """One architecture, with all that its networks have in common.
 
     Attributes:
         architecture: Its graph.

@@ -57,8 +57,8 @@ class LayerMaps(nn.Module):
         """Set a map to the principal components of units, unless it was set before.
 
         Args:
-            number: Of the map.
-            values: Of units of many networks.
+            number: Number of the map.
+            values: Numbers of units of many networks.
             slopes: Gradients of outputs by these values, of several random directions; none where
                 every number counts alike.
         """

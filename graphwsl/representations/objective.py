@@ -15,8 +15,8 @@ class Terms:
     """The weighted sum of terms, each the mean over networks.
 
     Attributes:
-        names: Of the columns that the module gives, shape ``(networks, terms)``.
-        weights: Of each column.
+        names: Names of the columns that the module gives, shape ``(networks, terms)``.
+        weights: Weight of each column.
         of: What else the terms depend on, so that a training is resumed with the same alone.
         select_by: The term, or ``loss``, whose smallest value on validation is kept.
     """
@@ -51,8 +51,8 @@ def fingerprint(name: str, settings: RepresentationSettings, inputs: Tensor | No
     """A hash of what a loss depends on besides networks and weights.
 
     Args:
-        name: Of the method.
-        settings: Of the method.
+        name: Name of the method.
+        settings: Settings of the method.
         inputs: Samples on which behaviour is compared.
     """
     digest = hashlib.sha256(f"{name} {settings.model_dump_json(exclude={'device'})}".encode())

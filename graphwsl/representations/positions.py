@@ -14,7 +14,7 @@ class LearnedPositions(nn.Module):
 
     Args:
         sizes: Rows of each table.
-        channels: Of the sum.
+        channels: Channels of the sum.
     """
 
     def __init__(self, sizes: tuple[int, int, int], channels: int) -> None:
@@ -41,8 +41,8 @@ class SinusoidalPositions(nn.Module):
     """Sines and cosines of all three positions, mapped to the channels; for networks of any size.
 
     Args:
-        channels: Of the result.
-        frequencies: Of each position.
+        channels: Channels of the result.
+        frequencies: Frequencies of each position.
     """
 
     def __init__(self, channels: int, frequencies: int = 16) -> None:

@@ -31,8 +31,8 @@ def make(name: str, size: str = "small", seed: int = 0, **options: Any) -> Repre
     Args:
         name: One of :data:`REPRESENTATIONS`.
         size: ``published`` or ``small``.
-        seed: Of initial weights, batches and augmentations.
-        **options: In place of its settings.
+        seed: Seed of initial weights, batches and augmentations.
+        **options: Settings in place of its own.
 
     Raises:
         RepresentationError: An unknown name, size or option.
@@ -43,6 +43,9 @@ def make(name: str, size: str = "small", seed: int = 0, **options: Any) -> Repre
 
 def load(folder: str | Path) -> Representation:
     """The representation that :meth:`Representation.save` wrote.
+
+    Args:
+        folder: The folder that it was written to.
 
     Raises:
         RepresentationError: There is none, or one of another version.

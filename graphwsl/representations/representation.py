@@ -37,15 +37,16 @@ class Representation(ABC):
 
     Args:
         size: ``published`` or ``small``, which two cores train in minutes.
-        seed: Of initial weights, batches and augmentations.
-        **options: In place of settings of that size.
+        seed: Seed of initial weights, batches and augmentations.
+        **options: Settings in place of those of that size.
 
     Attributes:
-        name: In the registry.
+        name: Its name in the registry.
         mixed: Whether it reads networks of several architectures.
         published: Settings of the publication.
         small: Settings for two cores.
         settings: Those that were chosen.
+        module: What was learnt; None before a fit.
         history: A row an epoch; empty before a fit.
         report: What the fit found out, such as its seconds; plain JSON values.
 

@@ -21,8 +21,8 @@ class LayerScales:
     """Means and deviations of the layers of every architecture that was learnt from.
 
     Attributes:
-        mean: Of each layer, by the digest of the architecture.
-        deviation: The same of the standard deviations.
+        mean: Mean of each layer, by the digest of the architecture.
+        deviation: The same for standard deviations.
     """
 
     mean: Mapping[str, list[float]]
@@ -70,7 +70,7 @@ class LayerScales:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """The scales as plain values, for a file."""
         return {"mean": dict(self.mean), "deviation": dict(self.deviation)}
 
     @classmethod

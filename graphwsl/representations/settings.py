@@ -31,7 +31,7 @@ class RepresentationSettings(Configuration):
             as the code of 2025 does. ``token``: every token by its own, as its paper says.
         contrast: γ, the share of the contrastive loss; 0 leaves it away.
         contrast_kind: ``nt_xent``, or ``positive``: pairs attract and nothing repels.
-        temperature: Of NT-Xent.
+        temperature: Temperature of NT-Xent.
         structure: β, the share of the error of weights in what remains; 1 runs no network.
         behaviour_kind: ``outputs``: mean squared difference of outputs. ``distillation``:
             divergence of softened classes at temperature 2.
@@ -44,7 +44,7 @@ class RepresentationSettings(Configuration):
         batch_size: Networks a step.
         learning_rate: The largest.
         weight_decay: Decoupled.
-        schedule: Of the learning rate.
+        schedule: Schedule of the learning rate.
         clip_norm: Largest norm of the gradient.
         device: ``auto``, ``cpu``, ``cuda`` …
     """
@@ -104,11 +104,11 @@ class TokenSettings(RepresentationSettings):
         width: Numbers of a token; None as many as the unit with the most has.
         window: Tokens that are read together; None for the whole network.
         halo: Further tokens on either side that are read and thrown away, at inference.
-        channels: Of the transformer.
-        blocks: Of attention, in the encoder and in the decoder each.
-        heads: Of attention.
+        channels: Channels of the transformer.
+        blocks: Blocks of attention, in the encoder and in the decoder each.
+        heads: Heads of attention.
         positions: ``learned`` tables, or ``sinusoidal``, for networks of any size.
-        dropout: In training.
+        dropout: Dropout in training.
     """
 
     tokens: Literal["sparse", "dense"] = "sparse"

@@ -24,7 +24,7 @@ class TokenAutoencoder(Autoencoder):
     """Tokens, their latents, and the losses between them.
 
     Args:
-        settings: Of the method.
+        settings: Settings of the method.
         width: Numbers of a token.
         sizes: Rows of the tables of positions.
         length: Tokens that are read together in training.

@@ -21,7 +21,7 @@ class LatentPerToken(nn.Module):
     Args:
         width: Numbers of a token.
         sizes: Rows of the tables of positions.
-        settings: Of the transformers.
+        settings: Settings of the transformers.
     """
 
     def __init__(self, width: int, sizes: tuple[int, int, int], settings: TokenSettings) -> None:

@@ -102,7 +102,7 @@ def train_representation(
         resume: Go on with what is in ``out``; start if there is nothing, and only read it if it
             is complete and nothing in it damaged or lost, which else is made again.
         progress: Show the progress on stderr.
-        **options: In place of the settings of that size.
+        **options: Settings in place of those of that size.
 
     Raises:
         RepresentationError: A name that does not exist, a zoo that does not suit, ``out`` is not

@@ -9,8 +9,8 @@ class Block(nn.Module):
     """Attention of all tokens to all, and a network of each token alone.
 
     Args:
-        channels: Of a token.
-        heads: Of attention; must divide the channels.
+        channels: Channels of a token.
+        heads: Heads of attention; must divide the channels.
         dropout: After both.
     """
 
@@ -45,10 +45,10 @@ class Transformer(nn.Module):
     """Blocks one after the other, and a norm.
 
     Args:
-        channels: Of a token.
+        channels: Channels of a token.
         blocks: How many.
-        heads: Of attention.
-        dropout: In every block.
+        heads: Heads of attention.
+        dropout: Dropout in every block.
     """
 
     def __init__(self, channels: int, blocks: int, heads: int, dropout: float = 0.0) -> None:
