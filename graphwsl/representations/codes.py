@@ -4,29 +4,24 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-RIDGE = 1e-5
-"""Added to the products of columns, relative to their mean, so that equal units do no harm."""
 
-
+@torch.no_grad()
 def orthonormal_codes(
     signals: Float[Tensor, "*networks units channels"], most: int
 ) -> Float[Tensor, "*networks units codes"]:
-    r"""Columns that are orthonormal, from signals of the units.
+    """The principal directions in which units respond, the strongest first.
 
-    With :math:`S` the first columns of the signals and :math:`S^T S = L L^T`, the codes are
-    :math:`S L^{-T}`. Another order of the units leaves :math:`S^T S` as it is, so the codes only
-    change places with the units. As many codes as units make an orthogonal matrix: weights are
-    told by their sums with the codes without any loss.
+    They are the left singular vectors of the signals. Another order of the units changes the order
+    within each vector alone, so codes change places with their units; the sign, which is arbitrary,
+    is the one by which the cubes add up to more than 0. As many codes as units make an orthogonal
+    matrix: weights are told by their sums with the codes without any loss. No gradient goes through
+    them, for it has no bound where two directions are as strong as each other.
 
     Args:
-        signals: Signals of the units, at least as many channels as codes.
+        signals: How each unit responds to many inputs; no two units alike in all of them.
         most: Codes at most; as many as units otherwise.
     """
     count = min(most, signals.shape[-2], signals.shape[-1])
-    columns = signals[..., :count].double()
-    products = columns.mT @ columns
-    scale = products.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
-    ridge = RIDGE * (scale + 1e-12) * torch.eye(count, dtype=products.dtype, device=signals.device)
-    lower = torch.linalg.cholesky(products + ridge)
-    codes = torch.linalg.solve_triangular(lower, columns.mT, upper=False).mT
-    return codes.to(signals.dtype)
+    found = torch.linalg.svd(signals.double(), full_matrices=False).U[..., :count]
+    signs = found.pow(3).sum(-2, keepdim=True).sign()
+    return (found * signs.where(signs != 0, 1.0)).to(signals.dtype)

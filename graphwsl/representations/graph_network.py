@@ -22,6 +22,9 @@ from graphwsl.representations.positions import SinusoidalPositions
 from graphwsl.representations.transformer import Transformer
 from graphwsl.representations.weight_errors import errors
 
+PROBES = 512
+"""Random inputs by which it is estimated how alike units respond."""
+
 Latents = Float[Tensor, "networks tokens latent_channels"]
 Values = Float[Tensor, "networks tokens width"]
 Signals = Float[Tensor, "networks nodes latent_channels"]
@@ -54,9 +57,9 @@ class GraphNetwork(Autoencoder):
             nn.init.zeros_(last.bias)
         self.types = nn.Embedding(len(LayerType), channels)
         self.depth = SinusoidalPositions(channels)
-        self.code = nn.Sequential(
-            nn.Linear(latent, 4 * latent), nn.GELU(), nn.Linear(4 * latent, settings.codes)
-        )
+        generator = torch.Generator().manual_seed(0)
+        probes = torch.randn(latent, PROBES, generator=generator) / latent**0.5
+        self.probes = nn.Buffer(probes, persistent=False)
         self._plans: dict[str, GraphPlan] = {}
 
     def plan(self, known: Known) -> GraphPlan:
@@ -97,7 +100,7 @@ class GraphNetwork(Autoencoder):
                 for number, units in _by_map(numbers[stage.tokens]):
                     self.maps.begin(number, own[:, units], [some[:, units] for some in steep])
                     found[:, units] = self.maps.encode(number, own[:, units])
-                signals = _told(signals, plan, stage, found)
+                signals = self._told(signals, plan, stage, found)
 
     def terms(self, known: Known, rows: Rows) -> Float[Tensor, "networks terms"]:
         """See :class:`Autoencoder`; there is no contrast, since views have equal latents."""
@@ -137,7 +140,7 @@ class GraphNetwork(Autoencoder):
                 found[:, units] = self.maps.encode(number, own[:, units])
             found = found + self.to_latent(self.encoder(self.embed(found) + where[stage.tokens]))
             latents[:, stage.tokens] = found
-            signals = _told(signals, plan, stage, found)
+            signals = self._told(signals, plan, stage, found)
         return latents
 
     def _own(self, stage: Stage, signals: Signals, values: Values) -> Values:
@@ -159,16 +162,18 @@ class GraphNetwork(Autoencoder):
             for reading in stage.readings:
                 own = self._coded(reading, signals, own, back=True)
             values[:, stage.tokens] = own
-            signals = _told(signals, plan, stage, latents[:, stage.tokens])
+            signals = self._told(signals, plan, stage, latents[:, stage.tokens])
         return values
 
     def _coded(self, reading: Reading, signals: Signals, own: Values, *, back: bool) -> Values:
         """The weights of a reading told by codes in place of sources, or the other way."""
         networks, (groups, targets) = len(own), reading.units.shape
         _, sources, positions = reading.columns.shape
-        codes = orthonormal_codes(
-            self.code(signals[:, reading.sources]), self.settings.codes
-        )  # (networks, groups, sources, codes)
+        # Latents are weights in the metric of what is read, so that these products are like
+        # responses to random inputs.
+        responses = (signals[:, reading.sources] @ self.probes).relu()
+        codes = orthonormal_codes(responses, self.settings.codes)
+        # (networks, groups, sources, codes)
         count = codes.shape[3]
         result = own.clone()
         for group in range(groups):
@@ -182,6 +187,14 @@ class GraphNetwork(Autoencoder):
                 found = functional.pad(found, (0, 0, 0, sources - count))
             result[:, units[:, None], columns.flatten()] = found.flatten(2)
         return result
+
+    def _told(self, signals: Signals, plan: GraphPlan, stage: Stage, latents: Latents) -> Signals:
+        """The latents of units, and what all units of their layer have in common, as signals."""
+        nodes = plan.nodes[stage.tokens].to(signals.device)
+        if not len(nodes) or not bool((nodes >= 0).all()):
+            return signals
+        numbers = numbers_of(self.maps, plan.tokenizer.layout)[stage.tokens]
+        return signals.index_copy(1, nodes, latents + self.maps.common[numbers])
 
     def _nothing(self, plan: GraphPlan, some: Tensor) -> Signals:
         """Signals of nodes of which nothing is known yet."""
@@ -208,11 +221,3 @@ def _follow(signals: Signals, stage: Stage) -> Signals:
     if not len(sources):
         return signals
     return signals.index_add(1, targets, signals[:, sources])
-
-
-def _told(signals: Signals, plan: GraphPlan, stage: Stage, latents: Latents) -> Signals:
-    """The latents of units as their signals."""
-    nodes = plan.nodes[stage.tokens].to(signals.device)
-    if not len(nodes) or not bool((nodes >= 0).all()):
-        return signals
-    return signals.index_copy(1, nodes, latents)

@@ -78,6 +78,11 @@ class LayerMaps(nn.Module):
         self.into[number, :, : components.shape[1]] = (root @ components).float()
         self.back[number, : components.shape[1]] = (components.T @ inverse).float()
 
+    @property
+    def common(self) -> Float[Tensor, "kinds latent_channels"]:
+        """What the mean of each kind would be as a latent, were it not taken off."""
+        return torch.einsum("kw,kwl->kl", self.mean, self.into)
+
     def encode(
         self, number: int, values: Float[Tensor, "*units width"]
     ) -> Float[Tensor, "*units latent_channels"]:

@@ -90,7 +90,7 @@ def test_codes_are_orthonormal_and_follow_their_units(units: int) -> None:
     count = min(units, 6)
     assert codes.shape == (2, units, count)
     torch.testing.assert_close(
-        codes.mT @ codes, torch.eye(count).expand(2, -1, -1), atol=1e-3, rtol=0
+        codes.mT @ codes, torch.eye(count).expand(2, -1, -1), atol=1e-5, rtol=0
     )
     order = torch.randperm(units, generator=generator)
     torch.testing.assert_close(orthonormal_codes(signals[:, order], 6), codes[:, order])
