@@ -70,10 +70,10 @@ def train(
         autocompletion=one_of(*DATA),
     ),
     seed: int = typer.Option(
-        0, min=0, max=LARGEST_SEED, help="Of initial weights, batches and augmentations."
+        0, min=0, max=LARGEST_SEED, help="Seed of weights, batches and augmentations."
     ),
     split_seed: int = typer.Option(
-        0, min=0, max=LARGEST_SEED, help="Of the split: 70, 15 and 15 % of the networks."
+        0, min=0, max=LARGEST_SEED, help="Seed of the split: 70, 15 and 15 % of the networks."
     ),
     device: str | None = typer.Option(
         None,

@@ -61,6 +61,7 @@ class GraphNetwork(Autoencoder):
         probes = torch.randn(latent, PROBES, generator=generator) / latent**0.5
         self.probes = nn.Buffer(probes, persistent=False)
         self._plans: dict[str, GraphPlan] = {}
+        self._maps_of: dict[int, Int[Tensor, " tokens"]] = {}
 
     def plan(self, known: Known) -> GraphPlan:
         """The plan of an architecture.
@@ -91,9 +92,11 @@ class GraphNetwork(Autoencoder):
             slopes = [plan.tokenizer.tokens(some * known.deviation).values for some in drawn]
         with torch.no_grad():
             signals = self._nothing(plan, values)
-            numbers = numbers_of(self.maps, plan.tokenizer.layout)
+            numbers = self._numbers(plan)
             for stage in plan.stages:
                 signals = _follow(signals, stage)
+                if not len(stage.tokens):
+                    continue
                 own = self._own(stage, signals, values)
                 steep = [self._own(stage, signals, some) for some in slopes]
                 found = own.new_zeros(*own.shape[:2], signals.shape[2])
@@ -128,7 +131,7 @@ class GraphNetwork(Autoencoder):
 
     def _encoded(self, plan: GraphPlan, values: Values) -> Latents:
         where, signals = self._where(plan), self._nothing(plan, values)
-        numbers = numbers_of(self.maps, plan.tokenizer.layout)
+        numbers = self._numbers(plan)
         latents = values.new_zeros(*values.shape[:2], self.settings.latent_channels)
         for stage in plan.stages:
             signals = _follow(signals, stage)
@@ -143,7 +146,9 @@ class GraphNetwork(Autoencoder):
             signals = self._told(signals, plan, stage, found)
         return latents
 
-    def _own(self, stage: Stage, signals: Signals, values: Values) -> Values:
+    def _own(
+        self, stage: Stage, signals: Signals, values: Values
+    ) -> Float[Tensor, "networks units widest"]:
         """The numbers of a stage's units, told by codes of what they read."""
         own = values[:, stage.tokens]
         for reading in stage.readings:
@@ -193,8 +198,14 @@ class GraphNetwork(Autoencoder):
         nodes = plan.nodes[stage.tokens].to(signals.device)
         if not len(nodes) or not bool((nodes >= 0).all()):
             return signals
-        numbers = numbers_of(self.maps, plan.tokenizer.layout)[stage.tokens]
+        numbers = self._numbers(plan)[stage.tokens]
         return signals.index_copy(1, nodes, latents + self.maps.common[numbers])
+
+    def _numbers(self, plan: GraphPlan) -> Int[Tensor, " tokens"]:
+        """The map of every token."""
+        if id(plan) not in self._maps_of:  # plans stay as long as the module does
+            self._maps_of[id(plan)] = numbers_of(self.maps, plan.tokenizer.layout)
+        return self._maps_of[id(plan)]
 
     def _nothing(self, plan: GraphPlan, some: Tensor) -> Signals:
         """Signals of nodes of which nothing is known yet."""

@@ -19,7 +19,7 @@ TINY: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 TINY["hyper_representation"]["views"] = 20
 TINY["behavioural"]["queries"] = 6
-TINY["graph_autoencoder"]["structure"] = 1.0
+TINY["graph_autoencoder"] |= {"structure": 1.0, "learning_rate": 3e-3}
 for _name in ("sane", "multi_zoo"):
     TINY[_name] |= {"window": 6, "halo": 1}
 KINDS = {"mlp": [MLP], "cnn": [SMALL_CNN], "mixed": [MLP, WIDE_MLP]}

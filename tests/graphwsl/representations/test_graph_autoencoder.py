@@ -110,7 +110,7 @@ def test_augmentation_that_changes_nothing_is_refused() -> None:
     own = parts("mlp")
     for option in ({"contrast": 0.1}, {"views": 3}, {"align": True}):
         with pytest.raises(RepresentationError, match="needs no augmentation and no alignment"):
-            make("graph_autoencoder", **option).fit(own.train, own.valid)
+            make("graph_autoencoder", structure=1.0, **option).fit(own.train, own.valid)
 
 
 def test_wider_units_than_were_learnt_are_refused() -> None:
