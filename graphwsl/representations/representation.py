@@ -105,6 +105,8 @@ class Representation(ABC):
             TrainingError: The training diverged.
             CheckpointError: ``work`` holds the state of another fit.
         """
+        if epochs is not None:
+            arguments.whole("epochs", epochs, 1)
         self._check(train, valid, inputs)
         settings = self.settings
         self._scales = LayerScales.of(train) if settings.normalise == "layer" else None
@@ -184,6 +186,7 @@ class Representation(ABC):
             RepresentationError: Not fitted, networks that it cannot read, or ``full`` for networks
                 of several architectures.
         """
+        arguments.instance("full", full, bool, "True or False", "leave it out for the mean")
         latents = self.encode(population)
         if not full:
             return torch.stack([latent.mean(0) for latent in latents])

@@ -12,7 +12,7 @@ import torch
 
 import graphwsl
 from gnncore.storage import StorageError
-from graphwsl import imports, populations, properties, testing, zoo
+from graphwsl import imports, populations, properties, representations, testing, zoo
 from graphwsl.alignment import align
 from graphwsl.errors import GraphwslError
 from graphwsl.neural_graph import collate
@@ -52,6 +52,9 @@ POPULATION = populations.Population.alike(ZOO, [FLAT * (1 + n / 9) for n in rang
 SPLIT = populations.split_models(ZOO)
 PREDICTOR = properties.make_predictor("weight_statistics_ridge").fit(POPULATION, SPLIT, "x")
 
+MADE = representations.make("behavioural", channels=4, blocks=1, latent_channels=2, epochs=1)
+INPUTS = torch.zeros(3, 3)
+
 
 def message_passing(graph: Any, x: Any) -> Any:
     return testing.message_passing(graph, x)
@@ -87,6 +90,11 @@ CALLS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (properties.train_predictor, {"zoo": "no", "out": "out", "target": "x", "seed": 0}),
     (PREDICTOR.fit, {"zoo": POPULATION, "split": SPLIT, "target": "x", "seed": 0}),
     (PREDICTOR.predict, {"zoo": POPULATION, "checkpoints": None}),
+    (representations.make, {"name": "sane", "size": "small", "seed": 0, "epochs": 1}),
+    (representations.load, {"folder": "no"}),
+    (MADE.fit, {"train": POPULATION, "valid": POPULATION, "epochs": 1, "inputs": INPUTS}),
+    (MADE.embed, {"population": POPULATION, "full": False}),
+    (MADE.reconstruct, {"population": POPULATION}),
     (populations.Population.load, {"zoo": POPULATION, "checkpoints": None}),
     (zoo.Recipe.of, {"values": {}}),
     (zoo.Recipe.resolve, {"source": "no"}),
