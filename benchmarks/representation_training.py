@@ -74,7 +74,8 @@ def networks(count: int) -> Population:
 
 def measure(name: str, population: Population, steps: int, quick: bool) -> dict[str, Any]:
     """The time of a step of a method, the steps that it needs, and their share of products."""
-    made = make(name, epochs=1, **({"batch_size": 4} if quick else {}))
+    options: dict[str, Any] = {"batch_size": 4} if quick else {}
+    made = make(name, epochs=1, **options)
     settings, published = made.settings, make(name).settings
     # One step, so that everything is prepared.
     inputs = torch.rand(settings.queries, 1, 28, 28) if settings.structure < 1 else None

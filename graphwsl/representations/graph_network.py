@@ -212,13 +212,13 @@ class GraphNetwork(Autoencoder):
         return some.new_zeros(len(some), plan.num_nodes, self.settings.latent_channels)
 
     def _where(self, plan: GraphPlan) -> Float[Tensor, "tokens channels"]:
-        """Layer and type of every token, and the place of those that nothing moves."""
+        """Layer and type of every token, and the position of those that nothing moves."""
         layout, device = plan.tokenizer.layout, self.types.weight.device
-        places = layout.positions * plan.is_placed[:, None]
-        places = torch.stack(
-            [torch.zeros_like(places[:, 0]), layout.positions[:, 1], places[:, 2]], dim=1
+        fixed = layout.positions * plan.is_fixed[:, None]
+        fixed = torch.stack(
+            [torch.zeros_like(fixed[:, 0]), layout.positions[:, 1], fixed[:, 2]], dim=1
         )
-        return self.depth(places.to(device)) + self.types(layout.layer_types.to(device))
+        return self.depth(fixed.to(device)) + self.types(layout.layer_types.to(device))
 
 
 def _by_map(numbers: Int[Tensor, " tokens"]) -> list[tuple[int, Int[Tensor, " some"]]]:

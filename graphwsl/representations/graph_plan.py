@@ -56,14 +56,14 @@ class GraphPlan:
         tokenizer: From rows to tokens of units and back.
         stages: All depths in the order of the program.
         nodes: The node of every token, -1 for none.
-        is_placed: Whether no symmetry moves a token, so that its place may be told.
+        is_fixed: Whether no symmetry moves a token, so that its position may be told.
         num_nodes: Number of nodes of the graph.
     """
 
     tokenizer: Tokenizer
     stages: tuple[Stage, ...]
     nodes: Int[Tensor, " tokens"]
-    is_placed: Bool[Tensor, " tokens"]
+    is_fixed: Bool[Tensor, " tokens"]
     num_nodes: int
 
     @classmethod
@@ -115,9 +115,9 @@ class GraphPlan:
         nothing = torch.zeros(0, dtype=torch.int64)
         if len(alone):
             stages.append(Stage((nothing, nothing), alone, ()))
-        is_placed = ~has_node
-        is_placed[has_node] = layout.is_output[tokens.nodes[has_node]]
-        return cls(tokenizer, tuple(stages), tokens.nodes, is_placed, layout.num_nodes)
+        is_fixed = ~has_node
+        is_fixed[has_node] = layout.is_output[tokens.nodes[has_node]]
+        return cls(tokenizer, tuple(stages), tokens.nodes, is_fixed, layout.num_nodes)
 
 
 def _reading(
@@ -149,9 +149,9 @@ def _reading(
             positions.append(columns[group, 0][order].view(len(nodes), -1))
     if not is_regular:
         raise RepresentationError(
-            f"{architecture.name!r} shares weights among units, or reads some places of its "
+            f"{architecture.name!r} shares weights among units, or reads some positions of its "
             "units more often than others; choose a method that reads tokens"
         )
-    place = torch.full((int(own.max()) + 1,), -1)
-    place[own] = torch.arange(len(own))
-    return Reading(place[owners], torch.stack(distinct), torch.stack(positions))
+    local = torch.full((int(own.max()) + 1,), -1)
+    local[own] = torch.arange(len(own))
+    return Reading(local[owners], torch.stack(distinct), torch.stack(positions))

@@ -118,9 +118,9 @@ class TokenAutoencoder(Autoencoder):
         if self.latent_of_all or count <= self.length:
             return network(signals, positions, types)
         windows = ReadingWindows.of(count, self.length, self.settings.halo)
-        places = [windows.cut(some[None].expand(len(signals), *some.shape))
+        where = [windows.cut(some[None].expand(len(signals), *some.shape))
                   for some in (positions, types)]  # fmt: skip
-        return windows.join(network(windows.cut(signals), *places))
+        return windows.join(network(windows.cut(signals), *where))
 
     def _drawn(self, tokenizer: Tokenizer, networks: int) -> TokenWindows | None:
         """A window of each network; None where it is read as a whole."""
@@ -157,7 +157,7 @@ class TokenAutoencoder(Autoencoder):
         networks, tokens = values.shape[:2]
         sizes = (tokens * (0.02 + 0.31 * torch.rand(networks))).ceil()
         starts = (torch.rand(networks) * (tokens - sizes + 1)).floor()
-        place = torch.arange(tokens)
-        inside = (place >= starts[:, None]) & (place < (starts + sizes)[:, None])
+        position = torch.arange(tokens)
+        inside = (position >= starts[:, None]) & (position < (starts + sizes)[:, None])
         inside &= (torch.rand(networks) < self.settings.erase)[:, None]
         return values.masked_fill(inside[..., None].to(values.device), 0.0)

@@ -35,7 +35,7 @@ class LatentPerToken(nn.Module):
         self.decoder = Transformer(channels, settings.blocks, settings.heads, settings.dropout)
         self.types = nn.Embedding(len(LayerType), channels)
         nn.init.normal_(self.types.weight, std=0.02)
-        self.places: nn.Module = (
+        self.position_embedding: nn.Module = (
             LearnedPositions(sizes, channels)
             if settings.positions == "learned"
             else SinusoidalPositions(channels)
@@ -51,7 +51,7 @@ class LatentPerToken(nn.Module):
         return self.to_values(self.decoder(x))
 
     def _where(self, positions: Positions, types: Types) -> Float[Tensor, "*networks tokens c"]:
-        return self.places(positions) + self.types(types)
+        return self.position_embedding(positions) + self.types(types)
 
 
 class LatentOfAll(LatentPerToken):

@@ -225,7 +225,7 @@ def _look(work: WorkFolder, request: dict[str, Any], resume: bool) -> dict[str, 
 
     if not work.look(difference, resume=resume):
         return None
-    work.require_no_strangers(_FILES, {WORK: None})
+    work.require_no_unexpected_entries(_FILES, {WORK: None})
     return before
 
 

@@ -17,12 +17,12 @@ class ReadingWindows:
     Attributes:
         index: The tokens of each window, shape ``(windows, length)``.
         window: From which window a token is taken, shape ``(tokens,)``.
-        place: Where in that window it is, shape ``(tokens,)``.
+        position: Where in that window it is, shape ``(tokens,)``.
     """
 
     index: Int[Tensor, "windows length"]
     window: Int[Tensor, " tokens"]
-    place: Int[Tensor, " tokens"]
+    position: Int[Tensor, " tokens"]
 
     @classmethod
     def of(cls, num_tokens: int, length: int, halo: int) -> "ReadingWindows":
@@ -36,8 +36,8 @@ class ReadingWindows:
         core = length - 2 * halo
         starts = (torch.arange(0, num_tokens, core) - halo).clamp(min=0, max=num_tokens - length)
         window = torch.arange(num_tokens) // core
-        place = torch.arange(num_tokens) - starts[window]
-        return cls(starts[:, None] + torch.arange(length), window, place)
+        position = torch.arange(num_tokens) - starts[window]
+        return cls(starts[:, None] + torch.arange(length), window, position)
 
     def cut(
         self, some: Shaped[Tensor, "networks tokens *rest"]
@@ -49,4 +49,4 @@ class ReadingWindows:
         self, windows: Shaped[Tensor, "networks_windows length *rest"]
     ) -> Shaped[Tensor, "networks tokens *rest"]:
         """The sequences again, every token from its own window."""
-        return windows.unflatten(0, (-1, len(self.index)))[:, self.window, self.place]
+        return windows.unflatten(0, (-1, len(self.index)))[:, self.window, self.position]

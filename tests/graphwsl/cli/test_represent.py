@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -92,7 +93,7 @@ def test_a_training_that_was_stopped_goes_on(
     assert graphwsl(*arguments, tmp_path / "whole").exit_code == 0
     original, calls = Autoencoder.forward, [0]
 
-    def stopped(self: Autoencoder, *batch: torch.Tensor) -> torch.Tensor:
+    def stopped(self: Autoencoder, *batch: Any) -> torch.Tensor:
         calls[0] += 1
         if calls[0] == 4:
             raise KeyboardInterrupt

@@ -40,11 +40,10 @@ def parts(kind: str) -> Parts:
     population = Population.load(MemoryZoo(KINDS[kind], 14))
     samples = population.functions[0].inputs
     inputs = torch.rand(10, *samples.shape[1:], generator=torch.Generator().manual_seed(0))
-    numbers = range(len(population))
-    return Parts(
-        *(population.select(numbers[some]) for some in (slice(16), slice(16, 22), slice(22, 28))),
-        inputs,
+    train, valid, test = (
+        population.select(range(*some)) for some in ((0, 16), (16, 22), (22, len(population)))
     )
+    return Parts(train, valid, test, inputs)
 
 
 def tiny(name: str, **options: Any) -> Representation:

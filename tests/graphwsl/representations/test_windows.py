@@ -24,7 +24,7 @@ def test_every_token_is_taken_once_from_within_a_window(
     sequence = torch.randn(3, tokens, 2)
     assert torch.equal(windows.join(windows.cut(sequence)), sequence)
     for token in range(tokens):
-        before = int(windows.place[token])
+        before = int(windows.position[token])
         after = length - 1 - before
         assert before >= min(halo, token)
         assert after >= min(halo, tokens - 1 - token)
