@@ -10,20 +10,30 @@ from graphwsl.cli import app
 
 @app.command()
 def verify(
-    folder: Path = typer.Argument(help="Folder of a zoo, a training or a predictor."),
+    folder: Path = typer.Argument(help="Folder of a zoo, a predictor or a representation."),
 ) -> None:
-    """Check every file of a folder: of a zoo of any layout, a training, or a predictor.
+    """Check every file of a folder: of a zoo of any layout, a training, or what it made.
 
     Lists each problem in a line and exits with code 1 if there is any.
     """
     from graphwsl.errors import ZooError
-    from graphwsl.properties.predictor import ARRAYS, CONFIG, REQUEST
-    from graphwsl.properties.train import problems_of
+    from graphwsl.properties import predictor
+    from graphwsl.properties import train as predicting
+    from graphwsl.representations import saved
+    from graphwsl.representations import train as representing
 
     if not folder.is_dir():
-        raise ZooError(f"{str(folder)!r} is no folder; give one of a zoo, training or predictor")
-    if any((folder / name).exists() for name in (REQUEST, CONFIG, ARRAYS)):
-        report_problems(folder, problems_of(folder))
+        raise ZooError(
+            f"{str(folder)!r} is no folder; give one of a zoo, training, predictor or representation"
+        )
+
+    def holds(*names: str) -> bool:
+        return any((folder / name).exists() for name in names)
+
+    if holds(predictor.REQUEST, predictor.CONFIG, predictor.ARRAYS):
+        report_problems(folder, predicting.problems_of(folder))
+    elif holds(representing.REQUEST, saved.CONFIG, saved.ARRAYS):
+        report_problems(folder, representing.problems_of(folder))
     else:
         report_problems(folder, zoo_problems(folder))
 

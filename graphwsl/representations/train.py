@@ -1,6 +1,6 @@
 """Learn a representation of a zoo, judge it once on networks it never saw, keep it in a folder.
 
-training.json               what was asked for, and a hash of the networks
+request.json                what was asked for, and a hash of the networks
 training/                   the state between two epochs; gone once the representation is there
 representation.json         what it is
 representation.safetensors  what was learnt
@@ -20,6 +20,7 @@ from gnncore.storage import (
     LOCK_NAME,
     MANIFEST_NAME,
     Manifest,
+    StorageError,
     WorkFolder,
     WorkKind,
     first_difference,
@@ -40,7 +41,7 @@ from graphwsl.zoo.data import load_images
 from graphwsl.zoo.layouts.registry import open_zoo
 from graphwsl.zoo.zoo import Zoo
 
-REQUEST, METRICS, WORK = "training.json", "metrics.json", "training"
+REQUEST, METRICS, WORK = "request.json", "metrics.json", "training"
 TRAINING = WorkKind(
     what="training",
     title="training folder",
@@ -170,6 +171,27 @@ def train_representation(
         work.remove(WORK)
         Manifest.of(folder, (MANIFEST_NAME, LOCK_NAME)).write()
     return TrainedRepresentation(model, metrics, left_out, flaws)
+
+
+def problems_of(folder: Path) -> list[str]:
+    """Everything that is not as it should be in the folder of a representation, one line each.
+
+    Reads all files. A representation that :meth:`Representation.save` alone wrote is checked by its
+    seal.
+
+    Raises:
+        RepresentationError: The folder holds no representation.
+    """
+    work = WorkFolder(folder, TRAINING)
+    if not work.is_complete and (folder / REQUEST).exists():
+        return ["unfinished: continue it with graphwsl represent train --resume"]
+    problems = [problem.text for problem in work.damage()] if work.is_complete else []
+    if not problems:
+        try:
+            load(folder)
+        except StorageError as error:
+            problems.append(str(error))
+    return problems
 
 
 def _parts(population: Population, seed: int) -> dict[str, Population]:

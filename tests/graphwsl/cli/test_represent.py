@@ -67,7 +67,7 @@ def test_choices_are_all_methods() -> None:
 def test_a_representation_is_kept_with_its_figures(made: Path, zoo: Path) -> None:
     names = {path.name for path in made.iterdir()} - {".lock"}
     assert names == {
-        "training.json",
+        "request.json",
         "representation.json",
         "representation.safetensors",
         "metrics.json",
@@ -83,6 +83,19 @@ def test_a_representation_is_kept_with_its_figures(made: Path, zoo: Path) -> Non
     assert 0 <= summary["test"]["agreement"] <= 1
     assert summary["test"]["unexplained"] > 0
     assert summary["settings"]["latent_channels"] == 6
+
+
+def test_damage_is_found(made: Path, tmp_path: Path) -> None:
+    assert graphwsl("verify", made).exit_code == 0
+    for name in made.iterdir():
+        (tmp_path / name.name).write_bytes(name.read_bytes())
+    path = tmp_path / "representation.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    found = graphwsl("verify", tmp_path)
+    assert found.exit_code == 1
+    assert "representation.safetensors" in found.output
+    load(made).save(tmp_path / "alone")
+    assert graphwsl("verify", tmp_path / "alone").exit_code == 0
 
 
 def test_a_training_that_was_stopped_goes_on(
