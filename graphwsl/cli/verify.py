@@ -24,7 +24,8 @@ def verify(
 
     if not folder.is_dir():
         raise ZooError(
-            f"{str(folder)!r} is no folder; give one of a zoo, training, predictor or representation"
+            f"{str(folder)!r} is no folder; give one of a zoo, training, predictor or "
+            "representation"
         )
 
     def holds(*names: str) -> bool:
