@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -81,7 +82,12 @@ class Factors(Configuration):
 
 def factors_model() -> type[Factors]:
     """The generating factors with those of all architectures that are registered by now."""
-    own: dict[str, Any] = {name: (kind | None, None) for name, kind in FACTOR_TYPES.items()}
+    return _with_own(tuple(FACTOR_TYPES.items()))
+
+
+@cache  # a zoo asks for every network, and a model takes milliseconds to make
+def _with_own(kinds: tuple[tuple[str, Any], ...]) -> type[Factors]:
+    own: dict[str, Any] = {name: (kind | None, None) for name, kind in kinds}
     return cast(type[Factors], create_model("Factors", __base__=Factors, **own))
 
 
