@@ -19,6 +19,7 @@ import typer
 from benchmarks.cells import Result, restore_cells, time_warning
 from benchmarks.hardware import ROOT
 from benchmarks.representation_tasks.cell import Cell, FreeCell
+from benchmarks.representation_tasks.real_hub import HubCell, report_hub
 from benchmarks.representation_tasks.rows import choose_rows
 from benchmarks.representation_tasks.studies import Study, zoo_of_recipe
 from benchmarks.representation_tasks.tables import report_study
@@ -51,6 +52,9 @@ def main(
     epochs: Annotated[int | None, typer.Option(help="Passes over the networks.")] = None,
     size: Annotated[str, typer.Option(help="Settings: small or published.")] = "small",
     generated: Annotated[int, typer.Option(help="Networks that each sampler makes.")] = 50,
+    hub: Annotated[
+        bool, typer.Option(help="Learn from real networks too, which are downloaded (320 MB).")
+    ] = False,
     zoo_folder: Annotated[Path, typer.Option(help="Where zoos are kept.")] = ROOT
     / "runs"
     / "representation_zoos",
@@ -82,13 +86,15 @@ def main(
         }
         studies = _studies(known, held_out, transfers)
         options: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
-        cells: list[Cell | FreeCell] = [FreeCell(study, generated) for study in studies]
+        cells: list[Cell | FreeCell | HubCell] = [FreeCell(study, generated) for study in studies]
         cells += [
             Cell(row, study, seed, size, options, generated)
             for seed in range(1, seeds + 1)
             for study in studies
             for row in choose_rows(rows)
         ]
+        if hub:
+            cells += [HubCell(seed, size=size, options=options) for seed in range(1, seeds + 1)]
         if collect_only:
             cells = [cell for cell in cells if cell.is_done(out)]
         results = _run(cells, out)
@@ -100,12 +106,13 @@ def main(
                 [one for one in own if one["row"] != "free"],
                 [one for one in own if one["row"] == "free"],
             )
+        report_hub(report, [one for one in results.values() if "tested" in one])
         for sentence in time_warning(report.record):
             report.say(sentence)
         report.save(
             {"zoos": zoos, "rows": rows, "seeds": seeds, "networks": networks, "size": size}
             | {"epochs": epochs, "epochs_of_zoo": list(taken), "generated": generated}
-            | {"transfers": transfers, "held_out": held_out},
+            | {"transfers": transfers, "held_out": held_out, "hub": hub},
             {"cells": results},
             json,
         )
@@ -137,7 +144,7 @@ def _studies(known: dict[str, ZooOfBenchmark], held_out: str, transfers: str) ->
     return studies
 
 
-def _run(cells: list[Cell | FreeCell], out: Path) -> dict[str, Result]:
+def _run(cells: list[Cell | FreeCell | HubCell], out: Path) -> dict[str, Result]:
     """The results, by the folders of their cells below ``out``."""
     results = {}
     try:
