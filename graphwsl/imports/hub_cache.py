@@ -212,7 +212,7 @@ def download_hub_model(
 
 def _checked(repo_id: str) -> str:
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     arguments.text("repo_id", repo_id)
     try:

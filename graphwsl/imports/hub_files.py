@@ -163,12 +163,12 @@ def licence_of(card: str) -> str | None:
     if not card.startswith("---"):
         return None
     try:
-        head = ModelCard(card, ignore_metadata_errors=True).data.to_dict()
+        head = ModelCard(card, ignore_metadata_errors=True).data
     except Exception:  # whatever is wrong with a card, it names no licence
         return None
-    named = head.get("license")
-    if named == "other" and isinstance(head.get("license_name"), str):
-        named = head["license_name"]
+    named: object = head.license
+    if named == "other":
+        named = getattr(head, "license_name", named)
     if isinstance(named, list):
         named = ", ".join(str(one) for one in named)
     return named.strip() or None if isinstance(named, str) else None

@@ -1,10 +1,10 @@
 """One representation of the networks of a whole hub, each of an architecture of its own.
 
-D. Falk et al., "Learning Model Representations Using Publicly Available Model Hubs", 2025: SANE with
-dense tokens, sinusoidal positions, and errors on the scale of the batch, padding left aside. Types
-of layers come from the graph of each network, where later code of the authors guesses them from
-parts of names; tensors of which nothing is known have a type of their own. Networks are validated
-that are of no architecture that was learnt from: that is what such a representation is for.
+D. Falk et al., "Learning Model Representations Using Publicly Available Model Hubs", 2025: SANE
+with dense tokens, sinusoidal positions, and errors on the scale of the batch, padding left aside.
+Types of layers come from the graph of each network, where later code of the authors guesses them
+from parts of names; tensors of which nothing is known have a type of their own. Networks may be
+validated that are of no architecture that was learnt from: that is what it is for.
 """
 
 from typing import Any

@@ -9,7 +9,7 @@ import torch
 from graphwsl.errors import RepresentationError
 from graphwsl.imports import list_hub_cache
 from graphwsl.populations import Population
-from graphwsl.populations.hub_networks import hub_networks
+from graphwsl.populations.hub_models import hub_networks
 from graphwsl.representations import make
 from graphwsl.representations.hub import Hub, HubAutoencoder
 from graphwsl.representations.known import Known

@@ -19,7 +19,7 @@ from graphwsl.populations.population import Function, Population
 from graphwsl.populations.splits import Split, split_models
 from graphwsl.properties.linear_models import FEW_PENALTIES, LinearModel, PrincipalAxes
 from graphwsl.properties.linear_probe_results import LinearProbe
-from graphwsl.properties.linear_probes import LAYER_STATISTICS, WEIGHTS, linear_probes
+from graphwsl.properties.linear_probing import LAYER_STATISTICS, WEIGHTS, linear_probes
 from graphwsl.properties.ridge import PENALTIES
 from graphwsl.zoo.checkpoint import Checkpoint
 

@@ -12,7 +12,7 @@ from torch import nn
 from graphwsl.errors import GraphwslError, ImportedModelError
 from graphwsl.imports import list_hub_cache
 from graphwsl.populations import LayerType, Tokenizer
-from graphwsl.populations.hub_networks import hub_networks
+from graphwsl.populations.hub_models import hub_networks
 from tests.graphwsl.imports.hub_cases import card, model, repository, tensors
 
 MODULE = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
