@@ -89,7 +89,7 @@ class Cell:
         made.save(folder / "representation")
         return {
             **result,
-            "epochs": made.settings.epochs,
+            "epochs_of_settings": self.row.make(self.size, self.seed).settings.epochs,
             "processor_seconds": fitted.cpu,
             "report": made.report,
             "probes": probed(made, study),

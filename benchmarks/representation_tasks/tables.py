@@ -163,5 +163,7 @@ def _agreement(found: list[Result]) -> float:
 
 
 def _epochs(found: list[Result]) -> str:
-    """Epochs that were gone through; of more than that the best one was kept."""
-    return f"{statistics.mean(one['report']['epochs'] for one in found):.0f}"
+    """Epochs that were gone through, of those of the settings where a budget cuts them short."""
+    done = statistics.mean(one["report"]["epochs"] for one in found)
+    wanted = found[0]["epochs_of_settings"]
+    return f"{done:.0f} of {wanted}" if done < wanted else f"{done:.0f}"

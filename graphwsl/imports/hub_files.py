@@ -168,7 +168,7 @@ def licence_of(card: str) -> str | None:
         return None
     named: object = head.license
     if named == "other":
-        named = getattr(head, "license_name", named)
+        named = getattr(head, "license_name", None) or named
     if isinstance(named, list):
         named = ", ".join(str(one) for one in named)
     return named.strip() or None if isinstance(named, str) else None
