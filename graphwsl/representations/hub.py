@@ -142,6 +142,7 @@ class Hub(TokenRepresentation):
 
     def _check(self, train: Population, valid: Population, inputs: Tensor | None) -> None:
         del inputs  # networks are not run
-        require_parts(train, train)
+        if len(train) < 2 or not len(valid):
+            require_parts(train, valid)
         for part in (train, valid):
             self._check_readable(part)
