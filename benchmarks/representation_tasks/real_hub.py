@@ -144,12 +144,11 @@ def tested(made: Representation, network: Population) -> dict[str, Any]:
         found = function.module(**inputs) if isinstance(inputs, dict) else function.module(*inputs)
         first = found if isinstance(found, torch.Tensor) else next(iter(found))
         outputs.append(first.double())
-    spread = float((outputs[0] - outputs[0].mean()).square().mean())
     return {
         "network": network.checkpoints[0].model,
         "numbers": len(original),
         "unexplained": float((rebuilt - original).square().mean() / original.var(correction=0)),
-        "output_error": float((outputs[1] - outputs[0]).square().mean()) / max(spread, 1e-12),
+        "output_error": float((outputs[1] - outputs[0]).norm() / outputs[0].norm()),
     }
 
 
@@ -178,7 +177,8 @@ def report_hub(report: Report, results: list[Result]) -> None:
         ],
     )
     report.say(
-        "Errors are mean squares over the variance: 1 is what the mean gives. Left out: "
+        "Errors of weights are mean squares over the variance, 1 is what the mean gives; those of "
+        "outputs for one input are norms of differences over norms of outputs. Left out: "
         + ("; ".join(f"{name} ({why})" for name, why in some["left_out"].items()) or "none")
         + "."
     )

@@ -71,7 +71,7 @@ class LinearProbes:
         raise KeyError(key)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """All of it as plain values, as JSON has them."""
         rows = [{**asdict(one), "missing": list(one.missing)} for one in self.probes]
         return {"networks": self.networks, "probes": rows}
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from graphwsl import arguments
 from graphwsl.errors import RepresentationError
-from graphwsl.populations.population import Population
+from graphwsl.populations.population import Architecture, Population
 from graphwsl.populations.token_windows import TokenWindows
 from graphwsl.representations.autoencoder import Rows
 from graphwsl.representations.checks import require_parts
@@ -120,7 +120,16 @@ class Hub(TokenRepresentation):
                 "networks of a hub are not run, moved or aligned; set structure=1, views=0 and "
                 "align=false"
             )
+        if train is not None:
+            built["scale"] = _scale(train)
         return super()._build(train, built)
+
+    def _know(self, architecture: Architecture) -> Known:
+        if architecture.digest in self._known:
+            return self._known[architecture.digest]
+        known = super()._know(architecture)
+        known.deviation = known.deviation * float(self._built["scale"])
+        return known
 
     def fit(
         self, train: Population, valid: Population, epochs: int | None = None, **options: Any
@@ -146,3 +155,12 @@ class Hub(TokenRepresentation):
             require_parts(train, valid)
         for part in (train, valid):
             self._check_readable(part)
+
+
+def _scale(train: Population) -> float:
+    """The median of the root mean squares of networks: what is read should be about 1.
+
+    One number for all, so that the numbers of networks are read as they are to one another.
+    """
+    sizes = torch.stack([state.square().mean().sqrt() for state in train.states])
+    return float(sizes.median()) or 1.0

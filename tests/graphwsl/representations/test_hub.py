@@ -1,6 +1,7 @@
 """The representation of a hub: windows of networks of any size, and architectures never seen."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,22 @@ def test_architectures_that_were_never_seen_validate_and_come_back() -> None:
     assert made.embed(both).shape == (len(both), 5)
     rebuilt = made.reconstruct(both)
     assert [len(one) for one in rebuilt.states] == [len(one) for one in both.states]
+
+
+def test_networks_are_read_in_units_of_their_usual_size() -> None:
+    """Larger networks of the same kind are the same to the method, and come back larger."""
+    own = parts("cnn")
+
+    def times(population: Population, factor: float) -> Population:
+        return replace(population, states=[factor * state for state in population.states])
+
+    made = hub().fit(own.train, own.valid)
+    large = hub().fit(times(own.train, 1024.0), times(own.valid, 1024.0))
+    torch.testing.assert_close(large.embed(times(own.test, 1024.0)), made.embed(own.test))
+    rows = torch.stack(made.reconstruct(own.test).states)
+    torch.testing.assert_close(
+        torch.stack(large.reconstruct(times(own.test, 1024.0)).states), 1024 * rows
+    )
 
 
 def test_training_lowers_the_error_of_networks_that_were_not_learnt_from() -> None:
@@ -117,3 +134,15 @@ def test_the_published_size_is_that_of_the_publication() -> None:
     # The projection for the contrast is left away at inference.
     backbone = sum(one.numel() for one in module.networks.parameters())
     assert backbone == pytest.approx(456e6, rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["hub", "multi_zoo"])
+def test_longer_networks_than_all_that_were_learnt_from_are_read(name: str) -> None:
+    """Where those are shorter than a window, and not longer than both halos."""
+    few = {"window": 64, "halo": 6, "width": 40, "positions": "sinusoidal"}
+    options = {**TINY, **few} if name == "hub" else {**few, "channels": 16, "heads": 2, "epochs": 1}
+    own, longer = parts("mlp"), parts("cnn").test
+    made = make(name, **options).fit(own.train, own.valid)
+    assert made.embed(longer).isfinite().all()
+    rebuilt = made.reconstruct(longer)
+    assert [len(one) for one in rebuilt.states] == [len(one) for one in longer.states]
