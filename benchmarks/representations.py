@@ -26,7 +26,7 @@ from benchmarks.representation_tasks.tables import report_study
 from benchmarks.results import Report, console, known_cells
 from benchmarks.weights.tasks import ZooOfBenchmark
 
-QUICK_ROWS = "hyper_representation,sane,sane/no_halo,multi_zoo,behavioural,hub,graph_autoencoder"
+QUICK_ROWS = "hyper_representation,sane,sane/not_aligned,hub,graph_autoencoder"
 NAME = "representations"
 
 
@@ -74,8 +74,8 @@ def main(
     with TemporaryDirectory() as scratch:
         if quick:
             out, zoo_folder, rows = Path(scratch, "cells"), Path(scratch, "zoos"), QUICK_ROWS
-            zoos, transfers, held_out = "digits_seed,digits_mixed=24", "", ""
-            networks, seeds, epochs, generated = 20, 1, 3, 10
+            zoos, transfers, held_out, hub = "digits_seed", "", "", False
+            networks, seeds, epochs, generated, epochs_of_zoo = 12, 1, 2, 4, "5,10"
         report = Report(NAME, "Representations of networks", quick=quick)
         if restore:
             restore_cells(out, known_cells(NAME))

@@ -148,14 +148,11 @@ def rebuilt(made: Representation, study: Study) -> dict[str, Any]:
     inputs, labels, _ = study.samples
     test = study.part("test")
     try:
-        original = made.aligned(test)
         found = made.reconstruct(test)
         before, after = (evaluate(some, inputs, labels) for some in (test, found))
         last = [n for n, c in enumerate(test.checkpoints) if c.epoch == _last(test)]
         return {
-            "unexplained": float(
-                unexplained(original, found, made.aligned(study.part("train"))).mean()
-            ),
+            "unexplained": _unexplained(made, study, test, found),
             "agreement": float(agreement(test, found, inputs).mean()),
             "agreement_of_trained": float(
                 agreement(test.select(last), found.select(last), inputs).mean()
@@ -165,6 +162,17 @@ def rebuilt(made: Representation, study: Study) -> dict[str, Any]:
         }
     except GraphwslError as error:
         return {"failed": str(error)}
+
+
+def _unexplained(
+    made: Representation, study: Study, test: Population, found: Population
+) -> float | None:
+    """The error of weights, over the variance of layers; None where no training network is alike,
+    such as those of another width."""
+    train = study.part("train")
+    if {one.digest for one in test.present} - {one.digest for one in train.present}:
+        return None
+    return float(unexplained(made.aligned(test), found, made.aligned(train)).mean())
 
 
 def drawn(

@@ -84,7 +84,8 @@ def _reconstruction(report: Report, title: str, rows: dict[str, list[Result]]) -
         return [
             _percent(part["agreement"] for part in parts),
             _percent(part["agreement_of_trained"] for part in parts),
-            spread([part["unexplained"] for part in parts]),
+            spread([part["unexplained"] for part in parts if part["unexplained"] is not None])
+            or "–",
             _percent((part["accuracy_mean"][1] for part in parts), 1),
             _percent((part["accuracy_mean"][1] - part["accuracy_mean"][0] for part in parts), 1),
             _percent((part["accuracy_best"][1] - part["accuracy_best"][0] for part in parts), 1),
@@ -100,12 +101,12 @@ def _reconstruction(report: Report, title: str, rows: dict[str, list[Result]]) -
         "of trained %",
         "error",
         "accuracy %",
-        "less original",
-        "best less best",
+        "− original",
+        "best − best",
     ]
     report.table(
         title,
-        ["representation", *columns, "parameters", "seconds", "epochs", "seeds"],
+        ["representation", *columns, "parameters", "processor s", "epochs", "seeds"],
         [[name, *line(found)] for name, found in ranked],
     )
     for name, found in rows.items():
