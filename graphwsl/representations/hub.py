@@ -110,7 +110,7 @@ class Hub(TokenRepresentation):
     )
     small = published.replaced(
         width=64, window=64, halo=4, latent_channels=32, channels=96, blocks=2, heads=4,
-        batch_size=4, learning_rate=1e-3,
+        batch_size=4, learning_rate=1e-3, epochs=200,
     )  # fmt: skip
 
     def _build(self, train: Population | None, built: dict[str, Any]) -> TokenAutoencoder:
