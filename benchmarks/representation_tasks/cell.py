@@ -151,7 +151,12 @@ def rebuilt(made: Representation, study: Study) -> dict[str, Any]:
         found = made.reconstruct(test)
         before, after = (evaluate(some, inputs, labels) for some in (test, found))
         last = [n for n, c in enumerate(test.checkpoints) if c.epoch == _last(test)]
+        sizes = [
+            len(state) / latents.numel()
+            for state, latents in zip(test.states, made.encode(test), strict=True)
+        ]
         return {
+            "compression": sum(sizes) / len(sizes),
             "unexplained": _unexplained(made, study, test, found),
             "agreement": float(agreement(test, found, inputs).mean()),
             "agreement_of_trained": float(

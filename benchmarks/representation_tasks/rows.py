@@ -59,7 +59,7 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
         "no_structure": {"structure": 0.0},
         "no_views": {"views": 0},
     },
-    "graph_autoencoder": {"behaviour": {"structure": 0.1}},
+    "graph_autoencoder": {"no_behaviour": {"structure": 1.0}},
 }
 """Parts that are left out or changed: contrast (γ), structure against behaviour (β), views, halo,
 alignment, and the scale on which errors count."""

@@ -82,6 +82,7 @@ def _reconstruction(report: Report, title: str, rows: dict[str, list[Result]]) -
     def line(found: list[Result]) -> list[str]:
         parts = [one["reconstruction"] for one in found if "failed" not in one["reconstruction"]]
         return [
+            spread([part["compression"] for part in parts[:1]], 1),
             _percent(part["agreement"] for part in parts),
             _percent(part["agreement_of_trained"] for part in parts),
             spread([part["unexplained"] for part in parts if part["unexplained"] is not None])
@@ -97,6 +98,7 @@ def _reconstruction(report: Report, title: str, rows: dict[str, list[Result]]) -
 
     ranked = sorted(rows.items(), key=lambda item: -_agreement(item[1]))
     columns = [
+        "compression",
         "agreement %",
         "of trained %",
         "error",

@@ -166,7 +166,7 @@ def licence_of(card: str) -> str | None:
         head = ModelCard(card, ignore_metadata_errors=True).data
     except Exception:  # whatever is wrong with a card, it names no licence
         return None
-    named: object = head.license
+    named = getattr(head, "license", None)
     if named == "other":
         named = getattr(head, "license_name", None) or named
     if isinstance(named, list):

@@ -65,6 +65,8 @@ def test_a_cell_is_worked_out_once_and_holds_all_that_is_asked(
     assert features == {"mean", "all latents", "weights", "layer_statistics"}
     rebuilt = result["reconstruction"]
     assert 0 <= rebuilt["agreement"] <= 1
+    # An MLP of 4 units of 65 numbers and 10 of 5, of which each has a latent of 4 numbers.
+    assert rebuilt["compression"] == pytest.approx((4 * 65 + 10 * 5) / (14 * 4))
     # Nothing was learnt in one epoch of a few networks, and the measure must say so.
     assert rebuilt["unexplained"] > 0.3
     for sampler in SAMPLERS:
