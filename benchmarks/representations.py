@@ -22,7 +22,7 @@ from benchmarks.representation_tasks.cell import Cell, FreeCell
 from benchmarks.representation_tasks.real_hub import HubCell, report_hub
 from benchmarks.representation_tasks.rows import choose_rows
 from benchmarks.representation_tasks.studies import Study, zoo_of_recipe
-from benchmarks.representation_tasks.tables import report_study
+from benchmarks.representation_tasks.tables import LEGEND, report_study
 from benchmarks.results import Report, console, known_cells
 from benchmarks.weights.tasks import ZooOfBenchmark
 
@@ -107,7 +107,7 @@ def main(
                 [one for one in own if one["row"] == "free"],
             )
         report_hub(report, [one for one in results.values() if "tested" in one])
-        for sentence in time_warning(report.record):
+        for sentence in (*LEGEND, *time_warning(report.record)):
             report.say(sentence)
         report.save(
             {"zoos": zoos, "rows": rows, "seeds": seeds, "networks": networks, "size": size}

@@ -17,6 +17,19 @@ SCORE = (
 GENERATED = ["mean", "best", "dispersion", "disagreement", "distance", "copies"]
 
 
+LEGEND = (
+    "Probes: R² of numbers, accuracy of classes, on test networks or after an arrow on others.",
+    "Rebuilt: compression is the numbers of a network over those of its latents; agreement the "
+    "share of test samples on which a network and its reconstruction choose the same class, of all "
+    "checkpoints and of those of the last epoch; error the squared error of weights over the "
+    "variance of their layers; then the mean accuracy, that less the original one, and the best "
+    "rebuilt network less the best original one.",
+    "Drawn: dispersion and disagreement are relative to the training networks, the distance to the "
+    "nearest of them to that of held-out networks; copies are seeds in which a sampler copies.",
+)
+"""What the columns are."""
+
+
 def report_study(report: Report, name: str, results: list[Result], free: list[Result]) -> None:
     """All tables of the networks of a study; what failed is said below.
 
