@@ -82,8 +82,8 @@ class HubAutoencoder(TokenAutoencoder):
 class Hub(TokenRepresentation):
     """Dense tokens, types of layers from the graph, a few windows of every network a step.
 
-    The publication gives the size of its smaller backbone, 456 million parameters; the published
-    settings have that size, and those of SANE for large networks where it gives none.
+    Of its smaller backbone 456 million parameters are reported; the published settings have that
+    size, and are those of SANE for large networks where nothing is known.
     """
 
     name = "hub"
