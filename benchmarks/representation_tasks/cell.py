@@ -138,7 +138,10 @@ def probed(made: Representation, study: Study) -> dict[str, Any]:
         "mean": made.embed,
         "all latents": lambda some: made.embed(some, full=True),
     }
-    found = linear_probes(features, study.zoo.population, study.split, others=study.strangers())
+    try:
+        found = linear_probes(features, study.zoo.population, study.split, others=study.strangers())
+    except GraphwslError as error:
+        return {"failed": str(error), "probes": []}
     return found.to_dict()
 
 

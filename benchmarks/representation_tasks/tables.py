@@ -77,6 +77,12 @@ def _probes(report: Report, title: str, rows: dict[str, list[Result]]) -> None:
         for one in every
         if one["failed"]
     }
+    reasons |= {
+        f"no probes: {result['probes']['failed']}"
+        for found in rows.values()
+        for result in found
+        if "failed" in result["probes"]
+    }
     for reason in sorted(reasons):
         report.say(f"{reason}.")
 
