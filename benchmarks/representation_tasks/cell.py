@@ -56,7 +56,7 @@ class Cell:
         return (
             out
             / f"{row}-{self.row.digest(self.size, **self.options)}"
-            / f"{_place(self.study)}-{self.generated}-generated-seed-{self.seed}"
+            / f"{_name_of(self.study)}-{self.generated}-generated-seed-{self.seed}"
         )
 
     def is_done(self, out: Path) -> bool:
@@ -115,7 +115,7 @@ class FreeCell:
 
     def folder(self, out: Path) -> Path:
         """Where the result is kept."""
-        return out / "free" / f"{_place(self.study)}-{self.generated}-generated"
+        return out / "free" / f"{_name_of(self.study)}-{self.generated}-generated"
 
     def is_done(self, out: Path) -> bool:
         """Whether its result is there."""
@@ -220,7 +220,7 @@ def _scored(
     return card.to_dict()
 
 
-def _place(study: Study) -> str:
+def _name_of(study: Study) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{study.name}-{study.zoo.extent}-{study.digest}")
 
 

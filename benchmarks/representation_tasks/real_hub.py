@@ -121,8 +121,8 @@ def split_families(names: list[str], seed: int) -> tuple[list[int], list[int], l
     order = torch.randperm(len(families), generator=torch.Generator().manual_seed(seed)).tolist()
     count = max(1, round(0.2 * len(families)))
     part = {
-        families[place]: 2 if number < count else 1 if number < 2 * count else 0
-        for number, place in enumerate(order)
+        families[index]: 2 if number < count else 1 if number < 2 * count else 0
+        for number, index in enumerate(order)
     }
     numbers: tuple[list[int], list[int], list[int]] = ([], [], [])
     for number, name in enumerate(names):

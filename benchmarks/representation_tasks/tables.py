@@ -70,7 +70,10 @@ def _probes(report: Report, title: str, rows: dict[str, list[Result]]) -> None:
             label = features if is_free else f"{row}, {features}"
             if label not in lines:
                 lines[label] = [_probe_cell(found, features, *column) for column in columns]
-    titles = [target if place == "test" else f"{target} → {place}" for target, place in columns]
+    titles = [
+        target if tested_on == "test" else f"{target} → {tested_on}"
+        for target, tested_on in columns
+    ]
     report.table(title, ["features", *titles], [[label, *texts] for label, texts in lines.items()])
     reasons = {
         f"{one['features']} on {one['tested_on']}: {one['failed']}"
@@ -87,11 +90,11 @@ def _probes(report: Report, title: str, rows: dict[str, list[Result]]) -> None:
         report.say(f"{reason}.")
 
 
-def _probe_cell(found: list[Result], features: str, target: str, place: str) -> str:
+def _probe_cell(found: list[Result], features: str, target: str, tested_on: str) -> str:
     scores = []
     for result in found:
         for one in result["probes"]["probes"]:
-            if (one["features"], one["target"], one["tested_on"]) == (features, target, place):
+            if (one["features"], one["target"], one["tested_on"]) == (features, target, tested_on):
                 metrics = one["metrics"] or {}
                 scores += [metrics[name] for name in ("accuracy", "r2") if name in metrics][:1]
     return spread(scores, 3) or "–"

@@ -281,15 +281,15 @@ def _files(repository: Path, snapshot: Path) -> dict[str, Path]:
     for path in sorted(snapshot.iterdir()):
         if len(found) >= _MOST_FILES:
             raise ImportedModelError(f"the snapshot has more than {_MOST_FILES} files")
-        place = path
+        target = path
         if path.is_symlink():
-            place = Path(os.path.normpath(snapshot / os.readlink(path)))
-            if Path(os.path.realpath(place.parent)) != blobs or place.is_symlink():
+            target = Path(os.path.normpath(snapshot / os.readlink(path)))
+            if Path(os.path.realpath(target.parent)) != blobs or target.is_symlink():
                 raise ImportedModelError(
                     f"{path.name!r} is a link that leads out of the blobs of its repository"
                 )
-            if not place.is_file():
+            if not target.is_file():
                 raise ImportedModelError(f"{path.name!r} is a link to a blob that is not there")
-        if place.is_file():
-            found[path.name] = place
+        if target.is_file():
+            found[path.name] = target
     return found

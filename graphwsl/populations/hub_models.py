@@ -174,17 +174,17 @@ def _by_shapes(model: HubModel, state: Mapping[str, Tensor]) -> Function:
     root = _Nothing()
     for name in sorted(state, key=_natural):
         *path, last = name.split(".")
-        place: nn.Module = root
+        inner: nn.Module = root
         try:
             for part in path:
-                if part not in place._modules:
-                    place.add_module(part, nn.Module())
-                place = place.get_submodule(part)
+                if part not in inner._modules:
+                    inner.add_module(part, nn.Module())
+                inner = inner.get_submodule(part)
             tensor = state[name]
             if tensor.is_floating_point():
-                place.register_parameter(last, nn.Parameter(tensor.float(), requires_grad=False))
+                inner.register_parameter(last, nn.Parameter(tensor.float(), requires_grad=False))
             else:
-                place.register_buffer(last, tensor)
+                inner.register_buffer(last, tensor)
         except (AttributeError, KeyError) as error:
             raise ImportedModelError(f"{name!r} names no tensor of a network") from error
     inputs = torch.zeros(1, 1)

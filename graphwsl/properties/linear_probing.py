@@ -95,8 +95,8 @@ def linear_probes(
         readable = _Readable.of(name, read, {**parts, **tested})
         for row, target in enumerate(chosen):
             fitted = _Fitted.of(readable, target, parts)
-            for place, (label, some) in enumerate(tested.items()):
-                found[row, place, column] = fitted.tested(label, some)
+            for line, (label, some) in enumerate(tested.items()):
+                found[row, line, column] = fitted.tested(label, some)
     counts = {part: len(some) for part, some in parts.items()}
     return LinearProbes(tuple(found[key] for key in sorted(found)), counts)
 
@@ -109,7 +109,7 @@ class _Readable:
         name: Name of the features.
         columns: How many there are.
         rows: By part or name of the networks.
-        failed: Reasons in place of those.
+        failed: Reasons why there are none, by the same names.
     """
 
     name: str
@@ -118,29 +118,29 @@ class _Readable:
     failed: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, name: str, read: Features, places: Mapping[str, Population]) -> "_Readable":
-        """The features of networks at all places, of which ``train`` is the first."""
+    def of(cls, name: str, read: Features, parts: Mapping[str, Population]) -> "_Readable":
+        """The features of all networks, of which ``train`` are the first."""
         failed: dict[str, str] = {}
         matrices = {}
-        for place, population in places.items():
+        for part, population in parts.items():
             try:
-                matrices[place] = _matrix(name, read(population), len(population))
+                matrices[part] = _matrix(name, read(population), len(population))
             except GraphwslError as error:
-                failed[place] = str(error)
+                failed[part] = str(error)
         if "train" not in matrices:
             return cls(name, failed=failed)
         axes = PrincipalAxes.fit(matrices["train"])
         count, rows = len(axes.mean), {}
-        for place, matrix in matrices.items():
+        for part, matrix in matrices.items():
             if matrix.shape[1] == count:
-                rows[place] = axes.turned(matrix)
+                rows[part] = axes.turned(matrix)
             else:
-                failed[place] = f"{name!r} has {matrix.shape[1]:,} numbers here, not {count:,}"
+                failed[part] = f"{name!r} has {matrix.shape[1]:,} numbers here, not {count:,}"
         return cls(name, count, rows, failed)
 
-    def reason(self, *places: str) -> str | None:
-        """Why it cannot be read at one of these places; None if it can at all of them."""
-        return next((self.failed[place] for place in places if place in self.failed), None)
+    def reason(self, *parts: str) -> str | None:
+        """Why it cannot be read in one of these parts; None if it can in all of them."""
+        return next((self.failed[part] for part in parts if part in self.failed), None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,18 +168,18 @@ class _Fitted:
         fitted = cls(readable, target, known, model)
         return cls(readable, target, known, model, fitted._judged("valid", valid_y))
 
-    def tested(self, place: str, population: Population) -> LinearProbe:
+    def tested(self, part: str, population: Population) -> LinearProbe:
         """The probe, tested on some networks."""
         made = LinearProbe(
             self.readable.name,
             self.target.name,
-            place,
+            part,
             len(population),
             columns=self.readable.columns,
             penalty=None if self.model is None else self.model.penalty,
             valid=self.valid,
         )
-        reason = self.readable.reason("train", "valid", place)
+        reason = self.readable.reason("train", "valid", part)
         if reason is None:
             try:
                 label = self.target.values(population.checkpoints)
@@ -190,14 +190,12 @@ class _Fitted:
         missing: tuple[str, ...] = ()
         if self.target.classes is not None:
             strange = sorted(set(label.long().tolist()) - self.known)
-            missing = tuple(str(self.target.classes[place]) for place in strange)
-        return LinearProbe(
-            **{**vars(made), "metrics": self._judged(place, label), "missing": missing}
-        )
+            missing = tuple(str(self.target.classes[index]) for index in strange)
+        return replace(made, metrics=self._judged(part, label), missing=missing)
 
-    def _judged(self, place: str, label: Float[Tensor, " networks"]) -> dict[str, float]:
+    def _judged(self, part: str, label: Float[Tensor, " networks"]) -> dict[str, float]:
         assert self.model is not None
-        told = torch.from_numpy(self.model.predict(self.readable.rows[place])).float()
+        told = torch.from_numpy(self.model.predict(self.readable.rows[part])).float()
         return evaluate(told, label, self.target)
 
 

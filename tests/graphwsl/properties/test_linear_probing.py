@@ -264,10 +264,10 @@ def test_transfer_to_another_zoo_and_to_another_width() -> None:
         return torch.stack([(state @ line)[None] for state, line in rows])
 
     found = linear_probes({"sums": sums}, networks(), SPLIT, ["test_accuracy"], others=others)
-    for place in ("test", "zoo", "wide"):
-        made = found["sums", "test_accuracy", place]
+    for tested_on in ("test", "zoo", "wide"):
+        made = found["sums", "test_accuracy", tested_on]
         assert (made.score or 0) > 0.999
-        assert made.networks == {"test": 20, "zoo": 30, "wide": 30}[place]
+        assert made.networks == {"test": 20, "zoo": 30, "wide": 30}[tested_on]
         assert made.penalty == found["sums", "test_accuracy"].penalty
     assert (found[WEIGHTS, "test_accuracy", "zoo"].score or 0) > 0.99
     wide = found[WEIGHTS, "test_accuracy", "wide"]
