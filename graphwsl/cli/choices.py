@@ -57,6 +57,7 @@ REPRESENTATIONS = (
     "sane",
     "multi_zoo",
     "behavioural",
+    "hub",
     "graph_autoencoder",
 )
 DEVICES = ("auto", "cpu", "cuda")

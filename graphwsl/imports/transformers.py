@@ -80,6 +80,35 @@ def from_transformers(
             a value of the configuration.
         UnsupportedModelError: The inputs of the network are of a kind that is not known here.
     """
+    transformers = _library()
+    config = _config(transformers, model_type_or_config, overrides)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = _built(transformers, config, head)
+    return TensorOutputs(model.eval()), _inputs(model, seed)
+
+
+def shapes_of_transformers(
+    model_type_or_config: str | Mapping[str, Any] | Any,
+    *,
+    head: str | None = None,
+    **overrides: Any,
+) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the weights of such a network, which takes no memory.
+
+    Takes the arguments of :func:`from_transformers`.
+
+    Raises:
+        ImportedModelError: As there.
+    """
+    transformers = _library()
+    config = _config(transformers, model_type_or_config, overrides)
+    with torch.device("meta"):
+        model = _built(transformers, config, head)
+    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+
+
+def _library() -> Any:
     try:
         import transformers
     except ImportError as error:
@@ -87,7 +116,10 @@ def from_transformers(
             "architectures of transformers need the package transformers; run: "
             f"{install_command('transformers')}"
         ) from error
-    config = _config(transformers, model_type_or_config, overrides)
+    return transformers
+
+
+def _built(transformers: Any, config: Any, head: str | None) -> nn.Module:
     heads = HEADS if head is None else (head,)
     builder = next(
         (
@@ -101,16 +133,14 @@ def from_transformers(
         raise ImportedModelError(
             f"transformers has no {' or '.join(heads)} for {config.model_type!r}"
         )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        try:
-            model = builder.from_config(
-                config, attn_implementation="eager", dtype=torch.float32, trust_remote_code=False
-            )
-        except Exception as error:
-            reason = " ".join(str(error).split())[:300]
-            raise ImportedModelError(f"{config.model_type!r} cannot be built: {reason}") from error
-    return TensorOutputs(model.eval()), _inputs(model, seed)
+    try:
+        model: nn.Module = builder.from_config(
+            config, attn_implementation="eager", dtype=torch.float32, trust_remote_code=False
+        )
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ImportedModelError(f"{config.model_type!r} cannot be built: {reason}") from error
+    return model
 
 
 def _config(transformers: Any, given: Any, overrides: Mapping[str, Any]) -> Any:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from graphwsl.populations.dense_layout import DenseLayout as DenseLayout
     from graphwsl.populations.evaluation import Evaluation as Evaluation
     from graphwsl.populations.evaluation import evaluate as evaluate
+    from graphwsl.populations.hub_models import HubNetworks as HubNetworks
+    from graphwsl.populations.hub_models import hub_networks as hub_networks
     from graphwsl.populations.layer_statistics import LayerStatistics as LayerStatistics
     from graphwsl.populations.normalisation import LayerNormaliser as LayerNormaliser
     from graphwsl.populations.population import Architecture as Architecture
@@ -37,6 +39,7 @@ _HOME = {
     "DenseLayout": "dense_layout",
     "Evaluation": "evaluation",
     "Function": "population",
+    "HubNetworks": "hub_models",
     "LayerNormaliser": "normalisation",
     "LayerStatistics": "layer_statistics",
     "LayerType": "unit_entries",
@@ -50,6 +53,7 @@ _HOME = {
     "ViewBank": "symmetric_views",
     "dataset": "datasets",
     "evaluate": "evaluation",
+    "hub_networks": "hub_models",
     "split_models": "splits",
     "states_of": "unflattening",
     "tokenize": "tokens",

@@ -9,6 +9,9 @@ from gnncore.lazy import lazy
 
 if TYPE_CHECKING:
     from graphwsl.properties.evaluation import evaluate as evaluate
+    from graphwsl.properties.linear_probe_results import LinearProbe as LinearProbe
+    from graphwsl.properties.linear_probe_results import LinearProbes as LinearProbes
+    from graphwsl.properties.linear_probing import linear_probes as linear_probes
     from graphwsl.properties.predictor import Predictor as Predictor
     from graphwsl.properties.predictors import PREDICTORS as PREDICTORS
     from graphwsl.properties.predictors import load_predictor as load_predictor
@@ -19,8 +22,11 @@ if TYPE_CHECKING:
 # Imported on first use: torch and scikit-learn take seconds to import.
 _HOME = {
     "PREDICTORS": "predictors",
+    "LinearProbe": "linear_probe_results",
+    "LinearProbes": "linear_probe_results",
     "Predictor": "predictor",
     "evaluate": "evaluation",
+    "linear_probes": "linear_probing",
     "load_predictor": "predictors",
     "make_predictor": "predictors",
     "register_predictor": "predictors",

@@ -8,6 +8,7 @@ from graphwsl import arguments
 from graphwsl.errors import RepresentationError
 from graphwsl.representations.behavioural import Behavioural
 from graphwsl.representations.graph_autoencoder import GraphAutoencoder
+from graphwsl.representations.hub import Hub
 from graphwsl.representations.hyper_representation import HyperRepresentation
 from graphwsl.representations.multi_zoo import MultiZoo
 from graphwsl.representations.representation import Representation
@@ -19,7 +20,7 @@ REPRESENTATIONS: Registry[type[Representation]] = Registry(
     RepresentationError,
     {
         method.name: method
-        for method in (HyperRepresentation, Sane, MultiZoo, Behavioural, GraphAutoencoder)
+        for method in (HyperRepresentation, Sane, MultiZoo, Behavioural, Hub, GraphAutoencoder)
     },
 )
 """All methods by name; others join by ``@REPRESENTATIONS.register("name")``."""

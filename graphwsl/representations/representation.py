@@ -117,13 +117,15 @@ class Representation(ABC):
         self.module = module
         train, valid = self.aligned(train), self.aligned(valid)
         numbers = {architecture.digest: n for n, architecture in enumerate(train.architectures)}
-        module.known = {n: self._know(train.architectures[n]) for n in train.kind.unique().tolist()}
-        for number, known in module.known.items():
+        own = torch.tensor([numbers.get(a.digest, -1) for a in valid.architectures])[valid.kind]
+        read = {*train.kind.tolist(), *own.tolist()} - {-1}
+        module.known = {n: self._know(train.architectures[n]) for n in sorted(read)}
+        for number in train.kind.unique().tolist():
+            known = module.known[number]
             self._prepare(known, train.select((train.kind == number).nonzero()[:, 0].tolist()))
             rows = train.rows(number)
             module.begin(known, rows[:: -(-len(rows) // LOOKED_AT)], inputs)
         module.queries = inputs
-        own = torch.tensor([numbers.get(a.digest, -1) for a in valid.architectures])[valid.kind]
         order = own.argsort(stable=True)
         valid, own = valid.select(order.tolist()), own[order]
         weights = (

@@ -117,7 +117,9 @@ class TokenAutoencoder(Autoencoder):
         types = layout.layer_types.to(signals.device)
         if self.latent_of_all or count <= self.length:
             return network(signals, positions, types)
-        windows = ReadingWindows.of(count, self.length, self.settings.halo)
+        # Where all networks that were learnt from are short, their windows may be narrower.
+        halo = min(self.settings.halo, (self.length - 1) // 2)
+        windows = ReadingWindows.of(count, self.length, halo)
         where = [windows.cut(some[None].expand(len(signals), *some.shape))
                   for some in (positions, types)]  # fmt: skip
         return windows.join(network(windows.cut(signals), *where))

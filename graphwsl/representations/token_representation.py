@@ -14,6 +14,7 @@ class TokenRepresentation(Representation):
     """A transformer over tokens; methods differ in settings, and in where their latents are."""
 
     latent_of_all: ClassVar[bool] = False
+    autoencoder: ClassVar[type[TokenAutoencoder]] = TokenAutoencoder
     settings: TokenSettings
 
     def _build(self, train: Population | None, built: dict[str, Any]) -> TokenAutoencoder:
@@ -48,7 +49,7 @@ class TokenRepresentation(Representation):
                     f"networks of {longest} tokens cannot be run from windows of "
                     f"{settings.window}; set window=None, or structure=1"
                 )
-        return TokenAutoencoder(
+        return self.autoencoder(
             settings,
             int(built["width"]),
             tuple(built["sizes"]),

@@ -50,7 +50,9 @@ def test_populations_that_cannot_be_learnt_from(name: str) -> None:
     assert "are not finite; leave the network out" in attempt(
         replace(own.train, states=states), own.valid
     )
-    assert "an architecture that no training network has" in attempt(own.train, parts("cnn").valid)
+    if name != "hub":  # which is made for them
+        strange = attempt(own.train, parts("cnn").valid)
+        assert "an architecture that no training network has" in strange
 
 
 @pytest.mark.parametrize("name", ALONE)

@@ -1,0 +1,233 @@
+"""One cell of the comparison: a representation, learnt from one seed, and all that is asked of it.
+
+A second kind of cell holds what costs nothing: the baselines of the scorecard, once a zoo.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.cells import RESULT, Result, run_cell
+from benchmarks.hardware import hardware
+from benchmarks.representation_tasks.rows import Row
+from benchmarks.representation_tasks.studies import Study, last_epoch
+from benchmarks.timing import timed
+from gnncore.errors import GnncoreError
+from graphwsl.errors import GraphwslError
+from graphwsl.generators import scorecard
+from graphwsl.generators.latent import best, generate
+from graphwsl.populations import Population, evaluate
+from graphwsl.properties import linear_probes
+from graphwsl.representations import Representation
+from graphwsl.representations.quality import agreement, unexplained
+
+SAMPLERS = ("kernel_density", "published_kde", "uniform")
+BEST = 0.3
+"""The share of the training networks whose latents are sampled, as published."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A representation of the networks of a study.
+
+    Attributes:
+        row: What is fitted.
+        study: To what.
+        seed: Seed of initial weights, batches and augmentations.
+        size: ``small`` or ``published``.
+        options: In place of the settings of all rows, such as ``epochs``.
+        generated: Networks that each sampler makes.
+    """
+
+    row: Row
+    study: Study
+    seed: int
+    size: str = "small"
+    options: dict[str, Any] = field(default_factory=dict)
+    generated: int = 50
+
+    def folder(self, out: Path) -> Path:
+        """Where the result is kept; everything that it depends on has a part in it."""
+        row = self.row.name.replace("/", "-")
+        return (
+            out
+            / f"{row}-{self.row.digest(self.size, **self.options)}"
+            / f"{_name_of(self.study)}-{self.generated}-generated-seed-{self.seed}"
+        )
+
+    def is_done(self, out: Path) -> bool:
+        """Whether its result is there."""
+        return (self.folder(out) / RESULT).is_file()
+
+    def run(self, out: Path) -> Result | None:
+        """The result, worked out unless it is there; None if another process is at work on it."""
+        return run_cell(self.folder(out), self._work)
+
+    def _work(self, folder: Path) -> Result:
+        study = self.study
+        result: Result = {
+            "row": self.row.name,
+            "study": study.name,
+            "seed": self.seed,
+            "networks": {
+                part: len(getattr(study.split, part)) for part in ("train", "valid", "test")
+            },
+            "checkpoints": len(study.zoo.population),
+            "hardware": hardware(),
+        }
+        made = self.row.make(self.size, self.seed, **self.options)
+        queries = study.samples[2] if made.settings.structure < 1 else None
+        train, valid = study.part("train"), study.part("valid")
+        try:
+            fitted = timed(lambda: made.fit(train, valid, inputs=queries, work=folder / "training"))
+        except (GraphwslError, GnncoreError) as error:
+            return {**result, "failed": str(error)}
+        made.save(folder / "representation")
+        return {
+            **result,
+            "epochs_of_settings": self.row.make(self.size, self.seed).settings.epochs,
+            "processor_seconds": fitted.cpu,
+            "report": made.report,
+            "probes": probed(made, study),
+            "reconstruction": rebuilt(made, study),
+            "generation": {
+                sampler: drawn(made, study, sampler, self.generated, self.seed)
+                for sampler in SAMPLERS
+            },
+        }
+
+
+@dataclass(frozen=True)
+class FreeCell:
+    """What costs nothing, scored beside the networks of a study.
+
+    Attributes:
+        study: The study.
+        generated: Networks that each baseline makes.
+    """
+
+    study: Study
+    generated: int = 50
+
+    def folder(self, out: Path) -> Path:
+        """Where the result is kept."""
+        return out / "free" / f"{_name_of(self.study)}-{self.generated}-generated"
+
+    def is_done(self, out: Path) -> bool:
+        """Whether its result is there."""
+        return (self.folder(out) / RESULT).is_file()
+
+    def run(self, out: Path) -> Result | None:
+        """The result, worked out unless it is there; None if another process is at work on it."""
+        return run_cell(self.folder(out), lambda _: self._work())
+
+    def _work(self) -> Result:
+        test = last_epoch(self.study.part("test"))
+        result: Result = {"row": "free", "study": self.study.name}
+        card = _scored(test, self.study, baselines=None, networks=self.generated)
+        return {**result, "card": card}
+
+
+def probed(made: Representation, study: Study) -> dict[str, Any]:
+    """Linear probes of the mean latent and of all latents, beside what needs no learning."""
+    features = {
+        "mean": made.embed,
+        "all latents": lambda some: made.embed(some, full=True),
+    }
+    try:
+        found = linear_probes(features, study.zoo.population, study.split, others=study.strangers())
+    except GraphwslError as error:
+        return {"failed": str(error), "probes": []}
+    return found.to_dict()
+
+
+@torch.no_grad()
+def rebuilt(made: Representation, study: Study) -> dict[str, Any]:
+    """How test networks come back: in their weights, in what they do, and in accuracy."""
+    inputs, labels, _ = study.samples
+    test = study.part("test")
+    try:
+        found = made.reconstruct(test)
+        before, after = (evaluate(some, inputs, labels) for some in (test, found))
+        last = [n for n, c in enumerate(test.checkpoints) if c.epoch == _last(test)]
+        sizes = [
+            len(state) / latents.numel()
+            for state, latents in zip(test.states, made.encode(test), strict=True)
+        ]
+        return {
+            "compression": sum(sizes) / len(sizes),
+            "unexplained": _unexplained(made, study, test, found),
+            "agreement": float(agreement(test, found, inputs).mean()),
+            "agreement_of_trained": float(
+                agreement(test.select(last), found.select(last), inputs).mean()
+            ),
+            "accuracy_mean": [_finite_mean(one.accuracy) for one in (before, after)],
+            "accuracy_best": [float(one.accuracy.nan_to_num(0).max()) for one in (before, after)],
+        }
+    except GraphwslError as error:
+        return {"failed": str(error)}
+
+
+def _unexplained(
+    made: Representation, study: Study, test: Population, found: Population
+) -> float | None:
+    """The error of weights, over the variance of layers; None where no training network is alike,
+    such as those of another width."""
+    train = study.part("train")
+    if {one.digest for one in test.present} - {one.digest for one in train.present}:
+        return None
+    return float(unexplained(made.aligned(test), found, made.aligned(train)).mean())
+
+
+def drawn(
+    made: Representation, study: Study, sampler: str, count: int, seed: int
+) -> dict[str, Any]:
+    """The score of networks that are drawn near the best training networks, in latent space."""
+    train = last_epoch(study.part("train"))
+    try:
+        if len(train.functions) > 1 or len(train.present) > 1:
+            return {"failed": "networks of several functions cannot be scored together"}
+        accuracy = torch.tensor([c.metrics["test_accuracy"] for c in train.checkpoints])
+        latents = best(torch.stack(made.encode(train)), accuracy, BEST)
+        networks = generate(
+            sampler,
+            latents,
+            lambda some: made.decode(some, train.present[0]),
+            train.functions[0],
+            count=count,
+            seed=seed,
+        )
+        return _scored(networks, study, baselines=[], networks=count)
+    except GraphwslError as error:
+        return {"failed": str(error)}
+
+
+def _scored(
+    samples: Population, study: Study, *, baselines: list[str] | None, networks: int
+) -> dict[str, Any]:
+    train, test = (last_epoch(study.part(part)) for part in ("train", "test"))
+    inputs, labels, _ = study.samples
+    try:
+        card = scorecard(
+            samples, train, test, inputs, labels, baselines=baselines, networks=networks
+        )
+    except GraphwslError as error:
+        return {"failed": str(error)}
+    return card.to_dict()
+
+
+def _name_of(study: Study) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{study.name}-{study.zoo.extent}-{study.digest}")
+
+
+def _last(population: Population) -> int:
+    return max(checkpoint.epoch or 0 for checkpoint in population.checkpoints)
+
+
+def _finite_mean(values: Tensor) -> float:
+    """Accuracy of networks; one that is not finite is right about nothing."""
+    return float(values.nan_to_num(0).mean())
