@@ -4,14 +4,15 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 
-class MovedModules(MetaPathFinder, Loader):
-    """Finds modules under the names that they had.
+class MovedModules:
+    """Finds modules under the names that they had: a finder and loader of :mod:`importlib`.
+
+    It derives from none of :mod:`importlib.abc`, which takes 15 ms to import.
 
     Args:
         modules: The former name of every module and its name of today.
@@ -32,7 +33,10 @@ class MovedModules(MetaPathFinder, Loader):
         if fullname not in self.modules:
             return None
         holds_others = any(name.startswith(f"{fullname}.") for name in self.modules)
-        return ModuleSpec(fullname, self, is_package=holds_others)
+        return ModuleSpec(fullname, cast(Any, self), is_package=holds_others)
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """None, for a module as any other."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Fill the former module with what that of today holds."""

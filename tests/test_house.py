@@ -158,3 +158,12 @@ def test_the_checks_are_a_valid_script() -> None:
     script = ROOT / ".ci" / "run"
     assert script.stat().st_mode & 0o111
     run("bash", "-n", str(script))
+
+
+def test_zoos_are_opened_without_the_packages_of_graphs() -> None:
+    """PyTorch Geometric takes longer to import than torch."""
+    code = "import sys, graphwsl.zoo; graphwsl.zoo.open_zoo; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch_geometric", "torchmetrics", "sklearn", "matplotlib"} & {
+        *done.stdout.split()
+    }

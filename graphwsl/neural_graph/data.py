@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
-from torch_geometric.data import Batch, Data, HeteroData
 
 from graphwsl import arguments
 from graphwsl.errors import InvalidArgumentError
 from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter, NodeRelation
 from graphwsl.neural_graph.roles import EdgeKind, ParameterRole, RelationRole
 from graphwsl.neural_graph.units import NodeKind, occurrences
+
+# Imported where it is used: it takes longer to import than torch, and zoos need no graphs.
+if TYPE_CHECKING:
+    from torch_geometric.data import Batch, Data, HeteroData
 
 NODE_FEATURES = tuple(ParameterRole)
 """Columns of ``x``: the parameters of a node by role, the mean of those of one role."""
@@ -182,8 +186,10 @@ def layout_of(
 
 def to_data(
     layout: GraphLayout, flat: Shaped[Tensor, " entries"], *, with_kernels: bool = True
-) -> Data:
+) -> "Data":
     """The graph of a flattened state: forward edges with kernels, nodes with their parameters."""
+    from torch_geometric.data import Data
+
     num_layers = int(layout.node_layer.max()) + 1 if layout.num_nodes else 0
     return Data(
         x=layout.x(flat),
@@ -203,8 +209,10 @@ def to_data(
     )
 
 
-def to_hetero_data(layout: GraphLayout, flat: Shaped[Tensor, " entries"]) -> HeteroData:
+def to_hetero_data(layout: GraphLayout, flat: Shaped[Tensor, " entries"]) -> "HeteroData":
     """The graph of a flattened state with a type of edges for kernels of a shape, unpadded."""
+    from torch_geometric.data import HeteroData
+
     data = HeteroData()
     plain = to_data(layout, flat, with_kernels=False)
     nodes, num_layers = data["unit"], plain.num_layers
@@ -234,7 +242,7 @@ def to_hetero_data(layout: GraphLayout, flat: Shaped[Tensor, " entries"]) -> Het
     return data
 
 
-def collate(graphs: Sequence[Data] | Sequence[HeteroData]) -> Batch:
+def collate(graphs: "Sequence[Data] | Sequence[HeteroData]") -> "Batch":
     """One batch of graphs of any architectures.
 
     Kernels of ``Data`` are padded, centred, to the largest; ``HeteroData`` get empty edges of the
@@ -246,6 +254,8 @@ def collate(graphs: Sequence[Data] | Sequence[HeteroData]) -> Batch:
     Raises:
         InvalidArgumentError: There are none, or others.
     """
+    from torch_geometric.data import Batch, Data, HeteroData
+
     advice = "give what graph.to_data() returns"
     arguments.listed("graphs", graphs, (Data, HeteroData), "a graph of PyTorch Geometric", advice)
     if not graphs:
