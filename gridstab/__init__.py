@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gridstab.grids.matpower import load_case as load_case
     from gridstab.grids.power_grid import PowerGrid as PowerGrid
     from gridstab.grids.texas import texas_grid as texas_grid
+    from gridstab.learning.predicting import predict as predict
 
 __version__ = "0.1.0"
 
@@ -30,6 +31,7 @@ _HOME = {
     "StabilityResult": "dynamics.result",
     "load_case": "grids.matpower",
     "operating_point": "dynamics.operating_point",
+    "predict": "learning.predicting",
     "random_grid": "grids.growth",
     "simulate": "dynamics.simulate",
     "texas_grid": "grids.texas",

@@ -7,6 +7,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from gnncore.command_line.heartbeat import doing
 from gnncore.command_line.progress import work_progress
 from gnncore.errors import TrainingError
@@ -19,9 +21,11 @@ from gnncore.training.epoch import item_groups
 from gnncore.training.logs import write_history
 from gridstab.errors import DatasetError, InvalidParameterError, RunFolderError
 from gridstab.features.feature_set import FeatureSet
+from gridstab.learning.calibration import CALIBRATION, Calibration
 from gridstab.learning.data import GridDataset, load_grid_dataset
+from gridstab.learning.difficulty import ExpectedError, widening
 from gridstab.learning.evaluation import evaluate, tune_threshold
-from gridstab.learning.known_range import KnownRange
+from gridstab.learning.known_range import Beyond, KnownRange
 from gridstab.learning.mirror import flip_signs
 from gridstab.learning.normalisation import Normalisation
 from gridstab.learning.resolved_model import ModelSource, resolve_model
@@ -244,7 +248,7 @@ def _network(config: TrainingConfig) -> GraphModel:
 
 def _finish(folder: Path, work: _Work, network: GraphModel, result: TrainingResult) -> TrainedModel:
     """Judge the model, store all that remains of the training, and remove the checkpoint."""
-    trained = TrainedModel(work.config, network, work.normalisation)
+    trained = TrainedModel(work.config, network, work.normalisation, known_range=work.known_range)
     metrics: dict[str, Any] = {
         "best_epoch": result.best_epoch,
         "epochs": len(result.history),
@@ -252,8 +256,12 @@ def _finish(folder: Path, work: _Work, network: GraphModel, result: TrainingResu
         "parameters": network.num_parameters,
     }
     threshold = None
+    calibration: Calibration | None = None
     for split in ("valid", "test"):
-        prediction = trained.predict(work.splits[split])
+        prediction, beyond = trained.predict_with_range(work.splits[split])
+        if split == "valid" and work.task.kind != "class":
+            calibration = _calibrate(trained, work, prediction, beyond)
+            calibration.save(folder / CALIBRATION)
         if split == "valid" and work.task.has_classes:
             threshold = tune_threshold(prediction, work.splits[split], work.task)
         metrics[split] = evaluate(prediction, work.splits[split], work.task, threshold=threshold)
@@ -262,4 +270,19 @@ def _finish(folder: Path, work: _Work, network: GraphModel, result: TrainingResu
     write_history(folder, result.history)
     save_figure(plot_learning_curve(result.history, result.best_epoch), folder / CURVE)
     finish(folder)
-    return replace(trained, metrics=metrics, known_range=work.known_range)
+    return replace(trained, metrics=metrics, calibration=calibration)
+
+
+def _calibrate(
+    trained: TrainedModel, work: _Work, prediction: Tensor, beyond: Beyond | None
+) -> Calibration:
+    """What the model is wrong by on validation grids, which it did not learn from."""
+    train, valid = work.splits["train"], work.splits["valid"]
+    learnt, _ = trained.predict_with_range(train)
+    return Calibration(
+        prediction.double().numpy(),
+        valid.store.tensors["y"].double().numpy(),
+        widening(beyond, len(prediction)),
+        valid.store.pointers["node"].numpy(),
+        ExpectedError.of(learnt.double().numpy(), train.store.tensors["y"].double().numpy()),
+    )
