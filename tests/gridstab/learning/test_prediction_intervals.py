@@ -73,6 +73,11 @@ def test_beyond_the_known_ranges_a_node_is_harder_the_farther_it_is() -> None:
     beyond = Beyond(values, masks, known, ("a", "b", "c", "d"))
     np.testing.assert_allclose(widening(beyond, 4), [1, 1 + 2, 1 + 1 / 3, 1 + 2 / 3])
     np.testing.assert_array_equal(widening(None, 3), np.ones(3))
+    values["number of nodes"] = np.array([4.0, 16.0, 32.0, 1.0])
+    masks["number of nodes"] = values["number of nodes"] != 4
+    np.testing.assert_allclose(widening(beyond, 4), [1, 1 + 2, 1 + 1 / 3, 1 + 2 / 3])
+    values["power"][:] = 2.0
+    np.testing.assert_allclose(widening(beyond, 4), [1, 1 + 2, 1.3, 1.2])
 
 
 @pytest.mark.parametrize("normalised", [False, True])
@@ -229,12 +234,11 @@ def test_they_widen_beyond_the_training_set(model: TrainedModel) -> None:
     with pytest.warns(BeyondTrainingWarning, match=r"damping 0\.01"):
         beyond = gridstab.predict(model, strange, intervals=0.5)
     np.testing.assert_array_equal(known.value, beyond.value)  # it does not see the damping
-    assert known.intervals is not None
-    assert beyond.intervals is not None
-    inside = (beyond.low > 0) & (beyond.high < 1)
-    assert inside.any()
-    ratio = (beyond.high - beyond.low)[inside] / (known.high - known.low)[inside]
-    np.testing.assert_allclose(ratio, 1.9)
+    half = known.value - known.low
+    np.testing.assert_allclose(beyond.low, np.maximum(known.value - 1.9 * half, 0), atol=1e-12)
+    np.testing.assert_allclose(beyond.high, np.minimum(known.value + 1.9 * half, 1), atol=1e-12)
+    assert (half > 0).all()
+    assert (known.low > 0).all()  # so that this half is the whole one
 
 
 def test_what_is_no_model_and_no_grid_is_refused(model: TrainedModel) -> None:
