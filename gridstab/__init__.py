@@ -14,6 +14,7 @@ from gnncore.moved import moved
 from gridstab._moved import MODULES, NAMES
 
 if TYPE_CHECKING:
+    from gridstab.dynamics.landscape import stability_landscape as stability_landscape
     from gridstab.dynamics.operating_point import operating_point as operating_point
     from gridstab.dynamics.result import StabilityResult as StabilityResult
     from gridstab.dynamics.simulate import simulate as simulate
@@ -34,6 +35,7 @@ _HOME = {
     "predict": "learning.predicting",
     "random_grid": "grids.growth",
     "simulate": "dynamics.simulate",
+    "stability_landscape": "dynamics.landscape",
     "texas_grid": "grids.texas",
 }
 
