@@ -32,6 +32,9 @@ NODE_TABLE: Any = typer.Option(
 )
 """The option that gives the nodes of a case values of their own."""
 
+WORKERS: Any = typer.Option(None, help="Processes that compute features. [default: all processors]")
+"""The option that says how many processes prepare what is learnt from."""
+
 INTERVALS: Any = typer.Option(
     None, help="Probability that the interval of a node is to hold its label, such as 0.9."
 )

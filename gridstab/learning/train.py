@@ -77,6 +77,7 @@ def train_model(
     sign_invariant: bool = False,
     clip: float | None = None,
     resume: bool = False,
+    workers: int = 1,
     progress: bool = False,
     **settings: Any,
 ) -> TrainedModel:
@@ -105,6 +106,8 @@ def train_model(
             grids of another size or origin do not leave what the model knows; None does as the
             model's own field says, which is 0.01 for the default model.
         resume: Continue the training that is there; without one, start all the same.
+        workers: Processes that compute features, see
+            :func:`gridstab.learning.load_grid_dataset`; the result is the same for any number.
         progress: Show a progress bar on stderr.
         settings: Fields of :class:`gnncore.training.TrainingSettings` in place of the model's
             own; None leaves those.
@@ -122,7 +125,17 @@ def train_model(
     """
     folder = Path(out)
     work = _prepare(
-        model, data, task, features, settings, train_grids, augment, sign_invariant, clip, progress
+        model,
+        data,
+        task,
+        features,
+        settings,
+        train_grids,
+        augment,
+        sign_invariant,
+        clip,
+        workers,
+        progress,
     )
     check_folder(folder, work.config, resume=resume)
     network = _network(work.config)
@@ -148,7 +161,12 @@ def train_model(
 
 
 def load_for_learning(
-    path: str | PathLike[str], features: FeatureSet | str, task: Task, *, progress: bool = False
+    path: str | PathLike[str],
+    features: FeatureSet | str,
+    task: Task,
+    *,
+    workers: int = 1,
+    progress: bool = False,
 ) -> GridDataset:
     """A data set of which missing and damaged files are the caller's mistake, not the machine's.
 
@@ -156,6 +174,7 @@ def load_for_learning(
         path: What :func:`gridstab.learning.load_grid_dataset` reads.
         features: The features, or the name of a feature set.
         task: Whose labels to take.
+        workers: Processes that compute features, where it takes long.
         progress: Show on stderr how many grids have their features.
 
     Raises:
@@ -168,7 +187,11 @@ def load_for_learning(
             work_progress("grids with features", quiet=not progress) as on_progress,
         ):
             return load_grid_dataset(
-                str(path), features=features, target=task.target, on_progress=on_progress
+                str(path),
+                features=features,
+                target=task.target,
+                workers=workers,
+                on_progress=on_progress,
             )
     except StorageError as error:
         raise RunFolderError(str(error)) from error
@@ -184,6 +207,7 @@ def _prepare(
     augment: bool | None,
     sign_invariant: bool,
     clip: float | None,
+    workers: int,
     progress: bool,
 ) -> _Work:
     task = get_task(task_name)
@@ -192,7 +216,7 @@ def _prepare(
     clip = resolved.clip if clip is None else clip
     if not 0 <= clip < MAX_CLIP:
         raise InvalidParameterError(f"clip must be at least 0 and below {MAX_CLIP}, got {clip}")
-    dataset = load_for_learning(data, resolved.features, task, progress=progress)
+    dataset = load_for_learning(data, resolved.features, task, workers=workers, progress=progress)
     splits = {split: dataset.split(split) for split in SPLITS}
     if train_grids is not None:
         if not 1 <= train_grids <= len(splits["train"]):
