@@ -143,7 +143,7 @@ class JointCalibration:
         """By how much labels may differ from the mean of the predictions, either way.
 
         Args:
-            predictions: Of every member, one a node of any grids.
+            predictions: What every member predicts, one a node of any grids.
             widenings: The widening of every member there.
             level: Probability that an interval is to hold the label.
             normalised: Scale the widths by the difficulty of the nodes; otherwise all are equal.

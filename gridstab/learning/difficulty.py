@@ -50,7 +50,7 @@ class ExpectedError:
         """Means over up to 16 groups of equally many nodes with neighbouring predictions.
 
         Args:
-            prediction: Of the nodes of a training set, at least one.
+            prediction: Predictions for the nodes of a training set, at least one.
             label: Their labels.
         """
         order = np.argsort(prediction, kind="stable")
@@ -113,7 +113,7 @@ def difficulty(
     model alone has not; times the largest of their widenings.
 
     Args:
-        predictions: Of every member of an ensemble, one a node.
+        predictions: What every member of an ensemble predicts, one a node.
         expected: The expected error of every member.
         widenings: The :func:`widening` of every member.
     """
