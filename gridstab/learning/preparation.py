@@ -118,12 +118,11 @@ def _computed(
             continue
         number, chunk = waiting[0]
         start = time.perf_counter()
-        columns = [compute_features(features, [grid]) for grid in chunk]
+        columns = compute_features(features, chunk)
         seconds = max(time.perf_counter() - start, 1e-9)
         waiting.popleft()
         done += len(chunk)
-        x, edge_attr = zip(*columns, strict=True)
-        yield number, (np.concatenate(x), np.concatenate(edge_attr))
+        yield number, columns
         if on_progress is not None:
             on_progress(done, total)
 

@@ -44,7 +44,7 @@ def test_the_folder_holds_all_that_matters(trained_run: Path) -> None:
     assert Manifest.read(trained_run).verify() == []
     names = {path.name for path in trained_run.iterdir()} - {".lock"}
     assert names == {
-        "config.json", "history.jsonl", "learning_curve.png", "manifest.json", "metrics.json",
+        "calibration.safetensors", "config.json", "history.jsonl", "learning_curve.png", "manifest.json", "metrics.json",
         "model", "normalisation.json", "range.json",
     }  # fmt: skip
     assert (trained_run / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
