@@ -14,6 +14,7 @@ from gnncore.moved import moved
 from gridstab._moved import MODULES, NAMES
 
 if TYPE_CHECKING:
+    from gridstab.dynamics.landscape import stability_landscape as stability_landscape
     from gridstab.dynamics.operating_point import operating_point as operating_point
     from gridstab.dynamics.result import StabilityResult as StabilityResult
     from gridstab.dynamics.simulate import simulate as simulate
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gridstab.grids.matpower import load_case as load_case
     from gridstab.grids.power_grid import PowerGrid as PowerGrid
     from gridstab.grids.texas import texas_grid as texas_grid
+    from gridstab.learning.predicting import predict as predict
 
 __version__ = "0.1.0"
 
@@ -30,8 +32,10 @@ _HOME = {
     "StabilityResult": "dynamics.result",
     "load_case": "grids.matpower",
     "operating_point": "dynamics.operating_point",
+    "predict": "learning.predicting",
     "random_grid": "grids.growth",
     "simulate": "dynamics.simulate",
+    "stability_landscape": "dynamics.landscape",
     "texas_grid": "grids.texas",
 }
 

@@ -32,5 +32,6 @@ from gridstab.cli import (  # noqa: E402, F401, I001
     predict,
     report,
     basin_map,
+    landscape,
     engines,
 )

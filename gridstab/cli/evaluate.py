@@ -8,7 +8,7 @@ from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import json_option
 from gridstab.cli import app
 from gridstab.cli.choices import SPLITS, TRAINING_SETS
-from gridstab.cli.options import IMPORT
+from gridstab.cli.options import IMPORT, WORKERS
 
 
 @app.command()
@@ -29,6 +29,7 @@ def evaluate(
         "--sign-invariant/--no-sign-invariant",
         help="Predict the mean for a grid and its mirror. [default: as trained]",
     ),
+    workers: int | None = WORKERS,
     as_json: bool = json_option(),
     modules: list[str] = IMPORT,
 ) -> None:
@@ -38,6 +39,7 @@ def evaluate(
     from gridstab.cli.learning_summary import print_metrics
     from gridstab.cli.prediction_summary import summarise_beyond
     from gridstab.counted import counted
+    from gridstab.dynamics.engine import available_threads
     from gridstab.learning.evaluation import evaluate as metrics_of
     from gridstab.learning.splits import SPLITS
     from gridstab.learning.train import load_for_learning
@@ -47,7 +49,8 @@ def evaluate(
     if split not in (*SPLITS, "all"):
         raise typer.BadParameter(f"split must be {', '.join(SPLITS)} or all, got {split!r}")
     model = Ensemble.load(*runs)
-    dataset = load_for_learning(data, model.features, model.task)
+    processes = available_threads() if workers is None else workers
+    dataset = load_for_learning(data, model.features, model.task, workers=processes)
     for name in SPLITS:
         if name == split:
             dataset = dataset.split(name)

@@ -9,6 +9,11 @@ def is_training(path: Path) -> bool:
     return _config(path).get("kind") == "gridstab.training"
 
 
+def is_landscapes(path: Path) -> bool:
+    """Whether the folder is one of stability landscapes; damaged and foreign ones are not."""
+    return _config(path).get("kind") == "gridstab.landscapes"
+
+
 def is_model(path: Path) -> bool:
     """Whether the folder is that of a bare model, as ``GraphModel.save_pretrained`` writes it."""
     return "kind" not in _config(path) and "specification" in _config(path)

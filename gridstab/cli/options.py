@@ -32,6 +32,21 @@ NODE_TABLE: Any = typer.Option(
 )
 """The option that gives the nodes of a case values of their own."""
 
+WORKERS: Any = typer.Option(None, help="Processes that compute features. [default: all processors]")
+"""The option that says how many processes prepare what is learnt from."""
+
+INTERVALS: Any = typer.Option(
+    None, help="Probability that the interval of a node is to hold its label, such as 0.9."
+)
+"""The option that asks for intervals on predictions."""
+
+NORMALISED: Any = typer.Option(
+    True,
+    "--normalised/--no-normalised",
+    help="Intervals as wide as nodes are hard to predict, or all of one width.",
+)
+"""The option that says how wide intervals are."""
+
 LARGEST_COMPONENT: Any = typer.Option(
     False,
     "--largest-component",

@@ -11,8 +11,10 @@ from gridstab.cli.options import (
     DAMPING,
     IMPORT,
     INERTIA,
+    INTERVALS,
     LARGEST_COMPONENT,
     NODE_TABLE,
+    NORMALISED,
     SETTING,
 )
 
@@ -33,6 +35,8 @@ def predict(
     node_table: str | None = NODE_TABLE,
     largest_component: bool = LARGEST_COMPONENT,
     seed: int = typer.Option(0, help="Seed of the random powers of a case."),
+    intervals: float | None = INTERVALS,
+    normalised: bool = NORMALISED,
     out: Path | None = typer.Option(None, help="CSV file for all nodes, the weakest first."),
     picture: Path | None = typer.Option(None, help="PNG, SVG or PDF file of the first grid."),
     sign_invariant: bool | None = typer.Option(
@@ -52,10 +56,13 @@ def predict(
     from gridstab.cli.prediction_summary import print_predictions, summarise_predictions
     from gridstab.cli.summary import remark_on_powers
     from gridstab.learning.predicting import load_grids, predict_grids
+    from gridstab.learning.prediction_intervals import require_intervals
     from gridstab.learning.trained import Ensemble
 
     import_modules(modules)
     model = Ensemble.load(*runs)
+    if intervals is not None:  # before features are computed, which may take minutes
+        require_intervals(model, intervals, sign_invariant)
     loaded = load_grids(
         case,
         model.task,
@@ -67,7 +74,7 @@ def predict(
         node_table=node_table,
         largest_component=largest_component or None,
     )
-    found = predict_grids(model, loaded, sign_invariant)
+    found = predict_grids(model, loaded, sign_invariant, intervals=intervals, normalised=normalised)
     if picture is not None:  # first, since it refuses names of other kinds of files
         save_figure(found.plot(), leading_to(picture))
     if out is not None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gridstab.learning.known_range import Beyond
-    from gridstab.learning.predicting import Predictions
+    from gridstab.learning.predictions import Predictions
 
 WEAKEST = 10
 
@@ -23,6 +23,7 @@ def summarise_predictions(found: "Predictions") -> dict[str, Any]:
         "simulation_seconds": loaded.simulation_seconds,
         "metrics": found.metrics,
         "beyond": summarise_beyond(found.beyond),
+        "intervals": summarise_intervals(found),
         "weakest": found.rows(WEAKEST),
         "results": found.rows(),
     }
@@ -43,6 +44,20 @@ def summarise_beyond(beyond: "Beyond | None") -> dict[str, Any] | None:
     }
 
 
+def summarise_intervals(found: "Predictions") -> dict[str, Any] | None:
+    """What the intervals are, and how many labels they hold; None where none were asked for."""
+    intervals = found.intervals
+    if intervals is None:
+        return None
+    return {
+        "level": intervals.level,
+        "normalised": intervals.normalised,
+        "calibrated_on": {"grids": intervals.grids, "nodes": intervals.nodes},
+        "mean_width": intervals.mean_width,
+        "coverage": found.coverage,
+    }
+
+
 def print_predictions(summary: dict[str, Any]) -> None:
     """The dictionary of :func:`summarise_predictions` for people, on stdout."""
     from rich.table import Table
@@ -55,13 +70,17 @@ def print_predictions(summary: dict[str, Any]) -> None:
     table = Table()
     labelled = "label" in summary["weakest"][0]
     interval = "low" in summary["weakest"][0]
+    predicted = summary["intervals"]
     columns = ["grid", "node", "prediction"]
-    columns += ["label"] * labelled + ["95 % interval"] * interval
+    columns += [f"{100 * predicted['level']:g} % interval"] if predicted else []
+    columns += ["label"] * labelled + ["95 % interval of the label"] * interval
     columns += ["beyond the training"] * ("beyond" in summary["weakest"][0])
     for column in columns:
         table.add_column(column)
     for row in summary["weakest"]:
         cells = [str(row["grid"]), row["name"], f"{row['prediction']:.3f}"]
+        if predicted:
+            cells.append(f"{row['prediction_low']:.3f} to {row['prediction_high']:.3f}")
         cells += [f"{row['label']:.3f}"] if labelled else []
         cells += [f"{row['low']:.3f} to {row['high']:.3f}"] if interval else []
         cells += [row["beyond"]] if "beyond" in row else []
@@ -70,6 +89,8 @@ def print_predictions(summary: dict[str, Any]) -> None:
     console.print(table)
     if summary["beyond"] and summary["beyond"]["text"]:
         console.print(f"Predictions are {summary['beyond']['text']}", soft_wrap=True)
+    if predicted:
+        console.print(_said_of(predicted), soft_wrap=True)
     if summary["metrics"]:
         print_metrics(f"{summary['title']}, compared with the labels", {"": summary["metrics"]})
     simulated = summary["simulation_seconds"]
@@ -81,3 +102,15 @@ def print_predictions(summary: dict[str, Any]) -> None:
         f"{summary['nodes']:,} nodes predicted in {summary['seconds']:.3f} s{ratio}",
         soft_wrap=True,
     )
+
+
+def _said_of(intervals: dict[str, Any]) -> str:
+    """The intervals in one line."""
+    seen = intervals["calibrated_on"]
+    text = (
+        f"Intervals of {100 * intervals['level']:g} %, {intervals['mean_width']:.3f} wide on "
+        f"average, calibrated on {seen['grids']:,} validation grids"
+    )
+    if intervals["coverage"] is not None:
+        text += f"; they hold {intervals['coverage']:.1%} of the labels"
+    return text

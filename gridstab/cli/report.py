@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from gridstab.cli import app
-from gridstab.cli.options import IMPORT
+from gridstab.cli.options import IMPORT, INTERVALS, NORMALISED
 
 if TYPE_CHECKING:
     from gridstab.report.content import Report
@@ -20,6 +20,8 @@ def report(
     ),
     out: Path | None = typer.Option(None, help="HTML file; report.html in RUN unless given."),
     grid: int | None = typer.Option(None, min=1, help="Grid to draw; the first unless given."),
+    intervals: float | None = INTERVALS,
+    normalised: bool = NORMALISED,
     modules: list[str] = IMPORT,
 ) -> None:
     """Write a self-contained HTML page: grid, distribution, weakest nodes, predictions."""
@@ -28,17 +30,19 @@ def report(
 
     import_modules(modules)
     target = run / "report.html" if out is None else out
-    save_report(_report(run, data, grid), target)
+    save_report(_report(run, data, grid, intervals, normalised), target)
     typer.echo(f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB)")
 
 
-def _report(run: Path, data: str | None, grid: int | None) -> "Report":
+def _report(
+    run: Path, data: str | None, grid: int | None, intervals: float | None, normalised: bool
+) -> "Report":
     from gridstab.cli.folders import is_training
 
     if is_training(run):
         from gridstab.learning.training_report import report_of_training
 
-        return report_of_training(run, data, grid)
+        return report_of_training(run, data, grid, intervals=intervals, normalised=normalised)
 
     from gridstab.datasets.run_folder import RunFolder
     from gridstab.errors import InvalidParameterError
@@ -49,5 +53,10 @@ def _report(run: Path, data: str | None, grid: int | None) -> "Report":
         raise InvalidParameterError(
             f"--data {data!r} shows a trained model on labelled grids, but {str(run)!r} is "
             "a run of simulations; leave --data out"
+        )
+    if intervals is not None:
+        raise InvalidParameterError(
+            f"--intervals {intervals:g} is for the predictions of a trained model, but "
+            f"{str(run)!r} is a run of simulations; leave --intervals out"
         )
     return report_of_run(folder, grid)

@@ -8,7 +8,7 @@ from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
 from gridstab.cli import app
 from gridstab.cli.choices import DEVICES, FEATURES, MODELS, TASKS, TRAINING_SETS
-from gridstab.cli.options import IMPORT
+from gridstab.cli.options import IMPORT, WORKERS
 
 WHAT = "What is learnt"
 HOW = "How it is learnt"
@@ -87,6 +87,7 @@ def train(
         rich_help_panel=WHERE,
         autocompletion=one_of(*DEVICES),
     ),
+    workers: int | None = WORKERS,
     out: Path | None = typer.Option(
         None, help="Training folder. [default: runs/<model>-<data>-<task>]", rich_help_panel=WHERE
     ),
@@ -106,6 +107,7 @@ def train(
     from gnncore.command_line.json_output import echo_json
     from gnncore.command_line.resuming import resumable
     from gridstab.cli.learning_summary import print_training, summarise_training
+    from gridstab.dynamics.engine import available_threads
     from gridstab.learning.train import train_model
 
     import_modules(modules)
@@ -122,6 +124,7 @@ def train(
             sign_invariant=sign_invariant,
             clip=clip,
             resume=resume,
+            workers=available_threads() if workers is None else workers,
             progress=not quiet,
             epochs=epochs,
             batch_size=batch_size,

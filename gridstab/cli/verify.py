@@ -9,7 +9,7 @@ from gridstab.cli import app
 
 @app.command()
 def verify(
-    run: Path = typer.Argument(help="Run folder, folder of a training, or of a bare model."),
+    run: Path = typer.Argument(help="Folder of a run, a training, landscapes, or a bare model."),
 ) -> None:
     """Check every file of a run against its manifest, and its counts against each other.
 
@@ -17,12 +17,16 @@ def verify(
     Lists each problem in a line and exits with code 1 if there is any.
     """
     from gnncore.command_line.output import say
-    from gridstab.cli.folders import is_model, is_training
+    from gridstab.cli.folders import is_landscapes, is_model, is_training
 
     if is_training(run):
         from gridstab.learning.verification import verify_training
 
         kind, problems = "a training: all files", verify_training(run)
+    elif is_landscapes(run):
+        from gridstab.datasets.landscape_folder import verify_landscapes
+
+        kind, problems = "landscapes: all files and images", verify_landscapes(run)
     elif is_model(run):
         from gridstab.learning.verification import verify_model
 

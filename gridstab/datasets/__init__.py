@@ -7,7 +7,13 @@ from gnncore.lazy import lazy
 if TYPE_CHECKING:
     from gridstab.datasets.campaign import Campaign as Campaign
     from gridstab.datasets.labelled_grid import LabelledGrid as LabelledGrid
+    from gridstab.datasets.landscape_folder import LandscapeFolder as LandscapeFolder
+    from gridstab.datasets.landscape_run import run_landscapes as run_landscapes
     from gridstab.datasets.layouts import LAYOUTS as LAYOUTS
+    from gridstab.datasets.layouts.landscapes import export_landscapes as export_landscapes
+    from gridstab.datasets.layouts.landscapes import (
+        read_published_landscapes as read_published_landscapes,
+    )
     from gridstab.datasets.run import Run as Run
     from gridstab.datasets.run import run_campaign as run_campaign
     from gridstab.datasets.run_folder import RunFolder as RunFolder
@@ -20,11 +26,15 @@ _HOME = {
     "Campaign": "campaign",
     "LAYOUTS": "layouts",
     "LabelledGrid": "labelled_grid",
+    "LandscapeFolder": "landscape_folder",
     "Run": "run",
     "RunFolder": "run_folder",
+    "export_landscapes": "layouts.landscapes",
     "export_run": "transfer",
     "import_labels": "transfer",
+    "read_published_landscapes": "layouts.landscapes",
     "run_campaign": "run",
+    "run_landscapes": "landscape_run",
     "verify": "verification",
 }
 

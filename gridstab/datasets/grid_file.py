@@ -60,7 +60,7 @@ def encode_result(grid_id: int, seed: int, result: StabilityResult, theta: np.nd
         arrays["coordinates"] = grid.coordinates
     if grid.has_own_labels:
         arrays["node_labels"] = np.array(grid.labels)
-    return _encode(arrays, {"grid_id": grid_id, "seed": seed, "name": grid.name})
+    return encode_arrays(arrays, {"grid_id": grid_id, "seed": seed, "name": grid.name})
 
 
 def read_result(path: Path, settings: dict[str, object] | None = None) -> StabilityResult:
@@ -74,12 +74,12 @@ def read_result(path: Path, settings: dict[str, object] | None = None) -> Stabil
         CorruptFileError: The file is damaged or no grid file.
         RunFolderError: The grid was imported and holds labels only.
     """
-    arrays, attributes = _read(path)
+    arrays, attributes = read_arrays(path)
     if "max_frequency_counts" not in arrays:
         raise RunFolderError(f"{str(path)!r} was imported and holds labels, no simulated counts")
     try:
         counts = NodeCounts(**{name: arrays[name] for name in COUNTS})
-        grid = _grid(arrays, attributes)
+        grid = grid_of(arrays, attributes)
     except (KeyError, TypeError, ValueError) as error:
         raise CorruptFileError.because("read", path, f"it is no grid file: {error}") from error
     return StabilityResult.of(grid, counts, settings or {})
@@ -106,7 +106,7 @@ def encode_imported(labelled: LabelledGrid, samples: int) -> bytes:
         "damping": labelled.grid.damping,
         **label_arrays(labelled, samples),
     }
-    return _encode(arrays, {"grid_id": labelled.grid_id, "name": labelled.grid.name})
+    return encode_arrays(arrays, {"grid_id": labelled.grid_id, "name": labelled.grid.name})
 
 
 def read_labels(path: Path) -> LabelledGrid:
@@ -115,15 +115,15 @@ def read_labels(path: Path) -> LabelledGrid:
     Raises:
         CorruptFileError: The file is damaged or no grid file.
     """
-    arrays, attributes = _read(path)
+    arrays, attributes = read_arrays(path)
     try:
         deviation = arrays.get("max_frequency_deviation")
         troublemaker = arrays.get("troublemaker")
         if troublemaker is None and deviation is not None:
             troublemaker = (deviation > SURVIVABILITY_BOUND).astype(np.int64)
         return LabelledGrid(
-            grid_id=_grid_id(attributes["grid_id"]),
-            grid=_grid(arrays, attributes),
+            grid_id=grid_id_of(attributes["grid_id"]),
+            grid=grid_of(arrays, attributes),
             snbs=arrays["snbs"],
             survivability=arrays.get("surv"),
             max_frequency_deviation=deviation,
@@ -145,7 +145,7 @@ def write_counts(path: Path, counts: NodeCounts, owner: Owner) -> None:
         StorageError: The file cannot be written.
     """
     arrays = {name: getattr(counts, name) for name in COUNTS}
-    write_bytes(path, _encode(arrays, {"seal": seal_of(owner, arrays)}))
+    write_bytes(path, encode_arrays(arrays, {"seal": seal_of(owner, arrays)}))
 
 
 def read_counts(path: Path, owner: Owner) -> NodeCounts:
@@ -155,7 +155,7 @@ def read_counts(path: Path, owner: Owner) -> NodeCounts:
         CorruptFileError: The file is damaged, or of another run or unit than ``owner``.
         StorageError: The file is missing or cannot be read.
     """
-    arrays, attributes = _read(path)
+    arrays, attributes = read_arrays(path)
     seal = attributes.get("seal")
     check_seal(path, seal if isinstance(seal, str) else None, owner, arrays)
     if set(arrays) != set(COUNTS):
@@ -163,13 +163,33 @@ def read_counts(path: Path, owner: Owner) -> NodeCounts:
     return NodeCounts(**arrays)
 
 
-def _grid_id(value: Any) -> int:
+def grid_id_of(value: Any) -> int:
+    """The number of a grid as a file holds it.
+
+    Raises:
+        ValueError: It is none.
+    """
     if not isinstance(value, np.integer) or not 1 <= value < 2**31:
         raise ValueError(f"grid_id must be a whole number from 1, got {value!r}")
     return int(value)
 
 
-def _grid(arrays: dict[str, np.ndarray], attributes: dict[str, Any]) -> PowerGrid:
+def grid_arrays(grid: PowerGrid) -> dict[str, np.ndarray]:
+    """All of a grid but its name, as grid files hold it."""
+    arrays = {**published_arrays(grid), "inertia": grid.inertia, "damping": grid.damping}
+    if grid.coordinates is not None:
+        arrays["coordinates"] = grid.coordinates
+    if grid.has_own_labels:
+        arrays["node_labels"] = np.array(grid.labels)
+    return arrays
+
+
+def grid_of(arrays: dict[str, np.ndarray], attributes: dict[str, Any]) -> PowerGrid:
+    """The grid in the contents of a file; the inverse of :func:`grid_arrays`.
+
+    Raises:
+        KeyError, TypeError, ValueError: They are no grid.
+    """
     labels = arrays.get("node_labels")
     return published_grid(
         arrays["edge_index"],
@@ -183,7 +203,9 @@ def _grid(arrays: dict[str, np.ndarray], attributes: dict[str, Any]) -> PowerGri
     )
 
 
-def _encode(arrays: dict[str, np.ndarray], attributes: dict[str, Any]) -> bytes:
+def encode_arrays(arrays: dict[str, np.ndarray], attributes: dict[str, Any]) -> bytes:
+    """The HDF5 file of named arrays and attributes."""
+
     def fill(file: Any) -> None:
         for name, array in arrays.items():
             create_dataset(file, name, array)
@@ -193,7 +215,13 @@ def _encode(arrays: dict[str, np.ndarray], attributes: dict[str, Any]) -> bytes:
     return encode_hdf5(fill)
 
 
-def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """All arrays and attributes of a file.
+
+    Raises:
+        StorageError: It is damaged, or cannot be read.
+    """
+
     def read(file: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         return {name: file[name][()] for name in file}, dict(file.attrs)
 

@@ -16,7 +16,6 @@ from gnncore.storage import (
     is_leftover,
     refuse_links,
 )
-from gridstab.datasets.grid_file import read_counts
 from gridstab.datasets.run_folder import RunFolder
 from gridstab.errors import RunFolderError
 
@@ -58,7 +57,7 @@ def stored_work(folder: RunFolder) -> Stored:
             continue
         try:
             refuse_links(folder.path, f"parts/{path.name}")
-            read_counts(path, part_owner(folder, path.stem))
+            folder.require_part(path, part_owner(folder, path.stem))
             found.parts.add(path.stem)
         except StorageError as error:
             found.problems.append(str(error))

@@ -13,6 +13,7 @@ from functools import partial, reduce
 from importlib import import_module
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -109,7 +110,7 @@ def run_campaign(
     """
     instance("campaign", campaign, Campaign, "make one with Campaign.resolve")
     path = Path("runs", campaign.name) if out is None else as_path("out", out)
-    campaign = _resolve_engine(campaign, path)
+    campaign = resolve_engine(campaign, path)
     source = campaign.source
     config = RunConfig.of(campaign, source)
     RunFolder.check(path, config, resume=resume)
@@ -118,7 +119,7 @@ def run_campaign(
         executor = make_executor(executor, workers)
     with WorkFolder(path, KIND).claim(lambda: RunFolder.check(path, config, resume=resume)):
         folder = RunFolder.create(path, config)
-        driver = _Driver(folder, campaign, source, seconds_per_unit, on_progress)
+        driver = Driver(folder, campaign, source, seconds_per_unit, on_progress)
         if not folder.is_complete or reopen_if_damaged(folder):
             driver.run(executor)
     return driver.outcome
@@ -151,8 +152,20 @@ def simulate_unit(
     )
 
 
-class _Driver:
-    """The state of one call of :func:`run_campaign`."""
+class Driver:
+    """The state of one call of :func:`run_campaign`.
+
+    What else is simulated unit by unit into a folder of its own derives from it, and says in
+    :meth:`unit_function`, :meth:`write_part`, :meth:`read_part` and :meth:`encode_grid` what a
+    unit gives and what becomes of it.
+
+    Args:
+        folder: The run folder, whose lock is held.
+        campaign: What is simulated.
+        source: Its grids.
+        seconds: Longest duration of a unit on one slow core [s]; chosen unless given.
+        on_progress: Called whenever a result was stored.
+    """
 
     def __init__(
         self,
@@ -176,19 +189,48 @@ class _Driver:
         self.open: dict[int, _OpenGrid] = {}
         self.there = Stored()
 
+    def unit_function(self) -> Callable[[WorkUnit], Any]:
+        """What gives the result of a unit, wherever the executor likes."""
+        return partial(
+            simulate_unit,
+            self.source,
+            self.campaign.settings,
+            self.campaign.engine,
+            home_of_engine(self.campaign.engine),
+        )
+
+    def write_part(self, unit: WorkUnit, result: Any) -> None:
+        """Keep the result of a unit until its grid is there."""
+        owner = part_owner(self.folder, str(unit))
+        write_counts(self.folder.part_path(unit), result, owner)
+
+    def read_part(self, unit: WorkUnit) -> Any:
+        """What :meth:`write_part` kept."""
+        return read_counts(self.folder.part_path(unit), part_owner(self.folder, str(unit)))
+
+    def encode_grid(self, grid_id: int, parts: dict[WorkUnit, Any]) -> bytes:
+        """The file of a grid from the results of all its units."""
+        model = self.source.model(grid_id)
+        blocks = [
+            reduce(NodeCounts.merge, (parts[unit] for unit in units))
+            for _, units in groupby(sorted(parts), key=lambda unit: unit.first_node)
+        ]
+        result = StabilityResult.of(model.grid, NodeCounts.concatenate(blocks), {})
+        return encode_result(grid_id, self.campaign.seed, result, model.theta)
+
+    def trajectories_of(self, unit: WorkUnit, result: Any) -> int:
+        """How many trajectories the result of a unit took."""
+        del unit
+        return int(result.n_samples.sum())
+
     def run(self, executor: Executor) -> None:
-        campaign, started = self.campaign, time.perf_counter()
+        """Simulate what is not there yet, and complete the folder."""
+        started = time.perf_counter()
         self.there = stored_work(self.folder)
         warn_of(self.folder, self.there.problems)
         if self.shows_progress and isinstance(executor, LocalExecutor):
             self.start_engine()
-        simulate = partial(
-            simulate_unit,
-            self.source,
-            campaign.settings,
-            campaign.engine,
-            getattr(ENGINES[campaign.engine], "__module__", "gridstab.dynamics.engines"),
-        )
+        simulate = self.unit_function()
         with (
             stopping_on_interrupt(executor) as interrupted,
             closing(executor.map(simulate, self.units())) as results,
@@ -240,6 +282,7 @@ class _Driver:
             yield from missing
 
     def plan(self, grid_id: int) -> list[WorkUnit]:
+        """All units of a grid."""
         source = self.source
         return list(
             units_of_grid(
@@ -252,49 +295,55 @@ class _Driver:
             )
         )
 
-    def store(self, unit: WorkUnit, counts: NodeCounts) -> None:
+    def store(self, unit: WorkUnit, counts: Any) -> None:
+        """Keep the result of a unit, and its grid if it was the last one."""
         grid = self.open[unit.grid_id]
         grid.missing.discard(unit)
         if grid.plan == [unit]:
             self.store_grid(unit.grid_id, {unit: counts})
         else:
             make_folder(self.folder.parts)
-            owner = part_owner(self.folder, str(unit))
-            write_counts(self.folder.part_path(unit), counts, owner)
+            self.write_part(unit, counts)
             if not grid.missing:
                 self.store_grid(unit.grid_id, self.read_parts(grid.plan))
-        self.outcome.trajectories += int(counts.n_samples.sum())
+        self.outcome.trajectories += self.trajectories_of(unit, counts)
         self.advance([unit])
 
-    def store_grid(self, grid_id: int, parts: dict[WorkUnit, NodeCounts]) -> None:
-        """Write the file of a grid from the counts of all its units."""
-        model = self.source.model(grid_id)
-        blocks = [
-            reduce(NodeCounts.merge, (parts[unit] for unit in units))
-            for _, units in groupby(sorted(parts), key=lambda unit: unit.first_node)
-        ]
-        result = StabilityResult.of(model.grid, NodeCounts.concatenate(blocks), {})
-        self.folder.store(grid_id, encode_result(grid_id, self.campaign.seed, result, model.theta))
+    def store_grid(self, grid_id: int, parts: dict[WorkUnit, Any]) -> None:
+        """Write the file of a grid from the results of all its units."""
+        self.folder.store(grid_id, self.encode_grid(grid_id, parts))
         del self.open[grid_id]
         for unit in parts:
             self.folder.part_path(unit).unlink(missing_ok=True)
 
-    def read_parts(self, plan: list[WorkUnit]) -> dict[WorkUnit, NodeCounts]:
-        return {
-            unit: read_counts(self.folder.part_path(unit), part_owner(self.folder, str(unit)))
-            for unit in plan
-        }
+    def read_parts(self, plan: list[WorkUnit]) -> dict[WorkUnit, Any]:
+        """The results of units that are all there."""
+        return {unit: self.read_part(unit) for unit in plan}
 
     def advance(self, units: list[WorkUnit]) -> None:
+        """Say that units are stored."""
         self.stored += sum(unit.trajectories for unit in units)
         self.on_progress(self.stored, self.total)
 
 
-def _resolve_engine(campaign: Campaign, path: Path) -> Campaign:
-    """The campaign with the name of an engine that runs here in place of ``auto``."""
+def home_of_engine(name: str) -> str:
+    """The module that registers an engine, for processes that do not know it yet."""
+    return getattr(ENGINES[name], "__module__", "gridstab.dynamics.engines")
+
+
+def resolve_engine(
+    campaign: Campaign, path: Path, folder_class: type[RunFolder] = RunFolder
+) -> Campaign:
+    """The campaign with the name of an engine that runs here in place of ``auto``.
+
+    Args:
+        campaign: The campaign.
+        path: Its folder; the engine of a run that is there already stays.
+        folder_class: What kind of folder it is.
+    """
     name = campaign.engine
     if name == "auto" and (path / "config.json").is_file():
-        there = RunFolder.open(path).config.campaign
+        there = folder_class.open(path).config.campaign
         name = name if there is None else there.engine
     made = make_engine(name)
     return campaign.model_copy(update={"engine": made.name if name == "auto" else name})

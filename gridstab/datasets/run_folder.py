@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal, Self
 
 import gridstab
 from gnncore.configuration import Configuration
@@ -26,6 +26,7 @@ from gnncore.storage import (
     MANIFEST_NAME,
     CorruptFileError,
     Manifest,
+    Owner,
     StorageError,
     WorkFolder,
     WorkKind,
@@ -38,7 +39,7 @@ from gnncore.storage import (
 )
 from gridstab.arguments import as_path
 from gridstab.datasets.campaign import Campaign
-from gridstab.datasets.grid_file import read_labels, read_result
+from gridstab.datasets.grid_file import read_counts, read_labels, read_result
 from gridstab.datasets.grid_source import GridSource
 from gridstab.datasets.labelled_grid import LabelledGrid
 from gridstab.datasets.seals import Seals
@@ -123,24 +124,32 @@ class RunConfig(Configuration):
 
 
 class RunFolder:
-    """An existing run folder; get one from :meth:`open` or :meth:`create`."""
+    """An existing run folder; get one from :meth:`open` or :meth:`create`.
+
+    Attributes:
+        kind: What such folders have in common; another one is that of a derived class.
+        configuration: What their configuration is.
+    """
+
+    kind: ClassVar[WorkKind] = KIND
+    configuration: ClassVar[type[RunConfig]] = RunConfig
 
     def __init__(self, path: Path, config: RunConfig) -> None:
         self.path = path
         self.config = config
-        self.work = WorkFolder(path, KIND)
+        self.work = WorkFolder(path, self.kind)
         self.seals = Seals(path, config.content_hash)
 
     @classmethod
-    def open(cls, path: str | Path) -> "RunFolder":
+    def open(cls, path: str | Path) -> Self:
         """The run folder at ``path``.
 
         Raises:
             RunFolderError: There is none, or it was not made by this program.
         """
-        work = WorkFolder(as_path("path", path), KIND)
+        work = WorkFolder(as_path("path", path), cls.kind)
         links = (MANIFEST_NAME, "grids", "parts", "seals")
-        return cls(work.path, work.configuration(RunConfig.parse, *links))
+        return cls(work.path, work.configuration(cls.configuration.parse, *links))
 
     @classmethod
     def check(cls, path: str | Path, config: RunConfig, *, resume: bool) -> None:
@@ -152,11 +161,11 @@ class RunFolder:
             RunFolderError: Something foreign is there, a run with another configuration, or one
                 with this configuration that is not to be resumed.
         """
-        work = WorkFolder(Path(path), KIND)
+        work = WorkFolder(Path(path), cls.kind)
         work.look(lambda: cls.open(path).config.difference(config), resume=resume)
 
     @classmethod
-    def create(cls, path: str | Path, config: RunConfig) -> "RunFolder":
+    def create(cls, path: str | Path, config: RunConfig) -> Self:
         """A new run folder, or the one that is there; hold its lock, and :meth:`check` first.
 
         Raises:
@@ -250,6 +259,14 @@ class RunFolder:
     def part_path(self, unit: WorkUnit) -> Path:
         """The file of a finished work unit."""
         return self.parts / f"{unit}.h5"
+
+    def require_part(self, path: Path, owner: Owner) -> None:
+        """Nothing, if the file of a finished work unit is whole and of its owner.
+
+        Raises:
+            StorageError: It is not, or cannot be read.
+        """
+        read_counts(path, owner)
 
     def label(self, grid_id: int) -> LabelledGrid:
         """The labels of a grid, simulated or imported.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gridstab.dynamics.engine import Status as Status
     from gridstab.dynamics.engine import Trajectories as Trajectories
     from gridstab.dynamics.engines import make_engine as make_engine
+    from gridstab.dynamics.landscape import stability_landscape as stability_landscape
     from gridstab.dynamics.outcomes import outcomes as outcomes
     from gridstab.dynamics.outcomes import trajectories as trajectories
     from gridstab.dynamics.result import StabilityResult as StabilityResult
@@ -36,6 +37,7 @@ _HOME = {
     "make_engine": "engines",
     "outcomes": "outcomes",
     "simulate": "simulate",
+    "stability_landscape": "landscape",
     "trajectories": "outcomes",
 }
 

@@ -52,6 +52,11 @@ class BasinMap:
         return float((self.status == Status.RETURNED).mean())
 
     @property
+    def undecided(self) -> int:
+        """Number of cells that are undecided, and count as not returned in :attr:`share`."""
+        return int((self.status == Status.UNDECIDED).sum())
+
+    @property
     def label(self) -> str:
         """What the node is called."""
         return self.grid.labels[self.node]

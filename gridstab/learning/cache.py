@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -55,3 +56,7 @@ class Cache:
             Manifest.of(folder).write()
         except StorageError:
             return
+
+    def remove(self, key: str) -> None:
+        """Keep the arrays of a key no longer, if the disk lets us."""
+        shutil.rmtree(self.folder(key), ignore_errors=True)

@@ -18,6 +18,7 @@ from gridstab.features.feature_set import FeatureSet
 from gridstab.grids.power_grid import PowerGrid
 from gridstab.learning.cache import Cache, default_cache
 from gridstab.learning.grid_store import grid_store, power_grid
+from gridstab.learning.preparation import forget_features, prepare_features
 from gridstab.learning.splits import SPLITS, split_ids
 
 TARGETS = ("snbs", "survivability", "max_frequency_deviation", "troublemaker")
@@ -246,6 +247,7 @@ def load_grid_dataset(
     samples: int | None = None,
     coupling: float | None = None,
     cache: Path | str | bool = True,
+    workers: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> GridDataset:
     """Labelled grids, from wherever they are.
@@ -269,13 +271,15 @@ def load_grid_dataset(
             and unknown otherwise. Other sets know their own.
         coupling: K of every line, in place of ``edge_attr`` of published files.
         cache: Folder in which computed features are kept; True for the user's folder of caches,
-            False for none.
+            False for none. What was computed before an interruption is kept there too.
+        workers: Processes that compute features, where it takes long; the result is the same for
+            any number. With more than one, a script needs ``if __name__ == "__main__":``.
         on_progress: Called with the grids whose features are there, and the number of all.
 
     Raises:
         DatasetError: No labelled grids there, no such labels, labels or features that are no
             numbers, or a split without grids.
-        InvalidParameterError: An unknown name of a feature, target or split.
+        InvalidParameterError: An unknown name of a feature, target or split, or no workers.
         RunFolderError: A foreign run folder, or a label that is no share of ``samples``.
         OperatingPointError: A feature needs an operating point that a grid does not have.
         StorageError: A file is damaged or cannot be read.
@@ -294,10 +298,13 @@ def load_grid_dataset(
         grids = source.read()
         if not grids:
             raise DatasetError(f"{str(path)!r} holds no grids yet; simulate some first")
-        columns = _features([item.grid for item in grids], chosen, on_progress)
+        plain = [item.grid for item in grids]
+        columns = _features(plain, chosen, store, workers, on_progress)
         parts = (grid_store(grids), *columns)
         if store is not None and key is not None:
             store.write(key, _arrays_of(parts))
+            if store.read(key) is not None:
+                forget_features(plain, chosen, store)
     labelled, x, edge_attr = parts
     _check_labels(labelled, source.name, target)
     splits = source.splits
@@ -322,14 +329,13 @@ Parts = tuple[GraphStore, Tensor, Tensor]
 def _features(
     grids: Sequence[PowerGrid],
     features: FeatureSet,
+    cache: Cache | None = None,
+    workers: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    rows = []
-    for grid in grids:
-        rows.append(features.compute(grid))
-        if on_progress is not None:
-            on_progress(len(rows), len(grids))
-    x, edge_attr = (np.concatenate(column, dtype=np.float32) for column in zip(*rows, strict=True))
+    x, edge_attr = prepare_features(
+        grids, features, cache=cache, workers=workers, on_progress=on_progress
+    )
     return torch.from_numpy(x), torch.from_numpy(edge_attr)
 
 

@@ -93,6 +93,16 @@ class Beyond:
             merged = cls(merged.values | other.values, masks, known, merged.labels)
         return merged
 
+    @classmethod
+    def of_known(cls, several: Sequence["Beyond | None"]) -> "Beyond | None":
+        """As :meth:`of_any`, of the models of which it is known; None where of none.
+
+        Args:
+            several: One a model.
+        """
+        known = [one for one in several if one is not None]
+        return cls.of_any(known) if known else None
+
     def __bool__(self) -> bool:
         return any(bool(mask.any()) for mask in self.is_beyond.values())
 

@@ -1,144 +1,34 @@
 """Predictions for the grids of a case or a folder, beside their labels where they have any."""
 
-import csv
-import io
 import math
 import time
-from dataclasses import dataclass
+import warnings
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from jaxtyping import Float, Int
-from matplotlib.figure import Figure
 
-from gnncore.storage import StorageError, leading_to, read_json, refuse_links, write_text
+from gnncore.storage import StorageError, read_json, refuse_links
+from gridstab.arguments import as_path, instance, shortened
 from gridstab.datasets.benchmark import BENCHMARK_SETS
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.run_folder import TIMING
-from gridstab.dynamics.intervals import wilson_interval
-from gridstab.errors import InvalidParameterError
+from gridstab.errors import BeyondTrainingWarning, InvalidParameterError
 from gridstab.grids.power_grid import PowerGrid
 from gridstab.learning.data import GridDataset
 from gridstab.learning.evaluation import evaluate
 from gridstab.learning.known_range import Beyond
+from gridstab.learning.prediction_intervals import prediction_intervals, require_intervals
+from gridstab.learning.predictions import LoadedGrids as LoadedGrids
+from gridstab.learning.predictions import Predictions as Predictions
 from gridstab.learning.tasks import Task, get_task
 from gridstab.learning.train import load_for_learning
-from gridstab.learning.trained import Ensemble, TrainedModel
-from gridstab.report.prediction_plot import plot_prediction
+from gridstab.learning.trained import Ensemble, TrainedModel, mean_of
 
-
-@dataclass(frozen=True, eq=False)
-class LoadedGrids:
-    """Grids to predict for.
-
-    Attributes:
-        grids: The grids.
-        grid_ids: Their numbers, from 1.
-        dataset: The same with labels for the task; None without.
-        simulation_seconds: How long the simulation of their labels took [s]; None if unknown.
-    """
-
-    grids: list[PowerGrid]
-    grid_ids: list[int]
-    dataset: GridDataset | None = None
-    simulation_seconds: float | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """What a model says about grids.
-
-    Attributes:
-        task: What is predicted.
-        loaded: The grids.
-        value: One a node of all grids: a share, an amount, or the probability of a class.
-        seconds: Features and networks together, all being loaded [s].
-        metrics: Metrics of the predictions; empty without labels.
-        beyond: Where the grids are beyond what the model was trained on; None if not known.
-    """
-
-    task: Task
-    loaded: LoadedGrids
-    value: Float[np.ndarray, " nodes"]
-    seconds: float
-    metrics: dict[str, float]
-    beyond: Beyond | None = None
-
-    @property
-    def weakest(self) -> Int[np.ndarray, " nodes"]:
-        """Positions in :attr:`value`, of the node that needs attention most first."""
-        weak_is_high = self.task.kind != "share"
-        return np.argsort(-self.value if weak_is_high else self.value, kind="stable")
-
-    def rows(self, count: int | None = None) -> list[dict[str, Any]]:
-        """``grid``, ``node``, ``name``, ``prediction``; where known, ``label``, ``low``, ``high``.
-
-        ``node`` is the number of the node, ``name`` what its source calls it.
-
-        Where grids are beyond what the model was trained on, ``beyond`` says in what each node is.
-
-        Args:
-            count: Only so many, the weakest first; all unless given.
-        """
-        sizes = [grid.num_nodes for grid in self.loaded.grids]
-        columns = {
-            "grid": np.repeat(self.loaded.grid_ids, sizes),
-            "node": np.concatenate([np.arange(size) for size in sizes]),
-            "name": np.array([name for grid in self.loaded.grids for name in grid.labels]),
-            "prediction": self.value,
-            **self._labels(),
-        }
-        rows = []
-        for place in self.weakest[:count]:
-            row = {name: values[place].item() for name, values in columns.items()}
-            if self.beyond:
-                row["beyond"] = "; ".join(self.beyond.of(int(place)))
-            rows.append(row)
-        return rows
-
-    def write_csv(self, path: str | PathLike[str]) -> None:
-        """Create or replace a table of :meth:`rows`, with the names of the columns first.
-
-        Raises:
-            StorageError: The file cannot be written.
-        """
-        rows = self.rows()
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(rows[0])
-        writer.writerows([_cell(value) for value in row.values()] for row in rows)
-        write_text(leading_to(path), text.getvalue())
-
-    def plot(self) -> Figure:
-        """The first grid, coloured by its predictions."""
-        grid = self.loaded.grids[0]
-        return plot_prediction(
-            grid,
-            self.value[: grid.num_nodes],
-            quantity=_QUANTITIES.get(self.task.name, self.task.title),
-            weak_is_high=self.task.kind != "share",
-        )
-
-    def _labels(self) -> dict[str, np.ndarray]:
-        if self.loaded.dataset is None:
-            return {}
-        tensors = self.loaded.dataset.grids.tensors
-        label = tensors[self.task.target].double().numpy()
-        columns = {"label": label}
-        if self.task.kind == "share" and "n_samples" in tensors:
-            samples = tensors["n_samples"].numpy()
-            counts = np.rint(label * samples).astype(np.int64)
-            columns["low"], columns["high"] = wilson_interval(counts, samples).T
-        return columns
-
-
-_QUANTITIES = {
-    "troublemaker": "probability of a troublemaker",
-    "max_frequency_deviation": "largest frequency deviation [rad/s]",
-}
+Model = TrainedModel | Ensemble | str | PathLike[str] | Sequence[str | PathLike[str]]
+"""A model, or where one or several lie."""
 
 
 def load_grids(case: str, task: Task, *, seed: int = 0, **parameters: Any) -> LoadedGrids:
@@ -179,26 +69,117 @@ def load_grids(case: str, task: Task, *, seed: int = 0, **parameters: Any) -> Lo
 
 
 def predict_grids(
-    model: TrainedModel | Ensemble, loaded: LoadedGrids, sign_invariant: bool | None = None
+    model: TrainedModel | Ensemble,
+    loaded: LoadedGrids,
+    sign_invariant: bool | None = None,
+    *,
+    intervals: float | None = None,
+    normalised: bool = True,
 ) -> Predictions:
     """What a model says about all nodes, and how long it took.
 
+    Args:
+        model: One model, or several.
+        loaded: The grids.
+        sign_invariant: Take the mean of the predictions for each grid and its mirror; as trained
+            unless given.
+        intervals: Probability that the interval of a node is to hold its label; no intervals
+            unless given.
+        normalised: Let the widths of intervals follow the difficulty of the nodes.
+
     Raises:
+        InvalidParameterError: The model has no such intervals.
         OperatingPointError: A feature needs an operating point that a grid does not have.
         DatasetError: Features that are not finite, or labels that cannot be compared with.
     """
+    ensemble = model if isinstance(model, Ensemble) else Ensemble((model,))
+    if intervals is not None:
+        require_intervals(ensemble, intervals, sign_invariant)
     start = time.perf_counter()
-    prediction, beyond = model.predict_with_range(loaded.grids, sign_invariant=sign_invariant)
+    each = ensemble.predict_each(loaded.grids, sign_invariant=sign_invariant)
+    prediction = mean_of([one for one, _ in each])
+    found = None
+    if intervals is not None:
+        found = prediction_intervals(ensemble, each, intervals, normalised=normalised)
     seconds = time.perf_counter() - start
     metrics: dict[str, float] = {}
     if loaded.dataset is not None:
         metrics = evaluate(prediction, loaded.dataset, model.task, threshold=model.threshold)
     value = torch.sigmoid(prediction) if model.task.kind == "class" else prediction
-    return Predictions(model.task, loaded, value.double().numpy(), seconds, metrics, beyond)
+    return Predictions(
+        model.task,
+        loaded,
+        value.double().numpy(),
+        seconds,
+        metrics,
+        Beyond.of_known([beyond for _, beyond in each]),
+        found,
+    )
 
 
-def _cell(value: str | float) -> str:
-    return f"{value:.7g}" if isinstance(value, float) else str(value)
+def predict(
+    model: Model,
+    grid: PowerGrid | Sequence[PowerGrid] | str | PathLike[str],
+    *,
+    intervals: float | None = None,
+    normalised: bool = True,
+    sign_invariant: bool | None = None,
+    seed: int = 0,
+) -> Predictions:
+    """The stability of every node of a grid without simulating it.
+
+    Where the grid is beyond what the model was trained on, a ``BeyondTrainingWarning`` says in
+    what; ``beyond`` of the result says it node by node.
+
+    Args:
+        model: The folder of a training, several of them, of which the mean is taken, or what
+            :meth:`TrainedModel.load` or :meth:`Ensemble.load` gave.
+        grid: A grid, several, or what ``gridstab predict --case`` takes.
+        intervals: Probability that the interval of a node, ``low`` to ``high`` of the result, is
+            to hold its label, for grids of the kind of the training; no intervals unless given.
+        normalised: Let the widths of the intervals follow the difficulty of the nodes; otherwise
+            all are equal.
+        sign_invariant: Take the mean of the predictions for each grid and its mirror (P → −P); as
+            trained unless given.
+        seed: Seed of the random powers of a case that has none.
+
+    Raises:
+        InvalidParameterError: No grid, or the model has no such intervals.
+        RunFolderError: No training folder, an unfinished one, or a damaged file in it.
+        GridstabError: The case cannot be read, or has no operating point.
+    """
+    ensemble = _ensemble(model)
+    if intervals is not None:
+        require_intervals(ensemble, intervals, sign_invariant)
+    if isinstance(grid, str | PathLike):
+        loaded = load_grids(str(grid), ensemble.task, seed=seed)
+    else:
+        several = [grid] if isinstance(grid, PowerGrid) else list(grid)
+        for one in several:
+            instance("grid", one, PowerGrid, "make one with gridstab.grids")
+        if not several:
+            raise InvalidParameterError("grid must be one grid or several, got none")
+        loaded = LoadedGrids(several, list(range(1, len(several) + 1)))
+    found = predict_grids(
+        ensemble, loaded, sign_invariant, intervals=intervals, normalised=normalised
+    )
+    if found.beyond:
+        warnings.warn(f"predictions are {found.beyond.text}", BeyondTrainingWarning, stacklevel=2)
+    return found
+
+
+def _ensemble(model: Model) -> Ensemble:
+    if isinstance(model, Ensemble):
+        return model
+    if isinstance(model, TrainedModel):
+        return Ensemble((model,))
+    folders = [model] if isinstance(model, str | PathLike) else model
+    if not isinstance(folders, Sequence):
+        raise InvalidParameterError(
+            f"model must be the folder of a training, several of them, or a trained model, got "
+            f"{shortened(model)}"
+        )
+    return Ensemble.load(*(as_path("model", folder) for folder in folders))
 
 
 def _labelled(case: str, task: Task) -> GridDataset:

@@ -7,6 +7,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from gnncore.command_line.heartbeat import doing
 from gnncore.command_line.progress import work_progress
 from gnncore.errors import TrainingError
@@ -19,9 +21,11 @@ from gnncore.training.epoch import item_groups
 from gnncore.training.logs import write_history
 from gridstab.errors import DatasetError, InvalidParameterError, RunFolderError
 from gridstab.features.feature_set import FeatureSet
+from gridstab.learning.calibration import CALIBRATION, Calibration
 from gridstab.learning.data import GridDataset, load_grid_dataset
+from gridstab.learning.difficulty import ExpectedError, widening
 from gridstab.learning.evaluation import evaluate, tune_threshold
-from gridstab.learning.known_range import KnownRange
+from gridstab.learning.known_range import Beyond, KnownRange
 from gridstab.learning.mirror import flip_signs
 from gridstab.learning.normalisation import Normalisation
 from gridstab.learning.resolved_model import ModelSource, resolve_model
@@ -73,6 +77,7 @@ def train_model(
     sign_invariant: bool = False,
     clip: float | None = None,
     resume: bool = False,
+    workers: int = 1,
     progress: bool = False,
     **settings: Any,
 ) -> TrainedModel:
@@ -101,6 +106,8 @@ def train_model(
             grids of another size or origin do not leave what the model knows; None does as the
             model's own field says, which is 0.01 for the default model.
         resume: Continue the training that is there; without one, start all the same.
+        workers: Processes that compute features, see
+            :func:`gridstab.learning.load_grid_dataset`; the result is the same for any number.
         progress: Show a progress bar on stderr.
         settings: Fields of :class:`gnncore.training.TrainingSettings` in place of the model's
             own; None leaves those.
@@ -118,7 +125,17 @@ def train_model(
     """
     folder = Path(out)
     work = _prepare(
-        model, data, task, features, settings, train_grids, augment, sign_invariant, clip, progress
+        model,
+        data,
+        task,
+        features,
+        settings,
+        train_grids,
+        augment,
+        sign_invariant,
+        clip,
+        workers,
+        progress,
     )
     check_folder(folder, work.config, resume=resume)
     network = _network(work.config)
@@ -144,7 +161,12 @@ def train_model(
 
 
 def load_for_learning(
-    path: str | PathLike[str], features: FeatureSet | str, task: Task, *, progress: bool = False
+    path: str | PathLike[str],
+    features: FeatureSet | str,
+    task: Task,
+    *,
+    workers: int = 1,
+    progress: bool = False,
 ) -> GridDataset:
     """A data set of which missing and damaged files are the caller's mistake, not the machine's.
 
@@ -152,6 +174,7 @@ def load_for_learning(
         path: What :func:`gridstab.learning.load_grid_dataset` reads.
         features: The features, or the name of a feature set.
         task: Whose labels to take.
+        workers: Processes that compute features, where it takes long.
         progress: Show on stderr how many grids have their features.
 
     Raises:
@@ -164,7 +187,11 @@ def load_for_learning(
             work_progress("grids with features", quiet=not progress) as on_progress,
         ):
             return load_grid_dataset(
-                str(path), features=features, target=task.target, on_progress=on_progress
+                str(path),
+                features=features,
+                target=task.target,
+                workers=workers,
+                on_progress=on_progress,
             )
     except StorageError as error:
         raise RunFolderError(str(error)) from error
@@ -180,6 +207,7 @@ def _prepare(
     augment: bool | None,
     sign_invariant: bool,
     clip: float | None,
+    workers: int,
     progress: bool,
 ) -> _Work:
     task = get_task(task_name)
@@ -188,7 +216,7 @@ def _prepare(
     clip = resolved.clip if clip is None else clip
     if not 0 <= clip < MAX_CLIP:
         raise InvalidParameterError(f"clip must be at least 0 and below {MAX_CLIP}, got {clip}")
-    dataset = load_for_learning(data, resolved.features, task, progress=progress)
+    dataset = load_for_learning(data, resolved.features, task, workers=workers, progress=progress)
     splits = {split: dataset.split(split) for split in SPLITS}
     if train_grids is not None:
         if not 1 <= train_grids <= len(splits["train"]):
@@ -244,7 +272,7 @@ def _network(config: TrainingConfig) -> GraphModel:
 
 def _finish(folder: Path, work: _Work, network: GraphModel, result: TrainingResult) -> TrainedModel:
     """Judge the model, store all that remains of the training, and remove the checkpoint."""
-    trained = TrainedModel(work.config, network, work.normalisation)
+    trained = TrainedModel(work.config, network, work.normalisation, known_range=work.known_range)
     metrics: dict[str, Any] = {
         "best_epoch": result.best_epoch,
         "epochs": len(result.history),
@@ -252,8 +280,12 @@ def _finish(folder: Path, work: _Work, network: GraphModel, result: TrainingResu
         "parameters": network.num_parameters,
     }
     threshold = None
+    calibration: Calibration | None = None
     for split in ("valid", "test"):
-        prediction = trained.predict(work.splits[split])
+        prediction, beyond = trained.predict_with_range(work.splits[split])
+        if split == "valid" and work.task.kind != "class":
+            calibration = _calibrate(trained, work, prediction, beyond)
+            calibration.save(folder / CALIBRATION)
         if split == "valid" and work.task.has_classes:
             threshold = tune_threshold(prediction, work.splits[split], work.task)
         metrics[split] = evaluate(prediction, work.splits[split], work.task, threshold=threshold)
@@ -262,4 +294,19 @@ def _finish(folder: Path, work: _Work, network: GraphModel, result: TrainingResu
     write_history(folder, result.history)
     save_figure(plot_learning_curve(result.history, result.best_epoch), folder / CURVE)
     finish(folder)
-    return replace(trained, metrics=metrics, known_range=work.known_range)
+    return replace(trained, metrics=metrics, calibration=calibration)
+
+
+def _calibrate(
+    trained: TrainedModel, work: _Work, prediction: Tensor, beyond: Beyond | None
+) -> Calibration:
+    """What the model is wrong by on validation grids, which it did not learn from."""
+    train, valid = work.splits["train"], work.splits["valid"]
+    learnt, _ = trained.predict_with_range(train)
+    return Calibration(
+        prediction.double().numpy(),
+        valid.store.tensors["y"].double().numpy(),
+        widening(beyond, len(prediction)),
+        valid.store.pointers["node"].numpy(),
+        ExpectedError.of(learnt.double().numpy(), train.store.tensors["y"].double().numpy()),
+    )

@@ -28,6 +28,7 @@ from gridstab.errors import (
 )
 from gridstab.features.feature_set import FeatureSet
 from gridstab.grids.power_grid import PowerGrid
+from gridstab.learning.calibration import Calibration, JointCalibration, joint
 from gridstab.learning.data import GridDataset
 from gridstab.learning.known_range import Beyond, KnownRange
 from gridstab.learning.normalisation import Normalisation
@@ -38,6 +39,7 @@ from gridstab.learning.training_folder import (
     USED,
     TrainingConfig,
     is_complete,
+    read_calibration,
     read_config,
     read_normalisation,
     read_range,
@@ -57,6 +59,8 @@ class TrainedModel:
         normalisation: Constants of its features, from the training set.
         metrics: ``valid`` and ``test``, each by name, and ``best_epoch``.
         known_range: What its training set holds; None for models of versions that kept none.
+        calibration: What it was wrong by on its validation set; None for classes, and for models
+            of versions that kept none.
     """
 
     config: TrainingConfig
@@ -64,6 +68,7 @@ class TrainedModel:
     normalisation: Normalisation
     metrics: dict[str, Any] = field(default_factory=dict)
     known_range: KnownRange | None = None
+    calibration: Calibration | None = None
 
     @classmethod
     def load(
@@ -96,7 +101,14 @@ class TrainedModel:
             metrics = read_json(folder / METRICS)
         except StorageError as error:
             raise RunFolderError(f"{str(folder)!r} is damaged: {error}") from error
-        return cls(config, model, read_normalisation(folder), metrics, read_range(folder))
+        return cls(
+            config,
+            model,
+            read_normalisation(folder),
+            metrics,
+            read_range(folder),
+            read_calibration(folder),
+        )
 
     @property
     def task(self) -> Task:
@@ -247,23 +259,58 @@ class Ensemble:
             DatasetError: As :meth:`TrainedModel.predict`.
             OperatingPointError: As :meth:`TrainedModel.predict`.
         """
+        each = self.predict_each(grids, sign_invariant=sign_invariant, batch_size=batch_size)
+        mean = mean_of([prediction for prediction, _ in each])
+        return mean, Beyond.of_known([beyond for _, beyond in each])
+
+    def predict_each(
+        self, grids: Grids, *, sign_invariant: bool | None = None, batch_size: int = 128
+    ) -> list[tuple[Float[Tensor, " nodes"], Beyond | None]]:
+        """What :meth:`TrainedModel.predict_with_range` of every member gives.
+
+        Raises:
+            DatasetError: As :meth:`TrainedModel.predict`.
+            OperatingPointError: As :meth:`TrainedModel.predict`.
+        """
         if isinstance(grids, GridDataset):
             _require_features(grids, self.features)
-        total, found = torch.zeros(0), []
-        for number, member in enumerate(self.members):
+        each = []
+        for member in self.members:
             seen = grids
             if isinstance(grids, GridDataset) and member.features != grids.features:
                 seen = grids.with_features(member.features)
-            prediction, beyond = member.predict_with_range(
-                seen, sign_invariant=sign_invariant, batch_size=batch_size
+            each.append(
+                member.predict_with_range(
+                    seen, sign_invariant=sign_invariant, batch_size=batch_size
+                )
             )
-            total = prediction if number == 0 else total + prediction
-            if beyond is not None:
-                found.append(beyond)
-        return total / len(self.members), Beyond.of_any(found) if found else None
+        return each
+
+    @property
+    def calibration(self) -> JointCalibration:
+        """What the mean of the members was wrong by on the validation set that all of them had.
+
+        Raises:
+            InvalidParameterError: A task of classes, a member without calibration, or members with
+                different validation sets.
+        """
+        if self.task.kind == "class":
+            raise InvalidParameterError(
+                f"a model of task {self.task.name!r} predicts classes, which have no intervals; "
+                "take one of snbs, survivability or max_frequency_deviation"
+            )
+        return joint([member.calibration for member in self.members])
 
     def __repr__(self) -> str:
         return f"Ensemble({', '.join(map(repr, self.members))})"
+
+
+def mean_of(predictions: list[Float[Tensor, " nodes"]]) -> Float[Tensor, " nodes"]:
+    """The mean of several models' predictions, at least one, in their order."""
+    total = predictions[0]
+    for other in predictions[1:]:
+        total = total + other
+    return total / len(predictions)
 
 
 def _warn(beyond: Beyond | None) -> None:

@@ -3,6 +3,8 @@
     config.json           model, task, features, settings, data: all that the result depends on
     normalisation.json    constants of the features, from the training set
     range.json            smallest and largest value of every quantity in the training set
+    calibration.safetensors   predictions and labels of the validation set, for intervals; none of
+                          classes
     model/                config.json and model.safetensors of the best epoch on validation
     metrics.json          of the best epoch on validation, and on the test set
     history.jsonl         one row an epoch
@@ -39,6 +41,7 @@ from gnncore.storage import (
 from gnncore.training import TrainingSettings
 from gridstab.errors import RunFolderError
 from gridstab.features.feature_set import FeatureSet
+from gridstab.learning.calibration import CALIBRATION, Calibration
 from gridstab.learning.known_range import KnownRange
 from gridstab.learning.normalisation import Normalisation
 
@@ -60,7 +63,7 @@ KIND = WorkKind(
 )
 """How the folders of trainings are claimed, resumed and refused."""
 
-_ALL = (*USED, RANGE, f"{MODEL}/README.md", HISTORY, CURVE)
+_ALL = (*USED, RANGE, CALIBRATION, f"{MODEL}/README.md", HISTORY, CURVE)
 
 # What changes no result, or only its rounding: a training may go on with other values.
 _FREE = {
@@ -171,6 +174,21 @@ def read_range(path: Path) -> KnownRange | None:
         raise RunFolderError(f"{str(path / RANGE)!r} holds no ranges") from error
 
 
+def read_calibration(path: Path) -> Calibration | None:
+    """The calibration in a complete training folder; None where there is none.
+
+    Raises:
+        RunFolderError: It is damaged.
+    """
+    try:
+        manifest = Manifest.read(path)
+        if CALIBRATION not in manifest.entries:
+            return None
+        return Calibration.parse(manifest.read_bytes(CALIBRATION), path / CALIBRATION)
+    except StorageError as error:
+        raise RunFolderError(f"{str(path)!r} is damaged: {error}") from error
+
+
 def is_complete(path: Path) -> bool:
     """Whether the training came to its end."""
     return WorkFolder(path, KIND).is_complete
@@ -234,7 +252,10 @@ def finish(path: Path) -> None:
     Raises:
         StorageError: The disk is full, or the folder read-only.
     """
-    Manifest.of_files(path, _ALL, (MANIFEST_NAME, LOCK_NAME, "*.html", f"{CHECKPOINT}/*")).write()
+    # Classes have no calibration.
+    there = [name for name in _ALL if name != CALIBRATION or (path / name).exists()]
+    ignored = (MANIFEST_NAME, LOCK_NAME, "*.html", f"{CHECKPOINT}/*")
+    Manifest.of_files(path, there, ignored).write()
     # Last, so that a training killed here never starts from nothing.
     _remove_checkpoint(path)
 

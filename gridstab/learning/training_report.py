@@ -13,8 +13,13 @@ from gridstab.dynamics.intervals import wilson_interval
 from gridstab.errors import DatasetError, InvalidParameterError
 from gridstab.learning.data import GridDataset
 from gridstab.learning.evaluation import evaluate
+from gridstab.learning.prediction_intervals import (
+    PredictionIntervals,
+    prediction_intervals,
+    require_intervals,
+)
 from gridstab.learning.train import load_for_learning
-from gridstab.learning.trained import TrainedModel
+from gridstab.learning.trained import Ensemble, TrainedModel
 from gridstab.learning.training_folder import HISTORY, require_whole
 from gridstab.report.content import Report, ReportedGrid
 
@@ -27,7 +32,12 @@ _QUANTITIES = {
 
 
 def report_of_training(
-    path: str | Path, data: str | Path | None = None, grid_id: int | None = None
+    path: str | Path,
+    data: str | Path | None = None,
+    grid_id: int | None = None,
+    *,
+    intervals: float | None = None,
+    normalised: bool = True,
 ) -> Report:
     """Predictions against labels on the test split, the training's history and its settings.
 
@@ -36,10 +46,14 @@ def report_of_training(
         data: What :func:`gridstab.learning.load_grid_dataset` reads; where the model was trained on
             a packaged set, that one unless given.
         grid_id: Number of the test grid that is drawn; the first of them unless given.
+        intervals: Probability that the interval of a prediction is to hold the label; no intervals
+            unless given.
+        normalised: Let the widths of intervals follow the difficulty of the nodes.
 
     Raises:
         RunFolderError: No finished training at ``path``, or damaged data.
-        InvalidParameterError: ``data`` is needed, or the test split has no grid ``grid_id``.
+        InvalidParameterError: ``data`` is needed, the test split has no grid ``grid_id``, or the
+            model has no such intervals.
         DatasetError: The data have no test split, or not the labels of the model's task.
         SavedModelError: The weights are damaged.
     """
@@ -47,6 +61,9 @@ def report_of_training(
     model = TrainedModel.load(folder)
     require_whole(folder, HISTORY)
     config, task = model.config, model.task
+    alone = Ensemble((model,))
+    if intervals is not None:
+        require_intervals(alone, intervals)
     if data is None:
         if config.data.name not in BENCHMARK_SETS:
             raise InvalidParameterError(
@@ -55,7 +72,11 @@ def report_of_training(
             )
         data = config.data.name
     test = load_for_learning(data, model.features, task).split("test")
-    prediction, beyond = model.predict_with_range(test)
+    each = alone.predict_each(test)
+    prediction, beyond = each[0]
+    found = None
+    if intervals is not None:
+        found = prediction_intervals(alone, each, intervals, normalised=normalised)
     metrics = evaluate(prediction, test, task, threshold=model.threshold)
     if task.kind == "class":
         prediction = torch.sigmoid(prediction)
@@ -66,7 +87,7 @@ def report_of_training(
             f"grid {drawn} is not among the {counted(len(ids), 'test grid')} of {test.name!r}, "
             f"which are {min(ids)} to {max(ids)}"
         )
-    grids = reported_grids(test, prediction.double().numpy())
+    grids = reported_grids(test, prediction.double().numpy(), found)
     grids.sort(key=lambda reported: reported.grid_id != drawn)
     seen = {
         "features": ", ".join((*model.features.node, *model.features.edge)),
@@ -85,7 +106,8 @@ def report_of_training(
         quantity=_QUANTITIES[task.target],
         higher_is_better=task.kind == "share",
         grids=grids,
-        facts=_facts(metrics, model, len(ids)),
+        facts=_facts(metrics, model, len(ids))
+        + _said_of(found, test.grids.tensors[task.target].double().numpy()),
         metrics=metrics,
         history=read_history(folder / HISTORY),
         best_epoch=model.metrics.get("best_epoch"),
@@ -95,9 +117,18 @@ def report_of_training(
 
 
 def reported_grids(
-    dataset: GridDataset, prediction: Float[np.ndarray, " nodes"]
+    dataset: GridDataset,
+    prediction: Float[np.ndarray, " nodes"],
+    intervals: PredictionIntervals | None = None,
 ) -> list[ReportedGrid]:
-    """The grids of a data set with labels, their intervals where known, and predictions."""
+    """The grids of a data set with labels, their intervals where known, and predictions.
+
+    Args:
+        dataset: The grids.
+        prediction: One a node.
+        intervals: Those of the predictions, if there are any.
+    """
+    ends = None if intervals is None else np.stack([intervals.low, intervals.high], axis=1)
     grids, end = [], 0
     for index, (grid_id, grid) in enumerate(
         zip(dataset.grid_ids, dataset.power_grids(), strict=True)
@@ -117,7 +148,16 @@ def reported_grids(
         if "survivability" in labels and dataset.target != "survivability":
             survived = labels.survivability.double().numpy()
         grids.append(
-            ReportedGrid(grid_id, grid, value, interval, prediction[start:end], trouble, survived)
+            ReportedGrid(
+                grid_id,
+                grid,
+                value,
+                interval,
+                prediction[start:end],
+                trouble,
+                survived,
+                None if ends is None else ends[start:end],
+            )
         )
     return grids
 
@@ -141,6 +181,16 @@ def read_history(path: Path) -> list[dict[str, float | None]]:
 
 def _is_number_or_none(value: object) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _said_of(
+    intervals: PredictionIntervals | None, label: Float[np.ndarray, " nodes"]
+) -> list[tuple[str, str]]:
+    if intervals is None:
+        return []
+    held = float(intervals.covers(label).mean())
+    level = f"{100 * intervals.level:g} % intervals"
+    return [(level, f"{intervals.mean_width:.3f} wide"), ("labels that they hold", f"{held:.1%}")]
 
 
 def _facts(metrics: dict[str, float], model: TrainedModel, grids: int) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ class ReportedGrid:
             if unknown, shape ``(nodes,)``.
         survivability: Share of perturbations after which every frequency stays below 15 rad/s, or
             None if unknown or what is reported itself, shape ``(nodes,)``.
+        prediction_interval: Interval of each prediction, or None, shape ``(nodes, 2)``.
     """
 
     grid_id: int
@@ -34,6 +35,7 @@ class ReportedGrid:
     prediction: Float[np.ndarray, " nodes"] | None = None
     troublemaker: Bool[np.ndarray, " nodes"] | None = None
     survivability: Float[np.ndarray, " nodes"] | None = None
+    prediction_interval: Float[np.ndarray, "nodes 2"] | None = None
 
     @property
     def shown_troublemaker(self) -> Bool[np.ndarray, " nodes"]:

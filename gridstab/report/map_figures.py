@@ -151,6 +151,10 @@ def _hover(reported: ReportedGrid) -> tuple[list[list[str | float]], str]:
     if reported.prediction is not None:
         text += f"<br>predicted %{{customdata[{len(columns) + 1}]:.3f}}"
         columns.append(reported.prediction)
+    if reported.prediction_interval is not None:
+        first = len(columns) + 1
+        text += f" (%{{customdata[{first}]:.3f}} to %{{customdata[{first + 1}]:.3f}})"
+        columns += list(reported.prediction_interval.T)
     numbers = np.column_stack(columns).astype(np.float64).round(4).tolist()
     rows = [[escape(name), *row] for name, row in zip(grid.labels, numbers, strict=True)]
     return rows, text + "<extra></extra>"

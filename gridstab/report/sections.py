@@ -227,7 +227,9 @@ def _weakest(report: Report) -> Section:
         "lines",
         report.quantity,
         "95 % interval",
-        *(["predicted", "error"] if report.has_predictions else []),
+        *(["predicted"] if report.has_predictions else []),
+        *(["predicted interval"] if _has_prediction_intervals(report) else []),
+        *(["error"] if report.has_predictions else []),
         *(["survivability"] if _has_survivability(report) else []),
         "troublemaker",
     ]
@@ -256,12 +258,15 @@ def _has_survivability(report: Report) -> bool:
     return any(reported.survivability is not None for reported in report.grids)
 
 
+def _has_prediction_intervals(report: Report) -> bool:
+    return any(reported.prediction_interval is not None for reported in report.grids)
+
+
 def _row(reported: ReportedGrid, node: int, survived: bool) -> list[Cell]:
     grid, label = reported.grid, reported.grid.labels[node]
     interval = Cell("unknown")
     if reported.interval is not None:
-        low, high = reported.interval[node].tolist()
-        interval = Cell(f"{low:.3f} to {high:.3f}", low)
+        interval = _interval(reported.interval[node])
     row = [
         Cell(label, int(label)) if label.isdecimal() and len(label) < 16 else Cell(label),
         Cell(_signed(grid.power[node], "+.4g"), float(grid.power[node])),
@@ -272,7 +277,10 @@ def _row(reported: ReportedGrid, node: int, survived: bool) -> list[Cell]:
     if reported.prediction is not None:
         prediction = float(reported.prediction[node])
         error = prediction - float(reported.value[node])
-        row += [_cell(prediction), Cell(_signed(error, "+.3f"), error)]
+        row.append(_cell(prediction))
+        if reported.prediction_interval is not None:
+            row.append(_interval(reported.prediction_interval[node]))
+        row.append(Cell(_signed(error, "+.3f"), error))
     if survived:
         known = reported.survivability
         row.append(_cell(None if known is None else float(known[node])))
@@ -300,6 +308,11 @@ def _flat(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str,
             yield f"{prefix}{name}", ", ".join(map(str, value))
         else:
             yield f"{prefix}{name}", str(value)
+
+
+def _interval(ends: np.ndarray) -> Cell:
+    low, high = ends.tolist()
+    return Cell(f"{low:.3f} to {high:.3f}", low)
 
 
 def _cell(value: float | None, digits: int = 3) -> Cell:

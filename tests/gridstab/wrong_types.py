@@ -12,7 +12,15 @@ import numpy as np
 import gridstab
 from gnncore.storage import StorageError
 from gridstab import dynamics, grids
-from gridstab.datasets import Campaign, RunFolder, export_run, import_labels, run_campaign, verify
+from gridstab.datasets import (
+    Campaign,
+    RunFolder,
+    export_run,
+    import_labels,
+    run_campaign,
+    run_landscapes,
+    verify,
+)
 from gridstab.errors import GridstabError
 from gridstab.report import plots
 
@@ -78,6 +86,7 @@ CALLS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     ),
     (dynamics.outcomes, {"grid": GRID, "node": 0, "dtheta": 0.1, "domega": 0.1, **HOW}),
     (dynamics.basin_map, {"grid": GRID, "node": 0, "resolution": 2, **HOW}),
+    (gridstab.stability_landscape, {"grid": GRID, "node": 0, "resolution": 2, **HOW}),
     (dynamics.make_engine, {"engine": "auto"}),
     (RESULT.survivability_within, {"bound": 15.0}),
     (RESULT.weakest, {"count": 2}),
@@ -91,9 +100,15 @@ CALLS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (import_labels, {"directory": ".", "out": "out", "layout": "v2"}),
     (Campaign.resolve, {"file": None, "nodes": 4, "grids": 1, "samples": 3, "seed": 0}),
     (run_campaign, {"campaign": None, "out": "out"}),
+    (run_landscapes, {"campaign": None, "out": "out"}),
 ]
 
-SLOW = {("simulate", "samples"), ("plot_distribution", "bins"), ("basin_map", "resolution")}
+SLOW = {
+    ("simulate", "samples"),
+    ("plot_distribution", "bins"),
+    ("basin_map", "resolution"),
+    ("stability_landscape", "resolution"),
+}
 """Arguments for which a huge number is a wish, though nobody's."""
 
 

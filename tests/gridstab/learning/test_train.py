@@ -44,7 +44,8 @@ def test_the_folder_holds_all_that_matters(trained_run: Path) -> None:
     assert Manifest.read(trained_run).verify() == []
     names = {path.name for path in trained_run.iterdir()} - {".lock"}
     assert names == {
-        "config.json", "history.jsonl", "learning_curve.png", "manifest.json", "metrics.json",
+        "calibration.safetensors", "config.json", "history.jsonl", "learning_curve.png",
+        "manifest.json", "metrics.json",
         "model", "normalisation.json", "range.json",
     }  # fmt: skip
     assert (trained_run / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
@@ -75,7 +76,7 @@ def test_the_test_split_is_looked_at_once(
 ) -> None:
     fitted: list[list[int]] = []
     predicted: list[list[int]] = []
-    fit, predict = training.fit, TrainedModel.predict
+    fit, predict = training.fit, TrainedModel.predict_with_range
 
     def watched_fit(model: Any, train: Any, validation: Any, *args: Any, **more: Any) -> Any:
         assert predicted == []
@@ -87,10 +88,11 @@ def test_the_test_split_is_looked_at_once(
         return predict(self, grids, **options)
 
     monkeypatch.setattr(training, "fit", watched_fit)
-    monkeypatch.setattr(TrainedModel, "predict", watched_predict)
+    monkeypatch.setattr(TrainedModel, "predict_with_range", watched_predict)
     train_model(tiny_model, labelled_run, tmp_path / "run", epochs=1)
     assert fitted == [[1, 2, 3, 4, 5, 6, 7, 8], [9, 10]]
-    assert predicted == [[9, 10], [11, 12]]
+    # The training grids say where errors are large, and only their ratios are kept.
+    assert predicted == [[9, 10], [1, 2, 3, 4, 5, 6, 7, 8], [11, 12]]
 
 
 def test_normalisation_comes_from_the_training_grids_alone(
