@@ -164,6 +164,4 @@ def test_zoos_are_opened_without_the_packages_of_graphs() -> None:
     """PyTorch Geometric takes longer to import than torch."""
     code = "import sys, graphwsl.zoo; graphwsl.zoo.open_zoo; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"torch_geometric", "torchmetrics", "sklearn", "matplotlib"} & {
-        *done.stdout.split()
-    }
+    assert not {"torch_geometric", "torchmetrics", "sklearn", "matplotlib"} & {*done.stdout.split()}
