@@ -70,7 +70,8 @@ def main(
     )
     report.say(
         "How much wider intervals are for grids of another size was chosen on the validation grids "
-        "of 100 nodes with a model of 20; what the choices gave on Texas was seen, but did not decide."
+        "of 100 nodes with a model of 20; what the choices gave on Texas was seen, but did not "
+        "decide."
     )
     for note in time_warning(report.record):
         report.say(note)

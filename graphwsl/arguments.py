@@ -37,6 +37,20 @@ def generator(name: str, value: Any) -> None:
     instance(name, value, (torch.Generator, type(None)), "a torch.Generator or None", advice)
 
 
+def rows(name: str, value: Any) -> None:
+    """Refuse what is no matrix of real or complex numbers with a row a network."""
+    import torch
+
+    advice = "give a row a network, as Population.rows has them"
+    what = "a tensor of shape (networks, entries)"
+    if not isinstance(value, torch.Tensor) or value.ndim != 2:
+        raise InvalidArgumentError(f"{name} must be {what}, got {described(value)}; {advice}")
+    if not (value.is_floating_point() or value.is_complex()):
+        raise InvalidArgumentError(
+            f"{name} must hold weights in floating point, got {value.dtype}; convert them"
+        )
+
+
 def state(value: Any) -> None:
     """Refuse what is no ``state_dict``."""
     advice = "give the state_dict() of a network"

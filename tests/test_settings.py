@@ -15,6 +15,8 @@ from gnncore.models.specification import (
     RandomWalkEncoding,
 )
 from gnncore.training import TrainingSettings
+from graphwsl.representations.graph_settings import GraphSettings
+from graphwsl.representations.settings import RepresentationSettings, TokenSettings
 from graphwsl.zoo.recipe import Data, Factors, Recipe, factors_model
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.run_folder import Imported, RunConfig
@@ -26,13 +28,16 @@ SETTINGS: list[type[Configuration]] = [
     Data,
     DataOrigin,
     Factors,
+    GraphSettings,
     Head,
     Imported,
     LaplacianEncoding,
     ModelSpecification,
     RandomWalkEncoding,
     Recipe,
+    RepresentationSettings,
     RunConfig,
+    TokenSettings,
     TrainingConfig,
     TrainingSettings,
 ]
@@ -66,7 +71,11 @@ def test_no_settings_are_forgotten() -> None:
         name
         for package in ("gnncore", "gridstab", "graphwsl")
         for file in (ROOT / package).rglob("*.py")
-        for name in re.findall(r"^class (\w+)\(Configuration\)", file.read_text("utf-8"), re.M)
+        for name in re.findall(
+            r"^class (\w+)\((?:Configuration|RepresentationSettings)\)",
+            file.read_text("utf-8"),
+            re.M,
+        )
     }
     assert found == {model.__name__ for model in SETTINGS}
     assert len(NUMBERS) > 40

@@ -5,6 +5,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
+from graphwsl import arguments
 from graphwsl.alignment.population_alignment import entries_of_parts, permuted
 from graphwsl.errors import GraphwslError
 from graphwsl.neural_graph.elements import EdgeBlock
@@ -28,8 +29,11 @@ def canonical_form(
     unit positive, among those that read what comes before. Permutations sort the parts of every
     orbit by the sum of squares of their weights, then by the sorted weights.
 
-    Copies by permutations and signs become equal bitwise, copies by other factors to rounding.
-    Units whose incoming or outgoing weights are all zero keep their factor.
+    Copies by permutations and signs become equal bitwise, copies by other factors to rounding,
+    where the parts of an orbit differ in their sets of weights. Parts of equal sets (as quantised
+    and pruned networks have them) stay in the order that they came in, so that copies of such
+    networks may have several forms, all of the same function. Units whose incoming or outgoing
+    weights are all zero keep their factor.
 
     Args:
         rows: Flattened states.
@@ -42,6 +46,8 @@ def canonical_form(
         StateMismatchError: The rows are of another architecture.
         GraphwslError: The weights are complex, or some are not finite.
     """
+    advice = "give graphwsl.symmetries.symmetries(graph) of the networks"
+    arguments.instance("symmetries", symmetries, Symmetries, "Symmetries", advice)
     maps = symmetries.entry_maps
     maps.check(rows)
     if rows.is_complex() or not bool(rows.isfinite().all()):

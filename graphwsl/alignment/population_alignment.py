@@ -12,7 +12,9 @@ from jaxtyping import Bool, Int, Shaped
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from graphwsl import arguments
 from graphwsl.alignment.weight_matching import parameter_mask, part_entries
+from graphwsl.errors import GraphwslError
 from graphwsl.symmetries.elements import Elements
 from graphwsl.symmetries.group import Symmetries
 from graphwsl.symmetries.orbits import Orbit
@@ -62,8 +64,14 @@ def align_population(
 
     Raises:
         StateMismatchError: The rows are of another architecture.
+        GraphwslError: Some weights are not finite.
     """
+    advice = "give graphwsl.symmetries.symmetries(graph) of the networks"
+    arguments.instance("symmetries", symmetries, Symmetries, "Symmetries", advice)
+    arguments.generator("generator", generator)
     symmetries.entry_maps.check(rows)
+    if not bool(rows.isfinite().all()):
+        raise GraphwslError("only networks of finite weights can be aligned")
     matching = _Matching(symmetries, rows)
     before = matching.distance()
     networks = torch.arange(len(rows))

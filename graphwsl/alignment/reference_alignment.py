@@ -13,10 +13,11 @@ from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from graphwsl import arguments
 from graphwsl.alignment.canonical import canonical_form
 from graphwsl.alignment.population_alignment import entries_of_parts, permuted
 from graphwsl.alignment.weight_matching import parameter_mask
-from graphwsl.errors import StateMismatchError
+from graphwsl.errors import InvalidArgumentError, StateMismatchError
 from graphwsl.symmetries.elements import Elements
 from graphwsl.symmetries.group import Symmetries
 
@@ -54,8 +55,19 @@ def align_to(
     Raises:
         StateMismatchError: The rows or references are of another architecture, or not one for all
             or each.
-        GraphwslError: Weights are complex, or some are not finite.
+        GraphwslError: Weights are of no type or of two, or some are not finite.
     """
+    advice = "give graphwsl.symmetries.symmetries(graph) of the networks"
+    arguments.instance("symmetries", symmetries, Symmetries, "Symmetries", advice)
+    arguments.rows("rows", rows)
+    arguments.instance(
+        "reference", reference, Tensor, "a tensor", "give one state, or one for each"
+    )
+    if rows.dtype not in (torch.float32, torch.float64) or reference.dtype != rows.dtype:
+        raise InvalidArgumentError(
+            "rows and reference must both be float32 or both float64, got "
+            f"{rows.dtype} and {reference.dtype}; convert them"
+        )
     single = reference.ndim == 1
     references = reference[None] if single else reference
     if not single and len(references) != len(rows):
@@ -63,8 +75,9 @@ def align_to(
             f"there must be one reference, or one for each of {len(rows):,} networks, got "
             f"{len(references):,}"
         )
+    for some in (rows, references):
+        symmetries.entry_maps.check(some)
     if not len(rows):
-        symmetries.entry_maps.check(rows)
         return rows
     rows, references = (
         canonical_form(some, symmetries, permutations=False, signs=False)

@@ -1,6 +1,6 @@
 """How good thousands of networks are, run in batches instead of one after the other."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from graphwsl.errors import PredictorError
-from graphwsl.populations.population import Population
+from graphwsl import arguments
+from graphwsl.errors import GraphwslError, PredictorError
+from graphwsl.populations.population import Function, Population
 from graphwsl.populations.running import run
 
 
@@ -40,6 +41,8 @@ def evaluate(
         inputs: Samples, such as images of shape ``(samples, channels, height, width)``; a sequence
             of tensors for networks of several arguments, a mapping for named ones. Networks run on
             the device that these are on.
+            At most 256 samples run together: networks whose outputs depend on the other samples, as
+            by batch norm without running statistics, have those of such batches.
         labels: The class of each sample, from 0.
         outputs: Keep all outputs too.
 
@@ -47,7 +50,9 @@ def evaluate(
         PredictorError: The labels do not fit the inputs, a network cannot take the inputs, or its
             outputs are no classes.
     """
+    arguments.instance("population", population, Population, "a Population", "load one")
     samples = _num_samples(inputs, labels)
+    least, most = int(labels.min()), int(labels.max())
     right = torch.zeros(len(population), dtype=torch.float64)
     is_finite = torch.ones(len(population), dtype=torch.bool)
     kept: list[Tensor] = [torch.empty(0)] * len(population)
@@ -57,11 +62,16 @@ def evaluate(
             continue
         rows = torch.stack([population.states[member] for member in members.tolist()])
         is_finite[members] = rows.isfinite().all(1)
-        for networks, part, found in run(function, rows, inputs, samples):
+        for networks, part, found in _run(function, rows, inputs, samples):
             if found.ndim != 3 or found.shape[1] != len(labels[part]):
                 raise PredictorError(
                     "accuracy needs outputs of shape (samples, classes), the networks "
                     f"{function.architecture.name!r} gave {tuple(found.shape[1:])}"
+                )
+            if not 0 <= least <= most < found.shape[2]:
+                raise PredictorError(
+                    f"labels must be from 0 to {found.shape[2] - 1}, one less than the outputs of "
+                    f"{function.architecture.name!r}, got {least} to {most}"
                 )
             own = members[networks]
             right[own] += (found.argmax(2) == labels[part].to(found.device)).sum(1).double().cpu()
@@ -75,9 +85,39 @@ def evaluate(
     return Evaluation(accuracy, is_finite, kept if outputs else None)
 
 
-def _num_samples(inputs: Any, labels: Int[Tensor, " samples"]) -> int:
+def _run(
+    function: Function, rows: Float[Tensor, "networks entries"], inputs: Any, samples: int
+) -> Iterator[tuple[list[int], slice, Tensor]]:
+    try:
+        yield from run(function, rows, inputs, samples)
+    except GraphwslError as error:
+        wanted = function.inputs
+        if isinstance(wanted, Tensor) and isinstance(inputs, Tensor):
+            taken, given = tuple(wanted.shape[1:]), tuple(inputs.shape[1:])
+            if taken != given:
+                raise PredictorError(
+                    f"networks {function.architecture.name!r} take samples of shape {taken}, got "
+                    f"{given}"
+                ) from error
+        raise
+
+
+def _num_samples(inputs: Any, labels: Any) -> int:
+    is_whole = isinstance(labels, Tensor) and not (
+        labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool
+    )
+    if not is_whole or labels.ndim != 1:
+        raise PredictorError(
+            "labels must be a tensor of whole numbers, one a sample, got "
+            f"{arguments.described(labels)}"
+        )
     parts = list(inputs.values()) if isinstance(inputs, Mapping) else inputs
-    parts = [parts] if isinstance(parts, Tensor) else list(parts)
+    parts = [*parts] if isinstance(parts, Sequence) and not isinstance(parts, str) else [parts]
+    for part in parts:
+        if not isinstance(part, Tensor) or not part.ndim:
+            raise PredictorError(
+                f"inputs must be tensors of samples, got {arguments.described(part)}"
+            )
     sizes = {len(part) for part in parts}
     if sizes != {len(labels)} or not len(labels):
         raise PredictorError(

@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from graphwsl import arguments
 from graphwsl.errors import ZooError
-from graphwsl.zoo.checkpoint import Checkpoint
+from graphwsl.zoo.checkpoint import Checkpoint, require_checkpoints
 from graphwsl.zoo.rows import where
 from graphwsl.zoo.zoo import Zoo
 
@@ -48,8 +49,16 @@ def add(
     if not isinstance(zoo, Measurable):
         raise ZooError(f"a {type(zoo).__name__} is in no folder that could keep numbers")
     chosen = list(zoo.checkpoints if checkpoints is None else checkpoints)
-    numbers = torch.as_tensor(values, dtype=torch.float64).tolist()
-    if not isinstance(numbers, list) or len(numbers) != len(chosen) or not chosen:
+    require_checkpoints(chosen)
+    try:
+        numbers = torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ZooError(
+            f"{name!r} needs a number a checkpoint, got {arguments.described(values)}"
+        ) from error
+    if numbers.is_complex():
+        raise ZooError(f"{name!r} must be real numbers, got complex ones")
+    if numbers.shape != (len(chosen),) or not chosen:
         raise ZooError(f"{name!r} needs a number a checkpoint: {len(chosen)}, got {values!r:.60}")
     known = {(c.model, c.epoch) for c in zoo.checkpoints}
     for checkpoint in chosen:
@@ -60,4 +69,4 @@ def add(
         raise ZooError(f"{name!r} needs checkpoints of known epochs")
     if len(set(keys)) < len(keys):
         raise ZooError(f"{name!r} is given twice for a checkpoint; give each once")
-    zoo.add_metric(name, dict(zip(keys, numbers, strict=True)))
+    zoo.add_metric(name, dict(zip(keys, numbers.double().tolist(), strict=True)))

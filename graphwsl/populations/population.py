@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,9 +12,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from gnncore.storage import StorageError
-from graphwsl.errors import GraphwslError, PredictorError
+from graphwsl import arguments
+from graphwsl.errors import GraphwslError, InvalidArgumentError, PredictorError
 from graphwsl.neural_graph.graph import NeuralGraph
 from graphwsl.neural_graph.trace import neural_graph
+from graphwsl.populations.programs import program_of
 from graphwsl.zoo.checkpoint import Checkpoint, Problem, require_checkpoints
 from graphwsl.zoo.rows import Failures, RowLayout, by_kind, read_rows, where
 from graphwsl.zoo.zoo import Zoo, require_zoo
@@ -92,7 +94,7 @@ class Function:
     @cached_property
     def program(self) -> str:
         """A description that is the same for networks of the same function."""
-        return _program(self.module, self.inputs)
+        return program_of(self.module, self.inputs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,14 +229,27 @@ class Population:
     def __len__(self) -> int:
         return len(self.checkpoints)
 
-    def select(self, numbers: Sequence[int]) -> "Population":
-        """Some of the checkpoints, in this order; weights are shared."""
+    def __repr__(self) -> str:
+        names = ", ".join(dict.fromkeys(architecture.name for architecture in self.present))
+        return f"Population({len(self):,} checkpoints: {names})"
+
+    def select(self, numbers: Iterable[int] | Iterable[bool] | Tensor) -> "Population":
+        """Some of the checkpoints, in this order; weights are shared.
+
+        Args:
+            numbers: Their numbers, or a truth value for each of all checkpoints.
+
+        Raises:
+            InvalidArgumentError: There is no checkpoint of a number, or truth values are more or
+                fewer than checkpoints.
+        """
+        chosen = _chosen(numbers, len(self))
         return replace(
             self,
-            checkpoints=[self.checkpoints[n] for n in numbers],
-            kind=self.kind[list(numbers)],
-            function=self.function[list(numbers)],
-            states=[self.states[n] for n in numbers],
+            checkpoints=[self.checkpoints[n] for n in chosen],
+            kind=self.kind[chosen],
+            function=self.function[chosen],
+            states=[self.states[n] for n in chosen],
         )
 
     @property
@@ -256,8 +271,18 @@ class Population:
         return [self.architectures[kind] for kind in self.kind.unique().tolist()]
 
     def rows(self, kind: int) -> Float[Tensor, "networks entries"]:
-        """The weights of the networks of one architecture, in order."""
+        """The weights of the networks of one architecture, in order.
+
+        Args:
+            kind: Index of the architecture in ``architectures``.
+
+        Raises:
+            InvalidArgumentError: There is no such architecture.
+        """
+        arguments.whole("kind", kind, 0, len(self.architectures) - 1)
         members = (self.kind == kind).nonzero()[:, 0].tolist()
+        if not members:
+            return torch.zeros(0, self.architectures[kind].num_entries)
         return torch.stack([self.states[n] for n in members])
 
     def matrix(self, predictor: str) -> Float[Tensor, "checkpoints entries"]:
@@ -289,15 +314,57 @@ class Population:
 def as_population(
     zoo: Zoo | Population, checkpoints: Sequence[Checkpoint] | None = None
 ) -> Population:
-    """The population itself, or the weights of the zoo's checkpoints."""
+    """The population itself, or the weights of the zoo's checkpoints.
+
+    Raises:
+        PredictorError: The population lacks a checkpoint, or has several of its model and epoch.
+    """
     if checkpoints is not None:
         require_checkpoints(checkpoints)
     if isinstance(zoo, Population):
         if checkpoints is None:
             return zoo
-        indices = {(c.model, c.epoch): n for n, c in enumerate(zoo.checkpoints)}
-        return zoo.select([indices[c.model, c.epoch] for c in checkpoints])
+        return zoo.select(_numbers_of(zoo, checkpoints))
     return Population.load(zoo, checkpoints)
+
+
+def _numbers_of(population: Population, checkpoints: Sequence[Checkpoint]) -> list[int]:
+    """Those of the very checkpoints, or else of the only ones of the same model and epoch."""
+    own = {id(checkpoint): n for n, checkpoint in enumerate(population.checkpoints)}
+    same: dict[tuple[str, int | None], list[int]] = {}
+    for number, checkpoint in enumerate(population.checkpoints):
+        same.setdefault((checkpoint.model, checkpoint.epoch), []).append(number)
+    numbers = []
+    for checkpoint in checkpoints:
+        alike = same.get((checkpoint.model, checkpoint.epoch), [])
+        if id(checkpoint) not in own and len(alike) != 1:
+            many = f"{len(alike)} times" if alike else "not"
+            raise PredictorError(
+                f"{where(checkpoint)} is {many} in the population; give checkpoints of its own"
+            )
+        numbers.append(own[id(checkpoint)] if id(checkpoint) in own else alike[0])
+    return numbers
+
+
+def _chosen(numbers: Any, size: int) -> list[int]:
+    if not isinstance(numbers, Iterable) or isinstance(numbers, str | bytes | Mapping):
+        raise InvalidArgumentError(
+            f"networks are chosen by a list of their numbers, got {arguments.described(numbers)}"
+        )
+    listed = [one.item() if hasattr(one, "item") and one.ndim == 0 else one for one in numbers]
+    if listed and all(isinstance(one, bool) for one in listed):
+        if len(listed) != size:
+            raise InvalidArgumentError(
+                f"there must be a truth value for each of {size:,} networks, got {len(listed):,}"
+            )
+        return [number for number, one in enumerate(listed) if one]
+    for one in listed:
+        if not isinstance(one, int) or isinstance(one, bool) or not -size <= one < size:
+            raise InvalidArgumentError(
+                f"networks are chosen by numbers from 0 to {size - 1}, got "
+                f"{arguments.described(one)}"
+            )
+    return listed
 
 
 class _Reader:
@@ -339,7 +406,7 @@ class _Reader:
 
     def _program_of(self, checkpoint: Checkpoint) -> tuple[str, RowLayout]:
         module, inputs = self.zoo.module(checkpoint), self.zoo.example_inputs(checkpoint)
-        program = _program(module, inputs)
+        program = program_of(module, inputs)
         if program in self._refused:
             raise self._refused[program]
         try:
@@ -353,22 +420,3 @@ class _Reader:
         except GraphwslError as error:
             self._refused[program] = error
             raise
-
-
-def _program(module: nn.Module, inputs: Any) -> str:
-    """A description that is the same for networks of the same function."""
-    settings = [
-        f"{name}.{key}={value!r}"
-        for name, part in module.named_modules()
-        for key, value in vars(part).items()
-        if isinstance(value, bool | int | float | str | tuple) and not key.startswith("_")
-    ]
-    return "\n".join([str(module), str(_shape(inputs)), *settings])
-
-
-def _shape(inputs: Any) -> Any:
-    if isinstance(inputs, Tensor):
-        return tuple(inputs.shape)
-    if isinstance(inputs, Mapping):
-        return {name: _shape(one) for name, one in inputs.items()}
-    return tuple(map(_shape, inputs)) if isinstance(inputs, Sequence) else inputs

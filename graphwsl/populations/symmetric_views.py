@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
-from graphwsl.errors import StateMismatchError
+from graphwsl import arguments
+from graphwsl.errors import InvalidArgumentError, StateMismatchError
 from graphwsl.symmetries.elements import Elements
 from graphwsl.symmetries.entry_maps import moved
 from graphwsl.symmetries.group import Symmetries
@@ -44,8 +45,10 @@ def views(
     Raises:
         StateMismatchError: The rows are of another architecture.
     """
-    maps, out = symmetries.entry_maps, torch.empty_like(rows)
+    _require_symmetries(symmetries)
+    maps = symmetries.entry_maps
     maps.check(rows)
+    out = torch.empty_like(rows)
     for part in _parts(rows, DRAWN):
         elements = symmetries.draw(len(rows[part]), generator, **options)
         maps.apply(elements, rows[part], out[part])
@@ -87,6 +90,7 @@ class ViewBank:
             generator: Source of randomness.
             options: As those of :func:`views`.
         """
+        _require_symmetries(symmetries)
         return cls.of(symmetries, symmetries.draw(count, generator, **options))
 
     def __len__(self) -> int:
@@ -103,7 +107,10 @@ class ViewBank:
 
         Raises:
             StateMismatchError: The rows are of another architecture.
+            InvalidArgumentError: The numbers are not those of an element a row.
         """
+        arguments.rows("rows", rows)
+        _require_numbers(numbers, len(rows), len(self))
         if rows.shape[1] != self.sources.shape[1]:
             raise StateMismatchError(
                 f"the rows have {rows.shape[1]:,} numbers, the elements of this bank move "
@@ -125,8 +132,33 @@ class ViewBank:
         Args:
             rows: Flattened states.
             generator: Source of randomness.
+
+        Raises:
+            InvalidArgumentError: The bank is empty.
         """
+        arguments.rows("rows", rows)
+        if not len(self):
+            raise InvalidArgumentError("the bank has no elements to draw from; draw at least one")
         return self.apply(rows, torch.randint(len(self), (len(rows),), generator=generator))
+
+
+def _require_symmetries(value: Any) -> None:
+    advice = "give graphwsl.symmetries.symmetries(graph) of the networks"
+    arguments.instance("symmetries", value, Symmetries, "Symmetries", advice)
+
+
+def _require_numbers(numbers: Any, rows: int, elements: int) -> None:
+    is_list = isinstance(numbers, Tensor) and numbers.dtype == torch.int64
+    if not is_list or numbers.shape != (rows,):
+        raise InvalidArgumentError(
+            f"numbers must be a tensor of {rows:,} integers, one a row, got "
+            f"{arguments.described(numbers)}"
+        )
+    if rows and not (int(numbers.min()) >= 0 and int(numbers.max()) < elements):
+        raise InvalidArgumentError(
+            f"numbers must be from 0 to {elements - 1}, got {int(numbers.min())} to "
+            f"{int(numbers.max())}; the bank has {elements:,} elements"
+        )
 
 
 def _parts(rows: Shaped[Tensor, "networks entries"], entries: int) -> Iterator[slice]:

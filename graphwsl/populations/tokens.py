@@ -8,19 +8,23 @@ True
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 from torch.nn.functional import pad
 
-from graphwsl.errors import GraphwslError, StateMismatchError
+from graphwsl import arguments
+from graphwsl.errors import GraphwslError, InvalidArgumentError, StateMismatchError
 from graphwsl.populations.dense_tokens import dense_layout
 from graphwsl.populations.population import Architecture
 from graphwsl.populations.sparse_tokens import sparse_layout
 from graphwsl.populations.token_layout import TokenLayout
 from graphwsl.populations.unit_entries import LayerType
+
+WIDEST = 2**20
+"""Numbers of a token, at most."""
 
 LAYOUTS = {"sparse": sparse_layout, "dense": dense_layout}
 Kind = Literal["sparse", "dense"]
@@ -52,8 +56,10 @@ class Tokenizer:
         """
         if kind not in LAYOUTS:
             raise GraphwslError(f"unknown kind of tokens {kind!r}; choose sparse or dense")
-        if width is not None and width < 1:
-            raise GraphwslError(f"tokens of width {width} hold nothing; choose a positive width")
+        advice = "give population.architectures[0]"
+        arguments.instance("architecture", architecture, Architecture, "an Architecture", advice)
+        if width is not None:
+            arguments.whole("width", width, 1, WIDEST)
         return cls(LAYOUTS[kind](architecture.graph, width))
 
     def tokens(self, rows: Shaped[Tensor, "networks entries"]) -> "Tokens":
@@ -63,6 +69,7 @@ class Tokenizer:
             StateMismatchError: The rows are of another architecture.
         """
         layout = self.layout
+        arguments.rows("rows", rows)
         if rows.shape[1] != layout.num_entries:
             raise StateMismatchError(
                 f"the rows have {rows.shape[1]:,} numbers, a network of these tokens has "
@@ -76,7 +83,12 @@ class Tokenizer:
     def rows(
         self, values: Shaped[Tensor, "networks tokens width"]
     ) -> Shaped[Tensor, "networks entries"]:
-        """The flattened states that tokens hold, bitwise; what is in the padding is left away."""
+        """The flattened states that tokens hold, bitwise; what is in the padding is left away.
+
+        Raises:
+            StateMismatchError: There are more or fewer tokens, or they are wider or narrower.
+        """
+        _require_shape(values, self.layout.mask.shape)
         return values.flatten(1).index_select(1, self._slots.to(values.device))
 
     @cached_property
@@ -132,11 +144,7 @@ class Tokens:
         Raises:
             StateMismatchError: There are more or fewer tokens, or they are wider or narrower.
         """
-        if values.shape[1:] != self.mask.shape:
-            raise StateMismatchError(
-                f"the values have {tuple(values.shape[1:])} tokens and numbers a token, these "
-                f"networks have {tuple(self.mask.shape)}"
-            )
+        _require_shape(values, self.mask.shape)
         return replace(self, values=values)
 
 
@@ -159,6 +167,19 @@ def tokenize(
         StateMismatchError: The rows are of another architecture.
     """
     return Tokenizer.of(architecture, kind, width).tokens(rows)
+
+
+def _require_shape(values: Any, shape: torch.Size) -> None:
+    if not isinstance(values, Tensor) or values.ndim != 3:
+        raise StateMismatchError(
+            "the values must be a tensor of shape (networks, tokens, width), got "
+            f"{arguments.described(values)}"
+        )
+    if values.shape[1:] != shape:
+        raise StateMismatchError(
+            f"the values have {tuple(values.shape[1:])} tokens and numbers a token, these "
+            f"networks have {tuple(shape)}"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +206,13 @@ class TokenBatch:
 
         Args:
             parts: The networks of an architecture each, at least one part.
+
+        Raises:
+            InvalidArgumentError: There are none, or others.
         """
+        arguments.listed("parts", parts, Tokens, "Tokens", "give what tokenize returns")
+        if not parts:
+            raise InvalidArgumentError("parts must not be empty; give at least one Tokens")
         length, width = (max(part.mask.shape[axis] for part in parts) for axis in (0, 1))
         values, masks, positions, types = [], [], [], []
         for part in parts:
@@ -212,7 +239,15 @@ class TokenBatch:
 
         Args:
             values: Other numbers of the shape of those of the batch, such as those of a decoder.
+
+        Raises:
+            StateMismatchError: They are of another shape.
         """
+        if values is not None and values.shape != self.values.shape:
+            raise StateMismatchError(
+                f"the values are of shape {tuple(values.shape)}, the batch is of "
+                f"{tuple(self.values.shape)}"
+            )
         several = (self.values if values is None else values).split([*map(len, self.parts)])
         return [
             part.with_values(some[:, : part.mask.shape[0], : part.mask.shape[1]])

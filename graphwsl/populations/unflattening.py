@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from graphwsl import arguments
 from graphwsl.errors import StateMismatchError
 from graphwsl.neural_graph.graph import NeuralGraph
 from graphwsl.populations.population import Architecture
@@ -28,6 +29,13 @@ def unflat(
     Raises:
         StateMismatchError: The rows are not as long as the state.
     """
+    if not isinstance(rows, Tensor) or not rows.ndim:
+        raise StateMismatchError(
+            f"rows must be a tensor of at least one dimension, got {arguments.described(rows)}"
+        )
+    advice = "give population.architectures[0]"
+    what = "an Architecture or a NeuralGraph"
+    arguments.instance("architecture", architecture, (Architecture, NeuralGraph), what, advice)
     graph = architecture.graph if isinstance(architecture, Architecture) else architecture
     length = sum(tensor.numel() for tensor in graph.state.values())
     if rows.shape[-1] != length:

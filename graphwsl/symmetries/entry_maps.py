@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
+from graphwsl import arguments
 from graphwsl.errors import StateMismatchError
 from graphwsl.neural_graph.elements import EdgeBlock, NodeParameter
 from graphwsl.neural_graph.entries import repeated
@@ -105,8 +106,10 @@ class EntryMaps:
         """Check that rows are flattened states of the architecture.
 
         Raises:
-            StateMismatchError: They are not.
+            StateMismatchError: They are of another architecture.
+            InvalidArgumentError: They are no matrix of numbers in floating point.
         """
+        arguments.rows("rows", rows)
         if rows.shape[1] != self.num_entries:
             raise StateMismatchError(
                 f"the rows have {rows.shape[1]:,} numbers, a network of these symmetries has "

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from graphwsl import arguments
+from graphwsl.errors import InvalidArgumentError
 from graphwsl.neural_graph.graph import NeuralGraph
 from graphwsl.symmetries.element import GroupElement, require_graph
 from graphwsl.symmetries.elements import Elements, Permutations, random_factors
@@ -116,7 +117,16 @@ class Symmetries:
             scalings: Whether to scale by positive factors.
             signs: Whether to flip signs.
             largest_factor: Factors are drawn log-uniformly between its inverse and it.
+
+        Raises:
+            InvalidArgumentError: The count is negative, or the largest factor no finite number of
+                at least 1.
         """
+        arguments.whole("count", count, 0)
+        arguments.generator("generator", generator)
+        arguments.positive("largest_factor", largest_factor)
+        if largest_factor < 1:
+            raise InvalidArgumentError(f"largest_factor must be at least 1, got {largest_factor}")
         elements = Elements.identity(self.graph, count)
         if scalings and (classes := int(self.positive.allowed.sum())):
             powers = torch.rand(count, classes, generator=generator, dtype=torch.float64)

@@ -13,7 +13,7 @@ import torch
 import graphwsl
 from gnncore.storage import StorageError
 from graphwsl import imports, populations, properties, representations, testing, zoo
-from graphwsl.alignment import align
+from graphwsl.alignment import align, align_population, align_to, canonical_form
 from graphwsl.errors import GraphwslError
 from graphwsl.neural_graph import collate
 from graphwsl.populations.population import Function
@@ -49,6 +49,8 @@ ZOO = [zoo.Checkpoint(str(number), 0, {"seed": number}, {"x": number}) for numbe
 FUNCTION = Function.of(MODEL, X, "small")
 FLAT = GRAPH.flat(dtype=torch.float32)
 POPULATION = populations.Population.alike(ZOO, [FLAT * (1 + n / 9) for n in range(9)], FUNCTION)
+ARCHITECTURE, ROWS = FUNCTION.architecture, POPULATION.rows(0)
+BANK = populations.ViewBank.draw(GROUP, 2)
 SPLIT = populations.split_models(ZOO)
 PREDICTOR = properties.make_predictor("weight_statistics_ridge").fit(POPULATION, SPLIT, "x")
 
@@ -96,6 +98,21 @@ CALLS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (MADE.embed, {"population": POPULATION, "full": False}),
     (MADE.reconstruct, {"population": POPULATION}),
     (populations.Population.load, {"zoo": POPULATION, "checkpoints": None}),
+    (POPULATION.select, {"numbers": [1, 0]}),
+    (POPULATION.rows, {"kind": 0}),
+    (populations.tokenize, {"rows": ROWS, "architecture": ARCHITECTURE, "width": 4}),
+    (populations.unflat, {"rows": ROWS, "architecture": ARCHITECTURE}),
+    (populations.views, {"rows": ROWS, "symmetries": GROUP, "generator": None}),
+    (populations.ViewBank.draw, {"symmetries": GROUP, "count": 2}),
+    (BANK.apply, {"rows": ROWS, "numbers": torch.zeros(len(ROWS), dtype=torch.int64)}),
+    (
+        populations.evaluate,
+        {"inputs": X, "labels": torch.zeros(1, dtype=torch.int64)} | {"population": POPULATION},
+    ),
+    (populations.metrics.add, {"zoo": POPULATION, "name": "y", "values": [1.0] * 9}),
+    (canonical_form, {"rows": ROWS, "symmetries": GROUP}),
+    (align_population, {"symmetries": GROUP, "rows": ROWS, "generator": None}),
+    (align_to, {"symmetries": GROUP, "rows": ROWS, "reference": ROWS[0]}),
     (zoo.Recipe.of, {"values": {}}),
     (zoo.Recipe.resolve, {"source": "no"}),
     (zoo.train_zoo, {"recipe": "no", "out": "out", "workers": 1}),

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from graphwsl.alignment import align_population, canonical_form
+from graphwsl.alignment import align_population, align_to, canonical_form
 from graphwsl.errors import GraphwslError, StateMismatchError
 from graphwsl.neural_graph import neural_graph
 from graphwsl.symmetries import Symmetries, symmetries
@@ -160,6 +160,14 @@ def test_what_cannot_be_sorted_is_refused() -> None:
     row[0, 3] = torch.nan
     with pytest.raises(GraphwslError, match="finite, real weights"):
         canonical_form(row, group)
+    with pytest.raises(GraphwslError, match="finite weights can be aligned"):
+        align_population(group, row.repeat(2, 1))
+    with pytest.raises(GraphwslError, match=r"floating point, got torch\.int64"):
+        canonical_form(row.nan_to_num().long(), group)
+    with pytest.raises(GraphwslError, match=r"both be float32 or both float64, got torch\.float16"):
+        align_to(group, row.half(), row[0].half())
+    with pytest.raises(GraphwslError, match=r"float32 and torch\.float64"):
+        align_to(group, row, row[0].double())
 
 
 @pytest.mark.parametrize("scalings", [False, True])

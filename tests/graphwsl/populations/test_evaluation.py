@@ -236,13 +236,21 @@ def test_what_cannot_be_evaluated_is_said() -> None:
     found, _ = population(COVERED["cnn"][0], x[:1], 2)
     with pytest.raises(PredictorError, match="got 19 labels for 20 samples"):
         evaluate(found, x, labels[1:])
-    with pytest.raises(PredictorError, match="'test' cannot be run on these inputs: "):
+    with pytest.raises(PredictorError, match=r"'test' take samples of shape .* got .3,."):
         evaluate(found, x[:, 0, 0, :3], labels)
     images, _ = population(lambda: nn.Conv2d(1, 2, 3), x[:1], 2)
     with pytest.raises(
         PredictorError, match=r"outputs of shape \(samples, classes\), .* gave \(20,"
     ):
         evaluate(images, x, labels)
+
+
+def test_labels_that_no_output_can_be_are_refused() -> None:
+    x, labels = samples(20, 1, 8, 8)
+    found, _ = population(COVERED["cnn"][0], x[:1], 2)
+    for wrong in (labels + 100, labels - labels.max() - 1):
+        with pytest.raises(PredictorError, match="labels must be from 0 to 9"):
+            evaluate(found, x, wrong)
 
 
 def test_threads_are_as_before() -> None:

@@ -1,12 +1,15 @@
 """Populations are joined, cut and told apart by what their networks are."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from graphwsl.errors import PredictorError
+from graphwsl.errors import InvalidArgumentError, PredictorError
 from graphwsl.populations import Population
 from graphwsl.populations.population import as_population
 from tests.graphwsl.properties.property_cases import MLP, SMALL_CNN, MemoryZoo
@@ -115,3 +118,43 @@ def test_networks_that_cannot_be_used_are_named_and_the_rest_loaded() -> None:
         Population.load_usable(zoo, [first, last])
     with pytest.raises(PredictorError, match="no usable checkpoints"):
         Population.load_usable(zoo, [])
+
+
+@pytest.mark.parametrize("make", [list, torch.tensor, np.array], ids=["list", "torch", "numpy"])
+def test_a_truth_value_each_selects_as_numbers_do(make: Callable[[list[bool]], Any]) -> None:
+    mask = [number in (0, 3, 4) for number in range(12)]
+    require_same(whole().select(make(mask)), whole().select([0, 3, 4]))
+    assert len(whole().select(make([False] * 12))) == 0
+    require_same(whole().select(make([2, -1])), whole().select([2, 11]))
+    require_same(whole().select(n for n in (4, 1)), whole().select([4, 1]))
+    for wrong in ([True] * 5, [12], [1.0]):
+        with pytest.raises(InvalidArgumentError, match=r"truth value for each|from 0 to 11"):
+            whole().select(make(wrong))
+
+
+def test_checkpoints_of_one_name_are_told_apart_or_refused() -> None:
+    mine, other = whole().select([0, 1]), whole(1).select([0, 1])
+    other = replace(
+        other,
+        checkpoints=[replace(c) for c in other.checkpoints],
+        states=[state + 1 for state in other.states],
+    )
+    joined = Population.join([mine, other])
+    require_same(as_population(joined, mine.checkpoints), mine)
+    require_same(as_population(joined, other.checkpoints[::-1]), other.select([1, 0]))
+    with pytest.raises(PredictorError, match="is 2 times in the population"):
+        as_population(joined, [replace(mine.checkpoints[0])])
+    with pytest.raises(PredictorError, match="is not in the population"):
+        as_population(mine, [whole().checkpoints[5]])
+
+
+def test_a_population_is_shown_in_a_line() -> None:
+    assert repr(whole()) == "Population(12 checkpoints: mlp, cnn)"
+
+
+def test_rows_of_an_architecture() -> None:
+    kind = int(whole().kind[1])
+    other = (whole().kind != kind).nonzero()[:, 0]
+    assert whole().select(other).rows(kind).shape == (0, whole().architectures[kind].num_entries)
+    with pytest.raises(InvalidArgumentError, match="kind must be from 0 to 1, got 2"):
+        whole().rows(2)

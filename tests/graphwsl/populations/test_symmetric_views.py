@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from graphwsl.errors import StateMismatchError
+from graphwsl.errors import InvalidArgumentError, StateMismatchError
 from graphwsl.populations import ViewBank, views
 from graphwsl.populations import symmetric_views as module
 from graphwsl.symmetries import Symmetries
@@ -68,6 +68,21 @@ def test_no_rows_have_no_views() -> None:
         views(torch.zeros(0, 7), group)
     with pytest.raises(StateMismatchError, match="7 numbers"):
         ViewBank.draw(group, 2).views(torch.zeros(3, 7))
+
+
+def test_elements_that_a_bank_lacks_are_refused() -> None:
+    bank, rows = ViewBank.draw(of("mlp"), 2), torch.zeros(3, 82)
+    for numbers in ([0, 1, 2], [0, -1, 0]):
+        with pytest.raises(InvalidArgumentError, match="from 0 to 1, got"):
+            bank.apply(rows, torch.tensor(numbers))
+    with pytest.raises(InvalidArgumentError, match="no elements to draw from"):
+        ViewBank.draw(of("mlp"), 0).views(rows)
+
+
+@pytest.mark.parametrize("factor", [float("nan"), float("inf"), 0.1, -2.0])
+def test_factors_out_of_range_are_refused(factor: float) -> None:
+    with pytest.raises(InvalidArgumentError, match="largest_factor must be"):
+        views(torch.zeros(3, 82), of("mlp"), largest_factor=factor)
 
 
 def test_banks_apply_the_elements_that_they_are_of() -> None:

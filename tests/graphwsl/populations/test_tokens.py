@@ -68,7 +68,7 @@ def test_a_sparse_token_is_a_unit(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sparse", "dense"])
-def test_positions_are_places_in_sequence_layer_and_place_in_layer(kind: Kind) -> None:
+def test_positions_are_indices_in_the_sequence_of_the_layer_and_within_it(kind: Kind) -> None:
     for name in ("residual", "llama", "lstm stacked"):
         layout = Tokenizer.of(architecture(name), kind, 5).layout
         sequence, layer, index = layout.positions.T
@@ -170,9 +170,16 @@ def test_mistakes_are_told() -> None:
     rows = torch.zeros(1, family.num_entries)
     with pytest.raises(StateMismatchError, match=r"the rows have 3 numbers, .* has 82"):
         tokenize(torch.zeros(1, 3), family)
-    with pytest.raises(GraphwslError, match="width 0 hold nothing"):
+    with pytest.raises(GraphwslError, match="width must be from 1 to"):
         tokenize(rows, family, width=0)
     with pytest.raises(StateMismatchError, match=r"the values have \(2, 3\)"):
         tokenize(rows, family).with_values(torch.zeros(1, 2, 3))
+    with pytest.raises(StateMismatchError, match=r"the values have \(2, 3\)"):
+        Tokenizer.of(family).rows(torch.zeros(1, 2, 3))
+    with pytest.raises(GraphwslError, match="parts must not be empty"):
+        TokenBatch.of([])
+    batch = TokenBatch.of([tokenize(rows, family)])
+    with pytest.raises(StateMismatchError, match="the batch is of"):
+        batch.split(batch.values[:0])
     with pytest.raises(GraphwslError, match="windows of 0 tokens"):
         TokenWindows.successive(3, 0)
