@@ -11,6 +11,7 @@ from graphwsl.errors import ZooError
 from graphwsl.zoo.checkpoint import Scalar
 from graphwsl.zoo.data_set import DataSet
 from graphwsl.zoo.training.batched_networks import BatchedNetworks, Drop
+from graphwsl.zoo.training.configurations import completed, kept_epochs, whole
 from graphwsl.zoo.training.evaluation import evaluate
 from graphwsl.zoo.training.initialisation import initialised
 from graphwsl.zoo.training.labels import labels_of, require_labels, with_noise
@@ -37,6 +38,12 @@ class TrainedChunk:
     metrics: dict[str, Float[Tensor, "models kept"]]
     usable: Int[Tensor, " models"]
 
+    def __repr__(self) -> str:
+        """The shapes of all weights, not their values."""
+        shapes = ", ".join(f"{name}: {tuple(v.shape)}" for name, v in self.weights.items())
+        metrics, usable = ", ".join(self.metrics), self.usable.tolist()
+        return f"TrainedChunk(weights={{{shapes}}}, metrics=({metrics}), usable={usable})"
+
 
 class Training:
     """Networks that train together; they share what :func:`graphwsl.zoo.sweep.shaping` says.
@@ -45,7 +52,7 @@ class Training:
     the training samples that is drawn anew each epoch from the stream of its seed.
 
     Args:
-        configurations: The generating factors of each network.
+        configurations: The generating factors of each network; see :func:`train_chunk`.
         data: The samples.
         batch_size: Samples a step, unless it is a factor; the last step of an epoch takes what is
             left.
@@ -56,8 +63,8 @@ class Training:
             ``(models, samples, ...)``.
 
     Raises:
-        ZooError: The networks cannot train together, have factors that the data do not allow, or
-            do not fit the tuning.
+        ZooError: There are no networks, they cannot train together, have unknown factors or such
+            that the data do not allow, or do not fit the tuning.
     """
 
     def __init__(
@@ -67,6 +74,8 @@ class Training:
         batch_size: int,
         tuning: Tuning | None = None,
     ) -> None:
+        whole("batch_size", batch_size, least=1)
+        configurations = completed(configurations, data)
         require_labels(configurations, data)
         self.data, self.tuning = data, tuning or Tuning()
         first = configurations[0]
@@ -215,18 +224,24 @@ def train_chunk(
     """Train networks together and keep some of their epochs.
 
     Args:
-        configurations: The generating factors of each network, as :class:`Training` takes them;
-            those of a checkpoint of a zoo are some.
+        configurations: The generating factors of each network, such as those of a checkpoint of a
+            zoo: ``architecture``, and of the others of :class:`graphwsl.zoo.recipe.Factors` (such
+            as ``seed``, ``optimiser`` and ``learning_rate``) and of the architecture (such as
+            ``width``) those that differ from their defaults. What a sample is, and the number of
+            outputs, are those of the data. Networks share what
+            :func:`graphwsl.zoo.sweep.shaping` says.
         data: The samples.
         epochs: Passes over the training samples.
         batch_size: Samples a step, unless it is a factor.
-        kept: Epochs whose weights are kept and measured, in order; 0 is the beginning.
+        kept: Epochs from 0, the beginning, to ``epochs`` whose weights are kept and measured, in
+            order.
         tuning: Where the networks begin and what of them is held; None begins anew.
         on_epoch: Called after every epoch; what it raises ends the training.
 
     Raises:
-        ZooError: As :class:`Training`.
+        ZooError: As :class:`Training`; or ``epochs``, ``batch_size`` or ``kept`` are wrong.
     """
+    kept = kept_epochs(kept, epochs)
     training = Training(configurations, data, batch_size, tuning)
     weights = {
         name: torch.zeros(len(values), len(kept), *values.shape[1:], dtype=values.dtype)
