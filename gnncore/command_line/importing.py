@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import PurePath
 
 import typer
 
@@ -26,6 +27,13 @@ def import_modules(names: Sequence[str]) -> None:
             raise
         except BaseException as error:  # whatever the code of the module raises, exits included
             reason = " ".join(str(error).split())
+            if isinstance(error, ModuleNotFoundError) and name.endswith(".py"):
+                path = PurePath(name).with_suffix("")
+                module = path.name if path.is_absolute() else ".".join(path.parts)
+                raise typer.BadParameter(
+                    f"--import {name!r} must be the name of a module, not of its file; leave off "
+                    f".py: --import {module}"
+                ) from error
             raise typer.BadParameter(
                 f"--import {name!r} cannot be imported: {type(error).__name__}: {reason}"
             ) from error

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
+from graphwsl.arguments import described
 from graphwsl.errors import ZooError
 from graphwsl.zoo.inputs import factors_of_sample
 
@@ -50,17 +51,16 @@ class DataSet:
     signals: int | None = None
 
     def __post_init__(self) -> None:
-        kinds = {False: (torch.float32, "float32"), True: (torch.int64, "int64")}
         for part, samples, labels in (
             ("train", self.train, self.train_labels),
             ("test", self.test, self.test_labels),
         ):
-            dtype, name = kinds[self.vocabulary is not None]
-            _require(samples.dtype == dtype, part, f"must be {name}, got {samples.dtype}")
-            _require(samples.numel() > 0, part, "must not be empty")
-            dtype, name = kinds[self.classes is not None]
             label = f"{part}_labels"
-            _require(labels.dtype == dtype, label, f"must be {name}, got {labels.dtype}")
+            _require_tensor(part, samples)
+            _require_tensor(label, labels)
+            _require_type(part, samples, "tokens", "vocabulary", self.vocabulary)
+            _require(samples.numel() > 0, part, "must not be empty")
+            _require_type(label, labels, "classes", "classes", self.classes)
             signals = () if self.signals is None else (self.signals,)
             expected = (*signals, len(samples))
             begins = tuple(labels.shape[: len(expected)])
@@ -121,6 +121,19 @@ def _require(holds: bool, name: str, what: str) -> None:
     known = ", ".join(field.name for field in fields(DataSet))
     if not holds:
         raise ZooError(f"{name} of a data set {what}; its fields are {known}")
+
+
+def _require_tensor(name: str, value: object) -> None:
+    advice = f"must be a torch tensor, got {described(value)}; give torch.as_tensor({name})"
+    _require(isinstance(value, Tensor), name, advice)
+
+
+def _require_type(name: str, values: Tensor, what: str, field: str, number: int | None) -> None:
+    """Whole numbers where a field says how many of them there are, else numbers to compute with."""
+    dtype, wanted = (torch.float32, "float32") if number is None else (torch.int64, "int64")
+    forgotten = number is None and values.dtype == torch.int64
+    advice = f"; if they are {what}, give {field}, the number of them" if forgotten else ""
+    _require(values.dtype == dtype, name, f"must be {wanted}, got {values.dtype}{advice}")
 
 
 def _require_values(name: str, values: Tensor, below: int | None) -> None:

@@ -14,7 +14,7 @@ from gnncore.names import unknown
 from graphwsl import arguments
 from graphwsl.errors import ZooError
 from graphwsl.zoo.architectures.architecture import FACTOR_TYPES
-from graphwsl.zoo.architectures.registry import LARGEST
+from graphwsl.zoo.architectures.registry import ARCHITECTURES, LARGEST
 from graphwsl.zoo.checkpoint import Scalar
 
 FOLDER = files("graphwsl.zoo") / "recipes"
@@ -192,7 +192,14 @@ class Recipe(Configuration):
             ZooError: An unknown factor, or a value outside its range.
         """
         first = {name: values[0] for name, values in self.grid.items()}
-        return factors_model().parse({**self.fixed, **first, **chosen})
+        try:
+            return factors_model().parse({**self.fixed, **first, **chosen})
+        except ZooError:
+            # Architectures bring factors of their own: one that is unknown explains the others.
+            for name in (*self.grid.get("architecture", ()), self.fixed.get("architecture")):
+                if name is not None:
+                    ARCHITECTURES.find(name)
+            raise
 
     @classmethod
     def _read(cls, source: str) -> dict[str, Any]:

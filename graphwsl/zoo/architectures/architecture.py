@@ -48,7 +48,7 @@ class Architecture:
 
 
 ARCHITECTURES: Registry[Architecture] = Registry(
-    "architecture", ZooError, more=", or import the module that registers it"
+    "architecture", ZooError, more=", or import the module that registers it (--import)"
 )
 """All architectures by name; add others by :func:`register_architecture`."""
 

@@ -51,7 +51,7 @@ class ArchitectureFactors:
         return default if found is None else found
 
     def number(self, key: str, default: int, least: int = 1) -> int:
-        """A whole factor, such as ``width``.
+        """A whole factor, such as ``width``; fractions and texts are read by :meth:`value`.
 
         Raises:
             ZooError: It is no whole number, or outside its range.
@@ -59,7 +59,9 @@ class ArchitectureFactors:
         value = self.value(key, default)
         most = LARGEST.get(key, LARGEST_FACTOR)
         whole = isinstance(value, int) and not isinstance(value, bool)
-        self.require(key, value, whole and value >= least, f"at least {least}")
+        other = f"a whole number of at least {least} (read fractions by factors.value)"
+        self.require(key, value, whole, other)
+        self.require(key, value, value >= least, f"at least {least}")
         self.require(key, value, value <= most, f"at most {most:,}")
         return int(value)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -265,13 +266,30 @@ def test_the_size_of_batches_is_said_once(tmp_path: Path) -> None:
         Recipe.resolve(file, batch_size=32)
 
 
-WRONG: dict[str, tuple[dict[str, Tensor | int | None], str]] = {
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "float64": ({"train": torch.zeros(4, 2, dtype=torch.float64)}, "train .* must be float32"),
     "no samples": ({"test": torch.zeros(0, 2)}, "test of a data set must not be empty"),
     "labels": ({"train_labels": torch.zeros(3, 1)}, r"train_labels .* begin with \(4,\), got \(3,"),
     "infinite": ({"train": torch.full((4, 2), torch.inf)}, "train of a data set must be finite"),
     "no outputs": ({"train_labels": torch.zeros(4)}, r"train_labels .* cannot be of shape \(\)"),
     "others": ({"test": torch.zeros(3, 5)}, r"test .* must be samples of shape \(2,\)"),
+    "arrays": (
+        {"train": np.zeros((4, 2), np.float32)},
+        "train of a data set must be a torch tensor, got a ndarray of shape .*; "
+        r"give torch.as_tensor\(train\)",
+    ),
+    "array of labels": (
+        {"test_labels": np.zeros((3, 1), np.float32)},
+        "test_labels of a data set must be a torch tensor, got a ndarray",
+    ),
+    "forgotten classes": (
+        {"train_labels": torch.zeros(4, dtype=torch.int64)},
+        "train_labels of .* must be float32, got torch.int64; if they are classes, give classes",
+    ),
+    "forgotten vocabulary": (
+        {"train": torch.zeros(4, 2, dtype=torch.int64)},
+        "train of .* must be float32, got torch.int64; if they are tokens, give vocabulary",
+    ),
     "classes": ({"classes": 2}, "train_labels of a data set must be int64, got torch.float32"),
     "a square": ({"train": torch.zeros(4, 2, 2), "test": torch.zeros(3, 2, 2)}, "a sample must be"),
 }
@@ -368,7 +386,8 @@ def test_the_command_line_knows_what_a_module_registers(
     command = ["zoo", "train", "own.toml", "--quiet", "--workers", workers]
     refused = CliRunner().invoke(app, command)
     assert refused.exit_code == 2
-    assert "unknown factor 'squares'" in refused.stderr
+    assert "unknown architecture 'slope'" in refused.stderr
+    assert "import the module that registers it (--import)" in refused.stderr
     try:
         result = CliRunner().invoke(app, [*command, "--import", name])
         assert (result.exit_code, result.stderr) == (0, "")

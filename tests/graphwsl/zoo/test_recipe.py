@@ -119,6 +119,14 @@ def test_kept_epochs() -> None:
         ({"keep": []}, r"keep must name epochs from 0 to 2, got \[\]"),
         ({"grid": {"lr": [1.0]}}, "unknown factor 'lr'; the factors are architecture, seed, "),
         (
+            {"fixed": {"architecture": "slope"}, "grid": {"squares": [1]}},
+            r"unknown architecture 'slope'; .*, or import the module that registers it",
+        ),
+        (
+            {"fixed": {}, "grid": {"architecture": ["mlp", "slope"], "squares": [1]}},
+            "unknown architecture 'slope'; choose one of ",
+        ),
+        (
             {"grid": {"optimiser": ["adam", "rmsprop"]}},
             "optimiser must be 'adam' or 'sgd', got 'rm",
         ),

@@ -89,6 +89,7 @@ def test_what_was_trained_predicts_again(folder: Path) -> None:
         ([], "unknown layer 'half_and_half'"),
         (["--import", "broken"], "RuntimeError: not today"),
         (["--import", "nowhere_to_be_found"], "ModuleNotFoundError"),
+        (["--import", "my_layers.py"], "leave off .py: --import my_layers"),
     ],
 )
 def test_without_it_one_line_says_what_is_missing(

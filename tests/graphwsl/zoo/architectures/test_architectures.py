@@ -80,6 +80,11 @@ def test_networks_give_logits(name: str) -> None:
         ("cnn_xs", {}, "unknown architecture 'cnn_xs', did you mean 'cnn_s'"),
         ("mlp", {"width": 0}, "width of mlp must be at least 1, got 0"),
         (
+            "mlp",
+            {"width": 0.1},
+            "width of mlp must be a whole number of at least 1 .read fractions by factors.value.*0.1",
+        ),
+        (
             "cnn_s",
             {"image_size": 19},
             "image_size of cnn_s must be at least 20, got 19",
