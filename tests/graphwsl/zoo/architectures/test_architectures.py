@@ -82,7 +82,7 @@ def test_networks_give_logits(name: str) -> None:
         (
             "mlp",
             {"width": 0.1},
-            "width of mlp must be a whole number of at least 1 .read fractions by factors.value.*0.1",
+            "width of mlp must be a whole number of at least 1 .read fractions by .*value.*0.1",
         ),
         (
             "cnn_s",
