@@ -1,6 +1,7 @@
 """What every representation is: fitted to networks once, it embeds and rebuilds others."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,7 +18,12 @@ from graphwsl.populations.population import Architecture, Population
 from graphwsl.populations.symmetric_views import ViewBank
 from graphwsl.representations.autoencoder import TERMS, Autoencoder, call_on_networks
 from graphwsl.representations.behaviour import Behaviour
-from graphwsl.representations.checks import require_finite, require_inputs, require_parts
+from graphwsl.representations.checks import (
+    require_finite,
+    require_inputs,
+    require_parts,
+    stacked_latents,
+)
 from graphwsl.representations.known import Known
 from graphwsl.representations.objective import Terms, fingerprint
 from graphwsl.representations.references import References
@@ -200,16 +206,26 @@ class Representation(ABC):
 
     @torch.no_grad()
     def decode(
-        self, latents: Float[Tensor, "networks latents channels"], architecture: Architecture
+        self, latents: Tensor | Sequence[Tensor], architecture: Architecture
     ) -> Float[Tensor, "networks entries"]:
         """The flattened states of networks from their latents.
 
+        Args:
+            latents: What :meth:`encode` gives of networks of this architecture, each of shape
+                ``(latents, channels)``, or the same in one tensor.
+            architecture: That of all these networks.
+
         Raises:
-            RepresentationError: Not fitted, or an architecture that it cannot write.
+            RepresentationError: Not fitted, an architecture that it cannot write, or latents of
+                another shape, such as those of an embedding.
         """
         module = self._fitted()
+        advice = "give one of population.architectures"
+        arguments.instance("architecture", architecture, Architecture, "an Architecture", advice)
         known = self._know(architecture)
-        found = [module.decode(known, part) for part in latents.split(BATCH)]
+        wanted = module.encode(known, known.mean[None]).shape[1:]
+        stacked = stacked_latents(latents, wanted)
+        found = [module.decode(known, part) for part in stacked.split(BATCH)]
         empty = torch.zeros(0, architecture.num_entries)
         return torch.cat([empty, *found])
 
@@ -224,7 +240,7 @@ class Representation(ABC):
         for number, architecture in enumerate(population.architectures):
             members = (population.kind == number).nonzero()[:, 0].tolist()
             if members:
-                rows = self.decode(torch.stack([latents[n] for n in members]), architecture)
+                rows = self.decode([latents[n] for n in members], architecture)
                 for member, row in zip(members, rows, strict=True):
                     states[member] = row
         return replace(population, states=states)

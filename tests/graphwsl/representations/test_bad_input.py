@@ -91,6 +91,21 @@ def test_networks_that_cannot_be_embedded() -> None:
     assert "set full=False" in refusal(lambda: mixed.embed(parts("mixed").test, full=True))
 
 
+@pytest.mark.parametrize("name", REPRESENTATIONS)
+def test_embeddings_are_no_latents(name: str) -> None:
+    made, test = fitted(name), parts("mlp").test
+    latents = made.encode(test)
+    shape = tuple(latents[0].shape)
+    wanted = f"give what encode gives, a tensor of shape {shape} for each network"
+    for full in (False, True):
+        embedding = made.embed(test, full=full)
+        message = refusal(lambda given=embedding: made.decode(given, test.architectures[0]))  # type: ignore[misc]
+        assert f"cannot decode latents of shape {tuple(embedding.shape)}; {wanted}" in message
+    short = [*latents[:2], latents[2][:, :3]]
+    message = refusal(lambda: made.decode(short, test.architectures[0]))
+    assert f"cannot decode latents of shape {(shape[0], 3)}; {wanted}" in message
+
+
 def test_inputs_that_the_networks_do_not_take() -> None:
     own, made = parts("mlp"), tiny("behavioural")
 
