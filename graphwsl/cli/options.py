@@ -1,6 +1,6 @@
 """What several commands have in common: options, and lines about what was not as it should be."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
@@ -27,6 +27,18 @@ def print_left_out(left_out: Sequence[Sequence[str]]) -> None:
         typer.echo(f"left out: {path}: {reason}", err=True)
     if len(left_out) > LISTED:
         typer.echo(f"left out: {len(left_out) - LISTED:,} more", err=True)
+
+
+def count_of(some: Mapping[str, int]) -> str:
+    """So many networks, and checkpoints where these are more.
+
+    Args:
+        some: Numbers of ``checkpoints`` and ``networks``.
+    """
+    networks = "network" if some["networks"] == 1 else "networks"
+    if some["checkpoints"] == some["networks"]:
+        return f"{some['networks']:,} {networks}"
+    return f"{some['checkpoints']:,} checkpoints of {some['networks']:,} {networks}"
 
 
 def print_repaired(repaired: Sequence[str]) -> None:

@@ -22,12 +22,12 @@ from torch import Tensor
 
 from graphwsl import arguments
 from graphwsl.errors import GraphwslError, PredictorError
+from graphwsl.populations.fitted_to import FittedTo
 from graphwsl.populations.layer_statistics import LayerStatistics
 from graphwsl.populations.population import Population
 from graphwsl.populations.splits import PARTS, Split
 from graphwsl.populations.targets import Target
 from graphwsl.properties.evaluation import evaluate
-from graphwsl.properties.fitted_to import FittedTo
 from graphwsl.properties.linear_models import LinearModel, PrincipalAxes
 from graphwsl.properties.linear_probe_results import LinearProbe, LinearProbes
 

@@ -14,6 +14,8 @@ from torch import Tensor
 from gnncore.training import RaggedRows, TensorStore, fit, seeded
 from graphwsl import __version__, arguments
 from graphwsl.errors import RepresentationError
+from graphwsl.populations.fitted_to import FittedTo
+from graphwsl.populations.loading import kinds_of_networks
 from graphwsl.populations.population import Architecture, Population
 from graphwsl.populations.symmetric_views import ViewBank
 from graphwsl.representations.autoencoder import TERMS, Autoencoder, call_on_networks
@@ -55,6 +57,10 @@ class Representation(ABC):
         module: What was learnt; None before a fit.
         history: A row an epoch; empty before a fit.
         report: What the fit found out, such as its seconds; plain JSON values.
+        networks: Generating factors of the networks that it learnt from, as far as architectures
+            depend on them; each combination once.
+        fitted_to: Hashes by which those networks are known again; None before a fit, and of
+            representations that were saved before it was kept.
 
     Raises:
         RepresentationError: An unknown size or option.
@@ -75,6 +81,8 @@ class Representation(ABC):
         self.size, self.seed = size, seed
         self.history: list[dict[str, Any]] = []
         self.report: dict[str, Any] = {}
+        self.networks: list[dict[str, Any]] = []
+        self.fitted_to: FittedTo | None = None
         self._scales: LayerScales | None = None
         self._references: References | None = None
         self._built: dict[str, Any] = {}
@@ -115,6 +123,8 @@ class Representation(ABC):
             arguments.whole("epochs", epochs, 1)
         self._check(train, valid, inputs)
         settings = self.settings
+        self.networks = [*kinds_of_networks(train.checkpoints)]
+        self.fitted_to = FittedTo.of(train, valid)
         self._scales = LayerScales.of(train) if settings.normalise == "layer" else None
         self._references = References.of(train) if settings.align else None
         self._known, self._built = {}, {}
@@ -265,6 +275,8 @@ class Representation(ABC):
             "built": self._built,
             "history": self.history,
             "report": self.report,
+            "networks": self.networks,
+            "fitted_to": None if self.fitted_to is None else self.fitted_to.to_json(),
         }
         arrays = {name: tensor.detach().numpy() for name, tensor in tensors.items()}
         write_saved(arguments.as_path("folder", folder), config, arrays)
@@ -281,6 +293,9 @@ class Representation(ABC):
             scales, self._built = config["scales"], dict(config["built"])
             self._scales = None if scales is None else LayerScales.from_json(scales)
             self.history, self.report = list(config["history"]), dict(config["report"])
+            self.networks = [dict(network) for network in config.get("networks", [])]
+            known = config.get("fitted_to")
+            self.fitted_to = None if known is None else FittedTo.from_json(known)
             tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
             self._references, self._known = References.pop(tensors), {}
             self.module = self._build(None, self._built).eval()
