@@ -7,8 +7,27 @@ import typer
 
 from gnncore.command_line.options import import_option
 
-IMPORT: Any = import_option("architectures, data or predictors")
+IMPORT: Any = import_option("architectures, data, predictors or representations")
 """The option by which a command learns of a user's own architectures and predictors."""
+
+
+def epoch_option(default: str = "all") -> Any:
+    """``--epoch``: which checkpoints of a zoo count.
+
+    Args:
+        default: Which ones do without it, for the help.
+    """
+    return typer.Option(
+        None,
+        min=0,
+        help="Only checkpoints of the zoo of this epoch; may be given several times. "
+        f"[default: {default}]",
+        show_default=False,
+    )
+
+
+EPOCH = epoch_option()
+"""The option of commands that learn from all checkpoints of a zoo, if not told otherwise."""
 
 LARGEST_SEED = 2**32 - 1
 """Largest seed of a command: that of scikit-learn, which takes the fewest."""

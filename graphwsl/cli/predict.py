@@ -170,8 +170,9 @@ def _print(summary: dict[str, Any], limit: int) -> None:
     if not isinstance(rows[0]["prediction"], str | bool):
         rows = sorted(rows, key=lambda row: -row["prediction"])
     fitted = any(row["part"] for row in rows)
-    columns = ["network", "model", "epoch", cell(summary["target"]), "truth"]
-    table = Table(*columns, *["fitted to"] * fitted)
+    columns, target = ["network", "model", "epoch"], summary["target"]
+    title = f"predicted {target}" if target in columns else target
+    table = Table(*columns, cell(title), "truth", *["fitted to"] * fitted)
     for row in rows[:limit]:
         cells = [_text(row[name]) for name in ("epoch", "prediction", "label")]
         cells += [row["part"] or ""] * fitted

@@ -9,7 +9,14 @@ from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
 from graphwsl.cli import app
 from graphwsl.cli.choices import DATA, DEVICES, REPRESENTATIONS
-from graphwsl.cli.options import IMPORT, LARGEST_SEED, count_of, print_left_out, print_repaired
+from graphwsl.cli.options import (
+    EPOCH,
+    IMPORT,
+    LARGEST_SEED,
+    count_of,
+    print_left_out,
+    print_repaired,
+)
 
 if TYPE_CHECKING:
     from graphwsl.populations.loading import LoadedNetworks
@@ -59,13 +66,7 @@ def train(
     epochs: int | None = typer.Option(
         None, min=1, help="Passes over the networks. [default: its own]"
     ),
-    epoch: list[int] | None = typer.Option(
-        None,
-        min=0,
-        help="Only checkpoints of the zoo of this epoch; may be given several times. "
-        "[default: all]",
-        show_default=False,
-    ),
+    epoch: list[int] | None = EPOCH,
     data: str | None = typer.Option(
         None,
         help="Samples on which behaviour is compared: digits, mnist_5000, an .npz file, or your "

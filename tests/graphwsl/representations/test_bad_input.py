@@ -28,6 +28,7 @@ def refusal(call: Callable[[], object], error: type[Exception] = RepresentationE
 
 def test_unknown_names_sizes_and_options() -> None:
     assert "did you mean 'sane'" in refusal(lambda: make("sain"))
+    assert ", or import the module that registers it" in refusal(lambda: make("mine"))
     assert "choose published or small" in refusal(lambda: make("sane", "large"))
     assert "latent_channels" in refusal(lambda: make("sane", latent_chanels=3))
     assert "contrast" in refusal(lambda: make("sane", contrast=2.0))
