@@ -9,6 +9,7 @@ MODULES = {
     "graphwsl.properties.splits": "graphwsl.populations.splits",
     "graphwsl.properties.targets": "graphwsl.populations.targets",
     "graphwsl.properties.weight_statistics": "graphwsl.populations.layer_statistics",
+    "graphwsl.properties.fitted_to": "graphwsl.populations.fitted_to",
     "graphwsl.properties.files": "graphwsl.populations.loading",
     "graphwsl.properties.metanetwork.plan": "graphwsl.populations.dense_layout",
     "graphwsl.zoo.population": "graphwsl.zoo.training.batched_networks",

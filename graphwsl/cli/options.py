@@ -1,14 +1,33 @@
 """What several commands have in common: options, and lines about what was not as it should be."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
 
 from gnncore.command_line.options import import_option
 
-IMPORT: Any = import_option("architectures, data or predictors")
+IMPORT: Any = import_option("architectures, data, predictors or representations")
 """The option by which a command learns of a user's own architectures and predictors."""
+
+
+def epoch_option(default: str = "all") -> Any:
+    """``--epoch``: which checkpoints of a zoo count.
+
+    Args:
+        default: Which ones do without it, for the help.
+    """
+    return typer.Option(
+        None,
+        min=0,
+        help="Only checkpoints of the zoo of this epoch; may be given several times. "
+        f"[default: {default}]",
+        show_default=False,
+    )
+
+
+EPOCH = epoch_option()
+"""The option of commands that learn from all checkpoints of a zoo, if not told otherwise."""
 
 LARGEST_SEED = 2**32 - 1
 """Largest seed of a command: that of scikit-learn, which takes the fewest."""
@@ -27,6 +46,18 @@ def print_left_out(left_out: Sequence[Sequence[str]]) -> None:
         typer.echo(f"left out: {path}: {reason}", err=True)
     if len(left_out) > LISTED:
         typer.echo(f"left out: {len(left_out) - LISTED:,} more", err=True)
+
+
+def count_of(some: Mapping[str, int]) -> str:
+    """So many networks, and checkpoints where these are more.
+
+    Args:
+        some: Numbers of ``checkpoints`` and ``networks``.
+    """
+    networks = "network" if some["networks"] == 1 else "networks"
+    if some["checkpoints"] == some["networks"]:
+        return f"{some['networks']:,} {networks}"
+    return f"{some['checkpoints']:,} checkpoints of {some['networks']:,} {networks}"
 
 
 def print_repaired(repaired: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from gnncore.command_line.options import json_option
 from graphwsl.cli import app
-from graphwsl.cli.options import IMPORT, LISTED, print_left_out
+from graphwsl.cli.options import IMPORT, LISTED, count_of, print_left_out
 
 if TYPE_CHECKING:
     from graphwsl.populations.loading import LoadedNetworks
@@ -170,8 +170,9 @@ def _print(summary: dict[str, Any], limit: int) -> None:
     if not isinstance(rows[0]["prediction"], str | bool):
         rows = sorted(rows, key=lambda row: -row["prediction"])
     fitted = any(row["part"] for row in rows)
-    columns = ["network", "model", "epoch", cell(summary["target"]), "truth"]
-    table = Table(*columns, *["fitted to"] * fitted)
+    columns, target = ["network", "model", "epoch"], summary["target"]
+    title = f"predicted {target}" if target in columns else target
+    table = Table(*columns, cell(title), "truth", *["fitted to"] * fitted)
     for row in rows[:limit]:
         cells = [_text(row[name]) for name in ("epoch", "prediction", "label")]
         cells += [row["part"] or ""] * fitted
@@ -189,7 +190,7 @@ def _print_metrics(summary: dict[str, Any]) -> None:
         typer.echo(f"{names.get(name, name)} = {value:.4f}")
     judged = summary["judged"]
     fitted = [
-        f"{_count(judged[part])} that {what}"
+        f"{count_of(judged[part])} that {what}"
         for part, what in (("train", "it was trained on"), ("valid", "chose its settings"))
         if part in judged
     ]
@@ -200,16 +201,9 @@ def _print_metrics(summary: dict[str, Any]) -> None:
         )
     elif summary["metrics"]:
         left_out = f"; left out: {', '.join(fitted)}" if fitted else ""
-        typer.echo(f"of {_count(judged['others'])} that it was not fitted to{left_out}")
+        typer.echo(f"of {count_of(judged['others'])} that it was not fitted to{left_out}")
     elif fitted:
         typer.echo(f"fitted to {', '.join(fitted)}: how good it is shows on others")
-
-
-def _count(some: dict[str, int]) -> str:
-    networks = "network" if some["networks"] == 1 else "networks"
-    if some["checkpoints"] == some["networks"]:
-        return f"{some['networks']:,} {networks}"
-    return f"{some['checkpoints']:,} checkpoints of {some['networks']:,} {networks}"
 
 
 def _print_beyond(rows: list[dict[str, Any]]) -> None:

@@ -9,10 +9,18 @@ from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
 from graphwsl.cli import app
 from graphwsl.cli.choices import DATA, DEVICES, REPRESENTATIONS
-from graphwsl.cli.options import IMPORT, LARGEST_SEED, print_left_out, print_repaired
+from graphwsl.cli.options import (
+    EPOCH,
+    IMPORT,
+    LARGEST_SEED,
+    count_of,
+    print_left_out,
+    print_repaired,
+)
 
 if TYPE_CHECKING:
     from graphwsl.populations.loading import LoadedNetworks
+    from graphwsl.representations import Representation
     from graphwsl.representations.train import TrainedRepresentation
 
 represent_app = typer.Typer(
@@ -30,7 +38,10 @@ _EPOCH: Any = typer.Option(
     None, min=0, help="Only checkpoints of this epoch; may be given several times."
 )
 _NETWORK: Any = typer.Option(
-    None, help="What files of weights belong to: an ONNX file, or module:factory."
+    None,
+    help="What files of weights belong to: an ONNX file, or module:factory. "
+    "[default: the network among those learnt from that has such weights]",
+    show_default=False,
 )
 
 
@@ -55,13 +66,7 @@ def train(
     epochs: int | None = typer.Option(
         None, min=1, help="Passes over the networks. [default: its own]"
     ),
-    epoch: list[int] | None = typer.Option(
-        None,
-        min=0,
-        help="Only checkpoints of the zoo of this epoch; may be given several times. "
-        "[default: all]",
-        show_default=False,
-    ),
+    epoch: list[int] | None = EPOCH,
     data: str | None = typer.Option(
         None,
         help="Samples on which behaviour is compared: digits, mnist_5000, an .npz file, or your "
@@ -192,20 +197,27 @@ def reconstruct(
 
     empty_folder(out)
     samples = None if data is None else load_images(data).test
-    model, loaded = _opened(representation, networks, epoch, network, modules)
+    model, loaded = _opened(
+        representation, networks, epoch, network, modules, runs=data is not None
+    )
     rebuilt = model.reconstruct(loaded.population)
+    parts = _parts(model, loaded)
+    rows: list[dict[str, Any]] = [{"part": part} for part in parts]
     found = None if samples is None else agreement(loaded.population, rebuilt, samples)
-    save_networks(out, rebuilt, loaded.names)
+    if found is not None:
+        rows = [row | {"agreement": one} for row, one in zip(rows, found.tolist(), strict=True)]
+    save_networks(out, rebuilt, loaded.names, rows)
+    others = [row["agreement"] for row in rows if row["part"] is None and found is not None]
     summary: dict[str, Any] = {
         "out": str(out),
         "representation": model.name,
         "networks": len(rebuilt),
-        "agreement": None if found is None else float(found.mean()),
+        "agreement": sum(others) / len(others) if others else None,
+        "judged": _counts(loaded, parts),
+        "fitted_to_is_known": model.fitted_to is not None,
     }
     text = f"{model.name}: {len(rebuilt):,} networks"
-    if found is not None:
-        text += f", of which {found.mean():.1%} of the choices of classes are the original ones"
-    _tell(summary, loaded, as_json, text)
+    _tell(summary, loaded, as_json, text if found is None else f"{text}\n{_judged(summary)}")
 
 
 def summarise(trained: "TrainedRepresentation", out: Path) -> dict[str, Any]:
@@ -246,14 +258,57 @@ def _opened(
     epoch: list[int] | None,
     network: str | None,
     modules: list[str],
-) -> tuple[Any, "LoadedNetworks"]:
+    *,
+    runs: bool = False,
+) -> tuple["Representation", "LoadedNetworks"]:
     from gnncore.command_line.importing import import_modules
     from graphwsl.populations.loading import Homes, load_networks
     from graphwsl.representations import load
 
     import_modules(modules)
     model = load(representation)
-    return model, load_networks(networks, epochs=epoch, homes=Homes(network))
+    homes = Homes(network, model.networks, by_activation=runs)
+    return model, load_networks(networks, epochs=epoch, homes=homes)
+
+
+def _parts(model: "Representation", loaded: "LoadedNetworks") -> list[str | None]:
+    """Of each checkpoint, the part that it had in the fit."""
+    if model.fitted_to is None:
+        return [None] * len(loaded.names)
+    return model.fitted_to.parts(loaded.population, loaded.names)
+
+
+def _counts(loaded: "LoadedNetworks", parts: list[str | None]) -> dict[str, dict[str, int]]:
+    """Numbers of checkpoints and networks by part; those that were not learnt from as others."""
+    networks: dict[str, list[tuple[str, str]]] = {}
+    for name, checkpoint, part in zip(
+        loaded.names, loaded.population.checkpoints, parts, strict=True
+    ):
+        networks.setdefault(part or "others", []).append((name, checkpoint.model))
+    return {
+        part: {"checkpoints": len(some), "networks": len(set(some))}
+        for part, some in networks.items()
+    }
+
+
+def _judged(summary: dict[str, Any]) -> str:
+    """How alike networks behave that it did not learn from, and which others were left out."""
+    judged = summary["judged"]
+    fitted = [
+        f"{count_of(judged[part])} that {what}"
+        for part, what in (("train", "it learnt from"), ("valid", "chose its epoch"))
+        if part in judged
+    ]
+    if "others" not in judged:
+        return f"fitted to {', '.join(fitted)}: how good it is shows on others"
+    text = f"{summary['agreement']:.1%} of the choices of classes are the original ones"
+    if not summary["fitted_to_is_known"]:
+        return (
+            f"{text}; the representation does not say which networks it learnt from, and those "
+            "here may be among them, which makes it look better than it is"
+        )
+    left_out = f"; left out: {', '.join(fitted)}" if fitted else ""
+    return f"{text}, of {count_of(judged['others'])} that it did not learn from{left_out}"
 
 
 def _tell(summary: dict[str, Any], loaded: "LoadedNetworks", as_json: bool, text: str) -> None:

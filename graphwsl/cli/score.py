@@ -9,13 +9,14 @@ from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import json_option
 from graphwsl.cli import app
 from graphwsl.cli.choices import BASELINES, DATA
-from graphwsl.cli.options import IMPORT, LARGEST_SEED, print_left_out
+from graphwsl.cli.options import IMPORT, LARGEST_SEED, epoch_option, print_left_out
 
 if TYPE_CHECKING:
     from graphwsl.populations import Population
     from graphwsl.zoo import Zoo
     from graphwsl.zoo.data_set import DataSet
 
+_EPOCH: Any = epoch_option("the last")
 _BASELINE = one_of(*BASELINES)
 
 
@@ -26,13 +27,7 @@ def score(
         ".safetensors, .npz)."
     ),
     zoo: Path = typer.Option(..., help="Folder of the zoo that was learnt from, of any layout."),
-    epoch: list[int] | None = typer.Option(
-        None,
-        min=0,
-        help="Only checkpoints of the zoo of this epoch; may be given several times. "
-        "[default: the last]",
-        show_default=False,
-    ),
+    epoch: list[int] | None = _EPOCH,
     split_seed: int = typer.Option(
         0,
         min=0,

@@ -9,7 +9,7 @@ from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
 from graphwsl.cli import app
 from graphwsl.cli.choices import DEVICES, PREDICTORS, TARGETS
-from graphwsl.cli.options import IMPORT, LARGEST_SEED, print_left_out, print_repaired
+from graphwsl.cli.options import EPOCH, IMPORT, LARGEST_SEED, print_left_out, print_repaired
 
 if TYPE_CHECKING:
     from graphwsl.properties.train import TrainedPredictor
@@ -35,6 +35,7 @@ def train(
         min=1,
         help="Passes over the networks, of predictors that are trained so. [default: its own]",
     ),
+    epoch: list[int] | None = EPOCH,
     seed: int = typer.Option(0, min=0, max=LARGEST_SEED, help="Seed of weights and batches."),
     split_seed: int = typer.Option(
         0, min=0, max=LARGEST_SEED, help="Seed of the split: 70, 15 and 15 % of the networks."
@@ -74,7 +75,7 @@ def train(
     import_modules(modules)
     name = f"{zoo.resolve().name}-{target}-{predictor}"
     out = Path("predictors", name) if out is None else out
-    options: dict[str, Any] = {"epochs": epochs, "device": device}
+    options: dict[str, Any] = {"epochs": epochs, "device": device, "epochs_of_zoo": epoch}
     if together is not None:
         options["together"] = [name.strip() for name in together.split(",") if name.strip()]
     with resumable("graphwsl"):

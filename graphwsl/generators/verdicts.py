@@ -18,14 +18,14 @@ COPY_STATISTIC = -2.0
 RULES: dict[str, dict[str, Any]] = {
     "is_collapsed": {
         "rule": "dispersion or relative_disagreement is below its threshold; "
-        "null of fewer than two networks",
+        "it cannot be told of fewer than two networks",
         "dispersion": LEAST_DIVERSITY,
         "relative_disagreement": LEAST_DIVERSITY,
     },
     "is_copying": {
         "rule": "relative_distance and copy_statistic are below their thresholds, or "
-        "relative_error_distance and copy_statistic_errors are; null where the distances are below "
-        "but the networks too few for the statistic to be",
+        "relative_error_distance and copy_statistic_errors are; it cannot be told where the "
+        "distances are below and there are too few networks for the statistic to be",
         "relative_distance": LEAST_DISTANCE,
         "copy_statistic": COPY_STATISTIC,
         "relative_error_distance": LEAST_DISTANCE,

@@ -11,7 +11,7 @@ from graphwsl.errors import GraphwslError, ImportedModelError, PredictorError, Z
 from graphwsl.imports.checkpoint import read_state_dict
 from graphwsl.imports.loading import load_model
 from graphwsl.populations.population import Function, Population
-from graphwsl.zoo.architectures.registry import build, shapes_of
+from graphwsl.zoo.architectures.registry import FACTORS, build, shapes_of
 from graphwsl.zoo.checkpoint import Checkpoint, Problem, Scalar
 from graphwsl.zoo.inputs import example_inputs
 from graphwsl.zoo.layouts.registry import open_zoo
@@ -45,7 +45,8 @@ class Homes:
     Attributes:
         network: The one that the user named, as :func:`graphwsl.imports.load_model` takes it; None
             to look among the known ones.
-        known: Generating factors of known networks, of those that a predictor was fitted to.
+        known: Generating factors of known networks, those that were learnt from; see
+            :func:`kinds_of_networks`.
         entry: Where weights lie in files that hold more; see
             :func:`graphwsl.imports.read_state_dict`.
         by_activation: Whether it matters which activation a network has.
@@ -88,10 +89,15 @@ class Homes:
             if fits:
                 activation = factors.get("activation") if self.by_activation else None
                 fitting.setdefault((factors["architecture"], activation), factors)
+        if not self.known:
+            raise ImportedModelError(
+                f"no architecture is known that the weights in {path!r} may be of; say by "
+                "--network what they belong to"
+            )
         if not fitting:
             raise ImportedModelError(
-                f"the weights in {path!r} are of none of the {len(self.known)} networks that the "
-                "predictor was fitted to; say by --network what they belong to"
+                f"the weights in {path!r} are of none of the networks that were learnt from; say "
+                "by --network what they belong to"
             )
         if len(fitting) > 1:
             found = ", ".join(" with ".join(map(str, filter(None, key))) for key in fitting)
@@ -103,6 +109,21 @@ class Homes:
         return Function.of(
             build(name, factors).eval(), example_inputs({"in_channels": 1, **factors}), name
         )
+
+
+def kinds_of_networks(checkpoints: Sequence[Checkpoint]) -> list[dict[str, Scalar]]:
+    """Generating factors that architectures depend on, each combination once.
+
+    Args:
+        checkpoints: Those that were learnt from; any that name no architecture are passed over.
+    """
+    found: dict[tuple[tuple[str, Scalar], ...], dict[str, Scalar]] = {}
+    for checkpoint in checkpoints:
+        factors = checkpoint.configuration
+        if "architecture" in factors:
+            known = {name: factors[name] for name in FACTORS if factors.get(name) is not None}
+            found.setdefault(tuple(known.items()), known)
+    return list(found.values())
 
 
 def load_networks(

@@ -80,20 +80,31 @@ def _values(name: str, checkpoints: Sequence[Checkpoint]) -> list[Scalar]:
     require_checkpoints(checkpoints)
     if not checkpoints:
         raise PredictorError(f"there are no checkpoints that have a {name!r}")
-    values = []
-    for checkpoint in checkpoints:
-        try:
-            value = checkpoint[name]
-        except KeyError:
-            value = None
-        if value is None or (isinstance(value, float) and not math.isfinite(value)):
-            known = ", ".join(_known(checkpoints[0]))
-            raise PredictorError(
-                f"epoch {checkpoint.epoch} of model {checkpoint.model!r} has no {name!r}; "
-                f"choose one of {known}"
-            )
-        values.append(value)
-    return values
+    values = [_value(name, checkpoint) for checkpoint in checkpoints]
+    having = [one for one, value in zip(checkpoints, values, strict=True) if value is not None]
+    if len(having) < len(checkpoints):
+        lacking = next(one for one, value in zip(checkpoints, values, strict=True) if value is None)
+        known = ", ".join(one for one in _known(checkpoints[0]) if one != name)
+        some = f", {len(having):,} of {len(checkpoints):,} have it" if having else ""
+        epochs = {one.epoch for one in having} - {
+            one.epoch for one, value in zip(checkpoints, values, strict=True) if value is None
+        }
+        whole = sorted(epoch for epoch in epochs if epoch is not None)
+        advice = f"choose the epochs {whole}, which have it, or" if whole else "choose"
+        raise PredictorError(
+            f"epoch {lacking.epoch} of model {lacking.model!r} has no {name!r}{some}; {advice} one "
+            f"of {known}"
+        )
+    return [value for value in values if value is not None]
+
+
+def _value(name: str, checkpoint: Checkpoint) -> Scalar | None:
+    """The property of a checkpoint; None where it has none, or no finite one."""
+    try:
+        value = checkpoint[name]
+    except KeyError:
+        return None
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _known(checkpoint: Checkpoint) -> list[str]:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gnncore.command_line.output import cell
+from gnncore.names import unknown
 
 
 @dataclass(frozen=True)
@@ -58,16 +59,26 @@ class LinearProbes:
     probes: tuple[LinearProbe, ...]
     networks: dict[str, int]
 
-    def __getitem__(self, key: tuple[str, ...]) -> LinearProbe:
+    def __getitem__(self, key: tuple[str, ...] | str) -> LinearProbe:
         """The probe of features and target, tested on ``test`` unless a third name says else.
 
         Raises:
-            KeyError: There is none.
+            KeyError: There is none; the known ones are named.
         """
+        if not isinstance(key, tuple) or len(key) not in (2, 3):
+            raise KeyError(
+                f'{key!r} names no probe; give features and target, as ["weights", "epoch"], and '
+                "what it is tested on, if not test"
+            )
         wanted = (*key, "test")[:3]
         for probe in self.probes:
             if (probe.features, probe.target, probe.tested_on) == wanted:
                 return probe
+        fields = zip(("features", "target", "tested_on"), wanted, strict=True)
+        for field, name in fields:
+            known = dict.fromkeys(getattr(probe, field) for probe in self.probes)
+            if name not in known:
+                raise KeyError(unknown(field.replace("_", " "), name, known))
         raise KeyError(key)
 
     def to_dict(self) -> dict[str, Any]:

@@ -22,17 +22,17 @@ from torch import Tensor
 
 from graphwsl import arguments
 from graphwsl.errors import GraphwslError, PredictorError
+from graphwsl.populations.fitted_to import FittedTo
 from graphwsl.populations.layer_statistics import LayerStatistics
 from graphwsl.populations.population import Population
 from graphwsl.populations.splits import PARTS, Split
 from graphwsl.populations.targets import Target
 from graphwsl.properties.evaluation import evaluate
-from graphwsl.properties.fitted_to import FittedTo
 from graphwsl.properties.linear_models import LinearModel, PrincipalAxes
 from graphwsl.properties.linear_probe_results import LinearProbe, LinearProbes
 
-Features = Callable[[Population], Float[Tensor, "networks features"]]
-"""A vector a network, such as ``representation.embed``."""
+Features = Callable[[Population], Tensor | np.ndarray]
+"""A vector a network, of shape ``(networks, features)``, such as ``representation.embed``."""
 
 WEIGHTS, LAYER_STATISTICS = "weights", "layer_statistics"
 """Names of the features that are always there: flattened states of networks of one architecture;
@@ -58,7 +58,8 @@ def linear_probes(
     the same split.
 
     Args:
-        features: What is probed, by name, such as ``{"sane": representation.embed}``.
+        features: What is probed, by name, such as ``{"sane": representation.embed}``; each gives a
+            tensor or an array of shape ``(networks, features)``.
         population: Networks of a zoo.
         split: Which of them are of which part.
         targets: Names of properties; by default the test accuracy, the generalisation gap, the
@@ -68,17 +69,28 @@ def linear_probes(
         baselines: Whether weights and layer statistics are probed too.
 
     Returns:
-        The probes. Those of features that cannot read some networks say why.
+        The probes. Those of features that refuse networks by an error of this package say why, as
+        do those that are of another number or not finite for ``others``.
 
     Raises:
-        PredictorError: A part without networks, a network in two parts, other networks that were
-            learnt from, or a property that does not vary or that networks lack.
+        PredictorError: Features that are no finite vector for each network of the population, or
+            no vector for each of the others; a part without networks, a network in two parts,
+            other networks that were learnt from, or a property that does not vary or that networks
+            lack.
 
     >>> made = linear_probes({"sane": representation.embed}, population, split)  # doctest: +SKIP
     >>> made["sane", "test_accuracy"].metrics["r2"]  # doctest: +SKIP
     """
     advice = "give what split_models(checkpoints) returns"
     arguments.instance("split", split, Split, "a Split", advice)
+    advice = 'give such as {"sane": representation.embed}'
+    arguments.instance("features", features, Mapping, "a dictionary", advice)
+    for name, read in features.items():
+        if not callable(read):
+            raise PredictorError(
+                f"features {name!r} must be a function of a population, got "
+                f"{arguments.described(read)}; {advice}"
+            )
     parts = _parts(population, split)
     tested = {"test": parts["test"], **_strangers(parts, others or {})}
     readers = dict(features)
@@ -124,9 +136,19 @@ class _Readable:
         matrices = {}
         for part, population in parts.items():
             try:
-                matrices[part] = _matrix(name, read(population), len(population))
+                found = read(population)
             except GraphwslError as error:
                 failed[part] = str(error)
+                continue
+            matrix = _matrix(name, found, len(population))
+            # Statistics of layers that a network does not have are missing, not wrong.
+            if np.isinf(matrix).any() or (name != LAYER_STATISTICS and np.isnan(matrix).any()):
+                reason = f"{name!r} is not finite for all networks; leave those out"
+                if part in PARTS:
+                    raise PredictorError(reason)
+                failed[part] = reason
+            else:
+                matrices[part] = matrix
         if "train" not in matrices:
             return cls(name, failed=failed)
         axes = PrincipalAxes.fit(matrices["train"])
@@ -135,7 +157,13 @@ class _Readable:
             if matrix.shape[1] == count:
                 rows[part] = axes.turned(matrix)
             else:
-                failed[part] = f"{name!r} has {matrix.shape[1]:,} numbers here, not {count:,}"
+                wrong = f"{name!r} has {matrix.shape[1]:,} numbers"
+                if part in PARTS:
+                    raise PredictorError(
+                        f"{wrong} for networks of the {part} part, and {count:,} for those of "
+                        "training; give as many for every network"
+                    )
+                failed[part] = f"{wrong} here, not {count:,}"
         return cls(name, count, rows, failed)
 
     def reason(self, *parts: str) -> str | None:
@@ -269,13 +297,13 @@ def _baselines(train: Population) -> dict[str, Features]:
 
 
 def _matrix(name: str, found: Any, count: int) -> Float[np.ndarray, "networks features"]:
-    if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != count:
+    matrix = found
+    if isinstance(found, Tensor) and not found.is_complex():
+        matrix = found.detach().double().cpu().numpy()
+    is_real = isinstance(matrix, np.ndarray) and matrix.dtype.kind in "fiub"
+    if not is_real or matrix.ndim != 2 or len(matrix) != count or not matrix.shape[1]:
         raise PredictorError(
-            f"{name!r} must give a vector for each of {count} networks, got "
-            f"{arguments.described(found)}"
+            f"{name!r} must give a vector for each of {count} networks, numbers of shape "
+            f"({count}, features), got {arguments.described(found)}"
         )
-    matrix = found.detach().double().cpu().numpy()
-    # Statistics of layers that a network does not have are missing, not wrong.
-    if np.isinf(matrix).any() or (name != LAYER_STATISTICS and np.isnan(matrix).any()):
-        raise PredictorError(f"{name!r} is not finite for all networks; leave those out")
-    return matrix
+    return matrix.astype(np.float64)

@@ -30,11 +30,11 @@ from gnncore.storage import (
 from gnncore.storage.json_files import to_json
 from graphwsl import __version__, arguments
 from graphwsl.errors import PredictorError
+from graphwsl.populations.fitted_to import FittedTo
+from graphwsl.populations.loading import kinds_of_networks
 from graphwsl.populations.population import Population, as_population
 from graphwsl.populations.splits import Split
 from graphwsl.populations.targets import Target
-from graphwsl.properties.fitted_to import FittedTo
-from graphwsl.zoo.architectures.registry import FACTORS
 from graphwsl.zoo.checkpoint import Checkpoint
 from graphwsl.zoo.zoo import Zoo
 
@@ -152,7 +152,7 @@ class Predictor(ABC):
             for part in ("train", "valid")
         )
         self.target, self.split, self.seed = target, split, seed
-        self.networks = _networks(train.checkpoints)
+        self.networks = kinds_of_networks(train.checkpoints)
         self.fitted_to = FittedTo.of(train, valid)
         self.work = None if work is None else Path(work)
         labels = target.values(train.checkpoints), target.values(valid.checkpoints)
@@ -303,16 +303,6 @@ class SavedPredictor:
                 "graphwsl train --resume"
             )
         return cls(config, arrays)
-
-
-def _networks(checkpoints: Sequence[Checkpoint]) -> list[dict[str, Any]]:
-    found: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for checkpoint in checkpoints:
-        factors = checkpoint.configuration
-        if "architecture" in factors:
-            known = {name: factors[name] for name in FACTORS if factors.get(name) is not None}
-            found.setdefault(tuple(known.items()), known)
-    return list(found.values())
 
 
 def _owner(config: dict[str, Any]) -> Owner:

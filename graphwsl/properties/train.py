@@ -141,6 +141,10 @@ def train_predictor(
         for checkpoint in found.checkpoints
         if epochs_of_zoo is None or checkpoint.epoch in epochs_of_zoo
     ]
+    if epochs_of_zoo is not None and found.checkpoints and not kept:
+        has = sorted({c.epoch for c in found.checkpoints if c.epoch is not None})
+        chosen = sorted(epochs_of_zoo)
+        raise PredictorError(f"the zoo has no checkpoints of the epochs {chosen}; it has {has}")
     known = list(found.problems)
     population, unusable = Population.load_usable(found, kept)
     left_out = [*known, *unusable]

@@ -1,5 +1,9 @@
-"""What a representation can be learnt from; the rest is refused in one line."""
+"""What a representation can be learnt from and decode; the rest is refused in one line."""
 
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from graphwsl import arguments
@@ -74,3 +78,31 @@ def require_inputs(name: str, structure: float, train: Population, inputs: Tenso
                 f"networks {train.architectures[kind].name!r} take samples of shape "
                 f"{tuple(known.shape[1:])}, the inputs are of shape {tuple(inputs.shape[1:])}"
             )
+
+
+def stacked_latents(
+    latents: Tensor | Sequence[Tensor], wanted: torch.Size
+) -> Float[Tensor, "networks latents channels"]:
+    """The latents of networks of one architecture, in one tensor.
+
+    Args:
+        latents: Those of each network, in a sequence or in a tensor.
+        wanted: Their shape for one network, ``(latents, channels)``.
+
+    Raises:
+        RepresentationError: They are no tensors of numbers, or of another shape.
+    """
+    shape = f"({', '.join(map(str, wanted))})"
+    advice = (
+        f"give what encode gives, a tensor of shape {shape} for each network, or one of shape "
+        f"(networks, {shape[1:]}"
+    )
+    if not isinstance(latents, Tensor | list | tuple):
+        raise RepresentationError(f"cannot decode {type(latents).__name__}; {advice}")
+    for one in latents:
+        if not isinstance(one, Tensor) or not one.is_floating_point():
+            raise RepresentationError(f"cannot decode {arguments.described(one)}; {advice}")
+        if one.shape != wanted:
+            given = tuple(latents.shape) if isinstance(latents, Tensor) else tuple(one.shape)
+            raise RepresentationError(f"cannot decode latents of shape {given}; {advice}")
+    return torch.stack([*latents]).float() if len(latents) else torch.zeros(0, *wanted)

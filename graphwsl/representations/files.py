@@ -2,8 +2,9 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -74,13 +75,19 @@ def empty_folder(folder: str | Path) -> Path:
     return folder
 
 
-def save_networks(folder: str | Path, population: Population, names: Sequence[str]) -> None:
+def save_networks(
+    folder: str | Path,
+    population: Population,
+    names: Sequence[str],
+    known: Sequence[Mapping[str, Any]] | None = None,
+) -> None:
     """Write a file of weights a network, and ``networks.json``, which says what each one is.
 
     Args:
         folder: New, or empty.
         population: The networks.
         names: Where each came from.
+        known: What else ``networks.json`` says of each, as plain values; None for no more.
 
     Raises:
         RepresentationError: Something is in the folder.
@@ -89,12 +96,14 @@ def save_networks(folder: str | Path, population: Population, names: Sequence[st
     folder = empty_folder(folder)
     make_folder(folder)
     index = []
-    for number, (name, checkpoint, kind, state) in enumerate(
+    more = [{} for _ in names] if known is None else known
+    for number, (name, checkpoint, kind, state, further) in enumerate(
         zip(
             names,
             population.checkpoints,
             population.kind.tolist(),
             population.states,
+            more,
             strict=True,
         )
     ):
@@ -102,7 +111,6 @@ def save_networks(folder: str | Path, population: Population, names: Sequence[st
         file = f"{number:05d}.safetensors"
         arrays = {key: np.ascontiguousarray(value.numpy()) for key, value in tensors.items()}
         save_tensors(folder / file, arrays)
-        index.append(
-            {"file": file, "network": name, "model": checkpoint.model, "epoch": checkpoint.epoch}
-        )
+        row = {"file": file, "network": name, "model": checkpoint.model, "epoch": checkpoint.epoch}
+        index.append({**row, **further})
     write_json(folder / INDEX, index)

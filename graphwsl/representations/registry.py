@@ -22,6 +22,7 @@ REPRESENTATIONS: Registry[type[Representation]] = Registry(
         method.name: method
         for method in (HyperRepresentation, Sane, MultiZoo, Behavioural, Hub, GraphAutoencoder)
     },
+    more=", or import the module that registers it",
 )
 """All methods by name; others join by ``@REPRESENTATIONS.register("name")``."""
 

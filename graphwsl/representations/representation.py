@@ -1,6 +1,7 @@
 """What every representation is: fitted to networks once, it embeds and rebuilds others."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,11 +14,18 @@ from torch import Tensor
 from gnncore.training import RaggedRows, TensorStore, fit, seeded
 from graphwsl import __version__, arguments
 from graphwsl.errors import RepresentationError
+from graphwsl.populations.fitted_to import FittedTo
+from graphwsl.populations.loading import kinds_of_networks
 from graphwsl.populations.population import Architecture, Population
 from graphwsl.populations.symmetric_views import ViewBank
 from graphwsl.representations.autoencoder import TERMS, Autoencoder, call_on_networks
 from graphwsl.representations.behaviour import Behaviour
-from graphwsl.representations.checks import require_finite, require_inputs, require_parts
+from graphwsl.representations.checks import (
+    require_finite,
+    require_inputs,
+    require_parts,
+    stacked_latents,
+)
 from graphwsl.representations.known import Known
 from graphwsl.representations.objective import Terms, fingerprint
 from graphwsl.representations.references import References
@@ -49,6 +57,10 @@ class Representation(ABC):
         module: What was learnt; None before a fit.
         history: A row an epoch; empty before a fit.
         report: What the fit found out, such as its seconds; plain JSON values.
+        networks: Generating factors of the networks that it learnt from, as far as architectures
+            depend on them; each combination once.
+        fitted_to: Hashes by which those networks are known again; None before a fit, and of
+            representations that were saved before it was kept.
 
     Raises:
         RepresentationError: An unknown size or option.
@@ -69,6 +81,8 @@ class Representation(ABC):
         self.size, self.seed = size, seed
         self.history: list[dict[str, Any]] = []
         self.report: dict[str, Any] = {}
+        self.networks: list[dict[str, Any]] = []
+        self.fitted_to: FittedTo | None = None
         self._scales: LayerScales | None = None
         self._references: References | None = None
         self._built: dict[str, Any] = {}
@@ -109,6 +123,8 @@ class Representation(ABC):
             arguments.whole("epochs", epochs, 1)
         self._check(train, valid, inputs)
         settings = self.settings
+        self.networks = [*kinds_of_networks(train.checkpoints)]
+        self.fitted_to = FittedTo.of(train, valid)
         self._scales = LayerScales.of(train) if settings.normalise == "layer" else None
         self._references = References.of(train) if settings.align else None
         self._known, self._built = {}, {}
@@ -200,16 +216,26 @@ class Representation(ABC):
 
     @torch.no_grad()
     def decode(
-        self, latents: Float[Tensor, "networks latents channels"], architecture: Architecture
+        self, latents: Tensor | Sequence[Tensor], architecture: Architecture
     ) -> Float[Tensor, "networks entries"]:
         """The flattened states of networks from their latents.
 
+        Args:
+            latents: What :meth:`encode` gives of networks of this architecture, each of shape
+                ``(latents, channels)``, or the same in one tensor.
+            architecture: That of all these networks.
+
         Raises:
-            RepresentationError: Not fitted, or an architecture that it cannot write.
+            RepresentationError: Not fitted, an architecture that it cannot write, or latents of
+                another shape, such as those of an embedding.
         """
         module = self._fitted()
+        advice = "give one of population.architectures"
+        arguments.instance("architecture", architecture, Architecture, "an Architecture", advice)
         known = self._know(architecture)
-        found = [module.decode(known, part) for part in latents.split(BATCH)]
+        wanted = module.encode(known, known.mean[None]).shape[1:]
+        stacked = stacked_latents(latents, wanted)
+        found = [module.decode(known, part) for part in stacked.split(BATCH)]
         empty = torch.zeros(0, architecture.num_entries)
         return torch.cat([empty, *found])
 
@@ -224,7 +250,7 @@ class Representation(ABC):
         for number, architecture in enumerate(population.architectures):
             members = (population.kind == number).nonzero()[:, 0].tolist()
             if members:
-                rows = self.decode(torch.stack([latents[n] for n in members]), architecture)
+                rows = self.decode([latents[n] for n in members], architecture)
                 for member, row in zip(members, rows, strict=True):
                     states[member] = row
         return replace(population, states=states)
@@ -249,6 +275,8 @@ class Representation(ABC):
             "built": self._built,
             "history": self.history,
             "report": self.report,
+            "networks": self.networks,
+            "fitted_to": None if self.fitted_to is None else self.fitted_to.to_json(),
         }
         arrays = {name: tensor.detach().numpy() for name, tensor in tensors.items()}
         write_saved(arguments.as_path("folder", folder), config, arrays)
@@ -265,6 +293,9 @@ class Representation(ABC):
             scales, self._built = config["scales"], dict(config["built"])
             self._scales = None if scales is None else LayerScales.from_json(scales)
             self.history, self.report = list(config["history"]), dict(config["report"])
+            self.networks = [dict(network) for network in config.get("networks", [])]
+            known = config.get("fitted_to")
+            self.fitted_to = None if known is None else FittedTo.from_json(known)
             tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
             self._references, self._known = References.pop(tensors), {}
             self.module = self._build(None, self._built).eval()

@@ -1,5 +1,7 @@
 """The baselines to beat: statistics of each layer's weights, with ridge or gradient boosting."""
 
+import math
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +14,8 @@ from torch import Tensor
 from graphwsl.errors import PredictorError
 from graphwsl.populations.layer_statistics import LayerStatistics
 from graphwsl.populations.population import Population
+from graphwsl.populations.splits import Split
+from graphwsl.populations.targets import Target
 from graphwsl.properties.predictor import Arrays, Predictor
 from graphwsl.properties.ridge import Ridge, one_hot
 
@@ -87,6 +91,23 @@ class WeightStatisticsBoosting(_OnStatistics):
 
     trees: Any
 
+    def check(self, population: Population, split: Split, target: Target) -> None:
+        """See :class:`Predictor`; options that trees cannot be grown with are refused too."""
+        super().check(population, split, target)
+        wanted: dict[str, tuple[str, Callable[[Any], bool]]] = {
+            "learning_rates": ("a list of positive numbers, such as [0.05, 0.15]", _is_positive),
+            "max_leaf_nodes": ("a list of integers from 2, such as [8, 31]", _is_whole(2)),
+        }
+        for name, (what, suits) in wanted.items():
+            given = self.options[name]
+            if not isinstance(given, list | tuple) or not all(map(suits, given)):
+                raise PredictorError(f"{name} of {self.name!r} must be {what}, got {given!r}")
+        most = self.options["max_iter"]
+        if not _is_whole(1)(most):
+            raise PredictorError(
+                f"max_iter of {self.name!r} must be an integer from 1, such as 400, got {most!r}"
+            )
+
     def _fit(
         self,
         train: Population,
@@ -155,6 +176,15 @@ class WeightStatisticsBoosting(_OnStatistics):
         self._x = np.where(arrays["known"], arrays["x"], np.nan)
         self._y = arrays["y"]
         self._grow()
+
+
+def _is_positive(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 < value < math.inf
+
+
+def _is_whole(least: int) -> Callable[[Any], bool]:
+    return lambda value: type(value) is int and value >= least
 
 
 def columns_of(

@@ -12,9 +12,11 @@ from typer.testing import CliRunner, Result
 
 from graphwsl.cli import app
 from graphwsl.cli.choices import REPRESENTATIONS as CHOICES
-from graphwsl.populations import Population
+from graphwsl.populations import Population, split_models
+from graphwsl.populations.splits import beginning
 from graphwsl.representations import REPRESENTATIONS, load
 from graphwsl.representations.autoencoder import Autoencoder
+from graphwsl.representations.quality import agreement
 from graphwsl.zoo import Recipe, open_zoo, train_zoo
 
 RECIPE = {
@@ -150,7 +152,10 @@ def test_rebuilt_networks_are_files_of_weights(made: Path, zoo: Path, tmp_path: 
         "represent", "reconstruct", made, zoo, "--epoch", 2, "--data", "digits", "--out", out
     )
     assert result.exit_code == 0, result.output
-    assert "of the choices of classes are the original ones" in result.output
+    assert "of the choices of classes are the original ones, of 2 networks that" in result.output
+    assert "it did not learn from; left out: 8 networks that it learnt from, 2 networks" in (
+        result.output
+    )
     index = json.loads((out / "networks.json").read_text())
     opened = open_zoo(zoo)
     last = [checkpoint for checkpoint in opened.checkpoints if checkpoint.epoch == 2]
@@ -162,9 +167,47 @@ def test_rebuilt_networks_are_files_of_weights(made: Path, zoo: Path, tmp_path: 
     }
     flat = rebuilt.architectures[0].graph.flat(state, dtype=torch.float32)
     assert torch.equal(flat, rebuilt.states[3])
+    split = split_models(opened.checkpoints, 0, together=beginning(opened.checkpoints))
+    for row in index:
+        part = next(part for part in ("train", "valid", "test") if row["model"] in
+                    getattr(split, part))  # fmt: skip
+        assert row["part"] == (None if part == "test" else part)
+    chosen = agreement(Population.load(opened, last), rebuilt, opened.images().test)
+    assert [row["agreement"] for row in index] == chosen.tolist()
+    test = [row["agreement"] for row in index if row["model"] in split.test]
+    summary = json.loads(
+        graphwsl("represent", "reconstruct", made, zoo, "--epoch", 2, "--data", "digits",
+                 "--out", tmp_path / "again", "--json").stdout
+    )  # fmt: skip
+    assert summary["agreement"] == pytest.approx(sum(test) / 2)
+    assert summary["judged"]["train"] == {"checkpoints": 8, "networks": 8}
+    assert summary["judged"]["others"] == {"checkpoints": 2, "networks": 2}
+    file = out / index[3]["file"]
+    one = graphwsl("represent", "embed", made, file, "--out", tmp_path / "one.safetensors")
+    assert one.exit_code == 0, one.output
+    embedded = load_file(tmp_path / "one.safetensors")["embedding"]
+    torch.testing.assert_close(embedded, load(made).embed(rebuilt.select([3])))
     score = graphwsl("score", *sorted(out.glob("*.safetensors")), "--zoo", zoo, "--networks", 3,
                      "--baseline", "average")  # fmt: skip
     assert score.exit_code == 0, score.output
+
+
+def test_a_representation_that_does_not_say_what_it_learnt_from(
+    made: Path, zoo: Path, tmp_path: Path
+) -> None:
+    old = load(made)
+    old.fitted_to, old.networks = None, []  # as of those that were saved before it was kept
+    old.save(tmp_path / "old")
+    out = tmp_path / "rebuilt"
+    result = graphwsl("represent", "reconstruct", tmp_path / "old", zoo, "--epoch", 2,
+                      "--data", "digits", "--out", out)  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "does not say which networks it learnt from" in result.output
+    refused = graphwsl("represent", "embed", tmp_path / "old", out / "00000.safetensors",
+                       "--out", tmp_path / "one.csv")  # fmt: skip
+    assert refused.exit_code == 2
+    assert "no architecture is known" in refused.output
+    assert "say by --network" in refused.output.replace("\n", " ")
 
 
 def test_what_cannot_be_done_ends_in_one_line(made: Path, zoo: Path, tmp_path: Path) -> None:

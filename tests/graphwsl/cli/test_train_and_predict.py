@@ -74,6 +74,29 @@ def test_a_fit_that_is_refused_late_leaves_the_folder_blank(
     assert run("train", str(zoo), *options, "--out", "mine")[0] == 0
 
 
+def test_only_some_epochs_are_trained_on(zoo: Path, here: Path) -> None:
+    options = ("--predictor", "weight_statistics_ridge", "--together", "", "--json", "--epoch")
+    code, out, err = run("train", str(zoo), *options, "1")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["checkpoints"] == {"train": 14, "valid": 3, "test": 3}
+    code, _, err = run("train", str(zoo), *options, "7", "--out", "other")
+    assert (code, err) == (2, "graphwsl: the zoo has no checkpoints of the epochs [7]; it has "
+                              "[0, 1]\n")  # fmt: skip
+    assert not (here / "other").exists()
+
+
+def test_a_predicted_epoch_has_a_column_of_its_own(
+    zoo: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    options = ("--target", "epoch", "--predictor", "weight_statistics_ridge", "--out", "mine")
+    assert run("train", str(zoo), *options, "--quiet")[0] == 0
+    code, out, _ = run("predict", "mine", str(zoo), "--limit", "1")
+    assert code == 0
+    titles = [title.strip() for title in out.splitlines()[1].strip("┃").split("┃")]
+    assert titles == ["network", "model", "epoch", "predicted epoch", "truth", "fitted to"]
+
+
 def test_train_and_predict(zoo: Path, here: Path) -> None:
     options = ("--predictor", "weight_statistics_ridge", "--together", "", "--json")
     code, out, err = run("train", str(zoo), *options)

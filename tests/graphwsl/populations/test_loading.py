@@ -100,7 +100,7 @@ def test_weights_find_the_network_that_they_fit(wrapped: bool, tmp_path: Path) -
     expected.load_state_dict(state)
     function.module.load_state_dict(state)
     torch.testing.assert_close(function.module(x), expected(x))
-    with pytest.raises(ImportedModelError, match="of none of the 3 networks that the predictor"):
+    with pytest.raises(ImportedModelError, match="of none of the networks that were learnt from"):
         Homes(known=others).read(str(file))
 
 

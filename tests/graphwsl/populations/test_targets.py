@@ -165,3 +165,21 @@ def test_metrics_are_those_of_scipy_and_scikit_learn() -> None:
     assert evaluate(label, torch.ones(50), Target("test_accuracy")).keys() == {"mae"}
     with pytest.raises(PredictorError, match="cannot evaluate 'test_accuracy'"):
         evaluate(label / 0, label, Target("test_accuracy"))
+
+
+def test_a_metric_of_some_checkpoints_says_of_how_many() -> None:
+    checkpoints = [
+        Checkpoint(f"{n}", epoch, {"width": n}, {"norm": 1.0 + n} if epoch == 10 else {})
+        for n in range(4)
+        for epoch in (5, 10)
+    ]
+    with pytest.raises(PredictorError) as caught:
+        Target.of("norm", checkpoints)
+    assert str(caught.value) == (
+        "epoch 5 of model '0' has no 'norm', 4 of 8 have it; choose the epochs [10], which have "
+        "it, or one of epoch, width"
+    )
+    assert Target.of("norm", checkpoints[1::2]) == Target("norm")
+    with pytest.raises(PredictorError, match="has no 'norm', 2 of 4 have it; choose one of epoch"):
+        Target.of("norm", [checkpoints[1], checkpoints[3], *(
+            Checkpoint(f"{n}", 10, {}, {}) for n in (5, 6))])  # fmt: skip

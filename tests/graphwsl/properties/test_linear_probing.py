@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -302,16 +303,54 @@ def test_features_must_be_a_finite_vector_a_network() -> None:
         found[3, 3] = torch.nan
         return found
 
-    features = {
-        "broken": broken,
-        "few": lambda some: torch.zeros(1, 2),
-        "ragged": lambda some: torch.zeros(len(some), len(some)),
+    wrong: dict[str, tuple[Any, str]] = {
+        "broken": (broken, "not finite"),
+        "few": (lambda some: torch.zeros(1, 2), "a vector for each of 60 networks"),
+        "flat": (lambda some: torch.zeros(len(some)), r"\(60, features\), got a Tensor of shape"),
+        "none": (lambda some: torch.zeros(len(some), 0), "a vector for each of 60 networks"),
+        "list": (lambda some: [[0.0]] * len(some), "got a list"),
+        "text": (lambda some: np.full((len(some), 1), "a"), "got an? ndarray of shape"),
+        "ragged": (lambda some: torch.zeros(len(some), len(some)), "has 20 numbers .* 60 for"),
     }
-    found = linear_probes(features, networks(), SPLIT, ["test_accuracy"])
-    assert "not finite" in (found["broken", "test_accuracy"].failed or "")
-    assert "a vector for each of 60 networks" in (found["few", "test_accuracy"].failed or "")
-    assert "has 20 numbers here, not 60" in (found["ragged", "test_accuracy"].failed or "")
-    assert found[WEIGHTS, "test_accuracy"].failed is None
+    for name, (read, message) in wrong.items():
+        with pytest.raises(PredictorError, match=message) as caught:
+            linear_probes({name: read}, networks(), SPLIT, ["test_accuracy"])
+        assert repr(name) in str(caught.value)
+
+
+def test_features_of_numpy_are_those_of_torch() -> None:
+    features: dict[str, Any] = {"torch": states, "numpy": lambda some: states(some).numpy()}
+    found = linear_probes(features, networks(), SPLIT, ["test_accuracy"], baselines=False)
+    assert found["numpy", "test_accuracy"].metrics is not None
+    assert found["numpy", "test_accuracy"].metrics == found["torch", "test_accuracy"].metrics
+
+
+def test_features_that_are_not_of_other_networks_hinder_nobody() -> None:
+    def broken(population: Population) -> Tensor:
+        found = torch.arange(2.0 * len(population)).reshape(-1, 2)
+        return found if len(population) != 5 else found + torch.inf
+
+    features = {"broken": broken, "ragged": lambda some: torch.zeros(
+        len(some), 3 if len(some) == 5 else 2)}  # fmt: skip
+    others = {"zoo": networks(5, seed=1)}
+    found = linear_probes(features, networks(), SPLIT, ["test_accuracy"], others=others)
+    for name, reason in (("broken", "not finite"), ("ragged", "has 3 numbers here, not 2")):
+        assert found[name, "test_accuracy"].failed is None
+        assert reason in (found[name, "test_accuracy", "zoo"].failed or "")
+
+
+def test_a_probe_that_is_not_there_names_the_known_ones() -> None:
+    found = linear_probes({}, networks(), SPLIT, ["test_accuracy"])
+    attempts: list[tuple[Any, str]] = [
+        (("wieghts", "test_accuracy"), "unknown features 'wieghts', did you mean 'weights'"),
+        ((WEIGHTS, "epoch"), "unknown target 'epoch'; choose one of test_accuracy"),
+        ((WEIGHTS, "test_accuracy", "zoo"), "unknown tested on 'zoo'; choose one of test"),
+        (WEIGHTS, "give features and target"),
+    ]
+    for key, message in attempts:
+        with pytest.raises(KeyError) as caught:
+            found[key]
+        assert message in caught.value.args[0]
 
 
 @settings(max_examples=8, deadline=None)

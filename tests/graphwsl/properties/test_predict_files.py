@@ -182,7 +182,7 @@ def test_weights_of_other_networks_need_theirs(predictor: Path) -> None:
     torch.save(build("mlp", {"width": 4, "image_size": 8}).state_dict(), "mlp.pt")
     code, _, err = run("predict", predictor, "mlp.pt")
     assert code == 2
-    assert "are of none of the 1 networks that the predictor was fitted to; say by --network" in err
+    assert "are of none of the networks that were learnt from; say by --network" in err
     own = ("--network", "networks_of_this_test:small", "--json")
     code, out, _ = run("predict", predictor, "mlp.pt", *own)
     assert code == 0

@@ -84,3 +84,23 @@ def test_nothing_to_choose_from_is_refused() -> None:
     predictor = make_predictor("weight_statistics_boosting", learning_rates=())
     with pytest.raises(PredictorError, match="learning_rates and max_leaf_nodes must not be empty"):
         predictor.fit(population(), split(), "size")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("max_iter", "x"),
+        ("max_iter", 0),
+        ("max_iter", True),
+        ("learning_rates", 0.1),
+        ("learning_rates", [0.1, -1.0]),
+        ("max_leaf_nodes", [1]),
+        ("max_leaf_nodes", ["8"]),
+    ],
+)
+def test_options_that_trees_cannot_have_are_refused_in_one_line(option: str, value: Any) -> None:
+    predictor = make_predictor("weight_statistics_boosting", **{option: value})
+    with pytest.raises(PredictorError) as caught:
+        predictor.fit(population(), split(), "size")
+    assert str(caught.value).startswith(f"{option} of 'weight_statistics_boosting' must be")
+    assert f"got {value!r}" in str(caught.value)

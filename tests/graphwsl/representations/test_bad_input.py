@@ -28,6 +28,7 @@ def refusal(call: Callable[[], object], error: type[Exception] = RepresentationE
 
 def test_unknown_names_sizes_and_options() -> None:
     assert "did you mean 'sane'" in refusal(lambda: make("sain"))
+    assert ", or import the module that registers it" in refusal(lambda: make("mine"))
     assert "choose published or small" in refusal(lambda: make("sane", "large"))
     assert "latent_channels" in refusal(lambda: make("sane", latent_chanels=3))
     assert "contrast" in refusal(lambda: make("sane", contrast=2.0))
@@ -89,6 +90,21 @@ def test_networks_that_cannot_be_embedded() -> None:
     )
     mixed = fitted("multi_zoo", "mixed")
     assert "set full=False" in refusal(lambda: mixed.embed(parts("mixed").test, full=True))
+
+
+@pytest.mark.parametrize("name", REPRESENTATIONS)
+def test_embeddings_are_no_latents(name: str) -> None:
+    made, test = fitted(name), parts("mlp").test
+    latents = made.encode(test)
+    shape = tuple(latents[0].shape)
+    wanted = f"give what encode gives, a tensor of shape {shape} for each network"
+    for full in (False, True):
+        embedding = made.embed(test, full=full)
+        message = refusal(lambda given=embedding: made.decode(given, test.architectures[0]))  # type: ignore[misc]
+        assert f"cannot decode latents of shape {tuple(embedding.shape)}; {wanted}" in message
+    short = [*latents[:2], latents[2][:, :3]]
+    message = refusal(lambda: made.decode(short, test.architectures[0]))
+    assert f"cannot decode latents of shape {(shape[0], 3)}; {wanted}" in message
 
 
 def test_inputs_that_the_networks_do_not_take() -> None:

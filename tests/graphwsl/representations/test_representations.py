@@ -42,7 +42,10 @@ def test_latents_of_networks_are_decoded(name: str) -> None:
     torch.testing.assert_close(made.embed(test), latents.mean(1))
     decoded = made.decode(latents, test.architectures[0])
     torch.testing.assert_close(decoded, rows(made.reconstruct(test)), atol=0, rtol=0)
-    assert made.decode(latents[:0], test.architectures[0]).shape == (0, decoded.shape[1])
+    listed = made.decode(made.encode(test), test.architectures[0])
+    torch.testing.assert_close(listed, decoded, atol=0, rtol=0)
+    for nothing in (latents[:0], []):
+        assert made.decode(nothing, test.architectures[0]).shape == (0, decoded.shape[1])
 
 
 @pytest.mark.parametrize("name", REPRESENTATIONS)

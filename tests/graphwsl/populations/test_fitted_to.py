@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from graphwsl.populations import Population
-from graphwsl.properties.fitted_to import FittedTo
+from graphwsl.populations.fitted_to import FittedTo
 from tests.graphwsl.properties.property_cases import MLP, SMALL_CNN, MemoryZoo
 
 

@@ -1,4 +1,4 @@
-"""Which networks a predictor was fitted to, so that no other network is taken for one of them.
+"""Which networks a model was fitted to, so that no other network is taken for one of them.
 
 Networks are known by their weights: a name says nothing, since networks of another zoo may have it.
 """
@@ -19,11 +19,11 @@ _DIGITS = 16
 
 @dataclass(frozen=True)
 class FittedTo:
-    """Hashes of what a predictor was fitted to.
+    """Hashes of what a predictor or representation was fitted to.
 
     Attributes:
         train: Hashes of the weights of each checkpoint that it was trained on.
-        valid: Hashes of those that chose its settings and epochs.
+        valid: Hashes of those that chose its settings or epoch.
         architectures: Hashes of the architectures that it was trained on, names of parameters
             aside.
     """
