@@ -50,7 +50,7 @@ def train(
     zoo: Path = typer.Argument(help="Folder of a zoo, of any layout."),
     method: str = typer.Option(
         "sane",
-        help="hyper_representation, sane, multi_zoo, behavioural or graph_autoencoder.",
+        help="hyper_representation, sane, multi_zoo, behavioural, hub or graph_autoencoder.",
         autocompletion=one_of(*REPRESENTATIONS),
     ),
     size: str = typer.Option(

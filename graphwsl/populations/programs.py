@@ -9,9 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-PLAIN = (bool, int, float, str, tuple)
+SCALARS = (bool, int, float, str)
 OF_MODULES = frozenset(vars(nn.Module()))
 DEEPEST = 8
+
+Known = dict[int, str]
+"""Names of the modules that are described already or meanwhile, by their ``id``."""
 
 
 def program_of(module: nn.Module, inputs: Any) -> str:
@@ -25,8 +28,13 @@ def program_of(module: nn.Module, inputs: Any) -> str:
         module: The network; its weights do not matter.
         inputs: Examples of what it takes.
     """
+    return _of_network(module, inputs, {})
+
+
+def _of_network(module: nn.Module, inputs: Any, known: Known) -> str:
+    known = known | {id(part): name for name, part in module.named_modules()}
     settings = [
-        f"{name}.{key}={value!r}" if isinstance(value, PLAIN) else f"{name}.{key}: {_of(value)}"
+        f"{name}.{key}={value!r}" if _is_plain(value) else f"{name}.{key}: {_of(value, known)}"
         for name, part in module.named_modules()
         for key, value in vars(part).items()
         if _counts(part, key, value)
@@ -34,10 +42,17 @@ def program_of(module: nn.Module, inputs: Any) -> str:
     return "\n".join([str(module), str(_shape(inputs)), *settings])
 
 
+def _is_plain(value: Any) -> bool:
+    """Whether ``repr`` says all of a value, wherever it is written."""
+    if type(value) is tuple:
+        return all(one is None or _is_plain(one) for one in value)
+    return isinstance(value, SCALARS)
+
+
 def _counts(part: nn.Module, key: str, value: Any) -> bool:
     if key in OF_MODULES:
         return False
-    if isinstance(value, PLAIN) and not key.startswith("_"):
+    if isinstance(value, (*SCALARS, tuple)) and not key.startswith("_"):
         return True
     # Pruning and norms of weights keep what they make of parameters.
     if isinstance(value, Tensor) and (
@@ -49,7 +64,7 @@ def _counts(part: nn.Module, key: str, value: Any) -> bool:
     return value is not None and not is_private_of_torch
 
 
-def _of(value: Any, depth: int = 0) -> str:
+def _of(value: Any, known: Known, depth: int = 0) -> str:
     if value is None or isinstance(value, bool | int | float | complex | str | bytes):
         return repr(value)
     if isinstance(value, torch.dtype | torch.device | torch.Size | type):
@@ -58,16 +73,11 @@ def _of(value: Any, depth: int = 0) -> str:
         return f"{type(value).__qualname__} {id(value)}"
 
     def inner(one: Any) -> str:
-        return _of(one, depth + 1)
+        return _of(one, known, depth + 1)
 
     if isinstance(value, Tensor):
-        numbers = value.detach().cpu().contiguous()
-        hashed = hashlib.sha256(
-            numbers.view(torch.uint8).numpy().tobytes()
-            if numbers.ndim
-            else repr(numbers.item()).encode()
-        ).hexdigest()
-        return f"{numbers.dtype} {tuple(numbers.shape)} {hashed}"
+        numbers = value.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy()
+        return f"{value.dtype} {tuple(value.shape)} {_hashed(numbers.tobytes())}"
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{inner(key)}: {inner(one)}' for key, one in value.items())}}}"
     if isinstance(value, Set):
@@ -79,25 +89,38 @@ def _of(value: Any, depth: int = 0) -> str:
     if isinstance(value, types.MethodType):
         return f"{value.__func__.__qualname__} of {inner(value.__self__)}"
     if isinstance(value, types.FunctionType):
-        return _of_function(value, depth)
+        return _of_function(value, known, depth)
     if isinstance(value, types.BuiltinFunctionType):
         return f"{value.__module__}.{value.__qualname__}"
-    if isinstance(value, nn.Module):
-        return f"{value} {inner({k: v for k, v in vars(value).items() if k not in OF_MODULES})}"
+    if id(value) in known:
+        return f"module {known[id(value)]!r}"
+    if isinstance(value, nn.Module):  # hidden from the state, so that its weights do not change
+        return f"{_of_network(value, (), known)} {inner(value.state_dict())}"
     kind = f"{type(value).__module__}.{type(value).__qualname__}"
     return f"{kind} {inner(vars(value)) if hasattr(value, '__dict__') else id(value)}"
 
 
-def _of_function(function: types.FunctionType, depth: int) -> str:
-    code = function.__code__
-    names = hashlib.sha256(repr((code.co_code, code.co_names, code.co_varnames)).encode())
-    constants = [one for one in code.co_consts if not isinstance(one, types.CodeType)]
-    inside = [one for one in code.co_consts if isinstance(one, types.CodeType)]
-    enclosed = [cell.cell_contents for cell in function.__closure__ or ()]
-    parts = (constants, enclosed, function.__defaults__, function.__kwdefaults__)
-    described = ", ".join(_of(part, depth + 1) for part in parts)
-    within = [hashlib.sha256(repr((c.co_code, c.co_consts)).encode()).hexdigest() for c in inside]
-    return f"{function.__module__}.{function.__qualname__} {names.hexdigest()} {described} {within}"
+def _of_function(function: types.FunctionType, known: Known, depth: int) -> str:
+    enclosed = [
+        cell.cell_contents if cell != types.CellType() else "no value yet"
+        for cell in function.__closure__ or ()
+    ]
+    parts = (enclosed, function.__defaults__, function.__kwdefaults__)
+    described = ", ".join(_of(part, known, depth + 1) for part in parts)
+    name = f"{function.__module__}.{function.__qualname__}"
+    return f"{name} {_hashed(_of_code(function.__code__).encode())} {described}"
+
+
+def _of_code(code: types.CodeType) -> str:
+    """What a function does, those that are defined inside it included; no address of any."""
+    constants = [
+        _of_code(one) if isinstance(one, types.CodeType) else _of(one, {}) for one in code.co_consts
+    ]
+    return f"{code.co_code.hex()} {code.co_names} {code.co_varnames} {constants}"
+
+
+def _hashed(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _shape(inputs: Any) -> Any:

@@ -1,6 +1,8 @@
 """Networks have one program if they have one function, whatever they keep beside weights."""
 
 import functools
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +14,7 @@ from torch.nn.utils import prune
 from graphwsl.populations import Population, evaluate
 from graphwsl.populations.programs import program_of
 from graphwsl.zoo.checkpoint import Checkpoint
+from tests import ROOT
 
 
 class Bent(nn.Module):
@@ -31,6 +34,30 @@ def times(factor: float) -> Callable[[Tensor], Tensor]:
     return lambda x: (factor * x).tanh()
 
 
+def nested(depth: int) -> Callable[[Tensor], Tensor]:
+    """Functions that define a function that defines one."""
+    if depth == 1:
+        return lambda x: (lambda: (lambda: x + 1)())()
+    return lambda x: (lambda: (lambda: x + 2)())()
+
+
+def forgotten() -> Callable[[Tensor], Tensor]:
+    """A function that encloses a variable without a value."""
+
+    def inner(x: Tensor) -> Tensor:
+        return x if x is None else later
+
+    if inner is None:
+        later = torch.zeros(1)
+    return inner
+
+
+def hidden(act: Any, seed: int) -> nn.Module:
+    """A network in a list, of whose weights no state knows."""
+    torch.manual_seed(seed)
+    return Bent(act)
+
+
 X = torch.zeros(1, 3)
 OTHERS: list[Callable[[], nn.Module]] = [
     lambda: Bent(torch.tanh),
@@ -46,8 +73,14 @@ OTHERS: list[Callable[[], nn.Module]] = [
     lambda: Bent(functools.partial(torch.add, other=1)),
     lambda: Bent(functools.partial(torch.add, other=2)),
     lambda: Bent(nn.functional.gelu, options={"approximate": "tanh"}),
-    lambda: Bent(torch.tanh, kept=[Bent(torch.sin)]),
-    lambda: Bent(torch.tanh, kept=[Bent(torch.cos)]),
+    lambda: Bent(torch.tanh, (torch.arange(5000.0),)),
+    lambda: Bent(torch.tanh, (torch.arange(5000.0).index_fill(0, torch.tensor(2500), 0.0),)),
+    lambda: Bent(torch.tanh, kept=[hidden(torch.sin, 0)]),
+    lambda: Bent(torch.tanh, kept=[hidden(torch.cos, 0)]),
+    lambda: Bent(torch.tanh, kept=[hidden(torch.cos, 1)]),
+    lambda: Bent(nested(1)),
+    lambda: Bent(nested(2)),
+    lambda: Bent(forgotten()),
 ]
 
 
@@ -57,12 +90,41 @@ def test_what_differs_has_another_program_and_what_does_not_the_same() -> None:
     assert programs == [program_of(make(), X) for make in OTHERS]
 
 
+def test_programs_are_the_same_in_another_process() -> None:
+    code = (
+        "from tests.graphwsl.populations.test_programs import OTHERS, X, program_of\n"
+        "for make in OTHERS: print(repr(program_of(make(), X)))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.splitlines() == [repr(program_of(make(), X)) for make in OTHERS]
+
+
 def test_weights_do_not_matter_nor_what_is_made_of_them() -> None:
     def pruned() -> nn.Module:
         return prune.random_unstructured(nn.Linear(4, 3), "weight", 0.5)
 
     assert program_of(pruned(), X) == program_of(pruned(), X)
     assert program_of(nn.LSTM(3, 4), X) == program_of(nn.LSTM(3, 4), X)
+
+
+def test_a_network_that_knows_itself_is_described_once() -> None:
+    def knowing(act: Any) -> nn.Module:
+        made = Bent(act)
+        vars(made).update(parents=[made], hidden=[Bent(torch.sin, parents=[made])])
+        return made
+
+    def program(act: Any, seed: int) -> str:
+        made = knowing(act)
+        for part in made.hidden[0].parameters():
+            nn.init.zeros_(part)
+        torch.manual_seed(seed)
+        nn.init.normal_(made.first.weight)
+        return program_of(made, X)
+
+    assert program(torch.tanh, 0) == program(torch.tanh, 1)
+    assert program(torch.tanh, 0) != program(torch.cos, 0)
 
 
 class OfFunctions:
