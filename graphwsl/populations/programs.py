@@ -25,7 +25,8 @@ def program_of(module: nn.Module, inputs: Any) -> str:
     itself, so that two networks that hold such objects of their own are taken for two functions.
 
     Args:
-        module: The network; its weights do not matter.
+        module: The network. Its weights do not matter, but those of networks that it hides in lists
+            do, which no state holds.
         inputs: Examples of what it takes.
     """
     return _of_network(module, inputs, {})

@@ -23,7 +23,6 @@ from gnncore.storage import (
     StorageError,
     WorkFolder,
     WorkKind,
-    first_difference,
     read_json,
     write_json,
 )
@@ -34,6 +33,7 @@ from graphwsl.errors import PredictorError
 from graphwsl.populations.population import Population
 from graphwsl.populations.splits import beginning, split_models
 from graphwsl.populations.targets import Target
+from graphwsl.populations.training_request import look_for
 from graphwsl.properties.evaluation import evaluate
 from graphwsl.properties.predictor import ARRAYS, CONFIG, REQUEST, Predictor, SavedPredictor
 from graphwsl.properties.predictors import load_predictor, load_saved, make_predictor
@@ -252,26 +252,4 @@ def _flaws(work: WorkFolder) -> list[str]:
 
 
 def _look(work: WorkFolder, request: dict[str, Any], resume: bool) -> dict[str, Any] | None:
-    """What was asked for in the folder before, if that was the same; None if the folder is free."""
-    before: dict[str, Any] = {}
-
-    def difference() -> str | None:
-        before.update(work.configuration(_parse))
-        # A zoo is known by what it holds; by its path only where no more was written down.
-        unknown = "zoo" if "zoo_sha256" in before else "zoo_sha256"
-        asked = {name: value for name, value in request.items() if name != unknown}
-        if "zoo_sha256" in asked and before["zoo_sha256"] != asked["zoo_sha256"]:
-            others = first_difference(before, asked, [n for n in asked if n != "zoo_sha256"])
-            return others or f"it was trained on other networks than {request['zoo']!r} holds now"
-        return first_difference(before, asked, asked)
-
-    if not work.look(difference, resume=resume):
-        return None
-    work.require_no_unexpected_entries(_FILES, {WORK: None})
-    return before
-
-
-def _parse(values: Any) -> dict[str, Any]:
-    if not isinstance(values, dict):
-        raise PredictorError(f"it must be what was asked for, got {type(values).__name__}")
-    return values
+    return look_for(work, request, files=_FILES, state=WORK, learnt="trained on", resume=resume)

@@ -23,7 +23,6 @@ from gnncore.storage import (
     StorageError,
     WorkFolder,
     WorkKind,
-    first_difference,
     read_json,
     write_json,
 )
@@ -32,6 +31,7 @@ from graphwsl import arguments
 from graphwsl.errors import RepresentationError, ZooError
 from graphwsl.populations.population import Population
 from graphwsl.populations.splits import beginning, split_models
+from graphwsl.populations.training_request import look_for
 from graphwsl.representations.quality import agreement, unexplained
 from graphwsl.representations.registry import load, make
 from graphwsl.representations.representation import Representation
@@ -233,25 +233,4 @@ def _judged(
 
 
 def _look(work: WorkFolder, request: dict[str, Any], resume: bool) -> dict[str, Any] | None:
-    """What was asked for in the folder before, if that was the same; None if the folder is free."""
-    before: dict[str, Any] = {}
-
-    def difference() -> str | None:
-        before.update(work.configuration(_parse))
-        # A zoo is known by what it holds, once that is known.
-        asked = {name: value for name, value in request.items() if name != "zoo"}
-        if "zoo_sha256" in asked and before.get("zoo_sha256") != asked["zoo_sha256"]:
-            others = first_difference(before, asked, [n for n in asked if n != "zoo_sha256"])
-            return others or f"it was learnt from other networks than {request['zoo']!r} holds now"
-        return first_difference(before, asked, asked)
-
-    if not work.look(difference, resume=resume):
-        return None
-    work.require_no_unexpected_entries(_FILES, {WORK: None})
-    return before
-
-
-def _parse(values: Any) -> dict[str, Any]:
-    if not isinstance(values, dict):
-        raise RepresentationError(f"it must be what was asked for, got {type(values).__name__}")
-    return values
+    return look_for(work, request, files=_FILES, state=WORK, learnt="learnt from", resume=resume)
