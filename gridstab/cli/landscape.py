@@ -5,10 +5,20 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
 from gridstab.cli import app
-from gridstab.cli.choices import ENGINES, EXECUTORS, STOP_RULES
+from gridstab.cli.campaign_options import (
+    CASE,
+    ENGINE,
+    EXECUTOR,
+    GRIDS,
+    HORIZON,
+    NODES,
+    STOP,
+    WHAT,
+    WHERE,
+    WORKERS,
+)
 from gridstab.cli.options import (
     COUPLING,
     DAMPING,
@@ -22,24 +32,12 @@ from gridstab.cli.options import (
 if TYPE_CHECKING:
     from gridstab.datasets.landscape_folder import LandscapeFolder
 
-WHAT = "What is simulated"
-HOW = "How it is simulated"
-WHERE = "Where it runs and goes"
-
 
 @app.command()
 def landscape(
-    nodes: int | None = typer.Option(
-        None, help="Nodes of every random grid, even. [default: 100]", rich_help_panel=WHAT
-    ),
-    grids: int | None = typer.Option(
-        None, help="Number of grids. [default: 1]", rich_help_panel=WHAT
-    ),
-    case: str | None = typer.Option(
-        None,
-        help="Instead of random grids: texas, a MATPOWER case by name or file, or a grid file.",
-        rich_help_panel=WHAT,
-    ),
+    nodes: int | None = NODES,
+    grids: int | None = GRIDS,
+    case: str | None = CASE,
     setting: str | None = SETTING,
     coupling: float | None = COUPLING,
     damping: float | None = DAMPING,
@@ -53,30 +51,11 @@ def landscape(
     domega_range: float | None = typer.Option(
         None, help="Largest frequency offset in rad/s. [default: 15]", rich_help_panel=WHAT
     ),
-    engine: str | None = typer.Option(
-        None,
-        help="Engine; see gridstab engines. [default: auto]",
-        rich_help_panel=HOW,
-        autocompletion=one_of(*ENGINES),
-    ),
-    stop: str | None = typer.Option(
-        None,
-        help="fast, certified, published or horizon. [default: fast]",
-        rich_help_panel=HOW,
-        autocompletion=one_of(*STOP_RULES),
-    ),
-    horizon: float | None = typer.Option(
-        None, help="Longest simulated time in seconds. [default: 500]", rich_help_panel=HOW
-    ),
-    workers: int | None = typer.Option(
-        None, help="Units of work at a time. [default: all processors]", rich_help_panel=WHERE
-    ),
-    executor: str = typer.Option(
-        "local",
-        help="local (this machine) or ray (a cluster).",
-        rich_help_panel=WHERE,
-        autocompletion=one_of(*EXECUTORS),
-    ),
+    engine: str | None = ENGINE,
+    stop: str | None = STOP,
+    horizon: float | None = HORIZON,
+    workers: int | None = WORKERS,
+    executor: str = EXECUTOR,
     out: Path | None = typer.Option(
         None, help="Folder. [default: runs/landscapes-…]", rich_help_panel=WHERE
     ),

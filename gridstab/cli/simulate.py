@@ -8,7 +8,20 @@ import typer
 from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
 from gridstab.cli import app
-from gridstab.cli.choices import ENGINES, EXECUTORS, SAMPLERS, STOP_RULES
+from gridstab.cli.campaign_options import (
+    CASE,
+    ENGINE,
+    EXECUTOR,
+    GRIDS,
+    HORIZON,
+    HOW,
+    NODES,
+    STOP,
+    WHAT,
+    WHERE,
+    WORKERS,
+)
+from gridstab.cli.choices import SAMPLERS
 from gridstab.cli.options import (
     COUPLING,
     DAMPING,
@@ -22,24 +35,12 @@ from gridstab.cli.options import (
 if TYPE_CHECKING:
     from gridstab.datasets.run import Run
 
-WHAT = "What is simulated"
-HOW = "How it is simulated"
-WHERE = "Where it runs and goes"
-
 
 @app.command()
 def simulate(
-    nodes: int | None = typer.Option(
-        None, help="Nodes of every random grid, even. [default: 100]", rich_help_panel=WHAT
-    ),
-    grids: int | None = typer.Option(
-        None, help="Number of grids. [default: 1]", rich_help_panel=WHAT
-    ),
-    case: str | None = typer.Option(
-        None,
-        help="Instead of random grids: texas, a MATPOWER case by name or file, or a grid file.",
-        rich_help_panel=WHAT,
-    ),
+    nodes: int | None = NODES,
+    grids: int | None = GRIDS,
+    case: str | None = CASE,
     setting: str | None = SETTING,
     coupling: float | None = COUPLING,
     damping: float | None = DAMPING,
@@ -58,18 +59,8 @@ def simulate(
         help="TOML file whose keys are the options above and below; options win.",
         rich_help_panel=WHAT,
     ),
-    engine: str | None = typer.Option(
-        None,
-        help="Engine; see gridstab engines. [default: auto]",
-        rich_help_panel=HOW,
-        autocompletion=one_of(*ENGINES),
-    ),
-    stop: str | None = typer.Option(
-        None,
-        help="When trajectories end: fast, certified, published or horizon. [default: fast]",
-        rich_help_panel=HOW,
-        autocompletion=one_of(*STOP_RULES),
-    ),
+    engine: str | None = ENGINE,
+    stop: str | None = STOP,
     sampler: str | None = typer.Option(
         None,
         help="mc, or sobol for narrower intervals. [default: mc]",
@@ -84,24 +75,15 @@ def simulate(
         help="Sample a node only until half its 95 % interval is below this.",
         rich_help_panel=HOW,
     ),
-    horizon: float | None = typer.Option(
-        None, help="Longest simulated time in seconds. [default: 500]", rich_help_panel=HOW
-    ),
+    horizon: float | None = HORIZON,
     dtheta_range: float | None = typer.Option(
         None, help="Largest phase offset in radians. [default: π]", rich_help_panel=HOW
     ),
     domega_range: float | None = typer.Option(
         None, help="Largest frequency offset in rad/s. [default: 15]", rich_help_panel=HOW
     ),
-    workers: int | None = typer.Option(
-        None, help="Units of work at a time. [default: all processors]", rich_help_panel=WHERE
-    ),
-    executor: str = typer.Option(
-        "local",
-        help="local (this machine) or ray (a cluster).",
-        rich_help_panel=WHERE,
-        autocompletion=one_of(*EXECUTORS),
-    ),
+    workers: int | None = WORKERS,
+    executor: str = EXECUTOR,
     out: Path | None = typer.Option(
         None, help="Run folder. [default: runs/<what is simulated>]", rich_help_panel=WHERE
     ),
