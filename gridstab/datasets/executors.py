@@ -49,7 +49,10 @@ class LocalExecutor:
                     running.update((pool.submit(run, unit), unit) for unit in islice(waiting, room))
                     if not running:
                         return
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    done = wait(running, return_when=FIRST_COMPLETED).done
+                    # In their order: what one thread leaves behind when it is stopped is the same
+                    # every time.
+                    for future in [each for each in running if each in done]:
                         unit = running.pop(future)
                         error = future.exception()
                         if error is None:

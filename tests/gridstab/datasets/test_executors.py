@@ -1,9 +1,12 @@
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future, wait
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 
+from gridstab.datasets import executors
 from gridstab.datasets.executors import LocalExecutor, make_executor
 from gridstab.errors import InvalidParameterError
 
@@ -38,6 +41,18 @@ def test_workers_run_at_the_same_time() -> None:
     meet = threading.Barrier(3, timeout=30)
     results = dict(LocalExecutor(3).map(lambda unit: meet.wait() >= 0, range(3)))
     assert results == dict.fromkeys(range(3), True)
+
+
+def test_one_worker_gives_its_results_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the order of the set of those that got done while the caller was busy."""
+
+    def backwards(running: dict[Future[int], int], return_when: str) -> SimpleNamespace:
+        del return_when
+        wait(running)
+        return SimpleNamespace(done=[*running][::-1])
+
+    monkeypatch.setattr(executors, "wait", backwards)
+    assert [unit for unit, _ in LocalExecutor(1).map(abs, range(9))] == list(range(9))
 
 
 def test_stop_finishes_what_runs_and_starts_nothing() -> None:
