@@ -1,7 +1,7 @@
 """What the core's loop trains: a module that gives the terms of the loss, a network."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -23,7 +23,7 @@ class Autoencoder(nn.Module, ABC):
         settings: Which terms count, and how networks are augmented.
 
     Attributes:
-        known: The architectures, by number.
+        known: The architectures, by number; one for each function where behaviour counts.
         queries: Unlabelled inputs that networks are run on.
     """
 
@@ -45,12 +45,12 @@ class Autoencoder(nn.Module, ABC):
     def decode(self, known: Known, latents: Float[Tensor, "networks latents channels"]) -> Rows:
         """Whole networks from latents."""
 
-    def begin(self, known: Known, rows: Rows, inputs: Tensor | None) -> None:
+    def begin(self, known: Sequence[Known], rows: Sequence[Rows], inputs: Tensor | None) -> None:
         """Initial weights that follow from training networks of one architecture; none here.
 
         Args:
-            known: The architecture.
-            rows: Training networks.
+            known: The architecture, once for each function where behaviour counts.
+            rows: Training networks of each.
             inputs: Samples on which behaviour is compared, where it is.
         """
 

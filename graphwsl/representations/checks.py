@@ -54,8 +54,7 @@ def require_inputs(name: str, structure: float, train: Population, inputs: Tenso
     """Refuse what networks cannot be run on, where what they do is compared.
 
     Raises:
-        RepresentationError: There are no inputs, or some that the networks do not take; or
-            networks of one architecture differ in their activation functions.
+        RepresentationError: There are no inputs, or some that the networks do not take.
     """
     if inputs is None:
         raise RepresentationError(
@@ -65,13 +64,8 @@ def require_inputs(name: str, structure: float, train: Population, inputs: Tenso
     arguments.instance("inputs", inputs, Tensor, "a torch.Tensor", "give samples without labels")
     if not len(inputs) or not bool(inputs.isfinite().all()):
         raise RepresentationError("inputs must be at least one sample, and finite")
-    seen: dict[int, int] = {}
-    for kind, number in zip(train.kind.tolist(), train.function.tolist(), strict=True):
-        if seen.setdefault(kind, number) != number:
-            raise RepresentationError(
-                f"networks {train.architectures[kind].name!r} differ in their activation "
-                "functions; behaviour is compared among networks of one function an architecture"
-            )
+    pairs = zip(train.kind.tolist(), train.function.tolist(), strict=True)
+    for kind, number in dict.fromkeys(pairs):
         known = train.functions[number].inputs
         if isinstance(known, Tensor) and known.shape[1:] != inputs.shape[1:]:
             raise RepresentationError(

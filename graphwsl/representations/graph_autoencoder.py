@@ -9,11 +9,16 @@ architecture whose units follow one another.
 
 from typing import Any, ClassVar
 
+from torch import Tensor
+
 from graphwsl.errors import RepresentationError
+from graphwsl.populations.layer_statistics import layer_entries
 from graphwsl.populations.population import Population
 from graphwsl.representations.graph_network import GraphNetwork
 from graphwsl.representations.graph_plan import GraphPlan
+from graphwsl.representations.graph_pooling import pooled
 from graphwsl.representations.graph_settings import GraphSettings
+from graphwsl.representations.known import Known
 from graphwsl.representations.layer_maps import kinds_of
 from graphwsl.representations.representation import Representation
 
@@ -56,6 +61,15 @@ class GraphAutoencoder(Representation):
             layouts = [GraphPlan.of(one).tokenizer.layout for one in train.present]
             built["width"] = max(layout.mask.shape[1] for layout in layouts)
             kinds = {kind for layout in layouts for kind in kinds_of(layout)}
+            built["layers"] = max(len(layer_entries(one)) for one in train.present)
             built["kinds"] = [list(kind) for kind in sorted(kinds)]
         kinds_found = [(int(kind), int(width)) for kind, width in built["kinds"]]
         return GraphNetwork(settings, int(built["width"]), kinds_found)
+
+    def _pooled(self, known: Known, rows: Tensor, latents: Tensor) -> Tensor:
+        """See :mod:`graphwsl.representations.graph_pooling`; the mean in files of before."""
+        if "layers" not in self._built:
+            return super()._pooled(known, rows, latents)
+        assert isinstance(self.module, GraphNetwork)
+        layer_of = self.module.plan(known).tokenizer.layout.positions[:, 1]
+        return pooled(known.architecture, rows, latents, layer_of, int(self._built["layers"]))

@@ -5,6 +5,8 @@ codes of these (:mod:`graphwsl.representations.codes`), which their latents give
 has the latents, finds the same codes. Nothing depends on an order of units.
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -82,14 +84,21 @@ class GraphNetwork(Autoencoder):
             self._plans[digest] = plan
         return self._plans[digest]
 
-    def begin(self, known: Known, rows: Rows, inputs: Tensor | None) -> None:
+    def begin(self, known: Sequence[Known], rows: Sequence[Rows], inputs: Tensor | None) -> None:
         """See :class:`Autoencoder`; depth by depth, for codes follow from latents before them."""
-        plan = self.plan(known)
-        values = self._values(plan, known, rows)
-        slopes = []
-        if inputs is not None and known.behaviour is not None:
-            drawn = known.behaviour.slopes(rows, inputs)
-            slopes = [plan.tokenizer.tokens(some * known.deviation).values for some in drawn]
+        plan = self.plan(known[0])
+        values = self._values(plan, known[0], torch.cat([*rows]))
+        slopes: list[Values] = []
+        if inputs is not None and known[0].behaviour is not None:
+            drawn = [
+                one.behaviour.slopes(some, inputs)
+                for one, some in zip(known, rows, strict=True)
+                if one.behaviour is not None
+            ]
+            slopes = [
+                plan.tokenizer.tokens(torch.cat(some) * known[0].deviation).values
+                for some in zip(*drawn, strict=True)
+            ]
         with torch.no_grad():
             signals = self._nothing(plan, values)
             numbers = self._numbers(plan)

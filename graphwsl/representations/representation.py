@@ -1,7 +1,7 @@
 """What every representation is: fitted to networks once, it embeds and rebuilds others."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,13 +19,13 @@ from graphwsl.populations.loading import kinds_of_networks
 from graphwsl.populations.population import Architecture, Population
 from graphwsl.populations.symmetric_views import ViewBank
 from graphwsl.representations.autoencoder import TERMS, Autoencoder, call_on_networks
-from graphwsl.representations.behaviour import Behaviour
 from graphwsl.representations.checks import (
     require_finite,
     require_inputs,
     require_parts,
     stacked_latents,
 )
+from graphwsl.representations.kinds import Kinds
 from graphwsl.representations.known import Known
 from graphwsl.representations.objective import Terms, fingerprint
 from graphwsl.representations.references import References
@@ -132,15 +132,18 @@ class Representation(ABC):
             module = self._build(train, self._built)
         self.module = module
         train, valid = self.aligned(train), self.aligned(valid)
-        numbers = {architecture.digest: n for n, architecture in enumerate(train.architectures)}
-        own = torch.tensor([numbers.get(a.digest, -1) for a in valid.architectures])[valid.kind]
-        read = {*train.kind.tolist(), *own.tolist()} - {-1}
-        module.known = {n: self._know(train.architectures[n]) for n in sorted(read)}
+        self._draw_views(train)
+        kinds = Kinds(self._know, by_function=settings.structure < 1)
+        of_train, own = kinds.of(train), kinds.of(valid)
+        module.known = kinds.known
         for number in train.kind.unique().tolist():
-            known = module.known[number]
-            self._prepare(known, train.select((train.kind == number).nonzero()[:, 0].tolist()))
-            rows = train.rows(number)
-            module.begin(known, rows[:: -(-len(rows) // LOOKED_AT)], inputs)
+            members = (train.kind == number).nonzero()[:, 0]
+            members = members[:: -(-len(members) // LOOKED_AT)]
+            parts = {n: members[of_train[members] == n] for n in of_train[members].tolist()}
+            rows = [
+                torch.stack([train.states[m] for m in part.tolist()]) for part in parts.values()
+            ]
+            module.begin([kinds.known[n] for n in parts], rows, inputs)
         module.queries = inputs
         order = own.argsort(stable=True)
         valid, own = valid.select(order.tolist()), own[order]
@@ -151,7 +154,7 @@ class Representation(ABC):
         )
         result = fit(
             module,
-            TensorStore(x=RaggedRows.of(train.states), kind=train.kind),
+            TensorStore(x=RaggedRows.of(train.states), kind=of_train),
             TensorStore(x=RaggedRows.of(valid.states), kind=own),
             settings.training(self.seed, epochs),
             Terms(TERMS, weights, of=fingerprint(self.name, settings, inputs)),
@@ -178,23 +181,13 @@ class Representation(ABC):
         Raises:
             RepresentationError: Not fitted, or networks that it cannot read.
         """
-        module = self._fitted()
-        self._check_readable(population)
-        population = self.aligned(population)
-        found: list[Tensor] = [torch.empty(0)] * len(population)
-        for number in population.kind.unique().tolist():
-            known = self._know(population.architectures[number])
-            members = (population.kind == number).nonzero()[:, 0]
-            for part in members.split(BATCH):
-                rows = torch.stack([population.states[n] for n in part.tolist()])
-                for member, latent in zip(part.tolist(), module.encode(known, rows), strict=True):
-                    found[member] = latent
-        return found
+        return self._encoded(population, lambda known, rows, latents: latents)
 
     def embed(
         self, population: Population, *, full: bool = False
     ) -> Float[Tensor, "networks features"]:
-        """One vector a network: the mean of its latents, or all of them.
+        """One vector a network: the mean of its latents (that of ``graph_autoencoder`` is
+        :func:`graphwsl.representations.graph_pooling.pooled`), or all of them.
 
         Args:
             population: Networks.
@@ -205,9 +198,9 @@ class Representation(ABC):
                 of several architectures.
         """
         arguments.instance("full", full, bool, "True or False", "leave it out for the mean")
-        latents = self.encode(population)
         if not full:
-            return torch.stack([latent.mean(0) for latent in latents])
+            return torch.stack(self._encoded(population, self._pooled))
+        latents = self.encode(population)
         if len({latent.shape for latent in latents}) > 1:
             raise RepresentationError(
                 "the latents of networks of several architectures differ in number; set full=False"
@@ -306,6 +299,31 @@ class Representation(ABC):
                 f"this is no representation {self.name!r}: {reason}"
             ) from error
 
+    @torch.no_grad()
+    def _encoded(
+        self, population: Population, use: Callable[[Known, Tensor, Tensor], Tensor]
+    ) -> list[Tensor]:
+        """What ``use`` makes of an architecture, rows of its networks and their latents, in order
+        of the networks."""
+        module = self._fitted()
+        self._check_readable(population)
+        population = self.aligned(population)
+        found: list[Tensor] = [torch.empty(0)] * len(population)
+        for number in population.kind.unique().tolist():
+            known = self._know(population.architectures[number])
+            members = (population.kind == number).nonzero()[:, 0]
+            for part in members.split(BATCH):
+                rows = torch.stack([population.states[n] for n in part.tolist()])
+                used = use(known, rows, module.encode(known, rows))
+                for member, own in zip(part.tolist(), used, strict=True):
+                    found[member] = own
+        return found
+
+    def _pooled(self, known: Known, rows: Tensor, latents: Tensor) -> Tensor:
+        """The vectors of networks of one architecture."""
+        del known, rows
+        return latents.mean(1)
+
     def _fitted(self) -> Autoencoder:
         if self.module is None:
             raise RepresentationError(f"{self.name!r} is not fitted; call fit first")
@@ -345,12 +363,15 @@ class Representation(ABC):
             known = self._known[architecture.digest] = Known.of(architecture, self._scales)
         return known
 
-    def _prepare(self, known: Known, train: Population) -> None:
-        """What training needs of an architecture besides."""
+    def _draw_views(self, train: Population) -> None:
+        """The elements by which networks of each architecture are moved in training."""
         if self.settings.views:
-            generator = torch.Generator().manual_seed(self.seed)
-            known.bank = ViewBank.draw(
-                known.group, self.settings.views, generator, scalings=False, signs=False
-            )
-        if self.settings.structure < 1:
-            known.behaviour = Behaviour(train.functions[int(train.function[0])])
+            for architecture in train.present:
+                known, generator = self._know(architecture), torch.Generator()
+                known.bank = ViewBank.draw(
+                    known.group,
+                    self.settings.views,
+                    generator.manual_seed(self.seed),
+                    scalings=False,
+                    signs=False,
+                )

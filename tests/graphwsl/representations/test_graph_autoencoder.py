@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from graphwsl.errors import RepresentationError
 from graphwsl.populations import Function, Population
 from graphwsl.populations.symmetric_views import ViewBank
+from graphwsl.populations.unflattening import unflat
 from graphwsl.representations import make
 from graphwsl.representations.codes import orthonormal_codes
 from graphwsl.representations.graph_plan import GraphPlan
 from graphwsl.representations.quality import unexplained
 from graphwsl.zoo.checkpoint import Checkpoint
 from tests.graphwsl.network_families import network
+from tests.graphwsl.properties.property_cases import MLP, MemoryZoo
 from tests.graphwsl.representations.representation_cases import TINY, fitted, parts, tiny
 
 READABLE = ("residual", "squeeze excitation")
@@ -120,13 +122,32 @@ def test_wider_units_than_were_learnt_are_refused() -> None:
 
 
 def population_of_width(width: int) -> Population:
-    from tests.graphwsl.properties.property_cases import MLP, MemoryZoo
-
     return Population.load(MemoryZoo([{**MLP, "width": width}], 1))
+
+
+def test_networks_of_one_architecture_may_differ_in_what_they_do() -> None:
+    """Each is run in its own way: behaviour is that of its function, first weights those of all."""
+    tanh, relu = ({**MLP, "activation": name} for name in ("tanh", "relu"))
+    both = Population.load(MemoryZoo([tanh, relu], 2))
+    assert (len(both.present), len(both.functions)) == (1, 2)
+    inputs = parts("mlp").inputs
+    made = tiny("graph_autoencoder", structure=0.0, epochs=1)
+    module = made.fit(both, both, inputs=inputs).module
+    assert module is not None
+    assert len(module.known) == 2
+    for number, known in module.known.items():
+        member = int((both.function == number).nonzero()[0])
+        assert known.behaviour is not None
+        state = unflat(both.states[member], both.architectures[0])
+        own = both.functions[number].module
+        expected = torch.func.functional_call(own, state, (inputs,))
+        found = known.behaviour.outputs(both.states[member][None], inputs)[0]
+        torch.testing.assert_close(found, expected)
 
 
 def test_narrower_networks_are_read() -> None:
     made = fitted("graph_autoencoder", "mixed")
     narrow = population_of_width(3)
-    assert made.embed(narrow).shape == (2, 5)
+    assert len(made.embed(narrow)) == 2
+    assert made.embed(narrow).isfinite().all()
     assert torch.stack(made.reconstruct(narrow).states).isfinite().all()

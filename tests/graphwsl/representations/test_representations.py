@@ -20,11 +20,16 @@ def rows(population: Population) -> torch.Tensor:
     return torch.stack(population.states)
 
 
+def features_of(name: str, layers: int = 3) -> int:
+    """Features of networks: as many as channels of a latent, or those of each layer."""
+    return layers * (14 + 2 + 5) if name == "graph_autoencoder" else 5
+
+
 @pytest.mark.parametrize("name", REPRESENTATIONS)
 def test_embeds_and_rebuilds_in_order(name: str) -> None:
     made, test = fitted(name), parts("mlp").test
     embedding, rebuilt = made.embed(test), made.reconstruct(test)
-    assert embedding.shape == (len(test), 5)
+    assert embedding.shape == (len(test), features_of(name))
     assert embedding.isfinite().all()
     assert rebuilt.checkpoints == test.checkpoints
     assert [len(state) for state in rebuilt.states] == [len(state) for state in test.states]
@@ -39,7 +44,8 @@ def test_latents_of_networks_are_decoded(name: str) -> None:
     latents = torch.stack(made.encode(test))
     full = made.embed(test, full=True)
     torch.testing.assert_close(full, latents.flatten(1), atol=0, rtol=0)
-    torch.testing.assert_close(made.embed(test), latents.mean(1))
+    if name != "graph_autoencoder":  # see test_graph_pooling.py
+        torch.testing.assert_close(made.embed(test), latents.mean(1))
     decoded = made.decode(latents, test.architectures[0])
     torch.testing.assert_close(decoded, rows(made.reconstruct(test)), atol=0, rtol=0)
     listed = made.decode(made.encode(test), test.architectures[0])
@@ -98,7 +104,7 @@ def test_a_network_alone_is_read_as_among_others(name: str) -> None:
 def test_several_architectures_in_one_representation(name: str) -> None:
     made, test = fitted(name, "mixed"), parts("mixed").test
     assert len(test.present) == 2
-    assert made.embed(test).shape == (len(test), 5)
+    assert made.embed(test).shape == (len(test), features_of(name))
     rebuilt = made.reconstruct(test)
     assert [len(state) for state in rebuilt.states] == [len(state) for state in test.states]
     for kind in (0, 1):
@@ -114,7 +120,7 @@ def test_two_networks_are_enough_and_one_is_read(name: str) -> None:
     made = tiny(name, epochs=1)
     inputs = parts("mlp").inputs if made.settings.structure < 1 else None
     made.fit(train, one, inputs=inputs)
-    assert made.embed(one).shape == (1, 5)
+    assert made.embed(one).shape == (1, features_of(name))
     assert rows(made.reconstruct(one)).isfinite().all()
 
 
