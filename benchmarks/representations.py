@@ -52,6 +52,9 @@ def main(
     epochs: Annotated[int | None, typer.Option(help="Passes over the networks.")] = None,
     size: Annotated[str, typer.Option(help="Settings: small or published.")] = "small",
     generated: Annotated[int, typer.Option(help="Networks that each sampler makes.")] = 50,
+    tuning: Annotated[
+        str, typer.Option(help="Epochs of tuning after which they are judged, with commas.")
+    ] = "1",
     hub: Annotated[
         bool, typer.Option(help="Learn from real networks too, which are downloaded (320 MB).")
     ] = False,
@@ -86,9 +89,12 @@ def main(
         }
         studies = _studies(known, held_out, transfers)
         options: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
-        cells: list[Cell | FreeCell | HubCell] = [FreeCell(study, generated) for study in studies]
+        tuned = tuple(int(part) for part in tuning.split(",") if part)
+        cells: list[Cell | FreeCell | HubCell] = [
+            FreeCell(study, generated, tuned) for study in studies
+        ]
         cells += [
-            Cell(row, study, seed, size, options, generated)
+            Cell(row, study, seed, size, options, generated, tuned)
             for seed in range(1, seeds + 1)
             for study in studies
             for row in choose_rows(rows)
@@ -112,6 +118,7 @@ def main(
         report.save(
             {"zoos": zoos, "rows": rows, "seeds": seeds, "networks": networks, "size": size}
             | {"epochs": epochs, "epochs_of_zoo": list(taken), "generated": generated}
+            | {"tuning": list(tuned)}
             | {"transfers": transfers, "held_out": held_out, "hub": hub},
             {"cells": results},
             json,

@@ -19,15 +19,21 @@ from benchmarks.timing import timed
 from gnncore.errors import GnncoreError
 from graphwsl.errors import GraphwslError
 from graphwsl.generators import scorecard
-from graphwsl.generators.latent import best, generate
+from graphwsl.generators.latent import best, condition_batch_norm, generate
+from graphwsl.generators.tuning import Tuner
 from graphwsl.populations import Population, evaluate
 from graphwsl.properties import linear_probes
 from graphwsl.representations import Representation
 from graphwsl.representations.quality import agreement, unexplained
+from graphwsl.zoo import open_zoo
 
-SAMPLERS = ("kernel_density", "published_kde", "uniform")
+SAMPLERS = ("kernel_density", "neighbourhood", "published_kde", "uniform")
 BEST = 0.3
 """The share of the training networks whose latents are sampled, as published."""
+
+TUNED, SCRATCH, BATCH_SIZE = 8, (1, 5, 25), 32
+"""Networks of every row that are tuned, epochs after which those from scratch are judged, and
+samples a step."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ class Cell:
         size: ``small`` or ``published``.
         options: In place of the settings of all rows, such as ``epochs``.
         generated: Networks that each sampler makes.
+        tuning: Epochs of tuning after which they are judged, too.
     """
 
     row: Row
@@ -49,6 +56,7 @@ class Cell:
     size: str = "small"
     options: dict[str, Any] = field(default_factory=dict)
     generated: int = 50
+    tuning: tuple[int, ...] = (1,)
 
     def folder(self, out: Path) -> Path:
         """Where the result is kept; everything that it depends on has a part in it."""
@@ -56,7 +64,7 @@ class Cell:
         return (
             out
             / f"{row}-{self.row.digest(self.size, **self.options)}"
-            / f"{_name_of(self.study)}-{self.generated}-generated-seed-{self.seed}"
+            / f"{_name_of(self.study)}-{_made(self.generated, self.tuning)}-seed-{self.seed}"
         )
 
     def is_done(self, out: Path) -> bool:
@@ -95,8 +103,11 @@ class Cell:
             "probes": probed(made, study),
             "reconstruction": rebuilt(made, study),
             "generation": {
-                sampler: drawn(made, study, sampler, self.generated, self.seed)
+                name: score
                 for sampler in SAMPLERS
+                for name, score in drawn(
+                    made, study, sampler, self.generated, self.seed, self.tuning
+                ).items()
             },
         }
 
@@ -108,14 +119,16 @@ class FreeCell:
     Attributes:
         study: The study.
         generated: Networks that each baseline makes.
+        tuning: Epochs of tuning after which they are judged, too.
     """
 
     study: Study
     generated: int = 50
+    tuning: tuple[int, ...] = (1,)
 
     def folder(self, out: Path) -> Path:
         """Where the result is kept."""
-        return out / "free" / f"{_name_of(self.study)}-{self.generated}-generated"
+        return out / "free" / f"{_name_of(self.study)}-{_made(self.generated, self.tuning)}"
 
     def is_done(self, out: Path) -> bool:
         """Whether its result is there."""
@@ -128,8 +141,8 @@ class FreeCell:
     def _work(self) -> Result:
         test = last_epoch(self.study.part("test"))
         result: Result = {"row": "free", "study": self.study.name}
-        card = _scored(test, self.study, baselines=None, networks=self.generated)
-        return {**result, "card": card}
+        card = _scored(test, self.study, None, self.generated, self.tuning)
+        return {**result, "card": card, "scratch": from_scratch(self.study)}
 
 
 def probed(made: Representation, study: Study) -> dict[str, Any]:
@@ -184,13 +197,21 @@ def _unexplained(
 
 
 def drawn(
-    made: Representation, study: Study, sampler: str, count: int, seed: int
-) -> dict[str, Any]:
-    """The score of networks that are drawn near the best training networks, in latent space."""
+    made: Representation,
+    study: Study,
+    sampler: str,
+    count: int,
+    seed: int,
+    tuning: tuple[int, ...] = (),
+) -> dict[str, dict[str, Any]]:
+    """The score of networks that are drawn near the best training networks, in latent space.
+
+    Those with batch norms are scored once more after these were conditioned.
+    """
     train = last_epoch(study.part("train"))
     try:
         if len(train.functions) > 1 or len(train.present) > 1:
-            return {"failed": "networks of several functions cannot be scored together"}
+            raise GraphwslError("networks of several functions cannot be scored together")
         accuracy = torch.tensor([c.metrics["test_accuracy"] for c in train.checkpoints])
         latents = best(torch.stack(made.encode(train)), accuracy, BEST)
         networks = generate(
@@ -201,23 +222,69 @@ def drawn(
             count=count,
             seed=seed,
         )
-        return _scored(networks, study, baselines=[], networks=count)
+    except GraphwslError as error:
+        return {sampler: {"failed": str(error)}}
+    found = {sampler: _scored(networks, study, [], count, tuning)}
+    try:
+        networks = condition_batch_norm(networks, study.samples[2])
+    except GraphwslError:  # they have none
+        return found
+    return {**found, f"{sampler}, conditioned": _scored(networks, study, [], count, tuning)}
+
+
+def from_scratch(study: Study) -> dict[str, Any]:
+    """The mean accuracy of networks that are trained from their initialisation, by epochs."""
+    train = last_epoch(study.part("train"))
+    inputs, labels, _ = study.samples
+    zoo = open_zoo(study.zoo.path)
+    try:
+        tuner = Tuner.of(
+            train,
+            train.functions[0],
+            SCRATCH,
+            zoo.images(),
+            batch_size=BATCH_SIZE,
+            networks=TUNED,
+            inputs=inputs,
+            labels=labels,
+        )
+        return {str(epoch): value for epoch, value in tuner.from_scratch().items()}
     except GraphwslError as error:
         return {"failed": str(error)}
 
 
 def _scored(
-    samples: Population, study: Study, *, baselines: list[str] | None, networks: int
+    samples: Population,
+    study: Study,
+    baselines: list[str] | None,
+    networks: int,
+    tuning: tuple[int, ...],
 ) -> dict[str, Any]:
     train, test = (last_epoch(study.part(part)) for part in ("train", "test"))
     inputs, labels, _ = study.samples
+    zoo = open_zoo(study.zoo.path)
     try:
         card = scorecard(
-            samples, train, test, inputs, labels, baselines=baselines, networks=networks
+            samples,
+            train,
+            test,
+            inputs,
+            labels,
+            baselines=baselines,
+            networks=networks,
+            tuning_epochs=tuning,
+            data=zoo.images() if tuning else None,
+            batch_size=BATCH_SIZE,
+            tuned_networks=TUNED,
         )
     except GraphwslError as error:
         return {"failed": str(error)}
     return card.to_dict()
+
+
+def _made(generated: int, tuning: tuple[int, ...]) -> str:
+    tuned = "-".join(map(str, tuning))
+    return f"{generated}-generated" + (f"-tuned-{tuned}" if tuned else "")
 
 
 def _name_of(study: Study) -> str:

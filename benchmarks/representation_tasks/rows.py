@@ -47,6 +47,7 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
     "sane": {
         "no_contrast": {"contrast": 0.0},
         "contrast_half": {"contrast": 0.5},
+        "latents_64": {"latent_channels": 64},
         "no_views": {"views": 0},
         "no_halo": {"halo": 0},
         "not_aligned": {"align": False},
@@ -59,10 +60,14 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
         "no_structure": {"structure": 0.0},
         "no_views": {"views": 0},
     },
-    "graph_autoencoder": {"no_behaviour": {"structure": 1.0}},
+    "graph_autoencoder": {
+        "no_behaviour": {"structure": 1.0},
+        "latents_32": {"latent_channels": 32},
+        "latents_128": {"latent_channels": 128},
+    },
 }
 """Parts that are left out or changed: contrast (γ), structure against behaviour (β), views, halo,
-alignment, and the scale on which errors count."""
+alignment, the size of latents, and the scale on which errors count."""
 
 
 def _rows() -> list[Row]:

@@ -25,7 +25,9 @@ LEGEND = (
     "variance of their layers; then the mean accuracy, that less the original one, and the best "
     "rebuilt network less the best original one.",
     "Drawn: dispersion and disagreement are relative to the training networks, the distance to the "
-    "nearest of them to that of held-out networks; copies are seeds in which a sampler copies.",
+    "nearest of them to that of held-out networks; copies are seeds in which a sampler copies; "
+    "tuned is the mean accuracy of some of them after epochs of training, and of as many from "
+    "scratch.",
 )
 """What the columns are."""
 
@@ -142,39 +144,55 @@ def _reconstruction(report: Report, title: str, rows: dict[str, list[Result]]) -
 def _generation(
     report: Report, title: str, rows: dict[str, list[Result]], free: list[Result]
 ) -> None:
-    lines = []
-    for card in [one["card"] for one in free if "failed" not in one["card"]][:1]:
+    lines: dict[str, list[dict[str, Any]]] = {}
+    scratch: dict[str, float] = {}
+    for one in [one for one in free if "failed" not in one["card"]][:1]:
+        card, scratch = one["card"], one["scratch"]
         others = {"training networks": card["train"], "held-out networks": card["held_out"]}
-        lines += [
-            [name, *_score_cells([score])]
-            for name, score in {**others, **card["baselines"]}.items()
-        ]
+        lines |= {name: [score] for name, score in {**others, **card["baselines"]}.items()}
     reasons: dict[str, set[str]] = {}
     for row, found in rows.items():
-        for sampler in found[0]["generation"]:
-            scores = [one["generation"][sampler] for one in found]
+        for sampler in dict.fromkeys(name for one in found for name in one["generation"]):
+            scores = [one["generation"].get(sampler, {"failed": ""}) for one in found]
             done = [score for score in scores if "failed" not in score]
             if done:
-                lines.append([f"{row}, {sampler}", *_score_cells(done)])
+                lines[f"{row}, {sampler}"] = done
             for score in scores:
-                if "failed" in score:
+                if score.get("failed"):
                     reasons.setdefault(score["failed"], set()).add(row)
     if lines:
-        report.table(title, ["networks", *GENERATED], lines)
+        tuned = {
+            epoch for scores in lines.values() for epoch in scores[0].get("tuned_accuracy", {})
+        }
+        epochs = sorted({*tuned, *(scratch.keys() - {"failed"})}, key=int)
+        texts = [[name, *_score_cells(scores, epochs)] for name, scores in lines.items()]
+        if scratch and "failed" not in scratch:
+            from_scratch = [
+                f"{100 * scratch[epoch]:.1f}" if epoch in scratch else "–" for epoch in epochs
+            ]
+            texts.append(["from scratch", *["–"] * len(GENERATED), *from_scratch])
+        report.table(title, ["networks", *GENERATED, *(f"tuned {n}" for n in epochs)], texts)
     for reason, names in sorted(reasons.items()):
         report.say(f"Nothing is generated from {', '.join(sorted(names))}: {reason}.")
 
 
-def _score_cells(scores: list[dict[str, Any]]) -> list[str]:
+def _score_cells(scores: list[dict[str, Any]], epochs: list[str]) -> list[str]:
     def each(name: str, shown: Callable[[list[float]], str]) -> str:
         return shown([one[name] for one in scores if one[name] is not None]) or "–"
 
     shares = [each(name, lambda values: _percent(values, 1)) for name in SCORE[:2]]
     copies = [one["is_copying"] for one in scores if one["is_copying"] is not None]
+    tuned = [
+        _percent(
+            one["tuned_accuracy"][epoch] for one in scores if epoch in one.get("tuned_accuracy", {})
+        )
+        for epoch in epochs
+    ]
     return [
         *shares,
         *(each(name, lambda values: spread(values, 2)) for name in SCORE[2:]),
         f"{sum(copies)}/{len(copies)}" if copies else "–",
+        *(text or "–" for text in tuned),
     ]
 
 

@@ -7,6 +7,7 @@ RECIPES = (
     "cnn_l",
     "digits_hyperparameters",
     "digits_mixed",
+    "digits_resnet",
     "digits_seed",
     "digits_width",
     "mixed",

@@ -34,6 +34,7 @@ def recipe(**changes: Any) -> Recipe:
         ("vit", 120),
         ("mixed", 1000),
         ("digits_seed", 100),
+        ("digits_resnet", 60),
         ("digits_hyperparameters", 200),
         ("digits_mixed", 200),
         ("digits_width", 400),
