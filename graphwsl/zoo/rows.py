@@ -88,7 +88,7 @@ class RowLayout:
             )
         for name, expected in self.state.tensors.items():
             given = state[name]
-            if given.shape != expected.shape or given.dtype != expected.dtype:
+            if given.shape != expected.shape or not holds(given.dtype, expected.dtype):
                 raise StateMismatchError(
                     f"{name} has shape {tuple(given.shape)} and type {given.dtype}, the network's "
                     f"has {tuple(expected.shape)} and {expected.dtype}"
@@ -101,6 +101,15 @@ class RowLayout:
             if not same_values(state[name], expected):
                 owner = ties.aliases.get(name) or ties.views[name][0]
                 raise StateMismatchError(f"{name} is tied to {owner}, but their values differ")
+
+
+def holds(stored: torch.dtype, expected: torch.dtype) -> bool:
+    """Whether a tensor of one type holds numbers of another as they are.
+
+    Zoos of former versions have the counts of batch norms in floating point.
+    """
+    counts = not expected.is_floating_point and not expected.is_complex
+    return stored == expected or (counts and stored == torch.float32)
 
 
 @runtime_checkable

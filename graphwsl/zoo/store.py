@@ -21,7 +21,7 @@ from graphwsl.zoo.inputs import example_inputs
 from graphwsl.zoo.layouts.native import INDEX_NAME, ZooFolder
 from graphwsl.zoo.layouts.native_chunks import ChunkFile
 from graphwsl.zoo.recipe import Data
-from graphwsl.zoo.rows import Failures, RowLayout, array, where
+from graphwsl.zoo.rows import Failures, RowLayout, array, holds, where
 
 
 class StoredZoo:
@@ -68,7 +68,7 @@ class StoredZoo:
         chunk = self.folder.chunk(location.chunk)
         found = chunk.read_checkpoint(location, checkpoint.model, checkpoint.epoch)
         _require_shapes(chunk, {name: values.shape for name, values in found.items()}, shapes)
-        return {name: torch.from_numpy(found[name]) for name in shapes}
+        return {name: torch.from_numpy(np.asarray(found[name])) for name in shapes}
 
     def module(self, checkpoint: Checkpoint) -> nn.Module:
         """See :class:`graphwsl.zoo.Zoo`."""
@@ -180,7 +180,7 @@ class StoredZoo:
                     values, start = stacked[name], layout.starts[name]
                     if values.shape[2:] != expected.shape:
                         raise TypeError(f"{name!r} has another shape")
-                    if torch.from_numpy(values).dtype != expected.dtype:
+                    if not holds(torch.from_numpy(values).dtype, expected.dtype):
                         raise TypeError(f"{name!r} has another type")
                     chosen = np.ravel_multi_index((networks, epochs), values.shape[:2])
                     matrix = values.reshape(-1, expected.numel())

@@ -174,7 +174,7 @@ class ChunkFile:
         arrays = {}
         for name, values in trained.weights.items():
             mask = there.view(*there.shape, *[1] * (values.ndim - 2))
-            arrays[name] = values.where(mask, 0.0).numpy()
+            arrays[name] = values.where(mask, torch.zeros((), dtype=values.dtype)).numpy()
         index = rows_of_chunk(self.number, rows, kept, trained)
         for row in index:
             if "place" in row:
