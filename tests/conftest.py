@@ -1,5 +1,6 @@
 """The strict world of the tests: shapes are checked, warnings are errors, slow tests ask first."""
 
+import gc
 import os
 import pkgutil
 from collections.abc import Iterator
@@ -15,10 +16,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # numba compiles functions from their source and must see them undecorated; the emitter of machine
-# code is called some ten thousand times a kernel, the reader of words once a word.
+# code is called some ten thousand times a kernel, the reader of words once a word, the oracle of
+# trajectories twelve times a step.
 KERNELS = (
     "gridstab.dynamics.native",
     "gridstab.dynamics.reference",
+    "gridstab.dynamics.oracle",
     "gridstab.dynamics.cuda",
     "gridstab.features.elimination",
     "graphwsl.zoo.kernels.emit",
@@ -43,6 +46,9 @@ TOGETHER = (
         "tests/graphwsl/populations/test_tokens.py",
     ),
 )
+
+# Looking for unreachable objects as often as Python does by itself takes a twentieth of the run.
+gc.set_threshold(100_000, 50, 100)
 
 # A change must not fail for examples that were drawn by chance, nor for what else the machine does;
 # hunt for new ones with `pytest --hypothesis-profile=explore`.

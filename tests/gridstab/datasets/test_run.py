@@ -105,7 +105,7 @@ def test_bytes_do_not_depend_on_order_and_interruptions(
 
 @pytest.mark.parametrize(
     ("engine", "kills"),
-    [("disc", 20), ("native", 6), pytest.param("native", 200, marks=pytest.mark.slow)],
+    [("disc", 12), ("native", 4), pytest.param("native", 200, marks=pytest.mark.slow)],
 )
 def test_bytes_do_not_depend_on_kills(
     campaign: Campaign, tmp_path: Path, engine: str, kills: int

@@ -418,14 +418,14 @@ def test_a_barrier_below_the_threshold_is_no_certificate_of_quiet() -> None:
 
 @pytest.mark.parametrize("rule", STOP_RULES)
 def test_outcomes_do_not_depend_on_the_batch(rule: str) -> None:
-    model, perturbations = SwingModel.of(GRIDS["random"]), draw(GRIDS["random"], 40)
+    model, perturbations = SwingModel.of(GRIDS["random"]), draw(GRIDS["random"], 16)
     engine = make_engine("tsit5")
 
     def run(part: Perturbations, threads: int = 1) -> Trajectories:
         return engine.run(model, part, stop=STOP_RULES[rule], horizon=150.0, threads=threads)
 
     whole = run(perturbations)
-    alone = Trajectories.concatenate([run(perturbations[k : k + 1]) for k in range(40)])
+    alone = Trajectories.concatenate([run(perturbations[k : k + 1]) for k in range(16)])
     for other in (alone, run(perturbations, threads=3)):
         for field in FIELDS:
             np.testing.assert_array_equal(getattr(whole, field), getattr(other, field))
