@@ -31,7 +31,10 @@ def expressions() -> list[str]:
         for path in documents()
         for match in DOTTED.finditer(path.read_text(encoding="utf-8"))
     }
-    return sorted(name for name in found if not NO_EXPRESSION.match(name))
+    names = sorted(name for name in found if not NO_EXPRESSION.match(name))
+    # Whoever asks for ``a.b.c`` asks for ``a.b`` on the way.
+    asked = {name.rpartition(".")[0] for name in names}
+    return [name for name in names if name not in asked]
 
 
 # One interpreter that knows the libraries but nothing of ours, and a fork of it for every name.

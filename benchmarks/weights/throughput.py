@@ -16,6 +16,7 @@ from graphwsl.zoo.checkpoint import Checkpoint
 
 WIDTHS = (8, 16, 32, 64)
 COUNTS = (100, 400, 1600)
+STAGES = ("converted", "trained", "predicted")
 
 
 def random_population(width: int, count: int) -> tuple[Population, float]:
@@ -53,43 +54,43 @@ def measure(row: str, width: int, count: int) -> dict[str, Any]:
     }
 
 
-def report_throughput(report: Report, rows: list[str], *, quick: bool) -> list[dict[str, Any]]:
-    """Two tables: against the parameters of the networks, and against their number."""
+def measure_throughput(rows: list[str], *, quick: bool) -> list[dict[str, Any]]:
+    """Against the parameters of the networks, and against their number."""
     widths, counts = (WIDTHS[:2], COUNTS[:1]) if quick else (WIDTHS, COUNTS)
-    measured = []
-    for title, cases in (
-        ("parameters", [(width, counts[0]) for width in widths]),
-        ("networks", [(widths[0], count) for count in counts]),
-    ):
-        lines = []
-        for row in rows:
-            found = [measure(row, width, count) for width, count in cases]
-            measured += found
-            lines += [
+    cases = {
+        "parameters": [(width, counts[0]) for width in widths],
+        "networks": [(widths[0], count) for count in counts],
+    }
+    return [
+        {"against": against, **measure(row, width, count)}
+        for against, some in cases.items()
+        for row in rows
+        for width, count in some
+    ]
+
+
+def report_throughput(report: Report, measured: list[dict[str, Any]]) -> None:
+    """A table, and how times grow, for each of what was varied."""
+    for against in dict.fromkeys(one["against"] for one in measured):
+        chosen = [one for one in measured if one["against"] == against]
+        for row in dict.fromkeys(one["row"] for one in chosen):
+            found = [one for one in chosen if one["row"] == row]
+            if len(found) > 1:
+                report.say(f"{row}: {_growth(found, against)}.")
+        report.table(
+            f"Networks a processor second, against the number of {against}",
+            ["predictor", "parameters", "networks", "trace (s)", "convert", "train", "predict"],
+            [
                 [
-                    row,
+                    one["row"],
                     f"{one['parameters']:,}",
                     f"{one['networks']:,}",
                     f"{one['first_conversion']:.2f}",
-                    *(
-                        f"{one[name]:,.0f}"
-                        for name in (
-                            "converted_per_second",
-                            "trained_per_second",
-                            "predicted_per_second",
-                        )
-                    ),
+                    *(f"{one[f'{stage}_per_second']:,.0f}" for stage in STAGES),
                 ]
-                for one in found
-            ]
-            if len(found) > 1:
-                report.say(f"{row}: {_growth(found, title)}.")
-        report.table(
-            f"Networks a processor second, against the number of {title}",
-            ["predictor", "parameters", "networks", "trace (s)", "convert", "train", "predict"],
-            lines,
+                for one in chosen
+            ],
         )
-    return measured
 
 
 def _growth(found: list[dict[str, Any]], of: str) -> str:

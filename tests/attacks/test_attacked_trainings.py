@@ -113,7 +113,7 @@ def quietly(data: Path, folder: Path) -> None:
 
 
 @posix
-@pytest.mark.parametrize("stride", [37, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [53, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_kill_at_any_step_changes_nothing(
     data: Path, whole: Path, tmp_path: Path, stride: int
 ) -> None:

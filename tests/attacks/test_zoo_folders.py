@@ -102,7 +102,7 @@ def recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     return "1.toml", "2.toml"
 
 
-@pytest.mark.parametrize("stride", [19, pytest.param(1, marks=SWEEP)])
+@pytest.mark.parametrize("stride", [29, pytest.param(1, marks=SWEEP)])
 def test_kills_at_steps_of_the_file_system_cost_no_byte(
     zoos: dict[str, Path], tmp_path: Path, stride: int
 ) -> None:

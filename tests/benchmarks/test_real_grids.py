@@ -10,6 +10,7 @@ from sklearn.metrics import r2_score
 from benchmarks import real_grids
 from benchmarks.leaderboard.rows import ROWS
 from benchmarks.leaderboard.tables import Entry
+from benchmarks.results import known_cells
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.run import run_campaign
 from gridstab.datasets.run_folder import RunFolder
@@ -43,6 +44,22 @@ def test_scores_are_those_of_the_predictions(labels: Path, tmp_path: Path) -> No
     single, together = real_grids.lines(record, ["case"])
     assert single[1] == f"{np.mean(expected):.3f} ± {np.std(expected, ddof=1):.3f}"
     assert together == ["dirac_bianconi, mean of 2", f"{mean:.3f}"]
+
+
+def test_committed_results_are_found_by_the_trainings_they_judge() -> None:
+    """Folders carry digests of their members', so both result files must be of one state."""
+    trainings: dict[tuple[str, str], dict[tuple[int, int], list[str]]] = {}
+    for folder, cell in known_cells("grid_leaderboard").items():
+        if folder.startswith("cells/"):
+            extents = trainings.setdefault((cell["row"], cell["trained_on"]), {})
+            extents.setdefault((cell["grids"], cell.get("planned_epochs", 0)), []).append(folder)
+    judged = known_cells("real_grids")
+    assert judged
+    for folder, record in judged.items():
+        extents = trainings[record["row"], record["trained_on"]]
+        members = [Path("runs", member) for member in extents[max(extents)]]
+        entry = Entry(ROWS[record["row"]], [record], members)
+        assert real_grids.cell_of(entry, Path("runs"), 100, "3,4") == folder
 
 
 @pytest.mark.slow

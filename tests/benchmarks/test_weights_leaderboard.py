@@ -1,10 +1,13 @@
 """The leaderboard of predictors on weights: its rows, and that what is done is not done again."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from benchmarks import weights_leaderboard
+from benchmarks.results import FOLDER
 from benchmarks.weights.cell import Cell
 from benchmarks.weights.rows import ROWS, choose_rows
 from benchmarks.weights.tasks import Task, ZooOfBenchmark
@@ -78,6 +81,21 @@ def test_what_cannot_run_says_why(zoo: ZooOfBenchmark, tmp_path: Path) -> None:
 )
 def test_zoos_may_have_limits(models: str, expected: tuple[int | None, int | None]) -> None:
     assert (_limit(models, "a"), _limit(models, "b")) == expected
+
+
+def test_collecting_measures_nothing_and_gives_the_committed_throughput(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights_leaderboard, "measure_throughput", None)
+    written, out = tmp_path / "result.json", tmp_path / "cells"
+    weights_leaderboard.main(restore=True, collect_only=True, out=out, json=written)
+    found, committed = (
+        json.loads(path.read_text()) for path in (written, FOLDER / "weights_leaderboard.json")
+    )
+    assert found["measured"]["throughput"] == committed["measured"]["throughput"]
+    assert found["tables"] == [one for one in committed["tables"] if "second" in one["title"]]
+    assert found["sentences"] == [one for one in committed["sentences"] if "time" in one]
+    assert len(found["tables"]) == 2
 
 
 def test_held_out_widths_are_tested(zoo: ZooOfBenchmark) -> None:

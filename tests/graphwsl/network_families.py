@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations, prune
 
-from graphwsl.neural_graph import neural_graph
+from graphwsl.neural_graph import NeuralGraph, neural_graph
 from graphwsl.symmetries import Symmetries, symmetries
 
 Sequential = nn.Sequential
@@ -449,6 +449,12 @@ def network(name: str, dtype: torch.dtype = torch.float32) -> tuple[nn.Module, t
 
 
 @cache
+def graph_of(name: str, dtype: torch.dtype = torch.float64) -> NeuralGraph:
+    """Of a randomised network of a family, of which no operator is unknown."""
+    return neural_graph(*network(name, dtype), unknown="raise")
+
+
+@cache
 def symmetries_of(name: str, dtype: torch.dtype = torch.float64) -> Symmetries:
     """Of a randomised network of a family; worked out once for all tests."""
-    return symmetries(neural_graph(*network(name, dtype)))
+    return symmetries(graph_of(name, dtype))

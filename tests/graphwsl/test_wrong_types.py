@@ -4,16 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-
-def test_wrong_types_end_in_the_errors_of_the_package(tmp_path: Path) -> None:
-    program = Path(__file__).with_name("wrong_types.py")
-    ran = subprocess.run(
-        [sys.executable, program], capture_output=True, text=True, cwd=tmp_path, check=False
-    )
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
-
+import pytest
 
 PROGRAM = """
+import runpy, sys
+runpy.run_path(sys.argv[1], run_name="__main__")
+print("messages")
 import torch, graphwsl
 from graphwsl.alignment import align
 from graphwsl.errors import GraphwslError
@@ -33,11 +29,29 @@ for call in (
 """
 
 
-def test_the_errors_say_what_to_give() -> None:
-    ran = subprocess.run(
-        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    """All in one process, which no hook of the tests checks the types in."""
+    program, folder = Path(__file__).with_name("wrong_types.py"), tmp_path_factory.mktemp("empty")
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, program],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        check=False,
     )
-    assert ran.stdout.splitlines() == [
+
+
+def test_wrong_types_end_in_the_errors_of_the_package(
+    ran: subprocess.CompletedProcess[str],
+) -> None:
+    foreign, _, _ = ran.stdout.partition("messages\n")
+    assert (ran.returncode, foreign, ran.stderr) == (0, "", "")
+
+
+def test_the_errors_say_what_to_give(ran: subprocess.CompletedProcess[str]) -> None:
+    _, _, messages = ran.stdout.partition("messages\n")
+    assert messages.splitlines() == [
         "model must be a torch.nn.Module, got an OrderedDict; weights alone do not say what is "
         "done with them: load them into their network, and give that",
         "symmetries must be Symmetries, got a NeuralGraph; give "

@@ -10,6 +10,7 @@ from gnncore.command_line.progress import work_progress
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress, "SECONDS_PER_LINE", 10.0)
     return now
 
 

@@ -145,8 +145,8 @@ def test_is_kept_and_found_again(name: str, tmp_path: Path) -> None:
     again = load_predictor(tmp_path)
     assert (again.name, again.target, again.split) == (name, predictor.target, predictor.split)
     assert again.report == predictor.report
-    expected = predictor.predict(population)
-    torch.testing.assert_close(again.predict(population), expected, atol=0, rtol=0)
+    some = population.select(range(6))
+    torch.testing.assert_close(again.predict(some), predictor.predict(some), atol=0, rtol=0)
 
 
 def test_a_damaged_predictor_is_refused(tmp_path: Path) -> None:

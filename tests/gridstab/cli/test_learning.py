@@ -294,7 +294,7 @@ def test_an_interruption_says_how_to_continue(monkeypatch: pytest.MonkeyPatch) -
 def start(*arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "gridstab", "train", "--model", "tiny-tag.toml", *arguments]
     return subprocess.Popen(
-        [*command, "--data", "data", "--epochs", "80", "--quiet"],
+        [*command, "--data", "data", "--epochs", "40", "--quiet"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -324,7 +324,7 @@ def result_of(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("kills", [1, pytest.param(10, marks=pytest.mark.slow)])
 def test_a_killed_training_resumes_to_the_same_bytes(tmp_path: Path, kills: int) -> None:
-    train("--epochs", "80", "--out", "whole", "--quiet")
+    train("--epochs", "40", "--out", "whole", "--quiet")
     choose = random.Random(0)
     torn = tmp_path / "torn"
     for _ in range(kills):
@@ -339,7 +339,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(tmp_path: Path, kills: int)
         time.sleep(choose.choice([0, choose.uniform(0, 0.05), choose.uniform(0, 0.5)]))
         process.kill()
         process.communicate(timeout=60)
-    train("--epochs", "80", "--out", "torn", "--resume", "--quiet")
+    train("--epochs", "40", "--out", "torn", "--resume", "--quiet")
     assert result_of(torn) == result_of(tmp_path / "whole")
     assert not [file for file in torn.rglob(".*") if file.name != ".lock"]
 

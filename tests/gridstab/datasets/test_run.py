@@ -105,7 +105,7 @@ def test_bytes_do_not_depend_on_order_and_interruptions(
 
 @pytest.mark.parametrize(
     ("engine", "kills"),
-    [("disc", 20), ("native", 6), pytest.param("native", 200, marks=pytest.mark.slow)],
+    [("disc", 12), ("native", 4), pytest.param("native", 200, marks=pytest.mark.slow)],
 )
 def test_bytes_do_not_depend_on_kills(
     campaign: Campaign, tmp_path: Path, engine: str, kills: int
@@ -115,7 +115,7 @@ def test_bytes_do_not_depend_on_kills(
     choose = random.Random(1)
     options: dict[str, Any] = {"seconds_per_unit": TINY_UNITS, "resume": True, "workers": 2}
     finished = 0
-    for _ in range(kills):
+    for number in range(kills):
         child = os.fork()
         if child == 0:
             # The child must end here, whatever happens, and not as a second test session.
@@ -123,7 +123,8 @@ def test_bytes_do_not_depend_on_kills(
                 run_campaign(campaign, tmp_path / "b", **options)
             finally:
                 os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(choose.uniform(0, 0.25))
+        # The first at once, so that one at least comes before the end on any machine.
+        time.sleep(choose.uniform(0, 0.25) if number else 0.0)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         if (tmp_path / "b" / "manifest.json").exists():

@@ -38,13 +38,11 @@ def test_finished_work_survives_an_interrupt(tmp_path: Path) -> None:
     small = [*COMMAND, "--samples", "60", "--horizon", "60"]
     finish(gridstab(*small, "--out", str(tmp_path / "whole")), 0)
     interrupted = gridstab(*small, "--out", str(tmp_path / "run"))
-    deadline = time.monotonic() + 120
-    while not list((tmp_path / "run").glob("**/*.h5")) and time.monotonic() < deadline:
+    while not list((tmp_path / "run").glob("**/*.h5")):
+        assert interrupted.poll() is None, interrupted.communicate()
         time.sleep(0.05)
     interrupted.send_signal(signal.SIGINT)
-    began = time.monotonic()
     finish(interrupted, 130)
-    assert time.monotonic() - began < 60
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").glob("**/*.h5")}
     assert kept
     finish(gridstab(*small, "--out", str(tmp_path / "run"), "--resume"), 0)
