@@ -55,14 +55,15 @@ class Factors(Configuration):
         initialisation: How the weights begin.
         optimiser: ``adam``, ``adamw`` or ``sgd``, the last with momentum 0.9.
         learning_rate: Constant throughout.
-        weight_decay: L2 regularisation as part of the gradient; of ``adamw`` a share of the weights.
+        weight_decay: L2 regularisation as part of the gradient; with ``adamw`` apart from it.
         dropout: Share of values that is dropped.
         data_fraction: Share of the training samples that the network sees.
         label_noise: Share of those whose class is replaced by another one, drawn evenly.
         batch_size: Samples a step; None is that of the recipe.
         signal: Which of the signals of the data the network represents.
         objective: What it learns by, a name among
-            :data:`graphwsl.zoo.training.objectives.OBJECTIVES`; None learns the labels.
+            :data:`graphwsl.zoo.training.objectives.OBJECTIVES`; None learns the labels, as
+            ``labels`` does.
         frozen: Whether all but its head stays as its parent has it; None is false.
         parent: The network of the pretraining that it begins with; sweeps set it.
     """

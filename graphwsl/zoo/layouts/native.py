@@ -364,7 +364,7 @@ class ZooFolder:
 
 
 def _changes(manifest: Manifest) -> list[Problem]:
-    """Differences between folder and manifest; what was added, and parents, have their own seals."""
+    """Differences between folder and manifest; what was added, and parents, vouch for themselves."""
     added = (f"{measurements.FOLDER}/", f"{PRETRAINING}/")
     return [problem for problem in manifest.verify() if not problem.path.startswith(added)]
 

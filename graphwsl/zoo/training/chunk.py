@@ -18,7 +18,7 @@ from graphwsl.zoo.training.initialisation import initialised
 from graphwsl.zoo.training.labels import labels_of, require_labels, with_noise
 from graphwsl.zoo.training.losses import losses_of
 from graphwsl.zoo.training.objectives.objective import Batch, Objective, outputs_of
-from graphwsl.zoo.training.objectives.registry import OBJECTIVES
+from graphwsl.zoo.training.objectives.registry import objective_of
 from graphwsl.zoo.training.optimisers import OPTIMISERS, Parameters
 from graphwsl.zoo.training.streams import Purpose, stream
 from graphwsl.zoo.training.tuning import Penalty, Tuning
@@ -90,8 +90,7 @@ class Training:
                 f"a network with a parent, {first['parent']!r}, begins with given weights; give "
                 "tuning, or leave out the factor parent"
             )
-        name = first.get("objective")
-        self.objective = None if name is None else OBJECTIVES.find(name)()
+        self.objective = objective_of(first)
         self.batch_size = int(first.get("batch_size") or batch_size)
         modules = [initialised(configuration) for configuration in configurations]
         _require_dropout(modules, configurations)

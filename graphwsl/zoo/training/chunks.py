@@ -12,7 +12,7 @@ from graphwsl.zoo.recipe import Recipe
 from graphwsl.zoo.sweep import NetworkConfig, chunks, rows
 from graphwsl.zoo.training.initialisation import INITIALISATIONS
 from graphwsl.zoo.training.labels import require_labels
-from graphwsl.zoo.training.objectives.registry import OBJECTIVES, input_factors
+from graphwsl.zoo.training.objectives.registry import input_factors, objective_of
 
 LARGEST_CHUNK = 16
 OPERATIONS = 3e12
@@ -53,8 +53,7 @@ def plan(
 
 
 def _completed(row: NetworkConfig, data: DataSet) -> NetworkConfig:
-    own = input_factors(data, row.configuration.get("objective"))
-    return NetworkConfig(row.model, {**row.configuration, **own})
+    return NetworkConfig(row.model, {**row.configuration, **input_factors(data, row.configuration)})
 
 
 def _fitting(configuration: dict[str, Scalar], recipe: Recipe, large_network: int) -> int:
@@ -80,8 +79,8 @@ def training_operations(configuration: dict[str, Scalar], recipe: Recipe, data: 
     samples = max(1, round(fraction * len(data.train)))
     forward, both = operations(configuration)
     evaluated = len(recipe.kept) * (samples + len(data.test))
-    objective = configuration.get("objective")
-    passes = 1 if objective is None else OBJECTIVES.find(objective)().passes
+    objective = objective_of(configuration)
+    passes = 1 if objective is None else objective.passes
     return passes * (both * samples * recipe.epochs + forward * evaluated)
 
 

@@ -1,4 +1,4 @@
-"""Networks that begin with a pretrained parent: all but the head is the parent's, the head is new."""
+"""Networks that begin with a pretrained parent: all of it but the head, which is new."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace

@@ -9,7 +9,7 @@ from torch import Tensor
 from graphwsl.errors import ZooError
 from graphwsl.zoo.checkpoint import Scalar
 from graphwsl.zoo.data_set import DataSet
-from graphwsl.zoo.training.objectives.registry import OBJECTIVES
+from graphwsl.zoo.training.objectives.registry import objective_of
 from graphwsl.zoo.training.streams import stream
 
 Configurations = Sequence[Mapping[str, Scalar]]
@@ -22,9 +22,10 @@ def require_labels(configurations: Configurations, data: DataSet) -> None:
         ZooError: A signal that is not there, noise of labels that are no classes, or an objective
             that is unknown or cannot be learned from them.
     """
-    for name in dict.fromkeys(factors.get("objective") for factors in configurations):
-        if name is not None:
-            OBJECTIVES.find(name)().require(data)
+    named = {factors.get("objective"): factors for factors in configurations}
+    for objective in map(objective_of, named.values()):
+        if objective is not None:
+            objective.require(data)
     signals = {factors.get("signal") for factors in configurations} - {None}
     beyond = [signal for signal in signals if int(signal or 0) >= (data.signals or 0)]
     if beyond:

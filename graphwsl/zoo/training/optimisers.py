@@ -50,7 +50,9 @@ class Parameters:
         """The gradient of a sum over networks, in the order of :attr:`flat`."""
         moving = [view for view in self.views if view.requires_grad]
         found = iter(torch.autograd.grad(loss, moving) if moving else ())
-        parts = [next(found) if view.requires_grad else torch.zeros_like(view) for view in self.views]
+        parts = [
+            next(found) if view.requires_grad else torch.zeros_like(view) for view in self.views
+        ]
         return torch.cat([part.reshape(-1) for part in parts])
 
 

@@ -78,9 +78,10 @@ def views(
         images: Images of each network.
         generators: A stream of each network.
     """
-    models, count, _, height, width = images.shape
+    count, height, width = images.shape[1], *images.shape[3:]
     draws = [torch.rand(count, 7, generator=generator) for generator in generators]
-    turn, scale, right, down, change, *corner = (2 * torch.stack(draws) - 1).flatten(0, 1).unbind(1)
+    even = (2 * torch.stack(draws) - 1).flatten(0, 1)
+    turn, scale, right, down, change, *corner = even.unbind(1)
     cosine = (ANGLE * turn).cos() / (1 + SCALE * scale)
     sine = (ANGLE * turn).sin() / (1 + SCALE * scale)
     # Coordinates of an image go from -1 to 1, two heights.
