@@ -342,9 +342,15 @@ class ZooFolder:
                 self.chunk(number).read()
             except StorageError as error:
                 problems.append(str(error))
-        if self.pretraining is not None:
-            problems += [f"{PRETRAINING}: {text}" for text in self.pretraining.problems()]
-        return problems
+        return problems + self._problems_of_parents()
+
+    def _problems_of_parents(self) -> list[str]:
+        if self.pretraining is None:
+            return []
+        try:
+            return [f"{PRETRAINING}: {text}" for text in self.pretraining.problems()]
+        except ZooError as error:
+            return [str(error)]
 
     def _numbers(self) -> list[int]:
         """The chunks that are there, by their names."""
@@ -364,7 +370,7 @@ class ZooFolder:
 
 
 def _changes(manifest: Manifest) -> list[Problem]:
-    """Differences between folder and manifest; what was added, and parents, vouch for themselves."""
+    """Differences between folder and manifest; what is checked by itself left out."""
     added = (f"{measurements.FOLDER}/", f"{PRETRAINING}/")
     return [problem for problem in manifest.verify() if not problem.path.startswith(added)]
 

@@ -1,6 +1,7 @@
 """Zoos of two stages: children are their parents but for the head, and nothing changes that."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,34 @@ from typer.testing import CliRunner
 from graphwsl.cli import app
 from graphwsl.errors import ZooError
 from graphwsl.populations.splits import split_models
-from graphwsl.zoo import Recipe, open_zoo, parents_of, train_zoo, write_ray_tune
+from graphwsl.zoo import (
+    DataSet,
+    Recipe,
+    open_zoo,
+    parents_of,
+    register_data,
+    train_zoo,
+    write_ray_tune,
+)
 from graphwsl.zoo.store import StoredZoo
 from graphwsl.zoo.sweep import rows
+from tests.graphwsl.zoo.training.zoo_training_cases import images
+
+
+@register_data("family_before")
+def before() -> DataSet:
+    return images(8)
+
+
+@register_data("family_after")
+def after() -> DataSet:
+    data = images(8)
+    return replace(data, train_labels=3 - data.train_labels, test_labels=3 - data.test_labels)
+
 
 TRUNK = {"architecture": "vit", "width": 8, "depth": 1, "patch_size": 4, "activation": "gelu"}
 PRETRAINING: dict[str, Any] = {
-    "data": {"name": "digits_even"},
+    "data": {"name": "family_before"},
     "epochs": 1,
     "keep": [0, 1],
     "fixed": {**TRUNK, "head_width": 6},
@@ -25,7 +47,7 @@ PRETRAINING: dict[str, Any] = {
     "seeds": 2,
 }
 TUNING: dict[str, Any] = {
-    "data": {"name": "digits_odd"},
+    "data": {"name": "family_after"},
     "epochs": 1,
     "batch_size": 64,
     "fixed": {**TRUNK, "optimiser": "sgd", "learning_rate": 0.01},
@@ -60,7 +82,8 @@ def test_every_parent_has_the_same_children(zoo: StoredZoo) -> None:
     for c in zoo.checkpoints:
         seen[c.model].append(c.epoch)
     assert set(map(tuple, seen.values())) == {(0, 1)}
-    assert zoo.images().classes == zoo.pretraining.images().classes == 5
+    assert zoo.images().classes == zoo.pretraining.images().classes == 4
+    assert not torch.equal(zoo.images().train_labels, zoo.pretraining.images().train_labels)
 
 
 def test_children_begin_with_the_trunk_of_their_parent_and_the_frozen_keep_it(
@@ -122,7 +145,8 @@ def test_damaged_parents_are_named_and_made_again(folder: Path, tmp_path: Path) 
     assert [line.split(" has")[0] for line in repaired] == [f"pretraining: chunks/{chunk.name}"]
     assert contents(copy) == contents(folder)
     shutil.rmtree(copy / "pretraining")
-    assert StoredZoo.open(copy).folder.problems() == []
+    (problem,) = StoredZoo.open(copy).folder.problems()
+    assert problem.endswith("pretraining' is no folder; give the folder of a zoo")
     with pytest.raises(ZooError, match="is no folder"):
         _ = StoredZoo.open(copy).pretraining
 
@@ -212,8 +236,8 @@ def test_the_published_layout_is_written_and_read(zoo: StoredZoo, tmp_path: Path
             "networks have the trunk of their parents: activation is 'relu', in the pretraining",
         ),
         (
-            {"data": {"name": "digits", "image_size": 16}},
-            "networks have the trunk of their parents: image_size is 16, in the pretraining 8",
+            {"data": {"name": "mnist_5000"}},
+            "networks have the trunk of their parents: image_size is 28, in the pretraining 8",
         ),
         (
             {

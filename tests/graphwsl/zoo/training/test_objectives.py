@@ -53,7 +53,7 @@ def test_views_are_those_of_the_network_alone_and_move_the_image() -> None:
 def test_a_view_of_one_shade_changes_in_contrast_and_where_it_is_erased() -> None:
     seen = views(torch.ones(1, 40, 1, 12, 12), generators(1))[0, :, 0]
     for image in seen:
-        shades = image.unique()
+        shades = image.mul(1e4).round().div(1e4).unique()
         shade = float(shades[-1])
         assert len(shades) == 2
         assert 0.6 <= shade <= 1.4
@@ -75,13 +75,13 @@ def test_waves_solve_the_equation_and_others_do_not() -> None:
     speeds = torch.tensor([3, 7])
     objective = Convection()
     waves = batch_of(points, speeds, lambda x, t: (x - speeds[:, None] * t).sin())
-    assert float(objective.losses(waves).max()) < 1e-24
+    assert float(objective.losses(waves).detach().max()) < 1e-24
     assert float(objective.measured(waves)["squared_error"].max()) < 1e-24
     # u = sin x + x t: ∂u/∂t = x, ∂u/∂x = cos x + t, and u(2π, t) − u(0, t) = 2π t.
     x, t = points.unbind(2)
     other = batch_of(points, speeds, lambda x, t: x.sin() + x * t)
     expected = (x + speeds[:, None] * (x.cos() + t)).square() + (2 * math.pi * t).square()
-    torch.testing.assert_close(objective.losses(other), expected)
+    torch.testing.assert_close(objective.losses(other).detach(), expected)
     with torch.no_grad():
         torch.testing.assert_close(objective.losses(other), expected)
 
@@ -132,6 +132,7 @@ def test_networks_learn_an_equation_as_each_alone_in_plain_torch() -> None:
 def test_networks_learn_by_contrast_without_labels() -> None:
     data = images(8)
     own = {"architecture": "vit", "width": 8, "depth": 1, "patch_size": 4, "learning_rate": 1e-2}
+    own |= {"optimiser": "sgd"}  # Adam would follow the rounding where gradients vanish
     networks = [{**own, "objective": "contrastive", "seed": seed} for seed in (1, 2)]
     trained = train_chunk(networks, data, epochs=3, batch_size=24, kept=[0, 3])
     assert trained.weights["head.weight"].shape == (2, 2, PROJECTION, 8)
