@@ -18,7 +18,7 @@ from graphwsl.zoo.data_set import DataSet
 from graphwsl.zoo.training.objectives.objective import Batch, Objective
 
 TEMPERATURE = 0.1
-"""By which cosines are divided."""
+"""Cosines are divided by it."""
 PROJECTION = 32
 """Numbers that the head gives, whose cosines are compared."""
 ANGLE, SCALE, SHIFT, CONTRAST = math.radians(20), 0.2, 0.15, 0.4
@@ -54,7 +54,7 @@ def contrast(
 
     Args:
         projections: First views of all images, then their second views.
-        temperature: By which cosines are divided.
+        temperature: Divisor of the cosines.
 
     Returns:
         The mean of both views of each image.
