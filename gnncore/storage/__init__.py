@@ -42,7 +42,6 @@ from gnncore.storage.tensors import (
     save_tensors,
 )
 from gnncore.storage.toml_files import read_toml
-from gnncore.storage.torch_files import write_torch_state
 from gnncore.storage.work_folder import WorkFolder, WorkKind, first_difference
 
 __all__ = [
@@ -85,6 +84,5 @@ __all__ = [
     "write_hdf5",
     "write_json",
     "write_text",
-    "write_torch_state",
     "write_with",
 ]

@@ -7,12 +7,16 @@ weights in torch's format. :class:`graphwsl.zoo.layouts.ray_tune.RayTuneZoo` rea
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from gnncore.storage import make_folder, write_json, write_text, write_torch_state
+import torch
+from torch import Tensor
+
+from gnncore.storage import make_folder, write_json, write_text, write_with
 from graphwsl.arguments import as_path
 from graphwsl.errors import ZooError
 from graphwsl.zoo.checkpoint import Checkpoint, Scalar
@@ -86,7 +90,13 @@ def _write_network(zoo: Zoo, folder: Path, checkpoints: list[Checkpoint]) -> Non
     for checkpoint in checkpoints:
         place = folder / f"checkpoint_{checkpoint.epoch or 0:06d}"
         make_folder(place)
-        write_torch_state(place / WEIGHTS, zoo.weights(checkpoint))
+        _write_state(place / WEIGHTS, zoo.weights(checkpoint))
+
+
+def _write_state(path: Path, state: Mapping[str, Tensor]) -> None:
+    """Tensors by name in torch's format and nothing else, so that ``weights_only`` reads them."""
+    # Copies, for torch writes all that a view is a part of.
+    write_with(path, partial(torch.save, {name: value.clone() for name, value in state.items()}))
 
 
 def published(configuration: dict[str, Scalar]) -> dict[str, Scalar]:

@@ -210,6 +210,7 @@ def test_the_published_layout_is_written_and_read(zoo: StoredZoo, tmp_path: Path
     # The authors' programs read the weights with torch alone.
     file = tmp_path / "published/pretraining/00000/checkpoint_000001/checkpoints"
     state = torch.load(file, weights_only=True)
+    assert file.stat().st_size < 2 * 4 * sum(v.numel() for v in state.values()) + 16_000
     last = next(c for c in zoo.pretraining.checkpoints if c.epoch == 1)
     assert all(torch.equal(state[k], v) for k, v in zoo.pretraining.weights(last).items())
     with pytest.raises(ZooError, match="is there already; choose another folder"):
@@ -286,3 +287,19 @@ def test_the_sample_is_the_same_for_every_parent() -> None:
     assert len(names) == 240
     family = [name.split("-")[1] for name in names]
     assert family[:24] * 10 == family
+
+
+def test_batch_norms_of_a_frozen_trunk_keep_their_statistics(tmp_path: Path) -> None:
+    fixed = {"architecture": "resnet8", "width": 1, "activation": "relu"}
+    parents = {"data": {"name": "family_before"}, "epochs": 1, "fixed": fixed}
+    zoo = train_zoo(
+        recipe(fixed=fixed, grid={"frozen": [False, True]}, seeds=None, pretraining=parents),
+        tmp_path / "zoo",
+    ).zoo
+    home, beginnings = parents_of(zoo)
+    for child in (c for c in zoo.checkpoints if c.epoch == 1):
+        own, parent = zoo.weights(child), home.weights(beginnings[child.model])
+        statistics = [name for name in own if "running" in name or "tracked" in name]
+        assert len(statistics) == 3 * len([name for name in own if name.endswith("running_var")])
+        same = {torch.equal(own[name], parent[name]) for name in statistics}
+        assert same == {child["frozen"]}
