@@ -84,7 +84,7 @@ def test_every_parent_has_the_same_children(zoo: StoredZoo) -> None:
     assert parents == ["00000", "00001"]
     named = {c.model: c.configuration["parent"] for c in zoo.checkpoints}
     assert named == {f"{p}-0000{k}": p for p in parents for k in range(4)}
-    seen = {c.model: [] for c in zoo.checkpoints}
+    seen: dict[str, list[int | None]] = {c.model: [] for c in zoo.checkpoints}
     for c in zoo.checkpoints:
         seen[c.model].append(c.epoch)
     assert set(map(tuple, seen.values())) == {(0, 1)}
