@@ -1,5 +1,7 @@
 """A small GPT: causal, as torch's own layers compute it, and trained as each alone."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -30,7 +32,7 @@ def test_a_token_sees_those_before_it_alone() -> None:
 
 def test_it_computes_what_torch_does_by_causal_masks() -> None:
     torch.manual_seed(0)
-    model = build("gpt", {**FACTORS, "depth": 1, "activation": "gelu"}).eval()
+    model: Any = build("gpt", {**FACTORS, "depth": 1, "activation": "gelu"}).eval()
     block = model.blocks[0]
     truth = nn.TransformerEncoderLayer(
         8, 2, 32, 0.0, "gelu", batch_first=True, norm_first=True

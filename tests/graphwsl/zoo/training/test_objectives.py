@@ -133,8 +133,11 @@ def test_networks_learn_an_equation_as_each_alone_in_plain_torch() -> None:
 
 def test_networks_learn_by_contrast_without_labels() -> None:
     data = images(8)
-    own = {"architecture": "vit", "width": 8, "depth": 1, "patch_size": 4, "learning_rate": 1e-2}
-    own |= {"optimiser": "sgd"}  # Adam would follow the rounding where gradients vanish
+    own: dict[str, Any] = {"architecture": "vit", "width": 8, "depth": 1, "patch_size": 4}
+    own |= {
+        "learning_rate": 1e-2,
+        "optimiser": "sgd",
+    }  # Adam would follow the rounding where gradients vanish
     networks = [{**own, "objective": "contrastive", "seed": seed} for seed in (1, 2)]
     trained = train_chunk(networks, data, epochs=3, batch_size=24, kept=[0, 3])
     assert trained.weights["head.weight"].shape == (2, 2, PROJECTION, 8)
@@ -149,7 +152,7 @@ def test_networks_learn_by_contrast_without_labels() -> None:
 
 def test_labels_are_an_objective_too() -> None:
     data = images(8)
-    own = {"architecture": "vit", "width": 8, "depth": 1, "patch_size": 4}
+    own: dict[str, Any] = {"architecture": "vit", "width": 8, "depth": 1, "patch_size": 4}
     plain, named = (
         train_chunk([factors], data, epochs=1, batch_size=24, kept=[1])
         for factors in (own, {**own, "objective": "labels"})
