@@ -22,6 +22,7 @@ PAGES = {
     "graphwsl.zoo.data.REGISTERED": "zoos.md",
     "graphwsl.zoo.layouts.registry.LAYOUTS": "foreign_zoos.md",
     "graphwsl.zoo.training.initialisation.INITIALISATIONS": "zoos.md",
+    "graphwsl.zoo.training.objectives.registry.OBJECTIVES": "structured_zoos.md",
     "gridstab.datasets.executors.EXECUTORS": "campaigns.md",
     "gridstab.datasets.layouts.LAYOUTS": "campaigns.md",
     "gridstab.dynamics.engine.STOP_RULES": "stop-rules.md",

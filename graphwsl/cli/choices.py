@@ -14,8 +14,14 @@ RECIPES = (
     "mnist_epochs",
     "mnist_hyperparameters",
     "mnist_seed",
+    "phases_gpt",
+    "phases_mlp",
+    "phases_pinn",
+    "phases_resnet",
+    "phases_vit",
     "unterthiner",
     "vit",
+    "vit_two_stage",
 )
 DATA = tuple(
     f"{name}{variant}"

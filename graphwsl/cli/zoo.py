@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from graphwsl.zoo.zoo import Zoo
 
 zoo_app = typer.Typer(
-    help="Populations of trained networks: train, info, verify.",
+    help="Populations of trained networks: train, info, verify, export.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -149,6 +149,19 @@ def verify(zoo: Path = typer.Argument(help="Folder of a zoo, of any layout.")) -
     Lists each problem in a line and exits with code 1 if there is any.
     """
     report_problems(zoo, zoo_problems(zoo))
+
+
+@zoo_app.command()
+def export(
+    zoo: Path = typer.Argument(help="Folder of a zoo, of any layout."),
+    out: Path = typer.Option(..., help="Folder to make, in the layout of the published zoos."),
+) -> None:
+    """Write a zoo in the layout of the published ones, for programs that read those."""
+    from graphwsl.zoo.layouts.ray_tune_writer import write_ray_tune
+    from graphwsl.zoo.layouts.registry import open_zoo
+
+    written = write_ray_tune(open_zoo(zoo), out)
+    typer.echo(f"{out}: {written:,} checkpoints")
 
 
 def summarise(zoo: "Zoo", path: Path) -> dict[str, Any]:

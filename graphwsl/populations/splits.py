@@ -3,7 +3,8 @@
 All epochs of a training are on one side: neighbouring checkpoints of a network are so alike that
 a predictor would otherwise recognise the network instead of reading its weights. So are networks
 that began as the same function and saw the same batches, with another weight decay perhaps: they
-are twins, which a predictor recognises as well.
+are twins, which a predictor recognises as well. Networks that were tuned from one parent are a
+family, which stays together, with the parent.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -22,8 +23,11 @@ PARTS = ("train", "valid", "test")
 def beginning(checkpoints: Sequence[Checkpoint]) -> tuple[str, ...]:
     """Generating factors on which it depends how these networks begin, and what they learn.
 
-    Beside the width, the depth and the activation those of the architectures that occur.
+    Beside the width, the depth and the activation those of the architectures that occur; where
+    networks have parents, that alone.
     """
+    if any(c.configuration.get("parent") is not None for c in checkpoints):
+        return ("parent",)
     names = dict.fromkeys(str(c.configuration.get("architecture")) for c in checkpoints)
     own = (name for a in names if a in ARCHITECTURES for name in ARCHITECTURES[a].factors)
     read = dict.fromkeys(("width", "depth", "activation", *own))
@@ -126,7 +130,8 @@ def _groups(
     for model in sorted(set(configurations) - set(leave_out)):
         known = configurations[model]
         alone = not together or ("seed" in together and known.get("seed") is None)
-        key = (model,) if alone else tuple(known.get(name) for name in together)
+        own = {**known, "parent": known.get("parent") or model}
+        key = (model,) if alone else tuple(own.get(name) for name in together)
         groups.setdefault(key, []).append(model)
     return list(groups.values())
 

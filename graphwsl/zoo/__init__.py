@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from graphwsl.zoo.checkpoint import Problem as Problem
     from graphwsl.zoo.data import register_data as register_data
     from graphwsl.zoo.data_set import DataSet as DataSet
+    from graphwsl.zoo.layouts.ray_tune_writer import write_ray_tune as write_ray_tune
     from graphwsl.zoo.layouts.registry import open_zoo as open_zoo
+    from graphwsl.zoo.parentage import parents_of as parents_of
     from graphwsl.zoo.recipe import Recipe as Recipe
     from graphwsl.zoo.training.train import train_zoo as train_zoo
     from graphwsl.zoo.zoo import Zoo as Zoo
@@ -27,9 +29,11 @@ _HOME = {
     "Zoo": "zoo",
     "build": "architectures.registry",
     "open_zoo": "layouts.registry",
+    "parents_of": "parentage",
     "register_architecture": "architectures.registry",
     "register_data": "data",
     "train_zoo": "training.train",
+    "write_ray_tune": "layouts.ray_tune_writer",
 }
 
 __all__ = [*_HOME]

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int32, UInt8
 
+from graphwsl.zoo.draws import Draws
+
 SIZE = 32
 """Height and width of the images."""
 _SOURCE = 28
@@ -49,7 +51,7 @@ def cluttered(
         seed: Seed of the program; the same one gives the same bytes everywhere.
         clutter: How hard they are.
     """
-    draws = _Draws(seed)
+    draws = Draws(seed)
     images = (len(digits), 1, 1, 1)
     channels = (len(digits), 3, 1, 1)
     low, high = clutter.contrast
@@ -69,25 +71,7 @@ def cluttered(
     return canvas.clip(0, 255).astype(np.uint8)
 
 
-class _Draws:
-    """Whole numbers from the raw bits of Philox, which no version of NumPy changes."""
-
-    def __init__(self, seed: int) -> None:
-        self._bits = np.random.Philox(key=seed)
-
-    def whole(self, shape: tuple[int, ...], low: int, high: int) -> Int32[np.ndarray, "..."]:
-        """From ``low`` to ``high - 1``, of 16 bits each, equally often to 1 in 2¹⁶."""
-        numbers = int(np.prod(shape))
-        words = self._bits.random_raw(-(-numbers // 4)).astype("<u8")
-        bits = words.view("<u2")[:numbers].astype(np.int64).reshape(shape)
-        return (low + ((bits * (high - low)) >> 16)).astype(np.int32)
-
-    def around(self, shape: tuple[int, ...], most: int) -> Int32[np.ndarray, "..."]:
-        """From ``-most`` to ``most``."""
-        return self.whole(shape, -most, most + 1)
-
-
-def _texture(draws: _Draws, images: int, clutter: Clutter) -> Int32[np.ndarray, "images 3 32 32"]:
+def _texture(draws: Draws, images: int, clutter: Clutter) -> Int32[np.ndarray, "images 3 32 32"]:
     """Smooth noise of two scales, as strong as drawn for each image."""
     strength = draws.whole((images, 1, 1, 1), 0, clutter.texture + 1)
     noise = []
@@ -106,7 +90,7 @@ def _interpolated(knots: np.ndarray, cell: int, axis: int) -> np.ndarray:
 
 
 def _shifted(
-    draws: _Draws, digits: UInt8[np.ndarray, "images 28 28"], most: int
+    draws: Draws, digits: UInt8[np.ndarray, "images 28 28"], most: int
 ) -> UInt8[np.ndarray, "images 32 32"]:
     """Digits about the middle; what is shifted out of the image is their empty margin."""
     corners = (SIZE - _SOURCE) // 2 + draws.around((2, len(digits)), most)
@@ -114,7 +98,7 @@ def _shifted(
 
 
 def _pieces(
-    draws: _Draws, digits: UInt8[np.ndarray, "images 28 28"], clutter: Clutter
+    draws: Draws, digits: UInt8[np.ndarray, "images 28 28"], clutter: Clutter
 ) -> UInt8[np.ndarray, "images 32 32"]:
     """Pieces of digits anywhere, the brighter one where two meet."""
     images = len(digits)

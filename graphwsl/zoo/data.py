@@ -19,8 +19,10 @@ from graphwsl.errors import ZooError
 from graphwsl.imports.arrays import read_arrays
 from graphwsl.imports.guards import RefusedError
 from graphwsl.zoo.cluttered_digits import cluttered
+from graphwsl.zoo.convection import convection
 from graphwsl.zoo.data_set import MOST_CLASSES, DataSet
 from graphwsl.zoo.data_variants import VARIANTS
+from graphwsl.zoo.sentences import sentences
 
 SPLIT_SEED = 42
 MOST_VALUES = 2**30
@@ -68,6 +70,9 @@ def load_images(
         image_size: Enlarge the images by a whole factor, and pad them with background to this
             height and width.
         in_channels: Repeat images of one channel so often.
+
+    ``convection`` and ``sentences`` are no images: points with waves, see
+    :mod:`graphwsl.zoo.convection`, and texts, see :mod:`graphwsl.zoo.sentences`.
 
     Raises:
         ZooError: No such data, its package is missing, the file cannot be read or unpacks to more
@@ -229,8 +234,10 @@ _BY_NAME: dict[str, tuple[str, str | None]] = {
 NAMES = tuple(_BY_NAME)
 """All data that come with packages, variants included."""
 
-REGISTERED: Registry[Callable[[], DataSet]] = Registry("data", ZooError)
-"""Data of the user's own; add others by :func:`register_data`."""
+REGISTERED: Registry[Callable[[], DataSet]] = Registry(
+    "data", ZooError, {"convection": convection, "sentences": sentences}
+)
+"""Data that are no images, or of the user's own; add others by :func:`register_data`."""
 
 
 def register_data(

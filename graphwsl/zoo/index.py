@@ -62,6 +62,7 @@ def rows_of_chunk(
             )
         if usable < len(kept):
             reason = f"diverged: weights or losses are not finite at epoch {kept[usable]}"
+            reason = trained.problems.get(network, reason)
             found.append({"model": row.model, "problem": reason})
     return found
 

@@ -53,14 +53,19 @@ class Factors(Configuration):
         seed: Seed of the initial weights, the subset, the order of the data and dropout.
         activation: Name of the activation.
         initialisation: How the weights begin.
-        optimiser: ``adam`` or ``sgd``, the latter with momentum 0.9.
+        optimiser: ``adam``, ``adamw`` or ``sgd``, the last with momentum 0.9.
         learning_rate: Constant throughout.
-        weight_decay: L2 regularisation as part of the gradient.
+        weight_decay: L2 regularisation as part of the gradient; with ``adamw`` apart from it.
         dropout: Share of values that is dropped.
         data_fraction: Share of the training samples that the network sees.
         label_noise: Share of those whose class is replaced by another one, drawn evenly.
         batch_size: Samples a step; None is that of the recipe.
         signal: Which of the signals of the data the network represents.
+        objective: What it learns by, a name among
+            :data:`graphwsl.zoo.training.objectives.OBJECTIVES`; None learns the labels, as
+            ``labels`` does.
+        frozen: Whether all but its head stays as its parent has it; None is false.
+        parent: The network of the pretraining that it begins with; sweeps set it.
     """
 
     error_class = ZooError
@@ -70,7 +75,7 @@ class Factors(Configuration):
     seed: Seed = 0
     activation: str = "tanh"
     initialisation: str = "kaiming_uniform"
-    optimiser: Literal["adam", "sgd"] = "adam"
+    optimiser: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: Positive = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -78,6 +83,9 @@ class Factors(Configuration):
     label_noise: Annotated[float, Field(ge=0, le=1)] | None = None
     batch_size: Count | None = None
     signal: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    objective: str | None = None
+    frozen: bool | None = None
+    parent: str | None = None
 
 
 def factors_model() -> type[Factors]:
@@ -106,6 +114,9 @@ class Recipe(Configuration):
         sample_seed: Seed of that draw.
         fixed: Generating factors of all networks.
         grid: Lists of generating factors.
+        pretraining: The recipe of other networks, each of which is the parent of a population of
+            its own: of every combination of the grid, which begins with the parent's weights but
+            for its head. None lets all networks begin anew.
     """
 
     error_class = ZooError
@@ -120,6 +131,7 @@ class Recipe(Configuration):
     sample_seed: Seed = 0
     fixed: dict[str, Scalar] = Field(default_factory=dict)
     grid: dict[str, tuple[Scalar, ...]] = Field(default_factory=dict)
+    pretraining: "Recipe | None" = None
 
     @model_validator(mode="after")
     def _consistent(self) -> "Recipe":
@@ -136,6 +148,24 @@ class Recipe(Configuration):
             raise ValueError(
                 f"keep must name epochs from 0 to {self.epochs}, got {list(self.kept)}; set keep "
                 "(--keep) to such epochs or to every"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _in_stages(self) -> "Recipe":
+        factors, parents = {**self.fixed, **self.grid}, self.pretraining
+        if "parent" in factors:
+            raise ValueError("'parent' is one of each network of [pretraining]; remove it")
+        if parents is None:
+            if "frozen" in factors:
+                raise ValueError("'frozen' needs [pretraining], whose networks it holds; remove it")
+            return self
+        if parents.pretraining is not None:
+            raise ValueError("a pretraining has none of its own; remove it")
+        if parents.kept[-1] != parents.epochs:
+            raise ValueError(
+                f"pretraining.keep must name its last epoch {parents.epochs}, with which others "
+                f"begin, got {list(parents.kept)}"
             )
         return self
 
@@ -179,11 +209,16 @@ class Recipe(Configuration):
             ZooError: An unknown key, or a value outside its range.
         """
         recipe = cls.parse(values)
-        for name, options in recipe.grid.items():
-            for value in options:
-                recipe.factors(**{name: value})
-        recipe.factors()
+        if recipe.pretraining is not None:
+            recipe.pretraining._check_factors()
+        recipe._check_factors()
         return recipe
+
+    def _check_factors(self) -> None:
+        for name, options in self.grid.items():
+            for value in options:
+                self.factors(**{name: value})
+        self.factors()
 
     def factors(self, **chosen: Scalar) -> Factors:
         """The factors of a network with ``chosen`` ones from the grid, the rest its first values.

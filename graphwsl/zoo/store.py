@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,19 @@ class StoredZoo:
     def example_inputs(self, checkpoint: Checkpoint) -> Tensor:
         """See :class:`graphwsl.zoo.Zoo`."""
         return example_inputs(checkpoint.configuration)
+
+    @cached_property
+    def pretraining(self) -> "StoredZoo | None":
+        """The zoo of the networks that these begin with; None where they begin anew.
+
+        Its models are what the factor ``parent`` of these names; they begin with its last epoch.
+
+        Raises:
+            ZooError: It is not there.
+            StorageError: Its index or manifest is damaged.
+        """
+        folder = self.folder.pretraining
+        return None if folder is None else StoredZoo.open(folder.path)
 
     def images(self) -> DataSet:
         """See :class:`graphwsl.zoo.Zoo`."""

@@ -22,7 +22,8 @@ def shaping() -> tuple[str, ...]:
     Those of architectures are among them, except dropout: each network has its own rate.
     """
     of_architectures = (name for name in FACTORS if name != "dropout")
-    return (*of_architectures, "optimiser", "data_fraction", "batch_size")
+    of_training = ("optimiser", "data_fraction", "batch_size", "objective", "frozen")
+    return (*of_architectures, *of_training)
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class NetworkConfig:
     """One network to be trained.
 
     Attributes:
-        model: Its name: its number in the whole grid, so that a sample keeps the numbers.
+        model: Its name: its number in the whole grid, so that a sample keeps the numbers; after
+            the name of its parent, if it has one, as in ``00003-00017``.
         configuration: Its generating factors.
     """
 
@@ -47,9 +49,29 @@ class NetworkConfig:
 def rows(recipe: Recipe) -> list[NetworkConfig]:
     """All rows of a recipe; the last factor of the grid changes fastest, and the seed faster still.
 
+    With a pretraining, each of its networks is the parent of all of these rows, one after the
+    other.
+
     Raises:
         ZooError: More rows than a zoo may have, or a sample larger than the grid.
     """
+    own = _rows_of_grid(recipe)
+    if recipe.pretraining is None:
+        return own
+    parents = [parent.model for parent in rows(recipe.pretraining)]
+    if len(own) * len(parents) > LARGEST:
+        raise ZooError(
+            f"the zoo cannot have {len(own) * len(parents):,} networks: {len(own):,} of each of "
+            f"{len(parents):,} parents; a zoo has at most {LARGEST:,}"
+        )
+    return [
+        NetworkConfig(f"{parent}-{row.model}", {**row.configuration, "parent": parent})
+        for parent in parents
+        for row in own
+    ]
+
+
+def _rows_of_grid(recipe: Recipe) -> list[NetworkConfig]:
     grid = dict(recipe.grid)
     if recipe.seeds is not None:
         grid["seed"] = tuple(range(1, recipe.seeds + 1))

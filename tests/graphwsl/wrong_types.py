@@ -85,6 +85,8 @@ CALLS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (imports.from_checkpoint, {"module": MODEL, "path": "no.pt"}),
     (imports.from_safetensors, {"module": MODEL, "path": "no.safetensors"}),
     (zoo.open_zoo, {"path": "no"}),
+    (zoo.parents_of, {"zoo": "no"}),
+    (zoo.write_ray_tune, {"zoo": "no", "out": "out"}),
     (zoo.build, {"name": "mlp", "configuration": {"width": 4, "depth": 1, "image_size": 8}}),
     (properties.make_predictor, {"name": "deep_sets"}),
     (properties.load_predictor, {"folder": "no"}),

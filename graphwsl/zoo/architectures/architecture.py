@@ -40,11 +40,13 @@ class Architecture:
         make: Builds one from its factors.
         factors: Those that it reads, beside those of all
             (:data:`graphwsl.zoo.architectures.factors.OF_ALL`), with their types.
+        head: The module that reads out, which fine-tuning makes anew; None where there is none.
     """
 
     name: str
     make: Make
     factors: Mapping[str, Any]
+    head: str | None = None
 
 
 ARCHITECTURES: Registry[Architecture] = Registry(
@@ -61,12 +63,13 @@ FACTORS: list[str] = list(OF_ALL)
 OF_TRAINING = (
     *("seed", "initialisation", "optimiser", "learning_rate", "weight_decay"),
     *("data_fraction", "label_noise", "batch_size", "signal"),
+    *("objective", "frozen", "parent"),
 )
 """Factors that belong to the training, which no architecture may take for its own."""
 
 
 def register_architecture(
-    *names: str, factors: Mapping[str, Any] | None = None
+    *names: str, factors: Mapping[str, Any] | None = None, head: str | None = None
 ) -> Callable[[Make], Make]:
     """Decorate a function that builds a network from its factors, to be known by a name.
 
@@ -84,6 +87,9 @@ def register_architecture(
             ``dropout`` and what the data say), each with its type: ``int``, ``float``, ``str``,
             ``bool``, or whatever Pydantic understands. None for ``width``, ``depth``,
             ``patch_size`` and ``heads``.
+        head: Path of the module that reads out, such as ``fc``. Networks of an architecture that
+            names one can be pretrained for others of the same factors; only those whose names
+            begin with ``head_`` may differ, and shape the head alone.
 
     Raises:
         ZooError: A name is taken, a factor is one of the training, or has another type elsewhere.
@@ -103,7 +109,7 @@ def register_architecture(
 
     def register(make: Make) -> Make:
         for name in names:
-            ARCHITECTURES.add(name, Architecture(name, make, own), defined=make)
+            ARCHITECTURES.add(name, Architecture(name, make, own, head), defined=make)
         FACTORS.extend(name for name in own if name not in FACTORS)
         FACTOR_TYPES.update(own)
         return make

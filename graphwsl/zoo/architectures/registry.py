@@ -14,6 +14,7 @@ from graphwsl import arguments
 from graphwsl.errors import ZooError
 
 # These register their architectures.
+from graphwsl.zoo.architectures import gpt as gpt
 from graphwsl.zoo.architectures import layered as layered
 from graphwsl.zoo.architectures import resnet as resnet
 from graphwsl.zoo.architectures import vit as vit
@@ -35,7 +36,8 @@ def build(name: str, configuration: Mapping[str, Any]) -> nn.Module:
 
     Args:
         name: ``cnn_s``, ``cnn_l``, ``unterthiner``, ``cnn``, ``mlp``, ``vit``, ``vit_s_16``,
-            ``resnet8``, ``resnet18``, ``resnet34`` or ``resnet50``, or one that was registered.
+            ``resnet8``, ``resnet18``, ``resnet34`` or ``resnet50``, ``gpt``, or one that was
+            registered.
         configuration: The generating factors.
 
     Raises:

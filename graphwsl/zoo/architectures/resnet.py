@@ -102,7 +102,7 @@ class ResidualNetwork(nn.Module):
         return self.fc(self.avgpool(x).flatten(1))
 
 
-@register_architecture(*BLOCKS, factors={"width": SHARED["width"]})
+@register_architecture(*BLOCKS, factors={"width": SHARED["width"]}, head="fc")
 def resnet(factors: ArchitectureFactors) -> nn.Module:
     """A residual network of the phase-transition zoos, or a smaller one.
 

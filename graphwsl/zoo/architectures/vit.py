@@ -58,6 +58,7 @@ class Shape:
         activation: Makes the activation of the perceptrons.
         dropout: Share of the values of each branch that is dropped in training.
         epsilon: Added to the variance in normalisations.
+        causal: Whether a token attends to itself and those before it alone.
     """
 
     width: int
@@ -67,6 +68,7 @@ class Shape:
     activation: Callable[[], nn.Module]
     dropout: float
     epsilon: float = 1e-5
+    causal: bool = False
 
 
 class Attention(nn.Module):
@@ -79,7 +81,7 @@ class Attention(nn.Module):
 
     def __init__(self, shape: Shape, names: Names) -> None:
         super().__init__()
-        self.heads, self.names = shape.heads, names
+        self.heads, self.names, self.causal = shape.heads, names, shape.causal
         self.qkv = nn.Linear(shape.width, 3 * shape.width)
         self.add_module(names.projection, nn.Linear(shape.width, shape.width))
 
@@ -90,7 +92,7 @@ class Attention(nn.Module):
         batch, tokens, width = x.shape
         qkv = self.qkv(x).reshape(batch, tokens, 3, self.heads, width // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
-        mixed = functional.scaled_dot_product_attention(query, key, value)
+        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=self.causal)
         mixed = mixed.transpose(1, 2).reshape(batch, tokens, width)
         projected: Tensor = self.get_submodule(self.names.projection)(mixed)
         return projected
@@ -200,15 +202,15 @@ class SmallVisionTransformer(nn.Module):
         heads: int = 6,
     ) -> None:
         super().__init__()
-
-        def head(width: int) -> nn.Module:
-            if head_width is None:
-                return nn.Linear(width, out_channels)
-            hidden = nn.Linear(width, head_width)
-            return nn.Sequential(hidden, nn.ReLU(), nn.Linear(head_width, out_channels))
-
         shape = Shape(width, depth, heads, 4, nn.GELU, dropout, epsilon=1e-6)
-        self.vit = VisionTransformer(in_channels, image_size, PATCH_SIZE, shape, head, TIMM)
+        self.vit = VisionTransformer(
+            in_channels,
+            image_size,
+            PATCH_SIZE,
+            shape,
+            lambda width: _head(width, head_width or 0, out_channels),
+            TIMM,
+        )
 
     def forward(
         self, x: Float[Tensor, "batch channels height width"]
@@ -218,9 +220,12 @@ class SmallVisionTransformer(nn.Module):
         return logits
 
 
-@register_architecture("vit", factors=SHARED)
+@register_architecture("vit", factors={**SHARED, "head_width": int}, head="head")
 def vit(factors: ArchitectureFactors) -> nn.Module:
-    """A small vision transformer; ``heads`` and ``patch_size`` are factors too."""
+    """A small vision transformer; ``heads`` and ``patch_size`` are factors too.
+
+    ``head_width`` gives its head a hidden layer.
+    """
     size, width = factors.number("image_size", 28), factors.number("width", 32)
     patch, heads = factors.number("patch_size", 7), factors.number("heads", 2)
     factors.require("patch_size", patch, size % patch == 0, f"a divisor of the image size {size}")
@@ -231,11 +236,13 @@ def vit(factors: ArchitectureFactors) -> nn.Module:
         size,
         patch,
         Shape(width, depth, heads, 2, activation, factors.dropout),
-        lambda width: nn.Linear(width, factors.classes),
+        lambda width: _head(width, factors.number("head_width", 0, least=0), factors.classes),
     )
 
 
-@register_architecture("vit_s_16", factors={"depth": SHARED["depth"], "head_width": int})
+@register_architecture(
+    "vit_s_16", factors={"depth": SHARED["depth"], "head_width": int}, head="vit.head"
+)
 def vit_s_16(factors: ArchitectureFactors) -> nn.Module:
     """ViT-S/16; ``head_width`` gives its head a hidden layer."""
     return SmallVisionTransformer(
@@ -246,6 +253,13 @@ def vit_s_16(factors: ArchitectureFactors) -> nn.Module:
         image_size=factors.number("image_size", 224, least=16),
         depth=factors.number("depth", 12),
     )
+
+
+def _head(width: int, hidden: int, outputs: int) -> nn.Module:
+    """A linear layer, or two of them with ReLU between where ``hidden`` is not 0."""
+    if not hidden:
+        return nn.Linear(width, outputs)
+    return nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
 
 
 def _small(*shape: int) -> nn.Parameter:

@@ -14,6 +14,7 @@ RAY_TUNE_FACTORS = {
     "model::o_dim": "out_channels",
     "model::width": "width",
     "model::head::hidden_dim": "head_width",
+    "model::freeze_encoder": "frozen",
     "optim::optimizer": "optimiser",
     "optim::lr": "learning_rate",
     "optim::wd": "weight_decay",

@@ -6,6 +6,7 @@
     index.jsonl      one row a checkpoint, and one a network that diverged; once all are there
     manifest.json    checksums of all of the above; its presence says that the zoo is complete
     metrics/         numbers that were measured later, see graphwsl.zoo.measurements
+    pretraining/     the zoo of the networks that these begin with, where the recipe has such
 
 The bytes of these files depend on the recipe and the data alone, on one kind of processor.
 """
@@ -16,7 +17,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gnncore.storage import (
     LOCK_NAME,
@@ -53,6 +54,7 @@ from graphwsl.zoo.training.chunk import TrainedChunk
 from graphwsl.zoo.training.chunks import LARGE_NETWORK
 
 CONFIG_NAME, INDEX_NAME = "zoo.json", "index.jsonl"
+PRETRAINING = "pretraining"
 KIND = "graphwsl.zoo"
 FORMER_LARGE_NETWORK = 2**24
 """What :data:`LARGE_NETWORK` was for zoos that do not say it."""
@@ -69,6 +71,18 @@ WORK = WorkKind(
 """How the folders of zoos are claimed, resumed and refused."""
 
 _CHUNK = re.compile(r"(\d{5,})\.safetensors", re.ASCII)
+
+
+class Hashes(NamedTuple):
+    """What the data of a zoo are, as :attr:`graphwsl.zoo.DataSet.content_hash` says it.
+
+    Attributes:
+        own: Data of its networks.
+        pretraining: Those of the networks that they begin with; None where they begin anew.
+    """
+
+    own: str
+    pretraining: str | None = None
 
 
 def is_stored_zoo(path: Path) -> bool:
@@ -121,7 +135,7 @@ class ZooFolder:
         Raises:
             ZooError: ``zoo.json`` is of another program or version, or says no such number.
         """
-        if not (self.path / CONFIG_NAME).exists():
+        if not self._is_there:
             return LARGE_NETWORK
         size = self.config.get("large_network", FORMER_LARGE_NETWORK)
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
@@ -145,25 +159,45 @@ class ZooFolder:
         """
         return Manifest.read(self.path) if self.is_complete else None
 
-    def check(self, recipe: Recipe, data_hash: str, *, resume: bool) -> None:
+    @cached_property
+    def pretraining(self) -> "ZooFolder | None":
+        """The zoo of the networks that these begin with; None where they begin anew.
+
+        Raises:
+            ZooError: ``zoo.json`` is of another program or version.
+        """
+        recipe = self.config.get("recipe")
+        tuned = isinstance(recipe, dict) and recipe.get("pretraining") is not None
+        return ZooFolder(self.path / PRETRAINING) if tuned else None
+
+    def check(self, recipe: Recipe, data: Hashes, *, resume: bool) -> None:
         """Whether this recipe may be trained here; writes nothing.
+
+        Args:
+            recipe: The recipe.
+            data: Its data.
+            resume: Whether to go on with the zoo that is there.
 
         Raises:
             ZooError: Something foreign is there, a zoo of another recipe or other data, or this
                 zoo, which is not to be resumed.
         """
-        here = _config(recipe, data_hash, LARGE_NETWORK)
+        here = _config(recipe, data, LARGE_NETWORK)
         self.work.look(lambda: _difference(self.config, here), resume=resume)
 
-    def create(self, recipe: Recipe, data_hash: str) -> None:
+    def create(self, recipe: Recipe, data: Hashes) -> None:
         """Make the folder of chunks and ``zoo.json``, if they are not there.
+
+        Args:
+            recipe: The recipe.
+            data: Its data.
 
         Raises:
             StorageError: The disk is full, or the folder read-only.
         """
         make_folder(self.path / CHUNKS)
         path = self.path / CONFIG_NAME
-        config = _config(recipe, data_hash, self.large_network)
+        config = _config(recipe, data, self.large_network)
         if not path.exists() or read_bytes(path) != to_json(config).encode():
             write_json(path, config)
             self.__dict__.pop("config", None)
@@ -178,7 +212,17 @@ class ZooFolder:
             ZooError: There are other files, or chunks too many.
         """
         names = [chunk_name(number) for number in range(chunks)]
-        self.work.require_no_unexpected_entries(_FILES, {CHUNKS: names, measurements.FOLDER: None})
+        self.work.require_no_unexpected_entries(_FILES, {CHUNKS: names, **self._added})
+
+    @property
+    def _added(self) -> dict[str, None]:
+        """Folders whose files are checked by themselves."""
+        parents = {PRETRAINING: None} if self._is_there and self.pretraining is not None else {}
+        return {measurements.FOLDER: None, **parents}
+
+    @property
+    def _is_there(self) -> bool:
+        return (self.path / CONFIG_NAME).exists()
 
     def chunk_path(self, number: int) -> Path:
         """The file of a chunk."""
@@ -283,7 +327,7 @@ class ZooFolder:
             _ = self.config
             if self.manifest is None:
                 problems = ["unfinished: continue it with graphwsl zoo train --resume"]
-            for name in unexpected_entries(self.path, _FILES, [CHUNKS, measurements.FOLDER]):
+            for name in unexpected_entries(self.path, _FILES, [CHUNKS, *self._added]):
                 problems.append(f"{name} does not belong to the zoo")
             numbers = self._numbers()
             names = [chunk_name(number) for number in numbers]
@@ -298,7 +342,15 @@ class ZooFolder:
                 self.chunk(number).read()
             except StorageError as error:
                 problems.append(str(error))
-        return problems
+        return problems + self._problems_of_parents()
+
+    def _problems_of_parents(self) -> list[str]:
+        if self.pretraining is None:
+            return []
+        try:
+            return [f"{PRETRAINING}: {text}" for text in self.pretraining.problems()]
+        except ZooError as error:
+            return [str(error)]
 
     def _numbers(self) -> list[int]:
         """The chunks that are there, by their names."""
@@ -318,19 +370,21 @@ class ZooFolder:
 
 
 def _changes(manifest: Manifest) -> list[Problem]:
-    """Differences between folder and manifest; numbers that were added have their own seals."""
-    added = f"{measurements.FOLDER}/"
+    """Differences between folder and manifest; what is checked by itself left out."""
+    added = (f"{measurements.FOLDER}/", f"{PRETRAINING}/")
     return [problem for problem in manifest.verify() if not problem.path.startswith(added)]
 
 
-def _config(recipe: Recipe, data_hash: str, large_network: int) -> dict[str, Any]:
+def _config(recipe: Recipe, data: Hashes, large_network: int) -> dict[str, Any]:
     config = {
         "kind": KIND,
         "format": 1,
         "code_version": __version__,
         "recipe": recipe.model_dump(mode="json", exclude_none=True),
-        "data_sha256": data_hash,
+        "data_sha256": data.own,
     }
+    if data.pretraining is not None:
+        config["pretraining_data_sha256"] = data.pretraining
     # Zoos that never said it keep their identity.
     is_former = large_network == FORMER_LARGE_NETWORK
     return config if is_former else {**config, "large_network": large_network}
@@ -346,4 +400,5 @@ def _difference(there: dict[str, Any], here: dict[str, Any]) -> str | None:
     recipe = there.get("recipe")
     if isinstance(recipe, dict) and recipe != here["recipe"]:
         return first_difference(recipe, here["recipe"])
-    return first_difference(there, here, ("recipe", "data_sha256", "code_version"))
+    names = ("recipe", "data_sha256", "pretraining_data_sha256", "code_version")
+    return first_difference(there, here, names)

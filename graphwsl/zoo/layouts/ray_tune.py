@@ -17,7 +17,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ from torch import Tensor
 from gnncore.storage import StorageError, read_bytes
 from graphwsl.errors import ImportedModelError, ZooError
 from graphwsl.imports.checkpoint import damage, read_state_dict
+from graphwsl.zoo.architectures.registry import ARCHITECTURES
 from graphwsl.zoo.checkpoint import Checkpoint, Problem, Scalar
 from graphwsl.zoo.layouts.factors import METRICS, RAY_TUNE_FACTORS, renamed
 from graphwsl.zoo.layouts.foreign_zoo import METRICS_OF_TRAINING, ForeignZoo
@@ -50,7 +51,9 @@ _ARCHITECTURES: dict[str, tuple[str, int]] = {
     "Resnet50_width": ("resnet50", 32),
     "vit_s_16": ("vit_s_16", 224),
 }
-_REQUIRED = ("model::type", "model::channels_in", "model::nlin")
+_REQUIRED = ("model::channels_in", "model::nlin")
+PRETRAINED, TUNED = "pretraining", "finetuning"
+"""Folders of the zoos that were made in two stages."""
 # These have ten classes whatever "model::o_dim" says.
 _OF_TEN_CLASSES = ("CNN", "CNN3")
 # Written before the first epoch of training, where nothing was measured.
@@ -73,6 +76,21 @@ class _Listing:
     checkpoints: list[Checkpoint] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     paths: dict[tuple[str, int], str] = field(default_factory=dict)
+
+
+def published_type(configuration: Mapping[str, Scalar]) -> str:
+    """What a network is called in the published zoos, or our name where it is none of theirs.
+
+    Args:
+        configuration: Its generating factors.
+    """
+    found = str(configuration["architecture"])
+    shape = (found, configuration.get("image_size"))
+    for name, known in _ARCHITECTURES.items():
+        of_ten = name not in _OF_TEN_CLASSES or configuration.get("out_channels") == 10
+        if known == shape and of_ten:
+            found = name  # the last is the one that has a width
+    return found
 
 
 class RayTuneZoo(ForeignZoo):
@@ -149,7 +167,7 @@ def _list_trial(zoo: Path, trial: Path, listing: _Listing) -> None:
     model = trial.relative_to(zoo).as_posix()
     try:
         epochs = _results(trial / RESULTS, f"{model}/{RESULTS}", listing.problems)
-        configuration = _configuration(trial, epochs)
+        configuration = _configuration(trial, model, epochs)
     except RecursionError:
         listing.problems.append(Problem(model, "its configuration is nested too deeply"))
         return
@@ -212,7 +230,7 @@ def _epoch(value: Any) -> int:
     return number
 
 
-def _configuration(trial: Path, epochs: dict[int, _Epoch]) -> dict[str, Scalar]:
+def _configuration(trial: Path, model: str, epochs: dict[int, _Epoch]) -> dict[str, Scalar]:
     path = next((trial / name for name in CONFIGURATIONS if (trial / name).exists()), None)
     if path is None:
         published = next((e.configuration for e in epochs.values() if e.configuration), None)
@@ -223,16 +241,25 @@ def _configuration(trial: Path, epochs: dict[int, _Epoch]) -> dict[str, Scalar]:
             raise ZooError(f"{path.name} is no JSON") from error
     if not isinstance(published, dict):
         raise ZooError(f"it has no configuration ({' or '.join(CONFIGURATIONS)})")
-    missing = [name for name in _REQUIRED if name not in published]
-    if missing:
-        raise ZooError(f"its configuration has no {missing[0]!r}")
+    if "model::type" not in published:
+        raise ZooError("its configuration has no 'model::type'")
     kind = published["model::type"]
-    if not isinstance(kind, str) or kind not in _ARCHITECTURES:
+    configuration = renamed(published, RAY_TUNE_FACTORS)
+    if isinstance(kind, str) and kind in _ARCHITECTURES:
+        missing = [name for name in _REQUIRED if name not in published]
+        if missing:
+            raise ZooError(f"its configuration has no {missing[0]!r}")
+        architecture, image_size = _ARCHITECTURES[kind]
+        configuration |= {"architecture": architecture, "image_size": image_size}
+    elif isinstance(kind, str) and kind in ARCHITECTURES and "architecture" in published:
+        configuration["architecture"] = kind  # of a zoo that was written here
+    else:
         known = ", ".join(_ARCHITECTURES)
         raise ZooError(f"model::type {kind!r} is no known architecture ({known})")
-    architecture, image_size = _ARCHITECTURES[kind]
-    configuration = renamed(published, RAY_TUNE_FACTORS)
-    configuration |= {"architecture": architecture, "image_size": image_size}
+    stage, *between = model.split("/")[-3:]
+    if stage == TUNED and len(between) == 2:
+        above = model.removesuffix("/".join((stage, *between)))
+        configuration["parent"] = f"{above}{PRETRAINED}/{between[0]}"
     if kind in _OF_TEN_CLASSES:
         configuration["out_channels"] = 10
     if not published.get("model::head::mlp"):

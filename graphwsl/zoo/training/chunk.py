@@ -1,10 +1,10 @@
 """The training of a few networks together; its result depends on each network's factors alone."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from graphwsl.errors import ZooError
@@ -12,10 +12,13 @@ from graphwsl.zoo.checkpoint import Scalar
 from graphwsl.zoo.data_set import DataSet
 from graphwsl.zoo.training.batched_networks import BatchedNetworks, Drop
 from graphwsl.zoo.training.configurations import completed, kept_epochs, whole
+from graphwsl.zoo.training.evaluation import BATCH as MEASURED
 from graphwsl.zoo.training.evaluation import evaluate
 from graphwsl.zoo.training.initialisation import initialised
 from graphwsl.zoo.training.labels import labels_of, require_labels, with_noise
 from graphwsl.zoo.training.losses import losses_of
+from graphwsl.zoo.training.objectives.objective import Batch, Objective, outputs_of
+from graphwsl.zoo.training.objectives.registry import objective_of
 from graphwsl.zoo.training.optimisers import OPTIMISERS, Parameters
 from graphwsl.zoo.training.streams import Purpose, stream
 from graphwsl.zoo.training.tuning import Penalty, Tuning
@@ -30,13 +33,16 @@ class TrainedChunk:
     Attributes:
         weights: Each parameter. Shapes ``(models, kept, ...)``.
         metrics: ``train_loss``, ``train_accuracy``, ``test_loss`` and ``test_accuracy``; where
-            networks approximate numbers the losses alone.
+            networks approximate numbers the losses alone; with an objective the losses and what
+            it measures besides.
         usable: Kept epochs before the first at which a weight or a loss was not finite.
+        problems: Why networks are not usable, by their numbers, where it is another reason.
     """
 
     weights: dict[str, Tensor]
     metrics: dict[str, Float[Tensor, "models kept"]]
     usable: Int[Tensor, " models"]
+    problems: Mapping[int, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """The shapes of all weights, not their values."""
@@ -79,6 +85,12 @@ class Training:
         require_labels(configurations, data)
         self.data, self.tuning = data, tuning or Tuning()
         first = configurations[0]
+        if first.get("parent") is not None and self.tuning.weights is None:
+            raise ZooError(
+                f"a network with a parent, {first['parent']!r}, begins with given weights; give "
+                "tuning, or leave out the factor parent"
+            )
+        self.objective = objective_of(first)
         self.batch_size = int(first.get("batch_size") or batch_size)
         modules = [initialised(configuration) for configuration in configurations]
         _require_dropout(modules, configurations)
@@ -87,6 +99,8 @@ class Training:
         self._names = _canonical_names(modules[0])
         state = self.tuning.begin(_stacked(modules), self._names)
         self.parameters = Parameters([state[name] for name in self.networks.names])
+        held_whole = [n for n, name in enumerate(self.networks.names) if self.tuning.holds(name)]
+        self.parameters.hold(held_whole)
         self.buffers = [state[name].clone() for name in self.networks.buffer_names]
         held = self.tuning.held(self.networks.names, self.parameters.views)
         self._held = None if held is None else (held, self.parameters.flat[held])
@@ -103,6 +117,8 @@ class Training:
             self.parameters, vector("learning_rate"), vector("weight_decay")
         )
         self._seeds = [int(factors["seed"] or 0) for factors in configurations]
+        signals = [int(factors.get("signal") or 0) for factors in configurations]
+        self._signals = torch.tensor(signals)
         self._rates = vector("dropout")
         self._subset = self._draw_subset(float(first["data_fraction"] or 1))
         labels = labels_of(data.train_labels, data, configurations)
@@ -124,11 +140,16 @@ class Training:
         order = self._permutations(samples, "order", epoch)
         order = order if self._subset is None else self._subset.gather(1, order)
         drop = self._dropout(epoch)
+        views = [] if self.objective is None else self._views(epoch)
         lanes = min(self.batch_size, samples)
         lanes += -lanes % self.networks.batch_multiple
         rows = torch.arange(len(order))[:, None]
         for indices in order.split(self.batch_size, dim=1):
             count = indices.shape[1]
+            if self.objective is not None:
+                batch = self._batch(self.data.train, self.train_labels, indices, views, train=True)
+                self._step(self.objective.losses(batch).sum() / count)
+                continue
             # Samples that fill up the batch have no weight, where they change nothing else.
             missing = 0 if self.networks.mixes_samples else lanes - count
             indices = torch.cat([indices, indices[:, :1].expand(-1, missing)], dim=1)
@@ -137,19 +158,38 @@ class Training:
                 self.parameters.views, images, drop, buffers=self.buffers, training=True
             )
             losses = losses_of(logits, self.train_labels[rows, indices])
-            loss = losses[:, :count].sum() / count
-            if self.tuning.penalty is not None:
-                loss = loss + self._penalty(self.tuning.penalty)
-            self._optimiser.step(self.parameters.gradient(loss))
-            if self._held is not None:
-                held, values = self._held
-                self.parameters.flat[held] = values
-            for buffer, value in self._held_buffers:
-                buffer.copy_(value)
+            self._step(losses[:, :count].sum() / count)
+
+    def _step(self, loss: Float[Tensor, ""]) -> None:
+        """Move all networks against the gradient of the sum of their losses."""
+        if self.tuning.penalty is not None:
+            loss = loss + self._penalty(self.tuning.penalty)
+        self._optimiser.step(self.parameters.gradient(loss))
+        if self._held is not None:
+            held, values = self._held
+            self.parameters.flat[held] = values
+        for buffer, value in self._held_buffers:
+            buffer.copy_(value)
+
+    def _batch(
+        self,
+        samples: Shaped[Tensor, "samples *sample"],
+        labels: Shaped[Tensor, "models samples *label"],
+        indices: Int[Tensor, "models batch"],
+        views: Sequence[torch.Generator],
+        *,
+        train: bool,
+    ) -> Batch:
+        """What an objective learns from, or is measured on."""
+        rows = torch.arange(len(indices))[:, None]
+        run = outputs_of(self.networks, self.parameters.views, self.buffers, train)
+        return Batch(samples[indices], labels[rows, indices], self._signals, views, run)
 
     @torch.no_grad()
     def measure(self) -> dict[str, Float[Tensor, " models"]]:
         """:data:`METRICS` on the training samples of each network and on all test samples."""
+        if self.objective is not None:
+            return self._measure(self.objective)
         data, views = self.data, self.parameters.views
         parts = (
             (data.train, self.train_labels, self._subset),
@@ -168,6 +208,30 @@ class Training:
             )
         named = zip(METRICS, values, strict=True)
         return {name: value for name, value in named if value is not None}
+
+    def _measure(self, objective: Objective) -> dict[str, Float[Tensor, " models"]]:
+        """The mean loss of an objective, and what it measures besides, in batches of 64."""
+        metrics: dict[str, Tensor] = {}
+        models = self.parameters.models
+        for part, samples, labels in (
+            ("train", self.data.train, self.train_labels),
+            ("test", self.data.test, self.test_labels),
+        ):
+            subset = self._subset if part == "train" else None
+            if subset is None:
+                subset = torch.arange(len(samples)).expand(models, -1)
+            views = self._views(0)  # alike at every epoch
+            for indices in subset.split(MEASURED, dim=1):
+                batch = self._batch(samples, labels, indices, views, train=False)
+                found = {"loss": objective.losses(batch), **objective.measured(batch)}
+                for name, values in found.items():
+                    mean = values.double().sum(1) / subset.shape[1]
+                    key = f"{part}_{name}"
+                    metrics[key] = metrics.get(key, torch.zeros(models).double()) + mean
+        return metrics
+
+    def _views(self, epoch: int) -> list[torch.Generator]:
+        return [stream(seed, "views", epoch) for seed in self._seeds]
 
     def _penalty(self, penalty: Penalty) -> Float[Tensor, ""]:
         named = dict(zip(self.networks.names, self.parameters.views, strict=True))

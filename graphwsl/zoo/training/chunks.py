@@ -12,6 +12,7 @@ from graphwsl.zoo.recipe import Recipe
 from graphwsl.zoo.sweep import NetworkConfig, chunks, rows
 from graphwsl.zoo.training.initialisation import INITIALISATIONS
 from graphwsl.zoo.training.labels import require_labels
+from graphwsl.zoo.training.objectives.registry import input_factors, objective_of
 
 LARGEST_CHUNK = 16
 OPERATIONS = 3e12
@@ -38,8 +39,7 @@ def plan(
     Raises:
         ZooError: The recipe asks for what cannot be built.
     """
-    shape = data.factors
-    all_rows = [NetworkConfig(row.model, {**row.configuration, **shape}) for row in rows(recipe)]
+    all_rows = [_completed(row, data) for row in rows(recipe)]
     require_labels([row.configuration for row in all_rows], data)
     for name in dict.fromkeys(str(row.configuration["initialisation"]) for row in all_rows):
         INITIALISATIONS.find(name)
@@ -50,6 +50,10 @@ def plan(
             fitting = _fitting(row.configuration, recipe, large_network)
             sizes[row.group] = max(1, min(LARGEST_CHUNK, fitting, round(OPERATIONS / work)))
     return list(chunks(all_rows, sizes))
+
+
+def _completed(row: NetworkConfig, data: DataSet) -> NetworkConfig:
+    return NetworkConfig(row.model, {**row.configuration, **input_factors(data, row.configuration)})
 
 
 def _fitting(configuration: dict[str, Scalar], recipe: Recipe, large_network: int) -> int:
@@ -75,7 +79,9 @@ def training_operations(configuration: dict[str, Scalar], recipe: Recipe, data: 
     samples = max(1, round(fraction * len(data.train)))
     forward, both = operations(configuration)
     evaluated = len(recipe.kept) * (samples + len(data.test))
-    return both * samples * recipe.epochs + forward * evaluated
+    objective = objective_of(configuration)
+    passes = 1 if objective is None else objective.passes
+    return passes * (both * samples * recipe.epochs + forward * evaluated)
 
 
 def operations(configuration: dict[str, Scalar]) -> tuple[int, int]:

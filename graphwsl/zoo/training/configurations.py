@@ -12,6 +12,7 @@ from graphwsl.zoo.data_set import DataSet
 from graphwsl.zoo.inputs import INPUT_FACTORS
 from graphwsl.zoo.recipe import factors_model
 from graphwsl.zoo.sweep import shaping
+from graphwsl.zoo.training.objectives.registry import input_factors
 
 
 def completed(configurations: Any, data: DataSet) -> list[dict[str, Scalar]]:
@@ -96,7 +97,7 @@ def _completed(given: Any, data: DataSet) -> dict[str, Scalar]:
         # Published zoos say more of a network than what its training here depends on.
         if name not in INPUT_FACTORS and not _is_published(own):
             raise ZooError(unknown("factor", name, known, "the factors are"))
-    of_data = data.factors
+    of_data = input_factors(data, own)
     for name, value in of_data.items():
         # Networks may have more outputs than there are classes: those of other data, tuned.
         more = name == "out_channels" and data.classes is not None

@@ -9,17 +9,23 @@ from torch import Tensor
 from graphwsl.errors import ZooError
 from graphwsl.zoo.checkpoint import Scalar
 from graphwsl.zoo.data_set import DataSet
+from graphwsl.zoo.training.objectives.registry import objective_of
 from graphwsl.zoo.training.streams import stream
 
 Configurations = Sequence[Mapping[str, Scalar]]
 
 
 def require_labels(configurations: Configurations, data: DataSet) -> None:
-    """Check that the data have what the factors ask of their labels.
+    """Check that the data have what the factors ask of them.
 
     Raises:
-        ZooError: A signal that is not there, or noise of labels that are no classes.
+        ZooError: A signal that is not there, noise of labels that are no classes, or an objective
+            that is unknown or cannot be learned from them.
     """
+    named = {factors.get("objective"): factors for factors in configurations}
+    for objective in map(objective_of, named.values()):
+        if objective is not None:
+            objective.require(data)
     signals = {factors.get("signal") for factors in configurations} - {None}
     beyond = [signal for signal in signals if int(signal or 0) >= (data.signals or 0)]
     if beyond:

@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gnncore.errors import TrainingError
 from gnncore.executors import Executor, stopping_on_interrupt
@@ -12,7 +12,8 @@ from graphwsl.zoo.data_set import DataSet
 from graphwsl.zoo.layouts.native import ZooFolder
 from graphwsl.zoo.recipe import Recipe
 from graphwsl.zoo.sweep import NetworkConfig
-from graphwsl.zoo.training.chunk import TrainedChunk, train_chunk
+from graphwsl.zoo.training.chunk import TrainedChunk
+from graphwsl.zoo.training.fine_tuning import States, train_rows
 
 Unit = tuple[int, list[NetworkConfig]]
 """The number of a chunk and its networks."""
@@ -26,11 +27,13 @@ class ChunkTask:
         recipe: Recipe of the zoo.
         data: Its samples, which travel along: files of a user are not on other machines.
         modules: Those that register the architectures; they must be there.
+        states: The parents of the networks; empty where they begin anew.
     """
 
     recipe: Recipe
     data: DataSet
     modules: Sequence[str]
+    states: States = field(default_factory=dict)
 
     def __call__(self, unit: Unit) -> TrainedChunk:
         """The trained networks."""
@@ -42,13 +45,7 @@ class ChunkTask:
             importlib.import_module(module)
         torch.set_num_threads(1)
         keep_freed_memory()
-        return train_chunk(
-            [row.configuration for row in unit[1]],
-            self.data,
-            epochs=self.recipe.epochs,
-            batch_size=self.recipe.batch_size,
-            kept=self.recipe.kept,
-        )
+        return train_rows(self.recipe, self.data, unit[1], self.states)
 
 
 def train_on_cluster(

@@ -5,7 +5,7 @@ that a step is a handful of operations however many parameters there are.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import ClassVar, Protocol
 
 import torch
@@ -41,9 +41,19 @@ class Parameters:
         ]
         return torch.cat(parts)
 
+    def hold(self, numbers: Collection[int]) -> None:
+        """Take the gradients of some parameters, given by their numbers, for zero from now on."""
+        for number in numbers:
+            self.views[number].requires_grad_(False)
+
     def gradient(self, loss: Float[Tensor, ""]) -> Flat:
         """The gradient of a sum over networks, in the order of :attr:`flat`."""
-        return torch.cat([g.reshape(-1) for g in torch.autograd.grad(loss, self.views)])
+        moving = [view for view in self.views if view.requires_grad]
+        found = iter(torch.autograd.grad(loss, moving) if moving else ())
+        parts = [
+            next(found) if view.requires_grad else torch.zeros_like(view) for view in self.views
+        ]
+        return torch.cat([part.reshape(-1) for part in parts])
 
 
 class Optimiser(Protocol):
@@ -92,6 +102,24 @@ class Adam:
         self.theta.addcmul_(self.rate, step, value=1 / (1 - first**self.steps))
 
 
+class AdamW(Adam):
+    """Adam whose weight decay does not pass through its averages, as ``torch.optim.AdamW``.
+
+    Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019.
+    """
+
+    def __init__(
+        self, parameters: Parameters, learning_rate: PerModel, weight_decay: PerModel
+    ) -> None:
+        super().__init__(parameters, learning_rate, weight_decay.new_zeros(weight_decay.shape))
+        self.shrink = 1 - parameters.spread(learning_rate * weight_decay)
+
+    def step(self, gradient: Flat) -> None:
+        """See :class:`Optimiser`."""
+        self.theta.mul_(self.shrink)
+        super().step(gradient)
+
+
 class Momentum:
     """Gradient descent with momentum 0.9 and L2 regularisation, as ``torch.optim.SGD``.
 
@@ -121,6 +149,7 @@ class Momentum:
 
 OPTIMISERS: dict[str, Callable[[Parameters, PerModel, PerModel], Optimiser]] = {
     "adam": Adam,
+    "adamw": AdamW,
     "sgd": Momentum,
 }
 """One line an optimiser."""

@@ -26,13 +26,14 @@ from graphwsl.zoo.architectures.activations import ACTIVATIONS
 from graphwsl.zoo.architectures.registry import ARCHITECTURES
 from graphwsl.zoo.data import REGISTERED, load_images
 from graphwsl.zoo.data_set import DataSet
-from graphwsl.zoo.layouts.native import WORK, ZooFolder
+from graphwsl.zoo.layouts.native import PRETRAINING, WORK, Hashes, ZooFolder
 from graphwsl.zoo.recipe import Recipe
 from graphwsl.zoo.store import StoredZoo
 from graphwsl.zoo.sweep import NetworkConfig
-from graphwsl.zoo.training.chunk import train_chunk
 from graphwsl.zoo.training.chunks import plan
+from graphwsl.zoo.training.fine_tuning import States, parents_in, require_same_trunks, train_rows
 from graphwsl.zoo.training.initialisation import INITIALISATIONS
+from graphwsl.zoo.training.objectives.registry import OBJECTIVES
 from graphwsl.zoo.training.on_cluster import ChunkTask, train_on_cluster
 from graphwsl.zoo.training.worker import start_worker, train_in_worker
 
@@ -51,7 +52,7 @@ class TrainedZoo:
 
     Attributes:
         zoo: The zoo.
-        epochs: Epochs of networks trained by this call.
+        epochs: Epochs of networks trained by this call, those of a pretraining included.
         seconds: Wall time of this call [s].
         repaired: What was there but not as it was written, and therefore made again: a line each.
     """
@@ -107,34 +108,55 @@ def train_zoo(
         raise ZooError(f"unknown executor {executor!r}; choose one of {known}")
     started = time.perf_counter()
     data = images_of(recipe)
-    data_hash = data.content_hash
+    before = None if recipe.pretraining is None else images_of(recipe.pretraining)
+    hashes = Hashes(data.content_hash, None if before is None else before.content_hash)
     there = ZooFolder(path)
-    there.check(recipe, data_hash, resume=resume)
+    there.check(recipe, hashes, resume=resume)
     chunks = plan(recipe, data, there.large_network)
+    epochs, epochs_before = recipe.epochs * sum(map(len, chunks)), 0
+    if recipe.pretraining is not None and before is not None:
+        parents = ZooFolder(path / PRETRAINING)
+        parents.check(recipe.pretraining, Hashes(before.content_hash), resume=True)
+        chunks_before = plan(recipe.pretraining, before, parents.large_network)
+        require_same_trunks(chunks, chunks_before)
+        epochs_before = recipe.pretraining.epochs * sum(map(len, chunks_before))
     cluster = RayExecutor(workers) if executor == "ray" else executor
-    trained = 0
+    report = on_progress or (lambda done, total: None)
+    trained, repaired = 0, []
 
     def look() -> ZooFolder:
         folder = ZooFolder(path)
-        folder.check(recipe, data_hash, resume=resume)
+        folder.check(recipe, hashes, resume=resume)
         folder.require_no_unexpected_entries(len(chunks))
         return folder
 
     with WorkFolder(path, WORK).claim(look) as folder:
-        folder.create(recipe, data_hash)
+        folder.create(recipe, hashes)
+        if recipe.pretraining is not None:
+            pretrained = train_zoo(
+                recipe.pretraining,
+                path / PRETRAINING,
+                workers=workers,
+                executor=cluster,
+                resume=True,
+                on_progress=lambda done, _: report(done, epochs_before + epochs),
+            )
+            trained = pretrained.epochs
+            repaired = [f"{PRETRAINING}: {line}" for line in pretrained.repaired]
         flaws = folder.flaws(chunks)
+        repaired += flaws.values()
         if flaws or not folder.is_complete:
             missing = folder.missing(len(chunks), flaws)
-            total = recipe.epochs * sum(map(len, chunks))
-            trained = recipe.epochs * sum(len(chunks[number]) for number in missing)
-            report = on_progress or (lambda done, total: None)
+            here = recipe.epochs * sum(len(chunks[number]) for number in missing)
+            trained += here
 
             def show(done: int) -> None:
-                report(total - trained + done, total)
+                report(epochs_before + epochs - here + done, epochs_before + epochs)
 
             processes = min(workers or 1, len(missing))
             if not isinstance(cluster, str):
-                task = ChunkTask(recipe, data, _modules_of(recipe, chunks))
+                modules = _modules_of(recipe, chunks)
+                task = ChunkTask(recipe, data, modules, parents_in(folder))
                 train_on_cluster(cluster, task, chunks, folder, missing, show)
             elif processes <= 1:
                 _train_here(recipe, data, chunks, folder, missing, show)
@@ -142,7 +164,7 @@ def train_zoo(
                 _train_apart(recipe, chunks, folder, missing, processes, show)
             folder.finish(len(chunks))
     seconds = time.perf_counter() - started
-    return TrainedZoo(StoredZoo(ZooFolder(path)), trained, seconds, list(flaws.values()))
+    return TrainedZoo(StoredZoo(ZooFolder(path)), trained, seconds, repaired)
 
 
 def images_of(recipe: Recipe) -> DataSet:
@@ -164,6 +186,7 @@ def _train_here(
     show: Callable[[int], None],
 ) -> None:
     done = 0
+    states = parents_in(folder)
     with _one_thread():
         for number in missing:
 
@@ -172,7 +195,7 @@ def _train_here(
                 done += models
                 show(done)
 
-            train_one(recipe, data, chunks[number], folder, number, count)
+            train_one(recipe, data, chunks[number], folder, number, states, count)
 
 
 def train_one(
@@ -181,6 +204,7 @@ def train_one(
     rows: list[NetworkConfig],
     folder: ZooFolder,
     number: int,
+    states: States,
     on_epoch: Callable[[], None],
 ) -> None:
     """Train the networks of a chunk and store them.
@@ -191,16 +215,10 @@ def train_one(
         rows: The networks.
         folder: The zoo.
         number: Number of the chunk.
+        states: The parents of the networks; empty where they begin anew.
         on_epoch: Called after every epoch; what it raises ends the training.
     """
-    trained = train_chunk(
-        [row.configuration for row in rows],
-        data,
-        epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
-        kept=recipe.kept,
-        on_epoch=on_epoch,
-    )
+    trained = train_rows(recipe, data, rows, states, on_epoch)
     folder.write_chunk(number, rows, recipe.kept, trained)
 
 
@@ -272,5 +290,6 @@ def _modules_of(recipe: Recipe, chunks: Iterable[Iterable[NetworkConfig]]) -> li
     for configuration in (row.configuration for rows in chunks for row in rows):
         needed.add(ARCHITECTURES[str(configuration["architecture"])].make)
         needed.add(ACTIVATIONS.get(str(configuration.get("activation"))))
+        needed.add(OBJECTIVES.get(str(configuration.get("objective"))))
         needed.add(INITIALISATIONS.get(str(configuration["initialisation"])))
     return sorted({thing.__module__ for thing in needed if thing is not None})

@@ -33,6 +33,7 @@ def start_worker(recipe: Recipe, path: Path, done: Any, stop: Any, modules: list
     import torch
 
     from graphwsl.zoo.layouts.native import ZooFolder
+    from graphwsl.zoo.training.fine_tuning import parents_in
     from graphwsl.zoo.training.memory import keep_freed_memory
     from graphwsl.zoo.training.train import images_of
 
@@ -40,9 +41,9 @@ def start_worker(recipe: Recipe, path: Path, done: Any, stop: Any, modules: list
         importlib.import_module(module)
     torch.set_num_threads(1)
     keep_freed_memory()
-    _worker.update(
-        recipe=recipe, data=images_of(recipe), folder=ZooFolder(path), done=done, stop=stop
-    )
+    folder = ZooFolder(path)
+    _worker.update(recipe=recipe, data=images_of(recipe), folder=folder, done=done, stop=stop)
+    _worker["states"] = parents_in(folder)
 
 
 def train_in_worker(number: int, rows: list[NetworkConfig]) -> None:
@@ -58,4 +59,5 @@ def train_in_worker(number: int, rows: list[NetworkConfig]) -> None:
             raise Stopped
         _worker["done"][number] += len(rows)
 
-    train_one(_worker["recipe"], _worker["data"], rows, _worker["folder"], number, on_epoch)
+    recipe, data, folder, states = (_worker[k] for k in ("recipe", "data", "folder", "states"))
+    train_one(recipe, data, rows, folder, number, states, on_epoch)

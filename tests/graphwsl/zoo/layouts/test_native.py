@@ -23,7 +23,7 @@ from gnncore.storage import (
 )
 from graphwsl.errors import InvalidArgumentError, ZooError
 from graphwsl.zoo import Zoo, open_zoo
-from graphwsl.zoo.layouts.native import ZooFolder
+from graphwsl.zoo.layouts.native import Hashes, ZooFolder
 from graphwsl.zoo.recipe import Recipe
 from graphwsl.zoo.training.chunks import plan
 from graphwsl.zoo.training.train import images_of, train_zoo
@@ -60,7 +60,7 @@ def contents(path: Path) -> dict[str, bytes]:
 def test_a_zoo_stays_cut_into_files_as_it_began(tmp_path: Path) -> None:
     path = tmp_path / "zoo"
     folder = ZooFolder(path)
-    folder.create(RECIPE, images_of(RECIPE).content_hash)
+    folder.create(RECIPE, Hashes(images_of(RECIPE).content_hash))
     assert folder.config["large_network"] == folder.large_network == 2**22
     config = json.loads((path / "zoo.json").read_text())
     (path / "zoo.json").write_text(json.dumps({**config, "large_network": 1}))
@@ -76,7 +76,7 @@ def test_a_zoo_of_a_former_version_is_not_trained_again(tmp_path: Path) -> None:
     """They did not say how they are cut: networks of up to 16 MiB lay together."""
     path = tmp_path / "zoo"
     folder = ZooFolder(path)
-    folder.create(RECIPE, images_of(RECIPE).content_hash)
+    folder.create(RECIPE, Hashes(images_of(RECIPE).content_hash))
     config = json.loads((path / "zoo.json").read_text())
     del config["large_network"]
     (path / "zoo.json").write_text(json.dumps(config))

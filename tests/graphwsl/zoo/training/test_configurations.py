@@ -48,7 +48,7 @@ def test_factors_that_published_zoos_have_besides_are_no_mistake() -> None:
         ([{"width": 3}], "architecture is missing; set it"),
         ([{**SMALL, "architecture": "cnn_x"}], "unknown architecture 'cnn_x', did you mean 'cnn_"),
         ([{**SMALL, "learning_rat": 1}], "unknown factor 'learning_rat', did you mean 'learning_r"),
-        ([{**SMALL, "optimiser": "rms"}], "optimiser must be 'adam' or 'sgd', got 'rms'"),
+        ([{**SMALL, "optimiser": "rms"}], "optimiser must be 'adam', 'adamw' or 'sgd', got 'rms'"),
         ([{**SMALL, "batch_size": 0}], "batch_size must be greater than or equal to 1, got 0"),
         ([{**SMALL, "image_size": 9}], "image_size must be 8, which the data say, got 9; change"),
         ([{**SMALL, "out_channels": 3}], "out_channels must be at least 4, which .*, got 3"),

@@ -1,5 +1,7 @@
 """Steps of a population are those of torch's optimisers, one network after the other."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,6 +11,11 @@ from torch import Tensor
 from graphwsl.zoo.training.optimisers import OPTIMISERS, Parameters
 
 SHAPES = ((2, 3), (4,), ())
+THEIRS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": partial(torch.optim.SGD, momentum=0.9),
+}
 MODELS, STEPS = 3, 7
 RATES, DECAYS = torch.tensor([0.1, 0.01, 0.5]), torch.tensor([0.0, 0.3, 0.1])
 
@@ -55,9 +62,7 @@ def test_steps_are_those_of_torch(name: str, decays: Tensor) -> None:
         alone.append(
             (
                 own,
-                torch.optim.Adam(own, lr=rate, weight_decay=decay)
-                if name == "adam"
-                else torch.optim.SGD(own, lr=rate, weight_decay=decay, momentum=0.9),
+                THEIRS[name](own, lr=rate, weight_decay=decay),
             )
         )
     # Gradients from 1e-6 to 1e2, so that epsilon and both averages count.
