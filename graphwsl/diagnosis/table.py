@@ -19,6 +19,7 @@ from gnncore.names import unknown
 from gnncore.storage import CorruptFileError, read_bytes
 from gnncore.storage.json_files import parse_json
 from graphwsl.arguments import described
+from graphwsl.diagnosis.landscape_table import columns_of_landscape, is_landscape
 from graphwsl.errors import DiagnosisError
 
 Table = Mapping[str, Any]
@@ -33,8 +34,10 @@ _GZIP = b"\x1f\x8b"
 def read_table(source: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """A table from a file.
 
-    CSV has the names in its first row; JSON is a list of objects, one object of lists, or one
-    object that describes one network. Either may be compressed by gzip.
+    CSV has the names in its first row; JSON is a list of objects, one object of lists, one object
+    that describes one network, or a landscape, see
+    :func:`graphwsl.diagnosis.landscape_table.columns_of_landscape`. Either may be compressed by
+    gzip.
 
     Args:
         source: The file, ``.csv``, ``.json``, ``.csv.gz`` or ``.json.gz``; at most 64 MiB.
@@ -42,7 +45,7 @@ def read_table(source: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     Raises:
         StorageError: The file is missing or not readable.
         CorruptFileError: It is damaged, or no table.
-        DiagnosisError: Its name ends in something else.
+        DiagnosisError: Its name ends in something else, or it is a landscape that lacks errors.
     """
     path = Path(source)
     kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
@@ -194,6 +197,8 @@ def _from_csv(data: bytes, path: Path) -> dict[str, np.ndarray]:
 
 def _from_json(data: bytes, path: Path) -> dict[str, np.ndarray]:
     value = parse_json(data, path)
+    if is_landscape(value):
+        value = columns_of_landscape(value)
     if isinstance(value, dict) and value and all(isinstance(one, list) for one in value.values()):
         if len({len(one) for one in value.values()}) > 1:
             raise CorruptFileError.because("read", path, "its lists have different lengths")

@@ -32,6 +32,36 @@ def test_one_object_is_one_network(tmp_path: Path) -> None:
     assert matrix(read_table(path), ("train_error", "hessian_t")).tolist() == [[3.0, 5.5]]
 
 
+def cell(batch_size: int, **metrics: float | None) -> dict[str, object]:
+    return {
+        "configuration": {"batch_size": batch_size, "width": 8},
+        "models": ["a", "b"],
+        "metrics": {"train_error": 0.02, "test_error": 0.25, "similarity": 0.8} | metrics,
+        "profiles": {"train_curve_error": [0.5, 0.1, 0.3, 0.2, 0.6]},
+    }
+
+
+def test_a_landscape_is_a_table_of_its_cells(tmp_path: Path) -> None:
+    path = tmp_path / "landscape.json"
+    cells = [cell(8, train_hessian_trace=np.e), cell(16, train_hessian_trace=np.e**2)]
+    path.write_text(json.dumps({"kind": "landscape", "cells": cells, "networks": []}))
+    table = read_table(path)
+    names = ("batch_size", "width", "train_error", "test_acc", "mode_connectivity_peak")
+    np.testing.assert_allclose(matrix(table, names), [[8, 8, 2, 75, -30], [16, 8, 2, 75, -30]])
+    np.testing.assert_allclose(matrix(table, ("hessian_t", "CKA")), [[1, 0.8], [2, 0.8]])
+    # What was not measured of all cells is no column.
+    path.write_text(json.dumps({"kind": "landscape", "cells": [*cells, cell(32)]}))
+    assert "hessian_t" not in read_table(path)
+    for bad, message in (
+        ([], "holds no cells"),
+        ([cell(8, train_error=None)], "cell 1 of the landscape has no errors"),
+        ([cells[0], cell(8, train_hessian_trace=-1.0)], "cell 2 .* has the trace -1"),
+    ):
+        path.write_text(json.dumps({"kind": "landscape", "cells": bad}))
+        with pytest.raises(DiagnosisError, match=message):
+            read_table(path)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
