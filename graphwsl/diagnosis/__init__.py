@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from gnncore.lazy import lazy
 
 if TYPE_CHECKING:
+    from graphwsl.diagnosis.diagnoser import Diagnoser as Diagnoser
+    from graphwsl.diagnosis.diagnoser import diagnose as diagnose
     from graphwsl.diagnosis.evaluation import evaluate as evaluate
     from graphwsl.diagnosis.labels import Axes as Axes
     from graphwsl.diagnosis.labels import failure_labels as failure_labels
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
 # Imported on first use: scikit-learn takes seconds to import.
 _HOME = {
     "Axes": "labels",
+    "Diagnoser": "diagnoser",
     "MDTree": "md_tree",
     "SoftTree": "soft_tree",
+    "diagnose": "diagnoser",
     "evaluate": "evaluation",
     "failure_labels": "labels",
     "mean_over_seeds": "labels",

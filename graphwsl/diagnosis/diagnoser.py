@@ -132,9 +132,8 @@ class Diagnoser:
             axes: How its networks differ.
 
         Raises:
-            DiagnosisError: The population lacks a metric of :data:`METRICS`, but for CKA, or an
+            DiagnosisError: The file cannot be read, or the population lacks a metric of :data:`METRICS`, but for CKA, or an
                 axis that a question needs, or has one answer alone to a question.
-            StorageError: The file cannot be read.
         """
         table = published_table() if population is None else as_table(population)
         labelled = _labelled(table, axes)
@@ -151,10 +150,11 @@ class Diagnoser:
         for question in questions:
             labels = labelled[question.label].astype(str)
             wrong = labels != OPTIMAL
-            if len(set(labels[wrong])) < 2:
+            given = set(labels[wrong].tolist())
+            if len(given) < 2:
                 raise DiagnosisError(
                     f"the question {question.name!r} cannot be learnt from networks whose answers "
-                    f"are all {labels[wrong][0] if wrong.any() else OPTIMAL!r}; add others"
+                    f"are all {given.pop() if given else OPTIMAL!r}; add others"
                 )
             some = select(labelled, wrong)
             self.trees[question.name] = SoftTree(question.name).fit(
@@ -172,9 +172,8 @@ class Diagnoser:
                 :data:`METRICS` were measured.
 
         Raises:
-            DiagnosisError: ``train_error`` is missing, or a metric is no finite number or outside
+            DiagnosisError: The file cannot be read, ``train_error`` is missing, or a metric is no finite number or outside
                 of what it can be.
-            StorageError: The file cannot be read.
         """
         table = as_table(networks)
         known = [name for name in self.metrics if name in names_of(table)]
@@ -278,7 +277,6 @@ def diagnose(
     Raises:
         DiagnosisError: As for :meth:`Diagnoser.fit` and :meth:`Diagnoser.diagnose`.
         InvalidArgumentError: The tolerance is not positive.
-        StorageError: A file cannot be read.
 
     >>> network = {"train_error": [12.0], "mode_connectivity_peak": [-14.0], "hessian_t": [5.2]}
     >>> diagnose(network)[0].answers["temperature"].answer

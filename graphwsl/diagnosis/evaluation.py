@@ -140,9 +140,8 @@ def evaluate(
         Shares of right answers.
 
     Raises:
-        DiagnosisError: There is no such case or method, or a column is missing or holds what is
-            no finite number.
-        StorageError: A file cannot be read, or is damaged.
+        DiagnosisError: There is no such case or method, a file cannot be read, or a column is
+            missing or holds what is no finite number.
 
     >>> from graphwsl.diagnosis import published_file
     >>> accuracies = evaluate(published_file("clean"), published_file("noisy"))

@@ -109,9 +109,8 @@ def one_step_improvement(
         seeds: Seeds of the draws.
 
     Raises:
-        DiagnosisError: There is no such question or method, or a column is missing or holds what
-            is no finite number.
-        StorageError: A file cannot be read, or is damaged.
+        DiagnosisError: There is no such question or method, a file cannot be read, or a column
+            is missing or holds what is no finite number.
     """
     if question not in ("temperature", "width"):
         raise DiagnosisError(unknown("question", question, ("temperature", "width")))

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from gnncore.names import unknown
-from gnncore.storage import CorruptFileError, read_bytes
+from gnncore.storage import StorageError, read_bytes
 from gnncore.storage.json_files import parse_json
 from graphwsl.arguments import described
 from graphwsl.diagnosis.landscape_table import columns_of_landscape, is_landscape
@@ -43,9 +43,8 @@ def read_table(source: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         source: The file, ``.csv``, ``.json``, ``.csv.gz`` or ``.json.gz``; at most 64 MiB.
 
     Raises:
-        StorageError: The file is missing or not readable.
-        CorruptFileError: It is damaged, or no table.
-        DiagnosisError: Its name ends in something else, or it is a landscape that lacks errors.
+        DiagnosisError: The file is missing, not readable, damaged or no table; its name ends in
+            something else; or it is a landscape that lacks errors.
     """
     path = Path(source)
     kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
@@ -53,7 +52,10 @@ def read_table(source: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         raise DiagnosisError(
             f"a table of metrics must end in .csv or .json, or so before .gz, got {str(path)!r}"
         )
-    data = read_bytes(path, max_bytes=MAX_BYTES)
+    try:
+        data = read_bytes(path, max_bytes=MAX_BYTES)
+    except StorageError as error:
+        raise DiagnosisError(str(error)) from error
     if data[:2] == _GZIP:
         data = _decompressed(data, path)
     return _from_json(data, path) if kind == "json" else _from_csv(data, path)
@@ -66,8 +68,7 @@ def as_table(source: Any) -> Any:
         source: A table or the path of one.
 
     Raises:
-        DiagnosisError: It is neither.
-        StorageError: The file cannot be read.
+        DiagnosisError: It is neither, or the file cannot be read.
     """
     if isinstance(source, str | os.PathLike):
         return read_table(source)
@@ -164,16 +165,20 @@ def _number(value: Any) -> float:
         return float("nan")
 
 
+def _unreadable(path: Path, reason: str) -> DiagnosisError:
+    return DiagnosisError(f"cannot read {str(path)!r}: {reason}")
+
+
 def _decompressed(data: bytes, path: Path) -> bytes:
     decompressor = zlib.decompressobj(wbits=31)
     try:
         text = decompressor.decompress(data, MAX_BYTES + 1)
     except zlib.error as error:
-        raise CorruptFileError.because("read", path, f"it is damaged: {error}") from error
+        raise _unreadable(path, f"it is damaged: {error}") from error
     if len(text) > MAX_BYTES:
-        raise CorruptFileError.because("read", path, f"it holds more than {MAX_BYTES} bytes")
+        raise _unreadable(path, f"it holds more than {MAX_BYTES} bytes")
     if not decompressor.eof or decompressor.unused_data:
-        raise CorruptFileError.because("read", path, "it is damaged: its end is missing or late")
+        raise _unreadable(path, "it is damaged: its end is missing or late")
     return text
 
 
@@ -181,40 +186,43 @@ def _from_csv(data: bytes, path: Path) -> dict[str, np.ndarray]:
     try:
         rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise CorruptFileError.because("read", path, f"it is not valid CSV: {error}") from error
+        raise _unreadable(path, f"it is not valid CSV: {error}") from error
     rows = [row for row in rows if row]
     if len(rows) < 2:
-        raise CorruptFileError.because("read", path, "it has no row below the names of its columns")
+        raise _unreadable(path, "it has no row below the names of its columns")
     names = [name.strip() for name in rows[0]]
     _check_names(names, path)
     for number, row in enumerate(rows[1:], 1):
         if len(row) != len(names):
             reason = f"row {number} has {len(row)} values, the columns are {len(names)}"
-            raise CorruptFileError.because("read", path, reason)
+            raise _unreadable(path, reason)
     columns = zip(*rows[1:], strict=True)
     return {name: np.array(values) for name, values in zip(names, columns, strict=True)}
 
 
 def _from_json(data: bytes, path: Path) -> dict[str, np.ndarray]:
-    value = parse_json(data, path)
+    try:
+        value = parse_json(data, path)
+    except StorageError as error:
+        raise DiagnosisError(str(error)) from error
     if is_landscape(value):
         value = columns_of_landscape(value)
     if isinstance(value, dict) and value and all(isinstance(one, list) for one in value.values()):
         if len({len(one) for one in value.values()}) > 1:
-            raise CorruptFileError.because("read", path, "its lists have different lengths")
+            raise _unreadable(path, "its lists have different lengths")
         columns = value
     else:
         records = [value] if isinstance(value, dict) else value
         if not (isinstance(records, list) and records):
-            raise CorruptFileError.because("read", path, "it is no list of objects, a network each")
+            raise _unreadable(path, "it is no list of objects, a network each")
         if not all(isinstance(one, dict) and one.keys() == records[0].keys() for one in records):
-            raise CorruptFileError.because("read", path, "its objects have different keys")
+            raise _unreadable(path, "its objects have different keys")
         columns = {name: [one[name] for one in records] for name in records[0]}
     _check_names(list(columns), path)
     for name, values in columns.items():
         if any(isinstance(one, list | dict) for one in values):
             reason = f"{name!r} holds a list or object in place of a value"
-            raise CorruptFileError.because("read", path, reason)
+            raise _unreadable(path, reason)
     return {name: np.array(values, dtype=_dtype(values)) for name, values in columns.items()}
 
 
@@ -227,6 +235,4 @@ def _check_names(names: list[str], path: Path) -> None:
     # pandas writes its row numbers as a first column without a name
     given = names[1:] if names and not names[0] else names
     if not given or not all(given) or len(set(names)) < len(names):
-        raise CorruptFileError.because(
-            "read", path, "its columns have no names, or two have the same name"
-        )
+        raise _unreadable(path, "its columns have no names, or two have the same name")
