@@ -132,8 +132,9 @@ class Diagnoser:
             axes: How its networks differ.
 
         Raises:
-            DiagnosisError: The file cannot be read, or the population lacks a metric of :data:`METRICS`, but for CKA, or an
-                axis that a question needs, or has one answer alone to a question.
+            DiagnosisError: The file cannot be read, or the population lacks a metric of
+                :data:`METRICS`, but for CKA, or an axis that a question needs, or has one answer
+                alone to a question.
         """
         table = published_table() if population is None else as_table(population)
         labelled = _labelled(table, axes)
@@ -172,8 +173,8 @@ class Diagnoser:
                 :data:`METRICS` were measured.
 
         Raises:
-            DiagnosisError: The file cannot be read, ``train_error`` is missing, or a metric is no finite number or outside
-                of what it can be.
+            DiagnosisError: The file cannot be read, ``train_error`` is missing, or a metric is no
+                finite number or outside of what it can be.
         """
         table = as_table(networks)
         known = [name for name in self.metrics if name in names_of(table)]
