@@ -12,7 +12,7 @@ from jaxtyping import Float
 from sklearn.tree import DecisionTreeClassifier
 
 from gnncore.names import unknown
-from graphwsl.arguments import listed, whole
+from graphwsl.arguments import listed, text, whole
 from graphwsl.diagnosis.md_tree import MDTree
 from graphwsl.diagnosis.questions import OPTIMAL, find_question
 from graphwsl.diagnosis.soft_tree import SoftTree
@@ -140,7 +140,8 @@ def evaluate(
         Shares of right answers.
 
     Raises:
-        DiagnosisError: There is no such case or method, a file cannot be read, or a column is
+        InvalidArgumentError: The case or a seed is no such number, or the method no text.
+        DiagnosisError: There is no such method, a file cannot be read, or a column is
             missing or holds what is no finite number.
 
     >>> from graphwsl.diagnosis import published_file
@@ -148,8 +149,8 @@ def evaluate(
     >>> round(100 * accuracies.mean(), 2)
     87.71
     """
-    if case not in CASES:
-        raise DiagnosisError(unknown("case", case, map(str, CASES)))
+    whole("case", case, min(CASES), max(CASES))
+    text("method", method)
     if method not in METHODS:
         raise DiagnosisError(unknown("method", method, METHODS))
     listed("seeds", seeds, int, "an integer", "give 42, 90")
