@@ -36,6 +36,10 @@ class GeneratorError(GraphwslError):
     """Networks that cannot be scored together, or that nothing can be sampled from."""
 
 
+class DiagnosisError(GraphwslError):
+    """Metrics that are missing or no numbers, or networks that nothing can be learnt from."""
+
+
 class RepresentationError(GraphwslError):
     """A representation that does not exist, or does not fit the networks that it was given."""
 

@@ -10,6 +10,7 @@ from typing import get_args
 import pytest
 
 from graphwsl.cli import choices as graphwsl_choices
+from graphwsl.diagnosis.questions import QUESTIONS
 from graphwsl.generators.baselines import BASELINES
 from graphwsl.properties.predictors import PREDICTORS
 from graphwsl.zoo.data import NAMES
@@ -156,6 +157,7 @@ def test_what_is_offered_is_what_there_is() -> None:
     assert tuple(BENCHMARK_SETS) == (*ours.TRAINING_SETS, "texas")
     assert set(theirs.PREDICTORS) == set(PREDICTORS)
     assert tuple(BASELINES) == theirs.BASELINES
+    assert tuple(QUESTIONS) == theirs.QUESTIONS
     assert tuple(Recipe.names()) == theirs.RECIPES
     assert NAMES == theirs.DATA
     assert set(theirs.TARGETS) == {*METRICS, "generalisation_gap", "epoch"}

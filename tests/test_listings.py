@@ -39,6 +39,8 @@ PAGES = {
 
 # Dictionaries and tuples to which nothing is added from outside.
 CLOSED = {
+    "graphwsl.diagnosis.evaluation.METHODS": "diagnosis.md",
+    "graphwsl.diagnosis.questions.QUESTIONS": "diagnosis.md",
     "gridstab.datasets.benchmark.BENCHMARK_SETS": "learning_data.md",
     "gridstab.learning.baselines.BASELINES": "learning.md",
     "graphwsl.zoo.data.DATA": "zoos.md",

@@ -67,4 +67,5 @@ REPRESENTATIONS = (
     "hub",
     "graph_autoencoder",
 )
+QUESTIONS = ("temperature", "width", "data")
 DEVICES = ("auto", "cpu", "cuda")
