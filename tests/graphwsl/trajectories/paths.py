@@ -1,0 +1,32 @@
+"""Paths of which everything is known, and trainings that were once made."""
+
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from graphwsl.zoo.data import load_images
+from graphwsl.zoo.training.chunk import train_chunk
+
+MLP = {"architecture": "mlp", "width": 8, "depth": 1, "learning_rate": 3e-3}
+
+
+def brownian(steps: int, entries: int, seed: int, drift: float = 0.0) -> Tensor:
+    """A random walk of independent steps, with a drift away from a random beginning."""
+    generator = torch.Generator().manual_seed(seed)
+    begin = torch.randn(entries, generator=generator)
+    moves = torch.randn(steps, entries, generator=generator) + drift * begin
+    return torch.cat([begin[None], begin + moves.cumsum(0)])
+
+
+@cache
+def trainings(count: int = 4, epochs: int = 24) -> Tensor:
+    """The weights of trainings from different seeds at every epoch from 0."""
+    made = train_chunk(
+        [{**MLP, "seed": seed} for seed in range(count)],
+        load_images("digits"),
+        epochs=epochs,
+        batch_size=64,
+        kept=range(epochs + 1),
+    )
+    return torch.cat([values.flatten(2) for values in made.weights.values()], 2)
