@@ -24,6 +24,8 @@ def main() -> None:
 # Commands register themselves; their order here is that of the help.
 from graphwsl.cli import (  # noqa: E402, F401
     graph,
+    history,
+    monitor,
     predict,
     represent,
     score,

@@ -5,8 +5,13 @@ from typing import TYPE_CHECKING
 from gnncore.lazy import lazy
 
 if TYPE_CHECKING:
+    from graphwsl.trajectories.drift_alarm import DriftAlarm as DriftAlarm
     from graphwsl.trajectories.kinematics import Motion as Motion
     from graphwsl.trajectories.kinematics import motion as motion
+    from graphwsl.trajectories.lineage import Parentage as Parentage
+    from graphwsl.trajectories.lineage import parentage as parentage
+    from graphwsl.trajectories.monitoring import Change as Change
+    from graphwsl.trajectories.monitoring import Monitor as Monitor
     from graphwsl.trajectories.ordering import Order as Order
     from graphwsl.trajectories.ordering import find_order as find_order
     from graphwsl.trajectories.ordering import order as order
@@ -14,10 +19,16 @@ if TYPE_CHECKING:
 
 # Imported on first use, as in the package itself.
 _HOME = {
+    "Change": "monitoring",
+    "DriftAlarm": "drift_alarm",
+    "Monitor": "monitoring",
     "Motion": "kinematics",
     "Order": "ordering",
+    "Parentage": "lineage",
     "find_order": "ordering",
+    "motion": "kinematics",
     "order": "ordering",
+    "parentage": "lineage",
     "separate": "separation",
 }
 

@@ -27,14 +27,16 @@ def checked(rows: Any, least: int, what: str) -> Float[Tensor, "checkpoints entr
 
     Raises:
         InvalidArgumentError: They are no matrix of numbers in floating point.
-        TrajectoryError: There are too few, or one has weights that are not finite.
+        TrajectoryError: There are too few, or one has weights that are complex or not finite.
     """
     if isinstance(rows, np.ndarray):
         rows = torch.from_numpy(rows)
     arguments.rows("rows", rows)
     rows = rows.detach()
     if rows.is_complex():
-        rows = torch.view_as_real(rows).flatten(1)
+        raise TrajectoryError(
+            "weights must be real numbers, got complex ones; give torch.view_as_real(rows).flatten(1)"
+        )
     if len(rows) < least or not rows.shape[1]:
         entries = "" if rows.shape[1] else " without weights"
         raise TrajectoryError(

@@ -10,8 +10,8 @@ is its displacement from the root of the family. Three things tell the tree:
   common with the displacement of any other member.
 
 Nearest neighbours alone do not tell: of siblings that learn the same task at different rates the
-slow one lies on the way of the fast one. Horwitz, Shul and Hoshen, "Unsupervised Model Tree Heritage
-Recovery", 2024, pose the problem and solve it by distances and outliers of weights.
+slow one lies on the way of the fast one. Horwitz, Shul and Hoshen, "Unsupervised Model Tree
+Heritage Recovery", 2024, pose the problem and solve it by distances and outliers of weights.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,6 +22,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from graphwsl import arguments
 from graphwsl.errors import TrajectoryError
 from graphwsl.trajectories.checked_rows import Rows, checked, gram
 from graphwsl.trajectories.direction import direction_of
@@ -67,6 +68,7 @@ def parentage(
     *,
     sizes: Sequence[int] | None = None,
     roots: Sequence[int] = (),
+    generations: int | None = None,
     similar: float = SIMILAR,
 ) -> Parentage:
     """Who was tuned from whom.
@@ -78,10 +80,13 @@ def parentage(
             head that was replaced by a new one is told from one that moved. None takes a row as
             one tensor.
         roots: Numbers of networks that are known to be roots; at most one a family.
+        generations: 1 if all that are no roots were tuned from roots; None if children may have
+            children.
         similar: As for :func:`graphwsl.trajectories.separate`.
 
     Raises:
-        InvalidArgumentError: The rows are no matrix of numbers in floating point.
+        InvalidArgumentError: The rows are no matrix of numbers in floating point, or
+            ``generations`` is neither 1 nor None.
         TrajectoryError: There are no networks, weights that are not finite, sizes that do not add
             up, or roots that do not exist or are of one family.
     """
@@ -91,6 +96,8 @@ def parentage(
             f"sizes must be positive and add up to the {rows.shape[1]:,} entries of a row, got "
             f"{sum(sizes):,}"
         )
+    if generations is not None:
+        arguments.whole("generations", generations, 1, 1)
     for root in roots:
         if not 0 <= root < len(rows):
             raise TrajectoryError(f"root {root} is no network; there are {len(rows)}")
@@ -109,7 +116,7 @@ def parentage(
         certain.append(sure)
         for n, parent in enumerate(family.parents(root)):
             if parent is not None:
-                parents[members[n]] = members[parent]
+                parents[members[n]] = members[parent if generations is None else root]
     return Parentage(parents, families, found, certain)
 
 
