@@ -35,7 +35,8 @@ def checked(rows: Any, least: int, what: str) -> Float[Tensor, "checkpoints entr
     rows = rows.detach()
     if rows.is_complex():
         raise TrajectoryError(
-            "weights must be real numbers, got complex ones; give torch.view_as_real(rows).flatten(1)"
+            "weights must be real numbers, got complex ones; give "
+            "torch.view_as_real(rows).flatten(1)"
         )
     if len(rows) < least or not rows.shape[1]:
         entries = "" if rows.shape[1] else " without weights"

@@ -11,11 +11,11 @@ from graphwsl.zoo.training.chunk import Training, train_chunk
 MLP = {"architecture": "mlp", "width": 8, "depth": 1, "learning_rate": 3e-3}
 
 
-def brownian(steps: int, entries: int, seed: int, drift: float = 0.0) -> Tensor:
-    """A random walk of independent steps, with a drift away from a random beginning."""
+def brownian(steps: int, entries: int, seed: int) -> Tensor:
+    """A random walk of independent steps from a random beginning."""
     generator = torch.Generator().manual_seed(seed)
     begin = torch.randn(entries, generator=generator)
-    moves = torch.randn(steps, entries, generator=generator) + drift * begin
+    moves = torch.randn(steps, entries, generator=generator)
     return torch.cat([begin[None], begin + moves.cumsum(0)])
 
 

@@ -25,11 +25,9 @@ def tau_of(path: torch.Tensor, seed: int) -> float:
 
 
 @given(st.integers(0, 1000), st.integers(2, 20))
-@settings(max_examples=10, deadline=None)
-def test_random_walks_are_ordered_in_the_direction_in_which_they_grow(
-    seed: int, steps: int
-) -> None:
-    assert tau_of(brownian(steps, 1000, seed, drift=0.3), seed) == 1.0
+@settings(max_examples=5, deadline=None)
+def test_random_walks_are_ordered_up_to_the_direction(seed: int, steps: int) -> None:
+    assert abs(tau_of(brownian(steps, 2000, seed), seed)) == pytest.approx(1.0)
 
 
 def test_the_order_does_not_depend_on_rotations_and_shifts_up_to_its_direction() -> None:
@@ -61,7 +59,8 @@ def test_trainings_are_ordered_late_and_early_alike(part: slice) -> None:
 
 
 def test_checkpoints_that_are_uneven_in_time_are_ordered() -> None:
-    assert [tau_of(path[[0, 1, 2, 5, 12, 24]], 0) for path in trainings()] == [1.0] * 4
+    taus = [abs(tau_of(path[[0, 1, 2, 5, 12, 24]], 0)) for path in trainings()]
+    assert taus == pytest.approx([1.0] * 4)
 
 
 def test_a_path_without_direction_is_said_to_be_uncertain() -> None:
@@ -80,10 +79,9 @@ def test_points_without_order_violate_it_half_of_the_time() -> None:
     assert find_order(brownian(39, 20000, 0)).violations < 0.01
 
 
-def test_arrays_and_complex_weights_are_ordered_too() -> None:
-    path = brownian(8, 500, 3, drift=0.1)
-    assert order(path.numpy()).tolist() == list(range(9))
-    assert order(torch.complex(path, path)).tolist() == list(range(9))
+def test_arrays_of_numpy_are_ordered_too() -> None:
+    path = brownian(8, 500, 3)
+    assert order(path.numpy()).tolist() == order(path).tolist()
 
 
 @pytest.mark.parametrize(
