@@ -72,6 +72,8 @@ def draw_changes(monitors: Mapping[str, Monitor]) -> Figure:
         alarms = [(n, c.score) for n, c in numbered if c.is_alarm]
         for axes, points in ((steps, moved), (scores, judged)):
             axes.plot(*_columns(points), "-o", color=colour, markersize=3, linewidth=1, label=name)
+            if any(value > 0 for _, value in points):
+                axes.set_yscale("log")
         scores.plot(*_columns(alarms), "o", color=ALARM, markersize=9, fillstyle="none")
         if monitor.alarm is not None:
             scores.axhline(monitor.alarm.threshold, color="#8d99ae", linewidth=0.8)
@@ -79,7 +81,6 @@ def draw_changes(monitors: Mapping[str, Monitor]) -> Figure:
     scores.set_ylabel("score of the least usual layer")
     scores.set_xlabel("checkpoint")
     for axes in (steps, scores):
-        axes.set_yscale("log")
         axes.spines[["top", "right"]].set_visible(False)
     if len(monitors) <= len(COLOURS):
         steps.legend(frameon=False, fontsize=8)
