@@ -44,5 +44,9 @@ class RepresentationError(GraphwslError):
     """A representation that does not exist, or does not fit the networks that it was given."""
 
 
+class TrajectoryError(GraphwslError):
+    """Checkpoints that no history can be told of: too few, not finite, or unlike one another."""
+
+
 class VerificationError(GraphwslError):
     """A network whose outputs cannot be compared: it has none, or draws them at random."""

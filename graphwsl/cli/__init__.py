@@ -25,6 +25,8 @@ def main() -> None:
 from graphwsl.cli import (  # noqa: E402, F401
     diagnose,
     graph,
+    history,
+    monitor,
     predict,
     represent,
     score,

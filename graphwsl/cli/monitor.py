@@ -1,0 +1,165 @@
+"""``graphwsl monitor``: what changes between checkpoints, and whether the data shifted."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from gnncore.command_line.options import json_option
+from graphwsl.cli import app
+from graphwsl.cli.options import IMPORT
+
+if TYPE_CHECKING:
+    from graphwsl.trajectories import Change, DriftAlarm, Monitor
+
+
+@app.command()
+def monitor(
+    folder: Path = typer.Argument(
+        help="Folder of a zoo, or of the checkpoints of one training: .pt, .pth, .safetensors or "
+        ".npz files, in the order of the numbers in their names."
+    ),
+    reference: Path | None = typer.Option(
+        None,
+        help="Folder of a zoo of normal trainings at the same epochs, from which an alarm knows "
+        "what is usual. [default: no alarm]",
+        show_default=False,
+    ),
+    rate: float = typer.Option(
+        0.05, help="Share of normal trainings that may raise an alarm at any checkpoint."
+    ),
+    follow: bool = typer.Option(
+        False, "--follow", help="Wait for further checkpoints in the folder, until Ctrl-C."
+    ),
+    until: int | None = typer.Option(
+        None, min=1, help="With --follow, end after so many checkpoints. [default: never]"
+    ),
+    seconds: float = typer.Option(2.0, min=0.01, help="With --follow, between two looks [s]."),
+    picture: Path | None = typer.Option(
+        None, help="PNG, SVG or PDF file of the steps and the scores."
+    ),
+    modules: list[str] = IMPORT,
+    as_json: bool = json_option(),
+) -> None:
+    """Report, checkpoint by checkpoint, how far a training moved, where to, and in which layer.
+
+    With a reference, each step is compared with those of normal trainings, and an alarm is raised
+    where it is more unusual than their rate allows, as after a shift of the data.
+    """
+    from gnncore.command_line.importing import import_modules
+    from gnncore.command_line.json_output import echo_json
+    from graphwsl.trajectories.histories import even, histories, is_zoo
+    from graphwsl.trajectories.monitoring import Monitor
+
+    import_modules(modules)
+    alarm = None
+    if reference is not None:
+        known, normal = histories(reference)
+        from graphwsl.trajectories.drift_alarm import DriftAlarm
+
+        alarm = DriftAlarm.of(even(normal), known.sizes, names=known.names, rate=rate)
+    monitors: dict[str, Monitor] = {}
+    if follow and not is_zoo(folder):
+        monitors[folder.name] = _follow(folder, alarm, until, seconds, quiet=as_json)
+    else:
+        layers, trainings = histories(folder)
+        for training in trainings:
+            own = monitors[training.name] = Monitor(layers, alarm)
+            for row, label in zip(training.rows, training.labels, strict=True):
+                change = own.see(row, label)
+                if not as_json:
+                    _print(change, training.name if len(trainings) > 1 else None)
+    if picture is not None:
+        from gnncore.figures import save_figure
+        from gnncore.storage import leading_to
+        from graphwsl.trajectories.pictures import draw_changes
+
+        save_figure(draw_changes(monitors), leading_to(picture))
+    if as_json:
+        echo_json(
+            {
+                "folder": str(folder),
+                "rate": None if alarm is None else rate,
+                "threshold": None if alarm is None else alarm.threshold,
+                "trainings": {
+                    name: {"is_alarm": own.is_alarm, "changes": [vars(c) for c in own.changes]}
+                    for name, own in monitors.items()
+                },
+            }
+        )
+    elif alarm is not None:
+        alarmed = sum(own.is_alarm for own in monitors.values())
+        typer.echo(
+            f"alarms in {alarmed} of {len(monitors)} trainings, {rate:.0%} are expected of normal "
+            "ones at most"
+        )
+
+
+def _follow(
+    folder: Path,
+    alarm: "DriftAlarm | None",
+    until: int | None,
+    seconds: float,
+    *,
+    quiet: bool,
+) -> "Monitor":
+    """See the files of a folder as they come."""
+    import time
+
+    from graphwsl.errors import ImportedModelError, TrajectoryError
+    from graphwsl.trajectories.histories import checkpoint_files, layers_of_file, read_row
+    from graphwsl.trajectories.monitoring import Monitor
+
+    own: Monitor | None = None
+    seen: list[Path] = []
+    damaged: tuple[Path, int] | None = None
+    try:
+        while until is None or len(seen) < until:
+            for file in [file for file in checkpoint_files(folder) if file not in seen]:
+                size = file.stat().st_size
+                try:
+                    own = own or Monitor(layers_of_file(file), alarm)
+                    row = read_row(own.layers, file)
+                except ImportedModelError:
+                    # It may still be written: damaged is what did not grow between two looks.
+                    if damaged == (file, size):
+                        raise
+                    damaged = file, size
+                    break
+                change = own.see(row, file.name)
+                seen.append(file)
+                if not quiet:
+                    _print(change, None)
+                if len(seen) == until:
+                    break
+            else:
+                damaged = None
+            if until is None or len(seen) < until:
+                time.sleep(seconds)
+    except KeyboardInterrupt:
+        pass
+    if own is None:
+        raise TrajectoryError(f"no checkpoint came into {str(folder)!r}")
+    return own
+
+
+def _print(change: "Change", training: str | None) -> None:
+    from gnncore.command_line.output import say
+
+    parts: list[Any] = [f"{training}, {change.label}:" if training else f"{change.label}:"]
+    if change.relative is None:
+        say(f"{parts[0]} the first checkpoint")
+        return
+    parts.append(f"moved {change.relative:.2%} of its weights")
+    if change.faster is not None:
+        parts.append(f"({change.faster:.2f} × the step before)")
+    if change.turning is not None:
+        parts.append(f"turned {change.turning:.0f}°,")
+    parts.append(
+        f"most in {change.layer}" if change.score is None else f"least usual {change.layer}"
+    )
+    if change.score is not None:
+        parts.append(f"(score {change.score:.2f}, p = {change.p_value:.3f})")
+    if change.is_alarm:
+        parts.append("ALARM: unlike normal trainings")
+    say(" ".join(parts))

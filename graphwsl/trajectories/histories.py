@@ -1,0 +1,198 @@
+"""Checkpoints of trainings where they lie: in a zoo, or as files in a folder."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from graphwsl.errors import TrajectoryError
+from graphwsl.imports.checkpoint import read_state_dict
+from graphwsl.zoo.layouts.registry import LAYOUTS, open_zoo
+from graphwsl.zoo.rows import RowLayout, array
+from graphwsl.zoo.zoo import Zoo
+
+ENDINGS = (".pt", ".pth", ".safetensors", ".npz")
+"""Files that hold the weights of a checkpoint."""
+
+
+@dataclass(frozen=True)
+class Layers:
+    """How weights lie in a row: tensor after tensor, those of one module being a layer.
+
+    Attributes:
+        shapes: Shapes of the tensors, by name.
+    """
+
+    shapes: dict[str, tuple[int, ...]]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the layers."""
+        return tuple(name for name, _ in self._grouped())
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Entries of each layer."""
+        return tuple(size for _, size in self._grouped())
+
+    @property
+    def tensor_sizes(self) -> tuple[int, ...]:
+        """Entries of each tensor."""
+        return tuple(torch.Size(shape).numel() for shape in self.shapes.values())
+
+    def row(self, state: Mapping[str, Tensor], where: str) -> Float[Tensor, " entries"]:
+        """The weights of a state as a row.
+
+        Args:
+            state: Tensors by name; those of whole numbers, such as counts of batches, are left out.
+            where: What it is, for messages.
+
+        Raises:
+            TrajectoryError: Names or shapes are others, or weights are not finite.
+        """
+        own = _shapes_of(state)
+        for name in [*self.shapes, *own]:
+            if own.get(name) != self.shapes.get(name):
+                raise TrajectoryError(
+                    f"{where} is of another architecture: {name!r} has shape {own.get(name)} "
+                    f"instead of {self.shapes.get(name)}; give checkpoints of one architecture"
+                )
+        row = torch.cat([state[name].detach().reshape(-1).float() for name in self.shapes])
+        if not row.isfinite().all():
+            raise TrajectoryError(f"{where} has weights that are not finite; leave it out")
+        return row
+
+    def _grouped(self) -> list[tuple[str, int]]:
+        tensors = zip(self.shapes, self.tensor_sizes, strict=True)
+        grouped = groupby(tensors, key=lambda one: one[0].rpartition(".")[0] or one[0])
+        return [(name, sum(size for _, size in members)) for name, members in grouped]
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """The checkpoints of one training, or of what is known by one name, in the order of time.
+
+    Attributes:
+        name: Name of the training.
+        labels: What each checkpoint is called: its epoch or file.
+        rows: Weights of each.
+    """
+
+    name: str
+    labels: list[str]
+    rows: Float[Tensor, "checkpoints entries"]
+
+
+def is_zoo(path: Path) -> bool:
+    """Whether a folder holds a zoo of a known layout."""
+    return path.is_dir() and any(layout.recognises(path) for layout in LAYOUTS.values())
+
+
+def histories(path: Path) -> tuple[Layers, list[History]]:
+    """The trainings in a zoo, or the one whose checkpoints are files of a folder.
+
+    Raises:
+        TrajectoryError: There is no such folder, it holds nothing of the kind, or checkpoints of
+            several architectures or with weights that are not finite.
+        ZooError: A zoo without usable checkpoints, or with several architectures.
+        ImportedModelError: A file is damaged or unsafe.
+        StorageError: A file of a zoo is damaged.
+    """
+    if is_zoo(path):
+        return histories_of_zoo(open_zoo(path))
+    files = checkpoint_files(path)
+    if not files:
+        raise TrajectoryError(
+            f"{str(path)!r} holds neither a zoo nor checkpoints ({', '.join(ENDINGS)}); give the "
+            "folder of either"
+        )
+    layers = layers_of_file(files[0])
+    rows = [read_row(layers, file) for file in files]
+    return layers, [History(path.name, [file.name for file in files], torch.stack(rows))]
+
+
+def histories_of_zoo(zoo: Zoo) -> tuple[Layers, list[History]]:
+    """The trainings of a zoo, each in the order of its epochs.
+
+    Raises:
+        ZooError: There are no usable checkpoints, or their networks differ in shape.
+        TrajectoryError: A checkpoint cannot be used.
+    """
+    rows, usable, problems = array(zoo)
+    if problems:
+        raise TrajectoryError(f"{problems[0].path}: {problems[0].reason}; leave it out")
+    layout = RowLayout.of(zoo.module(usable[0]))
+    layers = Layers({name: tuple(shape) for name, shape in layout.shapes.items()})
+    members: dict[str, list[int]] = {}
+    for number, checkpoint in enumerate(usable):
+        members.setdefault(checkpoint.model, []).append(number)
+    return layers, [
+        History(model, [str(usable[n].epoch) for n in numbers], rows[numbers])
+        for model, numbers in members.items()
+    ]
+
+
+def checkpoint_files(path: Path) -> list[Path]:
+    """The files of checkpoints in a folder, by the numbers in their names.
+
+    Raises:
+        TrajectoryError: It is no folder, or cannot be listed.
+    """
+    try:
+        found = [file for file in path.iterdir() if file.suffix in ENDINGS]
+    except OSError as error:
+        reason = error.strerror or "it cannot be listed"
+        raise TrajectoryError(f"{str(path)!r} is no folder to read: {reason}") from error
+    return sorted(found, key=_natural)
+
+
+def read_row(layers: Layers, file: Path) -> Float[Tensor, " entries"]:
+    """The weights in a file.
+
+    Raises:
+        TrajectoryError: They are of another architecture, or not finite.
+        ImportedModelError: The file is damaged or unsafe.
+    """
+    return layers.row(read_state_dict(file), repr(str(file)))
+
+
+def layers_of_file(file: Path) -> Layers:
+    """How the weights in a file lie in a row.
+
+    Raises:
+        ImportedModelError: The file is damaged or unsafe.
+    """
+    return Layers(_shapes_of(read_state_dict(file)))
+
+
+def even(trainings: Sequence[History]) -> Float[Tensor, "trainings checkpoints entries"]:
+    """Trainings at the checkpoints that all of them have, as one tensor.
+
+    Raises:
+        TrajectoryError: There are none, or they have no checkpoints in common at the same places.
+    """
+    if not trainings:
+        raise TrajectoryError("there are no trainings to learn from; give a zoo that has some")
+    labels = trainings[0].labels
+    for training in trainings:
+        if training.labels != labels:
+            raise TrajectoryError(
+                f"normal trainings must have the same checkpoints, but {trainings[0].name!r} has "
+                f"{len(labels)} and {training.name!r} {len(training.labels)} or others; leave out "
+                "those that ended early"
+            )
+    return torch.stack([training.rows for training in trainings])
+
+
+def _shapes_of(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in state.items() if value.is_floating_point()}
+
+
+def _natural(file: Path) -> list[tuple[int, int, str]]:
+    parts = re.split(r"(\d+)", file.name)
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]

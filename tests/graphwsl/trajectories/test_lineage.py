@@ -1,0 +1,86 @@
+"""Forests that are grown, and found again."""
+
+import pytest
+import torch
+
+from graphwsl.errors import TrajectoryError
+from graphwsl.trajectories import parentage
+
+ENTRIES = 4000
+
+
+def grown(parents: list[int], seed: int, drift: float = 0.0) -> torch.Tensor:
+    """Networks that each add something new to their parent; roots are independent."""
+    generator = torch.Generator().manual_seed(seed)
+    common = torch.randn(ENTRIES, generator=generator)
+    rows: list[torch.Tensor] = []
+    for parent in parents:
+        new = torch.randn(ENTRIES, generator=generator)
+        size = 0.1 + 0.3 * float(torch.rand((), generator=generator))
+        rows.append(new if parent < 0 else rows[parent] + size * (new + drift * common))
+    return torch.stack(rows)
+
+
+STAR = [-1, *[0] * 8, -1, *[9] * 8]
+TREE = [-1, 0, 0, 0, 0, 0, 1, 1, 2, -1, 9, 9, 9, 9, 9, 10]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_forest_is_found_with_its_roots(seed: int) -> None:
+    found = parentage(grown(STAR, seed))
+    assert found.roots == [0, 9]
+    assert found.parents.tolist() == STAR
+    assert found.families.tolist() == [0] * 9 + [1] * 9
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_children_of_children_are_told_from_siblings(seed: int) -> None:
+    found = parentage(grown(TREE, seed), roots=[0, 9])
+    assert found.parents.tolist() == TREE
+    star = parentage(grown(TREE, seed), roots=[0, 9], generations=1)
+    assert star.parents.tolist() == [-1, *[0] * 8, -1, *[9] * 6]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_siblings_that_learn_the_same_at_different_rates_are_no_children(seed: int) -> None:
+    """The nearest neighbour of the fast ones is a sibling, not their parent."""
+    rows = grown(STAR, seed, drift=1.0)
+    nearest = torch.cdist(rows, rows).fill_diagonal_(torch.inf).argmin(1)
+    assert nearest.tolist() != STAR
+    assert parentage(rows, roots=[0, 9]).parents.tolist() == STAR
+
+
+def test_frozen_bodies_show_the_root_and_heads_which_of_them_it_is() -> None:
+    """Half of the children keep the body bitwise; their heads start from that of the root."""
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(1, ENTRIES, generator=generator).repeat(13, 1)
+    body, head = 3600, 400
+    rows[1:, body:] += 0.3 * torch.randn(12, head, generator=generator)
+    rows[7:, :body] += 0.2 * torch.randn(6, body, generator=generator)
+    shuffled = torch.randperm(13, generator=generator)
+    place = int((shuffled == 0).nonzero())
+    found = parentage(rows[shuffled], sizes=[body, head])
+    assert found.roots == [place]
+    assert [n for n in found.parents.tolist() if n != -1] == [place] * 12
+
+
+def test_heads_that_were_replaced_do_not_count() -> None:
+    rows = grown(STAR, 0)
+    heads = torch.randn(len(rows), 300, generator=torch.Generator().manual_seed(1))
+    found = parentage(torch.cat([rows, heads], 1), sizes=[ENTRIES, 300])
+    assert found.parents.tolist() == STAR
+
+
+def test_a_network_alone_is_its_own_root() -> None:
+    found = parentage(torch.randn(1, 10))
+    assert (found.parents.tolist(), found.roots, found.is_certain) == ([-1], [0], [True])
+
+
+def test_roots_and_sizes_that_cannot_be_are_refused() -> None:
+    rows = grown(STAR, 0)
+    with pytest.raises(TrajectoryError, match=r"the roots \[0, 3\] are of one family"):
+        parentage(rows, roots=[0, 3])
+    with pytest.raises(TrajectoryError, match="root 99 is no network; there are 18"):
+        parentage(rows, roots=[99])
+    with pytest.raises(TrajectoryError, match="add up to the 4,000 entries of a row, got 5"):
+        parentage(rows, sizes=[2, 3])
