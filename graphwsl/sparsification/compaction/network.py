@@ -145,7 +145,7 @@ def compact(model: nn.Module, example_inputs: ExampleInputs) -> CompactNetwork:
     if found is None:
         program = trace_program(model, example_inputs)
         found = _compacted(model, program, None, {})
-        _require_same(model, program, found)
+        _require_same(model, program, found, program.inputs)
     return found
 
 
@@ -163,8 +163,9 @@ def _with_any_batch(model: nn.Module, example_inputs: ExampleInputs) -> CompactN
     try:
         first, second = (trace_program(model, inputs(samples)) for samples in SAMPLES)
         found = _compacted(model, first, second, varying_numbers(first, second))
-        for program in (first, second, trace_program(model, example_inputs)):
-            _require_same(model, program, found)
+        given = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+        for tensors in (first.inputs, second.inputs, given):
+            _require_same(model, first, found, tensors)
     except BatchDependentError:
         return None
     except GraphwslError:
@@ -186,14 +187,7 @@ def _compacted(
     returned = list(output.args[0])
     with torch.no_grad():
         steps = steps_of(program, other, numbers)
-        whole: frozenset[fx.Node] = frozenset()
-        while True:
-            kept = kept_masks(steps, returned, _close(steps), whole)
-            try:
-                written = _written(program, steps, kept, numbers, returned)
-                break
-            except NotUniformError as error:
-                whole |= {error.node}
+        written = _smaller(program, steps, numbers, returned)
         form = _form_of(model, program)
     inputs = [steps[node] for node in nodes if node.op == "placeholder"][len(program.state) :]
     return CompactNetwork(
@@ -203,6 +197,24 @@ def _compacted(
         [bool(step.batched) and step.batched[0] == 1 for step in inputs],
         form,
     )
+
+
+def _smaller(
+    program: Program, steps: Steps, numbers: Any, returned: list[fx.Node]
+) -> fx.GraphModule:
+    whole: frozenset[fx.Node] = frozenset()
+    undivided: frozenset[fx.Node] = frozenset()
+    kept = kept_masks(steps, returned, _close(steps))
+    while True:
+        try:
+            writer = _written(program, steps, kept, numbers, returned, undivided)
+        except NotUniformError as error:
+            whole |= {error.node}
+            kept = kept_masks(steps, returned, _close(steps), whole)
+            continue
+        if writer.multiplied <= undivided:
+            return writer.module()
+        undivided |= writer.multiplied
 
 
 def _close(steps: Steps) -> Any:
@@ -218,10 +230,11 @@ def _written(
     kept: Mapping[fx.Node, Masks],
     numbers: Any,
     returned: list[fx.Node],
-) -> fx.GraphModule:
+    undivided: frozenset[fx.Node],
+) -> Writer:
     placeholders = [node for node in steps if node.op == "placeholder"]
     names = dict(zip(placeholders, program.state, strict=False))
-    writer = Writer(steps, kept, names, program.parameters, numbers)
+    writer = Writer(steps, kept, names, program.parameters, numbers, undivided)
     inputs = placeholders[len(program.state) :]
     for number, node in enumerate(inputs):
         writer.written[node] = writer.graph.placeholder(f"input_{number}")
@@ -234,7 +247,7 @@ def _written(
             writer.written[node] = rule_of(step, steps).write(writer, step, kept[node])
     writer.graph.output([writer.whole(node) for node in returned])
     writer.graph.eliminate_dead_code()
-    return writer.module()
+    return writer
 
 
 def _form_of(model: nn.Module, program: Program) -> ResultForm:
@@ -244,8 +257,10 @@ def _form_of(model: nn.Module, program: Program) -> ResultForm:
         return ResultForm.of(model(*positional, **named))
 
 
-def _require_same(model: nn.Module, program: Program, found: CompactNetwork) -> None:
-    """Compare what is computed on the example, and on inputs that are moved a little from it.
+def _require_same(
+    model: nn.Module, program: Program, found: CompactNetwork, given: Sequence[Tensor]
+) -> None:
+    """Compare what is computed on inputs, and on some that are moved from them.
 
     Raises:
         UnsupportedModelError: They differ by more than rounding.
@@ -255,9 +270,9 @@ def _require_same(model: nn.Module, program: Program, found: CompactNetwork) -> 
         one + torch.randn(one.shape, generator=generator).to(one.dtype)
         if one.is_floating_point()
         else one
-        for one in program.inputs
+        for one in given
     ]
-    for inputs in (list(program.inputs), moved):
+    for inputs in (list(given), moved):
         expected = run_module(model, program, program.state, inputs)
         with torch.no_grad():
             outputs = found.program(*inputs)

@@ -15,7 +15,7 @@ from graphwsl.neural_graph.rules.registry import is_pointwise
 from graphwsl.sparsification.compaction.liveness import Steps
 from graphwsl.sparsification.compaction.masks import Masks, closure, equal, full, joined, product
 from graphwsl.sparsification.compaction.steps import Step
-from graphwsl.sparsification.compaction.writing import Writer
+from graphwsl.sparsification.compaction.writing import RESHAPED, TRANSPOSED, Writer, broadcast, order_of
 
 
 @dataclass(frozen=True)
@@ -69,20 +69,11 @@ def with_whole(masks: Masks, dims: list[int], shape: torch.Size) -> Masks:
 # Element by element.
 
 
-def _broadcast(masks: Masks, shape: torch.Size) -> Masks:
-    """Masks of an operand that is broadcast to a result."""
-    own = masks[len(masks) - len(shape) :]
-    return tuple(
-        torch.ones(1, dtype=torch.bool) if size == 1 else mask
-        for size, mask in zip(shape, own, strict=True)
-    )
-
-
 def _write_pointwise(writer: Writer, step: Step, masks: Masks) -> fx.Node:
     operands = {}
     for node in step.source.all_input_nodes:
         shape = writer.steps[node].value.shape
-        operands[node] = writer.bring(node, _broadcast(masks, shape))
+        operands[node] = writer.bring(node, broadcast(masks, shape))
     return writer.like(step, operands)
 
 
@@ -128,11 +119,9 @@ VIEW = Rule(_close_view, _write_view, _keeps_elements)
 
 def _write_permute(writer: Writer, step: Step, masks: Masks) -> fx.Node:
     x = step.args[0]
-    marks = torch.empty(tuple(range(2, 2 + step.value.ndim)))
-    target: Any = step.source.target
     before = [masks[0]] * step.value.ndim
-    for dim, size in enumerate(target(marks, *step.args[1:]).shape):
-        before[size - 2] = masks[dim]
+    for dim, of in enumerate(order_of(step)):
+        before[of] = masks[dim]
     return writer.like(step, {x: writer.bring(x, tuple(before))})
 
 
@@ -144,7 +133,7 @@ PERMUTE = Rule(_unchanged, _write_permute)
 
 def _write_expand(writer: Writer, step: Step, masks: Masks) -> fx.Node:
     x = step.args[0]
-    before = writer.bring(x, _broadcast(masks, writer.steps[x].value.shape))
+    before = writer.bring(x, broadcast(masks, writer.steps[x].value.shape))
     return writer.call(torch.ops.aten.expand.default, before, writer.shape(step, masks))
 
 
@@ -326,8 +315,8 @@ EMBEDDING = Rule(_unchanged, _write_embedding, _has_own_table)
 
 RULES: dict[str, Rule] = {
     **dict.fromkeys(("clone", "alias", "detach", "_to_copy", "contiguous"), POINTWISE),
-    **dict.fromkeys(("view", "_unsafe_view", "reshape", "unsqueeze", "squeeze"), VIEW),
-    **dict.fromkeys(("permute", "transpose", "t"), PERMUTE),
+    **dict.fromkeys(RESHAPED, VIEW),
+    **dict.fromkeys(TRANSPOSED, PERMUTE),
     "expand": EXPAND,
     **dict.fromkeys(
         ("slice", "select", "split", "split_with_sizes", "chunk", "unbind", "narrow"), PART

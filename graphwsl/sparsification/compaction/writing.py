@@ -9,11 +9,13 @@ from jaxtyping import Int
 from torch import Tensor, fx, nn
 
 from graphwsl.sparsification.compaction.liveness import Steps
-from graphwsl.sparsification.compaction.masks import Masks, full, is_full, sizes
+from graphwsl.sparsification.compaction.masks import Masks, closure, full, is_full, product, sizes
 from graphwsl.sparsification.compaction.steps import SAMPLES, Step
 
 TRANSPOSED = ("t", "transpose", "permute")
-"""Operators that leave tensors of the state what they are."""
+"""Operators that put dimensions into another order."""
+RESHAPED = ("view", "_unsafe_view", "reshape", "unsqueeze", "squeeze")
+"""Operators that leave the order of elements as it is."""
 
 
 class NotUniformError(Exception):
@@ -68,6 +70,7 @@ class Writer:
         names: Names of the tensors of the state, by their nodes.
         parameters: Which names are parameters.
         numbers: Numbers among the arguments that depend on the samples.
+        undivided: Tensors of the state that are stored once, and parts of them taken.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Writer:
         names: Mapping[fx.Node, str],
         parameters: frozenset[str],
         numbers: Mapping[fx.Node, Mapping[int, int]],
+        undivided: frozenset[fx.Node] = frozenset(),
     ) -> None:
         self.steps, self.kept, self.names = steps, kept, names
         self.parameters, self.numbers = parameters, numbers
@@ -87,6 +91,8 @@ class Writer:
         self._brought: dict[tuple[Any, ...], fx.Node] = {}
         self._samples: dict[int, fx.Node] = {}
         self.batch: fx.Node | None = None
+        self.undivided = undivided
+        self.parts: dict[fx.Node, dict[tuple[bytes, ...], int]] = {}
 
     def call(self, target: Any, *args: Any, **kwargs: Any) -> fx.Node:
         """Write a call."""
@@ -148,19 +154,64 @@ class Writer:
                 return self.store(self._name(node), step.value, node)
             inner = {one: self.whole(one) for one in step.source.all_input_nodes}
             return self._once(("whole", node), lambda: self.like(step, inner))
-        if step.name in TRANSPOSED and len(step.source.all_input_nodes) == 1:
-            (inner_node,) = step.source.all_input_nodes
-            shape = self.steps[inner_node].value.shape
-            inner_masks = [masks[0]] * len(shape)
-            for dim, of in enumerate(_order(step)):
-                inner_masks[of] = masks[dim]
-            brought = self.static(inner_node, tuple(inner_masks))
-            key = ("transposed", node, brought)
-            return self._once(key, lambda: self.like(step, {inner_node: brought}))
+        inner = self._inner_masks(step, masks)
+        if inner is not None:
+            node_before = step.source.all_input_nodes[0]
+            brought = self.static(node_before, inner)
+            if step.name in TRANSPOSED:
+                return self._once(
+                    ("like", node, brought), lambda: self.like(step, {node_before: brought})
+                )
+            make = torch.ops.aten.expand.default if step.name == "expand" else torch.reshape
+            return self._once(
+                ("shaped", node, brought), lambda: self.call(make, brought, sizes(masks))
+            )
+        source_size = sum(one.numel() for one in self._sources(node))
+        if node in self.undivided or int(product(masks).sum()) > source_size:
+            part = self.whole(node)
+            for dim, mask in enumerate(masks):
+                if not mask.all():
+                    part = self._without(part, dim, mask.nonzero().flatten(), 0)
+            return part
         value = step.value
         for dim, mask in enumerate(masks):
             value = value[(slice(None),) * dim + (mask,)]
+        self.parts.setdefault(node, {})[tuple(m.numpy().tobytes() for m in masks)] = value.numel()
         return self.store(self._name(node), value, node)
+
+    @property
+    def multiplied(self) -> frozenset[fx.Node]:
+        """Tensors of the state whose parts together are more than they."""
+        return frozenset(
+            node
+            for node, parts in self.parts.items()
+            if sum(parts.values()) > self.steps[node].value.numel() and len(parts) > 1
+        )
+
+    def _inner_masks(self, step: Step, masks: Masks) -> Masks | None:
+        """What a part of a rearranged tensor is of the tensor; None if it is no part of one."""
+        if len(step.source.all_input_nodes) != 1 or step.index is not None:
+            return None
+        inner = self.steps[step.source.all_input_nodes[0]].value
+        if step.name in TRANSPOSED:
+            found = [masks[0]] * inner.ndim
+            for dim, of in enumerate(order_of(step)):
+                found[of] = masks[dim]
+            return tuple(found)
+        if step.name == "expand":
+            return broadcast(masks, inner.shape)
+        if step.name in RESHAPED:
+            elements = product(masks).reshape(inner.shape)
+            before = closure(elements, (0,) * inner.ndim)
+            return before if torch.equal(product(before), elements) else None
+        return None
+
+    def _sources(self, node: fx.Node) -> list[Tensor]:
+        """The tensors of the state that something is made of."""
+        if node.op != "call_function":
+            return [self.steps[node].value]
+        nodes = self.steps[node].source.all_input_nodes
+        return [one for inner in nodes for one in self._sources(inner)]
 
     def store(self, name: str, value: Tensor, origin: fx.Node | None = None) -> fx.Node:
         """A tensor of the state, under this name if it is free.
@@ -200,44 +251,32 @@ class Writer:
             if not bool((mask & ~have[dim]).any()) and not torch.equal(mask, have[dim]):
                 each = step.batched[dim]
                 order, count = _places(mask, have[dim], each)
-                x = self.call(left_out, x, dim, self._indices(order), count)
+                x = self._without(x, dim, order, count)
                 have[dim] = mask
-        known = torch.where(step.constant, step.value, torch.zeros_like(step.value))
         for dim, mask in enumerate(want):
             missing = mask & ~have[dim]
             if bool(missing.any()):
                 each = step.batched[dim]
-                fill = known
+                fill, is_known = step.value, step.constant
                 for d, some in enumerate([*want[:dim], missing, *have[dim + 1 :]]):
-                    fill = fill[(slice(None),) * d + (some,)]
+                    chosen = (slice(None),) * d + (some,)
+                    fill, is_known = fill[chosen], is_known[chosen]
+                fill = fill.masked_fill(~is_known, 0)
                 where = torch.cat([_numbers(have[dim], each), _numbers(missing, each)])
                 order = torch.argsort(where)
                 order = order[torch.isin(where[order], _numbers(mask, each))]
-                fill = self._uniform(step, fill, dim)
+                fill = _uniform(step, fill, is_known, dim)
                 count = int(_each(have[dim], each).sum()) if each else 0
                 index = self._indices(order)
                 x = self.call(put_back, x, dim, self.store("constants.value", fill), index, count)
                 have[dim] = mask
         return x
 
-    def _uniform(self, step: Step, fill: Tensor, dim: int) -> Tensor:
-        """What is put back, of size 1 where it is the same; of one sample."""
-        for other, each in enumerate(step.batched):
-            if other == dim and each:
-                fill = fill.unflatten(dim, (SAMPLES[0], -1))
-                if not torch.equal(fill, fill.narrow(dim, 0, 1).expand_as(fill)):
-                    raise NotUniformError(step.node)
-                fill = fill.narrow(dim, 0, 1)
-        shift = 1 if step.batched[dim] else 0
-        for other in range(fill.ndim):
-            if other in (dim, dim + shift):
-                continue
-            first = fill.narrow(other, 0, 1)
-            if torch.equal(fill, first.expand_as(fill)):
-                fill = first
-            elif step.batched[other - shift if other > dim else other]:
-                raise NotUniformError(step.node)
-        return fill
+    def _without(self, x: fx.Node, dim: int, order: Int[Tensor, " kept"], each: int) -> fx.Node:
+        first, count = int(order[0]), len(order)
+        if not each and torch.equal(order, torch.arange(first, first + count)):
+            return self.call(torch.narrow, x, dim, first, count)
+        return self.call(left_out, x, dim, self._indices(order), each)
 
     def _indices(self, order: Int[Tensor, " some"]) -> fx.Node:
         return self.store("constants.index", order)
@@ -254,11 +293,20 @@ class Writer:
         return is_float and any(map(self._is_learnt, node.all_input_nodes))
 
 
-def _order(step: Step) -> Sequence[int]:
+def order_of(step: Step) -> Sequence[int]:
     """Which dimension of its operand each dimension of a transposed tensor is."""
     marks = torch.empty(tuple(range(2, 2 + step.value.ndim)))
     target: Any = step.source.target
     return [size - 2 for size in target(marks, *step.source.args[1:]).shape]
+
+
+def broadcast(masks: Masks, shape: torch.Size) -> Masks:
+    """Masks of an operand that is broadcast to a result."""
+    own = masks[len(masks) - len(shape) :]
+    return tuple(
+        torch.ones(1, dtype=torch.bool) if size == 1 else mask
+        for size, mask in zip(shape, own, strict=True)
+    )
 
 
 def _each(mask: Tensor, each: int) -> Tensor:
@@ -273,3 +321,25 @@ def _places(mask: Tensor, have: Tensor, each: int) -> tuple[Tensor, int]:
     """Where the kept indices are among those that there are, and how many of those a sample has."""
     mask, have = _each(mask, each), _each(have, each)
     return mask[have].nonzero().flatten(), int(have.sum()) if each else 0
+
+
+def _uniform(step: Step, fill: Tensor, is_known: Tensor, dim: int) -> Tensor:
+    """What is put back, of size 1 where it is the same, of one sample.
+
+    Elements that are not known are not read, so that they may be anything.
+    """
+    each = step.batched[dim]
+    others = [other for other in range(fill.ndim) if other != dim]
+    batched = {other for other in others if step.batched[other]}
+    if each:
+        fill, is_known = (one.unflatten(dim, (SAMPLES[0], -1)) for one in (fill, is_known))
+        others = [other + (other > dim) for other in others] + [dim]
+        batched = {other + (other > dim) for other in batched} | {dim}
+    for other in others:
+        index = is_known.long().argmax(other, keepdim=True)
+        first = fill.gather(other, index)
+        if bool(((fill == first) | ~is_known).all()):
+            fill, is_known = first, is_known.any(other, keepdim=True)
+        elif other in batched:
+            raise NotUniformError(step.node)
+    return fill
