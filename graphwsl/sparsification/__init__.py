@@ -1,1 +1,30 @@
-"""Sparse networks."""
+"""Sparse networks: pruned twins of whole populations, and networks without what is dead in them.
+
+>>> from graphwsl.sparsification import compact, sparsify  # doctest: +SKIP
+>>> small = compact(model, example_inputs)  # doctest: +SKIP
+"""
+
+from typing import TYPE_CHECKING
+
+from gnncore.lazy import lazy
+
+if TYPE_CHECKING:
+    from graphwsl.sparsification.compaction import CompactNetwork as CompactNetwork
+    from graphwsl.sparsification.compaction import Comparison as Comparison
+    from graphwsl.sparsification.compaction import Cost as Cost
+    from graphwsl.sparsification.compaction import compact as compact
+    from graphwsl.sparsification.compaction import compared as compared
+
+# Imported on first use: torch takes seconds to import.
+_HOME = {
+    "CompactNetwork": "compaction",
+    "Comparison": "compaction",
+    "Cost": "compaction",
+    "compact": "compaction",
+    "compared": "compaction",
+}
+
+__all__ = list(_HOME)
+
+
+__getattr__, __dir__ = lazy(__name__, _HOME)

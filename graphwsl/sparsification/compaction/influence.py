@@ -95,7 +95,7 @@ def spread(step: Step, steps: dict[fx.Node, Step], indicators: dict[fx.Node, Ind
             own = steps[node]
             indicator = indicators.get(node)
             if indicator is None:
-                indicator = torch.zeros(own.value.shape)
+                indicator = torch.zeros(own.value.shape, dtype=torch.float32)
             operands[node] = Operand(own, indicator)
         return operands[node]
 
@@ -130,7 +130,8 @@ def read(
     nodes = [node for node in step.source.all_input_nodes if not steps[node].is_static]
     with torch.enable_grad():
         indicators = {
-            node: torch.zeros(steps[node].value.shape, requires_grad=True) for node in nodes
+            node: torch.zeros(steps[node].value.shape, dtype=torch.float32, requires_grad=True)
+            for node in nodes
         }
         result = spread(step, steps, indicators)
         if not nodes or not result.requires_grad:
@@ -147,7 +148,7 @@ def read(
 
 def everything(call: Influence) -> Indicator:
     """Nothing is known: every element depends on all others."""
-    total = torch.zeros(())
+    total = torch.zeros((), dtype=torch.float32)
     for operand in call.operands:
         total = total + operand.indicator.sum()
     return total.expand(call.shape)
@@ -155,7 +156,7 @@ def everything(call: Influence) -> Indicator:
 
 def elementwise(call: Influence) -> Indicator:
     """Every element depends on those at its index."""
-    total = torch.zeros(call.shape)
+    total = torch.zeros(call.shape, dtype=torch.float32)
     for operand in call.operands:
         total = total + operand.indicator
     return total

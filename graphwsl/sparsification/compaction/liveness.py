@@ -28,7 +28,9 @@ Close = Callable[[Step, Masks], Masks]
 """The masks that an operator keeps of its result if it is asked for some."""
 
 
-def steps_of(program: Program, other: Program | None, numbers: dict[fx.Node, dict[int, int]]) -> Steps:
+def steps_of(
+    program: Program, other: Program | None, numbers: dict[fx.Node, dict[int, int]]
+) -> Steps:
     """All results of a program, in its order, with what is known of their elements.
 
     Args:

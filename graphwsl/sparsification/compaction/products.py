@@ -43,7 +43,12 @@ class Sources:
 
 
 def sources_of(
-    writer: Writer, x: Step, dim: int, is_read: Bool[Tensor, " sources"], *, only_zeros: bool = False
+    writer: Writer,
+    x: Step,
+    dim: int,
+    is_read: Bool[Tensor, " sources"],
+    *,
+    only_zeros: bool = False,
 ) -> Sources:
     """Which sources along a dimension a sum goes on to read.
 
@@ -122,7 +127,9 @@ def _bias(
     if added is None:
         return None if bias is None else writer.static(bias, (targets,))
     origin = bias if bias is not None else weight
-    value = added if bias is None else added + writer.steps[bias].value.expand(targets.shape)[targets]
+    value = (
+        added if bias is None else added + writer.steps[bias].value.expand(targets.shape)[targets]
+    )
     name = writer.names.get(bias) if bias is not None else None
     return writer.store(name or f"{_module(writer, weight)}bias", value, origin)
 
@@ -151,7 +158,9 @@ def _write_product(writer: Writer, step: Step, masks: Masks) -> fx.Node:
     first, second = (writer.steps[one] for one in step.args[:2])
     *batch, rows, columns = masks
     inner = [
-        torch.ones(x.value.shape[dim], dtype=torch.bool) if x.is_static else writer.kept[x.node][dim]
+        torch.ones(x.value.shape[dim], dtype=torch.bool)
+        if x.is_static
+        else writer.kept[x.node][dim]
         for x, dim in ((first, first.value.ndim - 1), (second, second.value.ndim - 2))
     ]
     flat = ~first.is_zero.flatten(0, -2), ~second.is_zero.transpose(-1, -2).flatten(0, -2)
@@ -209,22 +218,21 @@ def _write_convolution(writer: Writer, step: Step, masks: Masks) -> fx.Node:
     own = writer.steps[x]
     sources = sources_of(writer, own, 1, is_read, only_zeros=is_transposed)
     brought = writer.bring(x, _before(masks[0], sources.read, own))
-    part = (targets, sources.read)
-    stored = writer.static(
-        weight, (*(part[::-1] if is_transposed else part), *full(values.shape[2:]))
-    )
+    sums = torch.einsum("s,ts...->t...", sources.constants, values[targets].double())
     added = None
-    if sources.are_added:
-        sums = torch.einsum("s,ts...->t...", sources.constants, values[targets].double())
-        if any(padding):
-            kernel = torch.cat([values[targets][:, sources.read], sums[:, None].to(values.dtype)], 1)
-            stored = writer.store(writer.names.get(weight, "constants.folded"), kernel, weight)
-            pads = [0, 0] * (own.value.ndim - 2) + [0, 1]
-            brought = writer.call(functional.pad, brought, pads, "constant", 1.0)
-        else:
-            added = sums.flatten(1).sum(1).to(values.dtype)
+    if sources.are_added and any(padding):
+        kernel = torch.cat([values[targets][:, sources.read], sums[:, None].to(values.dtype)], 1)
+        stored = writer.store(writer.names.get(weight, "constants.folded"), kernel, weight)
+        pads = [0, 0] * (own.value.ndim - 2) + [0, 1]
+        brought = writer.call(functional.pad, brought, pads, "constant", 1.0)
+    else:
+        part = (sources.read, targets) if is_transposed else (targets, sources.read)
+        stored = writer.static(weight, (*part, *full(values.shape[2:])))
+        added = sums.flatten(1).sum(1).to(values.dtype) if sources.are_added else None
     own_bias = _bias(writer, bias, weight, targets, added)
-    return writer.call(torch.ops.aten.convolution.default, brought, stored, own_bias, *step.args[3:])
+    return writer.call(
+        torch.ops.aten.convolution.default, brought, stored, own_bias, *step.args[3:]
+    )
 
 
 def _write_grouped(writer: Writer, step: Step, masks: Masks) -> fx.Node:

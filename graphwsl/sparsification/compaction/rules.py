@@ -15,7 +15,13 @@ from graphwsl.neural_graph.rules.registry import is_pointwise
 from graphwsl.sparsification.compaction.liveness import Steps
 from graphwsl.sparsification.compaction.masks import Masks, closure, equal, full, joined, product
 from graphwsl.sparsification.compaction.steps import Step
-from graphwsl.sparsification.compaction.writing import RESHAPED, TRANSPOSED, Writer, broadcast, order_of
+from graphwsl.sparsification.compaction.writing import (
+    RESHAPED,
+    TRANSPOSED,
+    Writer,
+    broadcast,
+    order_of,
+)
 
 
 @dataclass(frozen=True)
@@ -276,7 +282,12 @@ def _reduced_dims(step: Step, x: Step) -> set[int]:
 
 def _reduces_dims(step: Step, steps: Steps) -> bool:
     is_one = len(step.source.all_input_nodes) == 1 and step.index is None
-    return is_one and len(step.args) > 1 and isinstance(step.args[1], int | list) and step.args[1] != []
+    return (
+        is_one
+        and len(step.args) > 1
+        and isinstance(step.args[1], int | list)
+        and step.args[1] != []
+    )
 
 
 REDUCTION = Rule(_unchanged, _write_reduction, _reduces_dims)

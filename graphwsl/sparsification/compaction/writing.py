@@ -222,7 +222,12 @@ class Writer:
             origin: The former node that it is a part of; a parameter if that is made of any.
         """
         value = value.detach().clone()
-        key = (name, tuple(value.shape), value.dtype, value.reshape(-1).view(torch.uint8).numpy().tobytes())
+        key = (
+            name,
+            tuple(value.shape),
+            value.dtype,
+            value.reshape(-1).view(torch.uint8).numpy().tobytes(),
+        )
 
         def make() -> fx.Node:
             free, count = name, 2
