@@ -120,6 +120,7 @@ class Training:
     def train_epoch(self, epoch: int) -> None:
         """One pass over the training samples; epochs count from 1."""
         epoch += self.tuning.epochs
+        self.begin_epoch(epoch)
         samples = len(self.data.train) if self._subset is None else self._subset.shape[1]
         order = self._permutations(samples, "order", epoch)
         order = order if self._subset is None else self._subset.gather(1, order)
@@ -134,18 +135,29 @@ class Training:
             indices = torch.cat([indices, indices[:, :1].expand(-1, missing)], dim=1)
             images = self.networks.images(self.data.train, indices)
             logits = self.networks.logits(
-                self.parameters.views, images, drop, buffers=self.buffers, training=True
+                self.of_step(), images, drop, buffers=self.buffers, training=True
             )
             losses = losses_of(logits, self.train_labels[rows, indices])
             loss = losses[:, :count].sum() / count
-            if self.tuning.penalty is not None:
-                loss = loss + self._penalty(self.tuning.penalty)
+            penalty = self.penalty()
+            loss = loss if penalty is None else loss + penalty
             self._optimiser.step(self.parameters.gradient(loss))
             if self._held is not None:
                 held, values = self._held
                 self.parameters.flat[held] = values
             for buffer, value in self._held_buffers:
                 buffer.copy_(value)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Called before every epoch, which counts on from the passes that came before."""
+
+    def of_step(self) -> Sequence[Tensor]:
+        """The parameters that a step computes with, in the order of the networks' names."""
+        return self.parameters.views
+
+    def penalty(self) -> Float[Tensor, ""] | None:
+        """What is added to the loss of a step, summed over the networks; None adds nothing."""
+        return None if self.tuning.penalty is None else self._penalty(self.tuning.penalty)
 
     @torch.no_grad()
     def measure(self) -> dict[str, Float[Tensor, " models"]]:
