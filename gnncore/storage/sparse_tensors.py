@@ -77,7 +77,7 @@ def encode_sparse(
     arrays: dict[str, np.ndarray] = {}
     shapes: dict[str, list[int]] = {}
     for name, array in tensors.items():
-        array = np.ascontiguousarray(array)
+        array = np.asarray(array, order="C")
         is_zero = _bits(array) == 0
         if masks is not None and name not in masks:
             arrays[name] = array

@@ -105,8 +105,7 @@ def sparsify(
     look()
     by_name = {member.row.model: member for member in members}
     planned = _planned([member.row for member in members])
-    total = done = trained = 0
-    total = epochs * len(members)
+    done, trained, total = 0, 0, epochs * len(members)
     with work.claim(look):
         make_folder(path / "chunks")
         if not (path / CONFIG_NAME).exists():
