@@ -17,12 +17,12 @@ from torch import Tensor, nn
 
 from benchmarks.cells import finished_cells, run_cell
 from benchmarks.results import SCRATCH, Report, known_cells
+from gnncore.storage import write_json
 from graphwsl.sparsification import compact, compared, sparsify, summarise_twins
 from graphwsl.sparsification.twins import METHODS
 from graphwsl.zoo import train_zoo
 from graphwsl.zoo.architectures.registry import build
 from graphwsl.zoo.recipe import Recipe
-from gnncore.storage import write_json
 
 NAME = "sparse_twins"
 SPARSITIES = (0.5, 0.7, 0.8, 0.9, 0.95)
@@ -39,9 +39,16 @@ def main(
         bool, typer.Option("--restore", help="Begin with the cells of the result file.")
     ] = False,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw how time falls with dead channels, and nothing else.")
+    ] = None,
     quick: Annotated[bool, typer.Option(help="A minute, to see that it runs.")] = False,
 ) -> None:
     """Prune a zoo by both methods, and compact networks with dead channels."""
+    if picture is not None:
+        torch.set_num_threads(1)
+        _picture(picture)
+        return
     sparsities = SPARSITIES
     if quick:
         networks, width, epochs, tuning, sparsities = 3, 4, 1, 2, (0.5, 0.8)
@@ -99,20 +106,46 @@ def _twins(cell: Path, zoo: Path, method: str, settings: dict[str, Any]) -> dict
     return {"settings": settings, "rows": rows, "seconds": made.seconds}
 
 
-def _compacted(name: str, quick: bool) -> dict[str, Any]:
+def _dead(name: str, width: int, share: float) -> tuple[nn.Module, Tensor]:
+    """A network of which a share of the channels of every convolution are zero, and inputs."""
     torch.manual_seed(0)
-    model, inputs = _network(name, 8 if quick else 64)
+    model, inputs = _network(name, width)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for part in model.modules():
             if isinstance(part, nn.Conv2d):
                 dead = torch.randperm(part.out_channels, generator=generator)
-                part.weight[dead[: round(STRUCTURED * part.out_channels)]] = 0
+                part.weight[dead[: round(share * part.out_channels)]] = 0
             elif isinstance(part, nn.BatchNorm2d):
                 part.running_mean.normal_(generator=generator)
                 part.weight.uniform_(0.5, 1.5, generator=generator)
                 part.bias.normal_(generator=generator)
-    model.eval()
+    return model.eval(), inputs
+
+
+def _picture(path: Path) -> None:
+    """How time and parameters fall with the share of dead channels."""
+    from matplotlib import pyplot
+
+    shares = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9)
+    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.4), layout="constrained", sharey=True)
+    for name, colour in (("vgg", "tab:blue"), ("resnet", "tab:orange")):
+        tables = []
+        for share in shares:
+            model, inputs = _dead(name, 16, share)
+            tables.append(compared(model, compact(model, inputs[:1]), inputs, repetitions=5))
+        for axis, what in zip(axes, ("parameters", "milliseconds"), strict=True):
+            left = [getattr(t.after, what) / getattr(t.before, what) for t in tables]
+            axis.plot(shares, left, "o-", color=colour, label=name)
+            axis.set(xlabel="share of channels that are zero", title=f"{what} that are left")
+            axis.grid(alpha=0.3)
+    axes[0].legend()
+    axes[0].set_ylim(0)
+    figure.savefig(path, dpi=110)
+
+
+def _compacted(name: str, quick: bool) -> dict[str, Any]:
+    model, inputs = _dead(name, 8 if quick else 64, STRUCTURED)
     small = compact(model, inputs[:1])
     table = compared(model, small, inputs, repetitions=2 if quick else 10)
     double = model.double()

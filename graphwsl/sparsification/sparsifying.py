@@ -1,8 +1,8 @@
 """The sparse twin of a zoo: every network pruned and tuned, at every sparsity.
 
 The twin is a zoo of the same layout. Its networks have the generating factors of their originals
-and, besides, ``original`` and ``original_epoch``, ``method`` and ``target_sparsity``; its files hold
-the masks, and of the weights those that are left.
+and, besides, ``original`` and ``original_epoch``, ``method`` and ``target_sparsity``; its files
+hold the masks, and of the weights those that are left.
 """
 
 import time
@@ -244,5 +244,3 @@ def _configuration(
             "epochs": epochs,
         },
     }
-
-

@@ -6,7 +6,6 @@ sources together become one further channel of ones, whose weights are the sum o
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int

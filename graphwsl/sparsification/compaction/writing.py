@@ -1,4 +1,4 @@
-"""The smaller program: its operators, its state, and what joins results that keep other elements."""
+"""The smaller program: its operators, its state, and what joins results that keep other parts."""
 
 import operator
 from collections.abc import Mapping, Sequence

@@ -133,15 +133,15 @@ def test_summaries_and_layers(twins: Path) -> None:
 
 
 def test_interrupted_work_is_continued_to_the_same_bytes(zoo: Path, tmp_path: Path) -> None:
-    class Stop(Exception):
+    class StoppedError(Exception):
         pass
 
     def stop(done: int, total: int) -> None:
-        raise Stop
+        raise StoppedError
 
     choices = {"method": "variational_dropout", "sparsity": [0.8], "epochs": 2}
     sparsify(zoo, tmp_path / "whole", **choices)
-    with pytest.raises(Stop):
+    with pytest.raises(StoppedError):
         sparsify(zoo, tmp_path / "parts", **choices, on_progress=stop)
     with pytest.raises(ZooError, match="resume it or choose another folder"):
         sparsify(zoo, tmp_path / "parts", **choices)
