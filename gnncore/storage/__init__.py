@@ -34,6 +34,13 @@ from gnncore.storage.lock import LOCK_NAME, exclusive_lock
 from gnncore.storage.manifest import MANIFEST_NAME, Manifest, ManifestEntry, Problem
 from gnncore.storage.reading import read_bytes, sha256
 from gnncore.storage.seal import Owner, check_seal, digest_of, seal_of
+from gnncore.storage.sparse_tensors import (
+    decode_sparse,
+    encode_sparse,
+    is_sparse,
+    load_sparse_tensors,
+    save_sparse_tensors,
+)
 from gnncore.storage.tensors import (
     TensorFile,
     load_metadata,
@@ -60,13 +67,17 @@ __all__ = [
     "WorkKind",
     "check_seal",
     "create_dataset",
+    "decode_sparse",
     "digest_of",
     "encode_hdf5",
+    "encode_sparse",
     "exclusive_lock",
     "first_difference",
     "is_leftover",
+    "is_sparse",
     "leading_to",
     "load_metadata",
+    "load_sparse_tensors",
     "load_tensors",
     "make_folder",
     "parse_tensors",
@@ -77,6 +88,7 @@ __all__ = [
     "read_toml",
     "refuse_links",
     "remove_leftovers",
+    "save_sparse_tensors",
     "save_tensors",
     "seal_of",
     "sha256",

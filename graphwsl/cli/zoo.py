@@ -13,10 +13,11 @@ from graphwsl.cli.options import IMPORT, LISTED, print_repaired
 from graphwsl.cli.verify import report_problems, zoo_problems
 
 if TYPE_CHECKING:
+    from graphwsl.sparsification import TwinSummary
     from graphwsl.zoo.zoo import Zoo
 
 zoo_app = typer.Typer(
-    help="Populations of trained networks: train, info, verify, export.",
+    help="Populations of trained networks: train, info, verify, export, sparsify.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -162,6 +163,72 @@ def export(
 
     written = write_ray_tune(open_zoo(zoo), out)
     typer.echo(f"{out}: {written:,} checkpoints")
+
+
+@zoo_app.command()
+def sparsify(
+    zoo: Path = typer.Argument(help="Folder of a zoo that graphwsl zoo train made."),
+    method: str = typer.Option(
+        "magnitude",
+        help="magnitude (the largest weights stay) or variational_dropout (those that bear no "
+        "noise).",
+        autocompletion=one_of("magnitude", "variational_dropout"),
+    ),
+    sparsity: list[float] = typer.Option(
+        [0.8], help="Share of the weights that go; give it again for further twins."
+    ),
+    epochs: int = typer.Option(10, help="Passes over the training samples."),
+    out: Path | None = typer.Option(None, help="Folder of the twins. [default: ZOO-METHOD]"),
+    resume: bool = typer.Option(False, "--resume", help="Continue what is in that folder."),
+    modules: list[str] = IMPORT,
+    as_json: bool = json_option(ALONE),
+    quiet: bool = quiet_option(),
+) -> None:
+    """Prune all networks of a zoo, tune what is left, and compare the twins with the originals.
+
+    The twins are a zoo themselves, whose files hold the masks and the weights that are left.
+    """
+    from gnncore.command_line.importing import import_modules
+    from gnncore.command_line.progress import work_progress
+    from gnncore.command_line.resuming import resumable
+    from graphwsl.sparsification import sparsify as make
+    from graphwsl.sparsification import summarise_twins
+
+    import_modules(modules)
+    out = zoo.with_name(f"{zoo.name}-{method}") if out is None else out
+    with (
+        resumable("graphwsl"),
+        work_progress("epochs", quiet=quiet or as_json) as on_progress,
+    ):
+        made = make(
+            zoo,
+            out,
+            method=method,
+            sparsity=sparsity,
+            epochs=epochs,
+            resume=resume,
+            on_progress=on_progress,
+        )
+    _print_twins(out, method, summarise_twins(made.zoo), as_json=as_json, quiet=quiet)
+
+
+def _print_twins(
+    out: Path, method: str, rows: "list[TwinSummary]", *, as_json: bool, quiet: bool
+) -> None:
+    from dataclasses import asdict
+
+    from gnncore.command_line.json_output import echo_json
+
+    if as_json:
+        echo_json({"zoo": str(out), "method": method, "twins": [asdict(row) for row in rows]})
+    elif not quiet:
+        typer.echo(f"{out}: twins by {method}")
+        for row in rows:
+            typer.echo(
+                f"{row.sparsity:.1%} sparse: test accuracy {row.accuracy:.1%} of {row.networks} "
+                f"networks, originals {row.original_accuracy:.1%}; agreement {row.agreement:.1%}, "
+                f"correlation {row.correlation:.2f}"
+            )
 
 
 def summarise(zoo: "Zoo", path: Path) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class StoredZoo:
 
     def weights(self, checkpoint: Checkpoint) -> dict[str, Tensor]:
         """See :class:`graphwsl.zoo.Zoo`."""
-        location, shapes = self._location(checkpoint), self._shapes_of(checkpoint)
+        location, shapes = self.location(checkpoint), self._shapes_of(checkpoint)
         chunk = self.folder.chunk(location.chunk)
         found = chunk.read_checkpoint(location, checkpoint.model, checkpoint.epoch)
         _require_shapes(chunk, {name: values.shape for name, values in found.items()}, shapes)
@@ -115,7 +115,7 @@ class StoredZoo:
         """See :class:`graphwsl.zoo.Zoo`; :meth:`ZooFolder.problems` looks at all files."""
         members: dict[int, list[Checkpoint]] = {}
         for checkpoint in self.checkpoints:
-            members.setdefault(self._location(checkpoint).chunk, []).append(checkpoint)
+            members.setdefault(self.location(checkpoint).chunk, []).append(checkpoint)
         bad: set[Checkpoint] = set()
         for number, checkpoints in sorted(members.items()):
             chunk = self.folder.chunk(number)
@@ -129,7 +129,7 @@ class StoredZoo:
             single = {name: shape[2:] for name, shape in stacked.items()}
             for checkpoint in checkpoints:
                 try:
-                    chunk.require_entry(self._location(checkpoint), stacked)
+                    chunk.require_entry(self.location(checkpoint), stacked)
                     _require_shapes(chunk, single, self._shapes_of(checkpoint))
                 except (StorageError, ZooError) as error:
                     self._add_problem(where(checkpoint), error)
@@ -139,7 +139,7 @@ class StoredZoo:
 
     def _is_whole(self, checkpoint: Checkpoint) -> bool:
         """Whether a checkpoint of a damaged chunk can be used by a checksum of its own."""
-        if self._location(checkpoint).sha256 is None:
+        if self.location(checkpoint).sha256 is None:
             return False
         try:
             self.weights(checkpoint)
@@ -179,7 +179,7 @@ class StoredZoo:
         members: dict[int, list[tuple[int, Location]]] = {}
         for number, checkpoint in enumerate(checkpoints):
             try:
-                location = self._location(checkpoint)
+                location = self.location(checkpoint)
             except ZooError as error:
                 failures[number] = error
                 continue
@@ -221,7 +221,7 @@ class StoredZoo:
         rows: Float[Tensor, "checkpoints entries"],
     ) -> Failures:
         """Write what checksums of their own say is whole of a damaged chunk."""
-        whole = [n for n in numbers if self._location(checkpoints[n]).sha256 is not None]
+        whole = [n for n in numbers if self.location(checkpoints[n]).sha256 is not None]
         failures: Failures = dict.fromkeys(set(numbers) - set(whole), damage)
         for number in whole:
             try:
@@ -243,7 +243,12 @@ class StoredZoo:
         self.checkpoints, problems = found
         self.problems += [problem for problem in problems if problem not in self.problems]
 
-    def _location(self, checkpoint: Checkpoint) -> Location:
+    def location(self, checkpoint: Checkpoint) -> Location:
+        """Where the weights of a checkpoint lie.
+
+        Raises:
+            ZooError: The zoo has no such checkpoint.
+        """
         key = (checkpoint.model, checkpoint.epoch)
         if key not in self._locations:
             raise ZooError(

@@ -19,6 +19,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from torch import Tensor
+
 from gnncore.storage import (
     LOCK_NAME,
     MANIFEST_NAME,
@@ -242,14 +244,19 @@ class ZooFolder:
         return self._chunks[number]
 
     def write_chunk(
-        self, number: int, rows: Sequence[NetworkConfig], kept: Sequence[int], trained: TrainedChunk
+        self,
+        number: int,
+        rows: Sequence[NetworkConfig],
+        kept: Sequence[int],
+        trained: TrainedChunk,
+        masks: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Store trained networks, with the rows of their checkpoints.
 
         Raises:
             StorageError: The disk is full, or the folder read-only.
         """
-        self._unlisted(number).write(rows, kept, trained)
+        self._unlisted(number).write(rows, kept, trained, masks)
 
     def flaws(self, chunks: Sequence[Sequence[NetworkConfig]]) -> dict[str, str]:
         """What has to be made anew, in the order in which it is made: why, by file.

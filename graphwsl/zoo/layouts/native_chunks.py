@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from gnncore.storage import (
     CorruptFileError,
@@ -22,7 +23,10 @@ from gnncore.storage import (
     StorageError,
     TensorFile,
     check_seal,
+    decode_sparse,
     digest_of,
+    encode_sparse,
+    is_sparse,
     load_metadata,
     parse_tensors,
     read_bytes,
@@ -45,10 +49,13 @@ class StoredChunk:
     Attributes:
         rows: Rows of the index.
         tensors: Each parameter. Shapes ``(models, kept, ...)``.
+        masks: Which entries of parameters there are, of networks that were pruned; all others are
+            zero. Shapes ``(models, kept, ...)``.
     """
 
     rows: list[IndexRow]
     tensors: dict[str, np.ndarray]
+    masks: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -71,6 +78,7 @@ class ChunkFile:
     ahead: ReadAhead = field(default_factory=ReadAhead)
     _header: TensorFile | None = field(default=None, init=False)
     _checked: tuple[int, ...] | None = field(default=None, init=False)
+    _sparse: tuple[tuple[int, ...], dict[str, np.ndarray]] | None = field(default=None, init=False)
 
     @property
     def name(self) -> str:
@@ -100,8 +108,8 @@ class ChunkFile:
         Raises:
             StorageError: It is missing, damaged, or of another zoo or number.
         """
-        metadata, tensors = self._read(without_seal=without_seal)
-        return StoredChunk(parse_rows(metadata, self.path), tensors)
+        metadata, tensors, masks = self._read(without_seal=without_seal)
+        return StoredChunk(parse_rows(metadata, self.path), tensors, masks)
 
     def read_tensors(self) -> dict[str, np.ndarray]:
         """The weights alone. Shapes ``(models, kept, ...)``.
@@ -132,17 +140,37 @@ class ChunkFile:
         # A checksum tells of numbers in memory what it tells of those in a file.
         if header is None or digest is None or not self.ahead.holds(header, index):
             header = self._current_header()
+            if is_sparse(header.arrays):
+                return self._sparse_checkpoint(header, location, model, epoch)
             if digest is None:
                 self._check_whole(header)
             shapes = {name: shape for name, (_, shape, _) in header.arrays.items()}
             self.require_entry(location, shapes)
         part = self.ahead.part(header, index)
+        self._require_digest(digest, model, epoch, part)
+        return part
+
+    def _require_digest(
+        self, digest: str | None, model: str, epoch: int | None, part: dict[str, np.ndarray]
+    ) -> None:
         if digest is not None and digest != _digest(model, epoch, part):
             raise CorruptFileError.because(
                 "use",
                 self.path,
                 f"epoch {epoch} of model {model!r} has changed: its SHA-256 differs",
             )
+
+    def _sparse_checkpoint(
+        self, header: TensorFile, location: Location, model: str, epoch: int | None
+    ) -> dict[str, np.ndarray]:
+        """One of pruned networks, which lie between those of the others: all are read once."""
+        if self._sparse is None or self._sparse[0] != header.state:
+            self._sparse = (header.state, self._read()[1])
+        tensors = self._sparse[1]
+        self.require_entry(location, {name: values.shape for name, values in tensors.items()})
+        index = (location.network, location.epoch)
+        part = {name: values[index].copy() for name, values in tensors.items()}
+        self._require_digest(location.sha256, model, epoch, part)
         return part
 
     def require_entry(self, location: Location, shapes: Mapping[str, tuple[int, ...]]) -> None:
@@ -163,9 +191,20 @@ class ChunkFile:
         return CorruptFileError.because("read", self.path, text)
 
     def write(
-        self, rows: Sequence[NetworkConfig], kept: Sequence[int], trained: TrainedChunk
+        self,
+        rows: Sequence[NetworkConfig],
+        kept: Sequence[int],
+        trained: TrainedChunk,
+        masks: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Store trained networks, with the rows of their checkpoints.
+
+        Args:
+            rows: The networks.
+            kept: Epochs that are kept.
+            trained: Their weights.
+            masks: Which entries of parameters there are, of networks that were pruned, so that
+                others take no room. Shapes ``(models, ...)``.
 
         Raises:
             StorageError: The disk is full, or the folder read-only.
@@ -182,10 +221,19 @@ class ChunkFile:
                 part = {name: values[network, epoch] for name, values in arrays.items()}
                 row["sha256"] = _digest(row["model"], row["epoch"], part)
         metadata = {"rows": json.dumps(index)}
+        if masks:
+            stacked = {
+                name: (mask[:, None].expand(arrays[name].shape) & _like(there, mask)).numpy()
+                for name, mask in masks.items()
+            }
+            arrays, more = encode_sparse(arrays, stacked)
+            metadata |= more
         metadata["seal"] = seal_of(self._owner(metadata), arrays)
         save_tensors(self.path, arrays, metadata)
 
-    def _read(self, *, without_seal: bool = False) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    def _read(
+        self, *, without_seal: bool = False
+    ) -> tuple[dict[str, str], dict[str, np.ndarray], dict[str, np.ndarray]]:
         if self.manifest is not None:
             data = self.manifest.read_bytes(self.name)
         else:
@@ -195,7 +243,7 @@ class ChunkFile:
         seal = metadata.get("seal")
         if seal is not None or not (without_seal or self.manifest is not None):
             check_seal(self.path, seal, self._owner(metadata), tensors)
-        return metadata, tensors
+        return metadata, *decode_sparse(tensors, metadata, self.path)
 
     def _current_header(self) -> TensorFile:
         """The header of the file as it is now."""
@@ -222,6 +270,11 @@ class ChunkFile:
 def chunk_name(number: int) -> str:
     """The name of a chunk's file."""
     return f"{number:05d}.safetensors"
+
+
+def _like(there: Tensor, mask: Tensor) -> Tensor:
+    """Which kept epochs are usable, in the dimensions of stacked masks."""
+    return there.view(*there.shape, *[1] * (mask.ndim - 1))
 
 
 def _digest(model: str, epoch: int | None, weights: Mapping[str, np.ndarray]) -> str:

@@ -136,6 +136,7 @@ class Training:
     def train_epoch(self, epoch: int) -> None:
         """One pass over the training samples; epochs count from 1."""
         epoch += self.tuning.epochs
+        self.begin_epoch(epoch)
         samples = len(self.data.train) if self._subset is None else self._subset.shape[1]
         order = self._permutations(samples, "order", epoch)
         order = order if self._subset is None else self._subset.gather(1, order)
@@ -155,15 +156,15 @@ class Training:
             indices = torch.cat([indices, indices[:, :1].expand(-1, missing)], dim=1)
             images = self.networks.images(self.data.train, indices)
             logits = self.networks.logits(
-                self.parameters.views, images, drop, buffers=self.buffers, training=True
+                self.of_step(), images, drop, buffers=self.buffers, training=True
             )
             losses = losses_of(logits, self.train_labels[rows, indices])
             self._step(losses[:, :count].sum() / count)
 
     def _step(self, loss: Float[Tensor, ""]) -> None:
         """Move all networks against the gradient of the sum of their losses."""
-        if self.tuning.penalty is not None:
-            loss = loss + self._penalty(self.tuning.penalty)
+        penalty = self.penalty()
+        loss = loss if penalty is None else loss + penalty
         self._optimiser.step(self.parameters.gradient(loss))
         if self._held is not None:
             held, values = self._held
@@ -182,8 +183,20 @@ class Training:
     ) -> Batch:
         """What an objective learns from, or is measured on."""
         rows = torch.arange(len(indices))[:, None]
-        run = outputs_of(self.networks, self.parameters.views, self.buffers, train)
+        parameters = self.of_step() if train else self.parameters.views
+        run = outputs_of(self.networks, parameters, self.buffers, train)
         return Batch(samples[indices], labels[rows, indices], self._signals, views, run)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Called before every epoch, which counts on from the passes that came before."""
+
+    def of_step(self) -> Sequence[Tensor]:
+        """The parameters that a step computes with, in the order of the networks' names."""
+        return self.parameters.views
+
+    def penalty(self) -> Float[Tensor, ""] | None:
+        """What is added to the loss of a step, summed over the networks; None adds nothing."""
+        return None if self.tuning.penalty is None else self._penalty(self.tuning.penalty)
 
     @torch.no_grad()
     def measure(self) -> dict[str, Float[Tensor, " models"]]:

@@ -11,7 +11,9 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 
-Purpose = Literal["initialisation", "subset", "order", "dropout", "label_noise", "views"]
+Purpose = Literal[
+    "initialisation", "subset", "order", "dropout", "label_noise", "views", "weight_noise"
+]
 _PURPOSES = get_args(Purpose)
 
 
@@ -21,8 +23,8 @@ def stream(seed: int, purpose: Purpose, epoch: int = 0) -> torch.Generator:
     Args:
         seed: Seed of the network, not negative.
         purpose: ``initialisation`` of weights, ``subset`` of the training data, ``order`` of the
-            data in an epoch, ``dropout`` in an epoch, ``label_noise`` of the training data, or
-            ``views`` of images in an epoch.
+            data in an epoch, ``dropout`` in an epoch, ``label_noise`` of the training data,
+            ``views`` of images in an epoch, or ``weight_noise`` in an epoch of variational dropout.
         epoch: Counted from 1; 0 where epochs play no role.
     """
     key = np.random.SeedSequence([seed, _PURPOSES.index(purpose), epoch])
