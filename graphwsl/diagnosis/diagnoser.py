@@ -79,7 +79,7 @@ class Diagnosis:
     Attributes:
         network: Its name, or the number of its row.
         answers: The answer to each question.
-        rooms: By how much each change is expected to improve the accuracy, in its units: the mean
+        rooms: Expected improvement of the accuracy by each change, in its units: the mean
             of the networks that look most alike.
         missing: Metrics that were not measured.
         beyond: Metrics that are outside the range of the networks that were learnt from; answers

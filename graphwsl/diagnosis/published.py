@@ -31,7 +31,7 @@ def published_file(labels: Literal["clean", "noisy"] = "clean") -> Path:
     """The file of a table.
 
     Args:
-        labels: Of which networks: trained on clean labels, or with 10 % label noise.
+        labels: Whether its networks were trained on clean labels, or with 10 % label noise.
     """
     return Path(str(files("graphwsl.diagnosis") / "data" / f"resnet18_{labels}.csv.gz"))
 
@@ -40,7 +40,7 @@ def published_table(labels: Literal["clean", "noisy"] = "clean") -> dict[str, np
     """A published table, its numbers as such.
 
     Args:
-        labels: Of which networks: trained on clean labels, or with 10 % label noise.
+        labels: Whether its networks were trained on clean labels, or with 10 % label noise.
     """
     return dict(_table(labels))
 
