@@ -49,7 +49,7 @@ def order(
     import_modules(modules)
     _, trainings = histories(folder)
     found = {training.name: find_order(training.rows) for training in trainings}
-    shown = {
+    shown: dict[str, dict[str, Any]] = {
         training.name: {
             "order": [training.labels[n] for n in found[training.name].permutation.tolist()],
             "direction_is_certain": found[training.name].direction.is_certain,

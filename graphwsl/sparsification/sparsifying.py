@@ -88,7 +88,8 @@ def sparsify(
         StorageError: The disk is full or read-only, or the zoo is damaged.
     """
     started = time.perf_counter()
-    shares = list(dict.fromkeys(sparsity)) if isinstance(sparsity, list | tuple) else [sparsity]
+    given: Any = sparsity if isinstance(sparsity, list | tuple) else [sparsity]
+    shares: list[float] = list(dict.fromkeys(given))
     if not shares:
         raise ZooError("there must be at least one sparsity; give 0.8, say")
     check_choices(method, shares, epochs)

@@ -7,6 +7,7 @@ each is a voice, and :attr:`Direction.is_certain` says whether they agree.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,7 +48,7 @@ class Direction:
     @property
     def reversed(self) -> "Direction":
         """The same of the path backward."""
-        values = {name: None if v is None else -v for name, v in vars(self).items()}
+        values: dict[str, Any] = {name: None if v is None else -v for name, v in vars(self).items()}
         return replace(self, **values)
 
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -96,7 +97,10 @@ class Monitor:
         found = motion(torch.stack(self._last))
         length = float(found.step_lengths[-1])
         norms = [float(torch.linalg.vector_norm(x.double())) for x in self._last[-2:]]
-        known = {"length": length, "relative": length / norms[0] if norms[0] else None}
+        known: dict[str, Any] = {
+            "length": length,
+            "relative": length / norms[0] if norms[0] else None,
+        }
         if len(found.step_lengths) == BEFORE:
             before = float(found.step_lengths[0])
             angle = float(found.turning[0])

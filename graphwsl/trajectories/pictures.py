@@ -1,6 +1,6 @@
 """Pictures of trainings: their paths through weight space, and their steps with alarms."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -87,5 +87,5 @@ def draw_changes(monitors: Mapping[str, Monitor]) -> Figure:
     return figure
 
 
-def _columns(points: list[tuple[int, float]]) -> tuple[list[int], list[float]]:
+def _columns(points: Sequence[tuple[int, float | None]]) -> tuple[list[int], list[float | None]]:
     return [x for x, _ in points], [y for _, y in points]

@@ -99,12 +99,13 @@ def spread(step: Step, steps: dict[fx.Node, Step], indicators: dict[fx.Node, Ind
             operands[node] = Operand(own, indicator)
         return operands[node]
 
-    args = fx.node.map_aggregate(
-        step.args, lambda one: operand(one) if isinstance(one, fx.Node) else one
-    )
+    def argument(one: Any) -> Any:
+        return operand(one) if isinstance(one, fx.Node) else one
+
+    args: Any = fx.node.map_aggregate(step.args, argument)
     for node in step.source.all_input_nodes:
         operand(node)
-    call = Influence(step, args, list(operands.values()))  # type: ignore[arg-type]
+    call = Influence(step, args, list(operands.values()))
     if step.name in INFLUENCES:
         return INFLUENCES[step.name](call)
     if is_pointwise(step.source.target):

@@ -21,9 +21,9 @@ from graphwsl.neural_graph.program import (
 )
 from graphwsl.neural_graph.restoring import as_before
 from graphwsl.neural_graph.state import state_of
+from graphwsl.sparsification.compaction import products as products  # adds its rules
 from graphwsl.sparsification.compaction.liveness import Steps, kept_masks, steps_of
 from graphwsl.sparsification.compaction.masks import Masks
-from graphwsl.sparsification.compaction.products import RULES
 from graphwsl.sparsification.compaction.rules import rule_of
 from graphwsl.sparsification.compaction.steps import (
     SAMPLES,
@@ -35,8 +35,6 @@ from graphwsl.sparsification.compaction.writing import NotUniformError, Writer
 
 LARGEST_ERROR = 1e-3
 """Of an output, relative to the largest: beyond that it is no rounding."""
-
-assert RULES
 
 
 @dataclass(frozen=True)
@@ -167,8 +165,8 @@ def _with_any_batch(model: nn.Module, example_inputs: ExampleInputs) -> CompactN
         first, second = (trace_program(model, inputs(samples)) for samples in SAMPLES)
         found = _compacted(model, first, second, varying_numbers(first, second))
         given = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
-        for tensors in (first.inputs, second.inputs, given):
-            _require_same(model, first, found, tensors)
+        for some in (first.inputs, second.inputs, given):
+            _require_same(model, first, found, some)
     except BatchDependentError:
         return None
     except GraphwslError:

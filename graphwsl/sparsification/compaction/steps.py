@@ -141,7 +141,7 @@ def multiple(own: int, its: int) -> int | None:
 def leaves_of(node: fx.Node) -> list[Any]:
     """All arguments of a node, those in lists included, in order."""
     found: list[Any] = []
-    fx.node.map_aggregate((node.args, node.kwargs), lambda one: found.append(one))  # type: ignore[func-returns-value]
+    fx.node.map_aggregate((node.args, node.kwargs), found.append)
     return found
 
 
@@ -188,7 +188,7 @@ def _require_understood(node: fx.Node) -> None:
     where = f"the operator {node.target}{module_of(node)},"
     if not hasattr(node.target, "_schema"):
         raise UnsupportedModelError(f"{where} holds programs of its own and cannot be compacted")
-    tags: Sequence[Any] = node.target.tags
+    tags: Sequence[Any] = getattr(node.target, "tags", ())
     indices = node.args[1] if len(node.args) > 1 else None
     if any(tag in tags for tag in DYNAMIC) and not isinstance(indices, list):
         raise UnsupportedModelError(

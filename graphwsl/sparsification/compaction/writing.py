@@ -110,9 +110,9 @@ class Writer:
                 return operands[one]
             return self.number(numbers[place]) if place in numbers else one
 
-        args, kwargs = fx.node.map_aggregate((node.args, node.kwargs), argument)  # type: ignore[misc]
+        args, kwargs = fx.node.map_aggregate((node.args, node.kwargs), argument)
         assert callable(node.target)
-        called = self.call(node.target, *args, **kwargs)  # type: ignore[arg-type]
+        called = self.call(node.target, *args, **kwargs)
         return called if step.index is None else self.call(operator.getitem, called, step.index)
 
     def number(self, factor: int) -> fx.Node:
@@ -152,8 +152,8 @@ class Writer:
         if is_full(masks):
             if node.op != "call_function":
                 return self.store(self._name(node), step.value, node)
-            inner = {one: self.whole(one) for one in step.source.all_input_nodes}
-            return self._once(("whole", node), lambda: self.like(step, inner))
+            nodes = {one: self.whole(one) for one in step.source.all_input_nodes}
+            return self._once(("whole", node), lambda: self.like(step, nodes))
         inner = self._inner_masks(step, masks)
         if inner is not None:
             node_before = step.source.all_input_nodes[0]
@@ -242,7 +242,7 @@ class Writer:
     def module(self) -> fx.GraphModule:
         """The program as a module, with its state under the former names."""
         self.graph.lint()
-        return fx.GraphModule(self.state, self.graph, "Compacted")  # type: ignore[arg-type]
+        return fx.GraphModule(self.state, self.graph, "Compacted")
 
     def _once(self, key: tuple[Any, ...], make: Any) -> fx.Node:
         if key not in self._stored:
