@@ -27,6 +27,7 @@ from graphwsl.cli import (  # noqa: E402, F401
     graph,
     history,
     monitor,
+    landscape,
     predict,
     represent,
     score,

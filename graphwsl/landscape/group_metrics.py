@@ -83,32 +83,39 @@ class GroupData:
         """What leaves the networks the same."""
         return Symmetries(self.group.function.architecture.graph)
 
-    def own_training(self, members: Sequence[int], most: int) -> ZooObjective:
+    def own_training(
+        self, members: Sequence[int], most: int, *, twice: bool = False
+    ) -> ZooObjective:
         """What each network has learnt.
 
         Args:
             members: Numbers of networks of the group.
             most: Samples, at most.
+            twice: Whether the losses are differentiated twice.
         """
         configurations = [self.population.checkpoints[m].configuration for m in members]
         labels, indices = own_training_data(self.data, configurations, most, self.settings.seed)
         size = self.settings.batch_size
-        return ZooObjective(self.module, self.data.train, labels, indices, size)
+        return ZooObjective(self.module, self.data.train, labels, indices, size, twice=twice)
 
-    def shared(self, part: str, members: Sequence[int], most: int | None = None) -> ZooObjective:
+    def shared(
+        self, part: str, members: Sequence[int], most: int | None = None, *, twice: bool = False
+    ) -> ZooObjective:
         """Samples that all networks share, with the labels that the data have.
 
         Args:
             part: ``train`` or ``test``.
             members: Numbers of networks of the group, of each that runs.
             most: Samples, at most; None for all.
+            twice: Whether the losses are differentiated twice.
         """
         samples = self.data.train if part == "train" else self.data.test
         labels = self.data.train_labels if part == "train" else self.data.test_labels
         configurations = [self.population.checkpoints[m].configuration for m in members]
         own = labels_of(labels, self.data, configurations)
         indices = some_of(len(samples), len(samples) if most is None else most, self.settings.seed)
-        return ZooObjective(self.module, samples, own, indices, self.settings.batch_size)
+        size = self.settings.batch_size
+        return ZooObjective(self.module, samples, own, indices, size, twice=twice)
 
     def pairs(self) -> tuple[list[tuple[int, int]], list[int]]:
         """Pairs of networks that differ in their seeds, and the cell of each."""
@@ -129,9 +136,9 @@ def hessian(given: GroupData, activations: int) -> Found:
     found = Found(networks={member: {} for member in members})
     for part in ("train", "test"):
         objective = (
-            given.own_training(members, settings.samples)
+            given.own_training(members, settings.samples, twice=True)
             if part == "train"
-            else given.shared("test", members, settings.samples)
+            else given.shared("test", members, settings.samples, twice=True)
         )
         keep = len(members) * objective.samples * activations <= KEPT
         for layer in (None, *settings.layers):
@@ -271,8 +278,8 @@ def averages(given: GroupData, activations: int) -> Found:
         for what, values in own.items()
     }
     for name, aligned in (("average_of_seeds", False), ("aligned_average_of_seeds", True)):
-        made = [_mean_of_seeds(given, cell.members, aligned) for cell in several]
-        judged = _judged(given, firsts, torch.stack(made))
+        soups = [_mean_of_seeds(given, cell.members, aligned) for cell in several]
+        judged = _judged(given, firsts, torch.stack(soups))
         _gains(found.cells, name, numbers, judged, of_cells)
     return found
 

@@ -115,16 +115,17 @@ def groups_of(population: Population, cells: Sequence[Cell], at_once: int) -> li
                 f"networks with the factors {cell.configuration} have different architectures, "
                 "which the factors do not tell"
             )
-        known = parts.setdefault((*functions, fraction_of(cell.configuration)), [[]])
+        key = (functions.pop(), fraction_of(cell.configuration))
+        known = parts.setdefault(key, [[]])
         if known[-1] and sum(len(c.members) for c in [*known[-1], cell]) > at_once:
             known.append([])
         known[-1].append(cell)
-    groups = []
+    groups: list[Group] = []
     for (function, _), chunks in parts.items():
         for chunk in chunks:
             members = tuple(member for cell in chunk for member in cell.members)
-            key = f"{len(groups):04d}"
-            groups.append(Group(key, population.functions[function], members, tuple(chunk)))
+            name = f"{len(groups):04d}"
+            groups.append(Group(name, population.functions[function], members, tuple(chunk)))
     return groups
 
 

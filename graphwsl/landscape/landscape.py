@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gnncore.storage import StorageError, read_json, write_json
+from gnncore.storage import StorageError, leading_to, read_json, write_json
 from graphwsl.errors import LandscapeError
 from graphwsl.landscape.phases import Phase, Thresholds, phase_of_cell
 from graphwsl.landscape.settings import LandscapeSettings
@@ -80,10 +80,7 @@ class Landscape:
     @property
     def axes(self) -> tuple[str, ...]:
         """The factors in which cells differ, in their order."""
-        names = dict.fromkeys(name for cell in self.cells for name in cell.configuration)
-        return tuple(
-            name for name in names if len({c.configuration.get(name) for c in self.cells}) > 1
-        )
+        return axes_of([cell.configuration for cell in self.cells])
 
     def to_dict(self, thresholds: Thresholds | None = None) -> dict[str, Any]:
         """Everything as plain values, with the phase of every cell; None for what is no number.
@@ -142,12 +139,25 @@ class Landscape:
                     one["configuration"],
                     tuple(one["models"]),
                     _numbers(one["metrics"]),
-                    {name: [number_or_nan(v) for v in along] for name, along in one["profiles"].items()},
+                    {
+                        name: [number_or_nan(v) for v in along]
+                        for name, along in one["profiles"].items()
+                    },
                 )
                 for one in content["cells"]
             ),
             _numbers(content["seconds"]),
         )
+
+
+def axes_of(configurations: Sequence[Mapping[str, Scalar]]) -> tuple[str, ...]:
+    """The factors in which cells differ, in their order.
+
+    Args:
+        configurations: Factors of each cell.
+    """
+    names = dict.fromkeys(name for factors in configurations for name in factors)
+    return tuple(n for n in names if len({factors.get(n) for factors in configurations}) > 1)
 
 
 @dataclass
@@ -223,7 +233,7 @@ class ResultFile:
             return
         try:
             write_json(
-                self.path,
+                leading_to(self.path),
                 {"kind": KIND, "identity": self.identity, "parts": self.parts, **content},
             )
         except ValueError as error:

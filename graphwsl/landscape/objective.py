@@ -1,7 +1,6 @@
 """The losses of networks of one architecture as functions of their parameters.
 
-All that this package measures is computed for many networks at once. A single network of a user is a
-stack of one.
+All that this package measures is computed for many networks at once; one network is a stack of one.
 """
 
 import copy
@@ -16,13 +15,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from graphwsl import arguments
-from graphwsl.errors import LandscapeError, StateMismatchError
+from graphwsl.errors import InvalidArgumentError, LandscapeError, StateMismatchError
 
 Loss = Callable[[Any, Any], Tensor]
 """The mean loss of a batch, of the outputs and labels: ``torch.nn.functional.cross_entropy``."""
 
 Batches = Iterable[tuple[Any, Any]]
-"""Inputs and labels; inputs are a tensor, a tuple of several arguments, or a mapping of named ones."""
+"""Inputs and labels; inputs are a tensor, a tuple of arguments, or a mapping of named ones."""
 
 Flat = Float[Tensor, "networks entries"]
 """The parameters of every network in a row, in the order of ``named_parameters()``."""
@@ -190,9 +189,11 @@ class ModuleObjective(Objective):
 
     def __init__(self, module: nn.Module, loss: Loss, batches: Batches) -> None:
         arguments.instance("module", module, nn.Module, "a torch.nn.Module", "give a network")
-        arguments.instance(
-            "loss", loss, Callable, "a function", "give torch.nn.functional.cross_entropy"
-        )
+        if not callable(loss):
+            raise InvalidArgumentError(
+                f"loss must be a function of outputs and labels, got {arguments.described(loss)}; "
+                "give torch.nn.functional.cross_entropy"
+            )
         super().__init__(module, list(_batches(batches)))
         self._loss = loss
         if not self.names:
@@ -255,7 +256,7 @@ class ModuleObjective(Objective):
         *,
         training: bool = False,
     ) -> Any:
-        """See :class:`Objective`; there is one network, and its outputs have no dimension for it."""
+        """See :class:`Objective`; outputs are those of the one network, as it gives them."""
         tensors = [tensor[0] for tensor in (*parameters, *buffers)]
         state = dict(zip([*self.names, *self.buffer_names], tensors, strict=True))
         for part in self.module.modules():
@@ -296,7 +297,9 @@ class ModuleObjective(Objective):
 def _batches(batches: Batches) -> Iterable[Batch]:
     advice = "give a list of pairs of inputs and labels"
     if not isinstance(batches, Iterable):
-        raise LandscapeError(f"batches must be a list, got {arguments.described(batches)}; {advice}")
+        raise LandscapeError(
+            f"batches must be a list, got {arguments.described(batches)}; {advice}"
+        )
     count = 0
     for one in batches:
         if not isinstance(one, tuple | list) or len(one) != 2:

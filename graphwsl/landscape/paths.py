@@ -162,9 +162,7 @@ def connectivity(values: Along) -> Float[Tensor, " pairs"]:
     return deviation.gather(1, farthest)[:, 0]
 
 
-def barrier(
-    values: Along, positions: Float[Tensor, " points"]
-) -> Float[Tensor, " pairs"]:
+def barrier(values: Along, positions: Float[Tensor, " points"]) -> Float[Tensor, " pairs"]:
     """The greatest height above the line between both ends, at least 0.
 
     J. Frankle, G. K. Dziugaite, D. M. Roy, M. Carbin, "Linear mode connectivity and the lottery

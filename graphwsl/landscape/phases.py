@@ -101,7 +101,9 @@ def phase_of(
     if abs(connectivity) <= limits.connectivity:
         second = f"connectivity {connectivity:.4g} within ±{limits.connectivity:g}"
     else:
-        sign, limit = ("<", -limits.connectivity) if connectivity < 0 else (">", limits.connectivity)
+        sign, limit = (
+            ("<", -limits.connectivity) if connectivity < 0 else (">", limits.connectivity)
+        )
         second = f"connectivity {connectivity:.4g} {sign} {limit:g}"
     if connectivity < -limits.connectivity:
         return Phase("I" if is_high else "III", (first, second))
@@ -123,4 +125,5 @@ def phase_of_cell(metrics: Mapping[str, float], thresholds: Thresholds | None = 
         thresholds: Where phases end; None for the defaults.
     """
     names = ("train_error", "train_curve_error_connectivity", "similarity")
-    return phase_of(*(metrics.get(name, math.nan) for name in names), thresholds)
+    error, connectivity, similarity = (metrics.get(name, math.nan) for name in names)
+    return phase_of(error, connectivity, similarity, thresholds)

@@ -11,7 +11,7 @@ from graphwsl.errors import LandscapeError
 from graphwsl.landscape.objective import Batch, Objective
 from graphwsl.zoo.checkpoint import Scalar
 from graphwsl.zoo.data_set import DataSet
-from graphwsl.zoo.training.batched_networks import BatchedNetworks
+from graphwsl.zoo.training.batched_networks import BatchedNetworks, MappedNetworks
 from graphwsl.zoo.training.labels import labels_of, with_noise
 from graphwsl.zoo.training.losses import losses_of, share_right
 from graphwsl.zoo.training.streams import stream
@@ -28,6 +28,8 @@ class ZooObjective(Objective):
         labels: Labels of each network.
         indices: The samples that count: of all networks, or its own of each.
         batch_size: Samples that run together.
+        twice: Whether the losses are differentiated twice, for which the compiled loops are slower
+            than what torch maps over networks.
     """
 
     def __init__(
@@ -37,12 +39,18 @@ class ZooObjective(Objective):
         labels: Shaped[Tensor, "networks samples *label"],
         indices: Int[Tensor, "*networks chosen"],
         batch_size: int,
+        *,
+        twice: bool = False,
     ) -> None:
         super().__init__(module, [])
         for part in self.module.modules():
             if isinstance(part, nn.Dropout):
                 part.p = 0.0  # nothing is dropped, and what maps over networks knows no dropout
-        self._networks = BatchedNetworks.of(self.module, samples.ndim - 1)
+        self._networks = (
+            MappedNetworks(self.module)
+            if twice
+            else BatchedNetworks.of(self.module, samples.ndim - 1)
+        )
         self._is_classes = not labels.is_floating_point()
         rows = torch.arange(len(labels))[:, None]
         for part in indices.split(batch_size, dim=-1):
