@@ -17,6 +17,7 @@ BASIS = 48
 """Vectors that are kept of every network between restarts, for one eigenvalue."""
 
 Values = Float[Tensor, "networks count"]
+Known = Float[Tensor, "networks known entries"]
 
 
 @torch.no_grad()
@@ -87,7 +88,7 @@ def _only(is_finite: Bool[Tensor, " networks"], some: Vectors) -> Vectors:
     return some if bool(is_finite.all()) else some.masked_fill(~is_finite[:, None, None], 0)
 
 
-def _orthogonal(vectors: Vectors, basis: Vectors | None, generator: torch.Generator) -> Vectors:
+def _orthogonal(vectors: Vectors, basis: Known | None, generator: torch.Generator) -> Vectors:
     """Orthonormal vectors, orthogonal to the basis; random where there is no direction left."""
     known = vectors[:, :0] if basis is None else basis
     for one in vectors.unbind(1):
@@ -100,7 +101,7 @@ def _orthogonal(vectors: Vectors, basis: Vectors | None, generator: torch.Genera
 
 
 def _rest(
-    vectors: Float[Tensor, "#networks entries"], known: Vectors
+    vectors: Float[Tensor, "#networks entries"], known: Known
 ) -> tuple[Float[Tensor, "networks entries"], Bool[Tensor, " networks"]]:
     """Directions without what the known ones span, and whether more than rounding is left."""
     tiny = torch.finfo(vectors.dtype).tiny
