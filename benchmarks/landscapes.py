@@ -42,8 +42,8 @@ RECIPE: dict[str, Any] = {
         "learning_rate": 0.02,
     },
     "grid": {
-        "width": (2, 4, 8, 16, 32, 64, 96, 128),
-        "batch_size": (16, 32, 64, 128, 256, 512),
+        "width": (2, 4, 8, 16, 32, 64),
+        "batch_size": (32, 64, 128, 256, 512),
     },
 }
 THRESHOLDS = (

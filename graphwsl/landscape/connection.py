@@ -186,6 +186,7 @@ def average(states: Iterable[State], shares: Iterable[float] | None = None) -> d
     Raises:
         LandscapeError: There are no states, their names or shapes differ, or shares do not fit.
     """
+    arguments.listed("states", states, Mapping, "a state_dict", "give state_dict() of networks")
     listed = list(states)
     if not listed:
         raise LandscapeError("there are no networks to average; give at least one state_dict")

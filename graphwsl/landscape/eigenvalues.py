@@ -14,7 +14,10 @@ from graphwsl.landscape.hessian_products import Hessians, Vectors
 TOLERANCE = 1e-3
 
 BASIS = 48
-"""Vectors that are kept of every network between restarts, for one eigenvalue."""
+"""Vectors that are kept of every network between restarts, if they fit into the memory."""
+
+NUMBERS = 2**28
+"""Numbers of these vectors and of their products, at most, unless that leaves fewer than 8."""
 
 Values = Float[Tensor, "networks count"]
 Known = Float[Tensor, "networks known entries"]
@@ -45,7 +48,8 @@ def largest(
     """
     generator = generator or torch.Generator().manual_seed(0)
     networks, size = hessians.networks, hessians.entries
-    limit = min(size, max(BASIS, 8 * count))
+    fitting = min(max(BASIS, 8 * count), NUMBERS // (2 * networks * size))
+    limit = min(size, max(fitting, 4 * count, 8))
     start = torch.randn(count, size, generator=generator, dtype=torch.float64).to(hessians.flat)
     basis = _orthogonal(start.expand(networks, -1, -1), None, generator)
     products = hessians.products(basis)

@@ -293,6 +293,22 @@ MEASURES: dict[Metric, Callable[[GroupData, int], Found]] = {
 }
 
 
+def submodule(module: nn.Module, name: str) -> nn.Module:
+    """A module of a network.
+
+    Args:
+        module: The network.
+        name: As ``module_list.2``.
+
+    Raises:
+        LandscapeError: There is none of this name.
+    """
+    known = {key: part for key, part in module.named_modules() if key}
+    if name not in known:
+        raise LandscapeError(f"the network has no module {name!r}; it has {', '.join(known)}")
+    return known[name]
+
+
 def _named(name: str, layer: str | None) -> str:
     return name if layer is None else f"{name}[{layer}]"
 
@@ -399,12 +415,8 @@ def _features(given: GroupData, inputs: Tensor, layer: str | None) -> list[Tenso
             ]
         return list(torch.cat(parts, dim=1).unbind(0))
     module = given.module
-    chosen = dict(module.named_modules()).get(layer)
-    if chosen is None or not layer:
-        known = ", ".join(name for name, _ in module.named_modules() if name)
-        raise LandscapeError(f"the network has no module {layer!r}; it has {known}")
     seen: list[Tensor] = []
-    hook = chosen.register_forward_hook(lambda _, __, output: seen.append(output))
+    hook = submodule(module, layer).register_forward_hook(lambda _, __, output: seen.append(output))
 
     def one(state: dict[str, Tensor]) -> Tensor:
         seen.clear()

@@ -96,13 +96,14 @@ def cells_of(checkpoints: Sequence[Checkpoint]) -> list[Cell]:
     ]
 
 
-def groups_of(population: Population, cells: Sequence[Cell], at_once: int) -> list[Group]:
+def groups_of(population: Population, cells: Sequence[Cell], at_once: Sequence[int]) -> list[Group]:
     """Networks that run together, cell by cell, so that those of one cell are in one group.
 
     Args:
         population: All networks.
         cells: Their cells.
-        at_once: Networks of a group, at most, unless a cell has more.
+        at_once: Networks of a group of each function of the population, at most, unless a cell has
+            more.
 
     Raises:
         LandscapeError: Networks of one cell differ in more than their seeds.
@@ -117,7 +118,7 @@ def groups_of(population: Population, cells: Sequence[Cell], at_once: int) -> li
             )
         key = (functions.pop(), fraction_of(cell.configuration))
         known = parts.setdefault(key, [[]])
-        if known[-1] and sum(len(c.members) for c in [*known[-1], cell]) > at_once:
+        if known[-1] and sum(len(c.members) for c in [*known[-1], cell]) > at_once[key[0]]:
             known.append([])
         known[-1].append(cell)
     groups: list[Group] = []

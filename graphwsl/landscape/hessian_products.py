@@ -51,11 +51,7 @@ class Hessians:
         self._chosen = [
             number for number, name in enumerate(objective.names) if belongs(name, layer)
         ]
-        if not self._chosen:
-            raise LandscapeError(
-                f"the network has no layer {layer!r}; its parameters are "
-                f"{', '.join(objective.names[:12])}{' …' if len(objective.names) > 12 else ''}"
-            )
+        require_layer(layer, objective.names)
         self.networks = len(flat)
         self.sizes = [objective.sizes[number] for number in self._chosen]
         self.entries = sum(self.sizes)
@@ -102,6 +98,23 @@ class Hessians:
             gradient, point, vector, retain_graph=True, materialize_grads=True
         )
         return found
+
+
+def require_layer(layer: str | None, names: Sequence[str]) -> None:
+    """Refuse a layer that has no parameters.
+
+    Args:
+        layer: Name of a layer or of a parameter; None for all.
+        names: Names of all parameters.
+
+    Raises:
+        LandscapeError: No parameter is of it.
+    """
+    if not any(belongs(name, layer) for name in names):
+        more = " …" if len(names) > 12 else ""
+        raise LandscapeError(
+            f"the network has no layer {layer!r}; its parameters are {', '.join(names[:12])}{more}"
+        )
 
 
 def belongs(name: str, layer: str | None) -> bool:

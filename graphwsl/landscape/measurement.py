@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from graphwsl import arguments
 from graphwsl.errors import LandscapeError
-from graphwsl.landscape.group_metrics import MEASURES, Found, GroupData
+from graphwsl.landscape.eigenvalues import BASIS
+from graphwsl.landscape.group_metrics import MEASURES, Found, GroupData, submodule
 from graphwsl.landscape.groups import Cell, Group, cells_of, groups_of, parameters_and_buffers
+from graphwsl.landscape.hessian_products import require_layer
 from graphwsl.landscape.landscape import (
     Landscape,
     MeasuredCell,
@@ -22,13 +24,16 @@ from graphwsl.landscape.landscape import (
     plain,
 )
 from graphwsl.landscape.settings import LandscapeSettings
-from graphwsl.populations.population import Population
+from graphwsl.populations.population import Function, Population
 from graphwsl.zoo.checkpoint import Checkpoint
 from graphwsl.zoo.data_set import DataSet
 from graphwsl.zoo.zoo import Zoo, require_zoo
 
 AT_ONCE = 64
 """Networks that are measured together, at most."""
+
+NUMBERS = 2**26
+"""Numbers that a group holds at once, about: of a basis of its Krylov spaces, or of activations."""
 
 Progress = Callable[[int, int, str], None]
 
@@ -72,7 +77,7 @@ def measure(
     >>> measure(open_zoo("zoos/digits_seed"))  # doctest: +SKIP
     """
     require_zoo(zoo)
-    settings = settings or LandscapeSettings()
+    settings = LandscapeSettings() if settings is None else settings
     what = "LandscapeSettings"
     arguments.instance("settings", settings, LandscapeSettings, what, "give LandscapeSettings()")
     arguments.instance("data", data, (DataSet, type(None)), "a DataSet or None", "leave it out")
@@ -84,7 +89,9 @@ def measure(
     data = zoo.images() if data is None else data
     population = Population.load(zoo, chosen)
     _require_fitting(population, data)
-    parts = groups_of(population, cells, AT_ONCE)
+    _require_layers(population, settings)
+    at_once = [_at_once(one, data.test[:1], settings) for one in population.functions]
+    parts = groups_of(population, cells, at_once)
     file = ResultFile(out, _identity(population, data, settings, averaged))
     file.open(resume)
     work = [(metric, group) for metric in settings.metrics for group in parts]
@@ -129,6 +136,13 @@ def activations_of(module: nn.Module, sample: Tensor) -> int:
         for hook in hooks:
             hook.remove()
     return max(counts[0], 1)
+
+
+def _at_once(function: Function, sample: Tensor, settings: LandscapeSettings) -> int:
+    """Networks of a function that fit into the memory together."""
+    basis = 2 * BASIS * function.architecture.num_entries
+    activations = 2 * settings.batch_size * activations_of(function.module, sample)
+    return max(1, min(AT_ONCE, NUMBERS // max(basis, activations)))
 
 
 def _chosen(zoo: Zoo, epoch: int | None) -> list[Checkpoint]:
@@ -189,6 +203,18 @@ def _require_fitting(population: Population, data: DataSet) -> None:
                 f"networks {architecture.name!r} take samples of shape "
                 f"{tuple(inputs.shape[1:])}, the data are of shape {data.sample_shape}"
             )
+
+
+def _require_layers(population: Population, settings: LandscapeSettings) -> None:
+    """Refuse layers that a network lacks before anything is measured."""
+    for number in population.function.unique().tolist():
+        module = population.functions[number].module
+        if "hessian" in settings.metrics:
+            for layer in settings.layers:
+                require_layer(layer, [name for name, _ in module.named_parameters()])
+        if "similarity" in settings.metrics:
+            for name in settings.activations:
+                submodule(module, name)
 
 
 def _identity(

@@ -18,7 +18,9 @@ from graphwsl.errors import InvalidArgumentError, LandscapeError
 Features = Float[Tensor, "samples *features"]
 
 
-def cka(x: Features, y: Features, unbiased: bool = False) -> float:
+def cka(
+    x: Float[Tensor, "samples *features"], y: Float[Tensor, "others *more"], unbiased: bool = False
+) -> float:
     """Linear CKA of what two networks give for the same samples.
 
     It does not change if features are rotated, or scaled together. With itself it is 1, exactly.

@@ -90,9 +90,10 @@ def test_hessians_are_those_of_each_network_on_what_it_has_learnt(
         checkpoint, found = last(zoo)[number], measured.networks[number].metrics
         module = network(zoo, checkpoint)
         labels, chosen = own_training_data(data, [checkpoint.configuration], 40, 0)
+        others = some_of(len(data.test), 40, 0)
         for part, x, y in (
             ("train", data.train[chosen], labels[0, chosen]),
-            ("test", *(some[some_of(len(data.test), 40, 0)] for some in (data.test, data.test_labels))),
+            ("test", data.test[others], data.test_labels[others]),
         ):
             given = (module, functional.cross_entropy, batches(x, y))
             trace = hessian_trace(*given, 3, torch.Generator().manual_seed(0))
@@ -129,8 +130,7 @@ def test_similarities_are_those_of_the_pairs(zoo: Zoo, measured: Landscape) -> N
         assert cell.metrics["similarity"] == pytest.approx(cka(first, second), abs=1e-4)
         unbiased = cka(first, second, unbiased=True)
         assert cell.metrics["similarity_unbiased"] == pytest.approx(unbiased, abs=1e-4)
-        hidden = [module.get_submodule("module_list")[:3](x) if False else
-                  _hidden(module, x) for module in pair]
+        hidden = [_hidden(module, x) for module in pair]
         found = cell.metrics["similarity[module_list.2]"]
         assert found == pytest.approx(cka(*hidden), abs=1e-4)
 
@@ -173,9 +173,7 @@ def test_lines_and_averages_are_those_of_the_pairs(zoo: Zoo, measured: Landscape
     assert own["test_accuracy_of_wise_ft"] == pytest.approx(float(right))
 
 
-def test_work_that_was_interrupted_goes_on_and_ends_alike(
-    zoo: Zoo, tmp_path: Path
-) -> None:
+def test_work_that_was_interrupted_goes_on_and_ends_alike(zoo: Zoo, tmp_path: Path) -> None:
     settings = LandscapeSettings(**{**SETTINGS, "metrics": ("similarity", "curves")})
     seen: list[int] = []
 
@@ -206,9 +204,9 @@ def test_groups_hold_whole_cells(zoo: Zoo) -> None:
     population = Population.load(zoo, last(zoo))
     cells = cells_of(population.checkpoints)
     assert [len(cell.members) for cell in cells] == [2, 2, 2, 2]
-    groups = groups_of(population, cells, at_once=2)
+    groups = groups_of(population, cells, at_once=[2, 2])
     assert [len(group.cells) for group in groups] == [1, 1, 1, 1]
-    assert [len(group.cells) for group in groups_of(population, cells, at_once=64)] == [2, 2]
+    assert [len(group.cells) for group in groups_of(population, cells, at_once=[64, 64])] == [2, 2]
 
 
 def test_zoos_that_lack_what_is_asked_for_are_refused(zoo: Zoo, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def by_formula(x: Tensor, y: Tensor, unbiased: bool) -> float:
     return float(criterion(k, l) / (criterion(k, k) * criterion(l, l)).sqrt())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     samples=st.integers(4, 12),
     width=st.integers(1, 6),
@@ -47,7 +47,7 @@ def test_similarity_with_itself_is_exactly_1(
     assert cka(x, x, unbiased) == cka(x, x.clone(), unbiased) == 1.0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(samples=st.integers(4, 12), width=st.integers(1, 6), unbiased=st.booleans())
 def test_similarity_is_that_of_the_formula_and_symmetric(
     samples: int, width: int, unbiased: bool
@@ -88,8 +88,6 @@ def test_images_are_flattened() -> None:
         (torch.zeros(5, 3), True, "x is the same for all 5 samples"),
         (torch.tensor([[1.0], [2.0], [3.0], [torch.nan], [0.0]]), False, "not finite"),
         (torch.zeros(0, 3), False, "x is empty"),
-        (torch.zeros(5), False, "must be a tensor of floating point"),
-        (torch.zeros(5, 2, dtype=torch.int64), False, "must be a tensor of floating point"),
         (features(4, 2, 0), False, "of the same samples, got 4 and 5"),
     ],
 )
