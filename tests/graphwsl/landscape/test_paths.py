@@ -54,7 +54,7 @@ def test_line_crosses_the_middle_of_the_ring_and_the_curve_goes_around() -> None
     torch.testing.assert_close(line.losses, (x**2 + 0.0004 - 1) ** 2)
     assert line.loss_connectivity == pytest.approx(line.losses[0] - line.losses[2])
     curve = mode_connectivity(
-        Ring(0, 0), a, b, ring_loss, RING, steps=300, learning_rate=0.05, weight_decay=0.0, points=9
+        Ring(0, 0), a, b, ring_loss, RING, steps=150, learning_rate=0.05, weight_decay=0.0, points=9
     )
     assert float(curve.losses.max()) < 0.2 < line.loss_barrier
     assert curve.errors is None
@@ -67,8 +67,10 @@ def test_middle_of_a_curve_is_a_network_that_has_the_loss_of_the_middle() -> Non
     found = mode_connectivity(a, a.state_dict(), b.state_dict(), cross_entropy, batches(), steps=5)
     a.load_state_dict(found.middle)
     x, y = (torch.cat(parts) for parts in zip(*batches(), strict=True))
-    assert float(cross_entropy(a(x), y)) == pytest.approx(float(found.losses[2]), rel=1e-12)
-    wrong = (a(x).argmax(1) != y).double().mean()
+    with torch.no_grad():
+        outputs = a(x)
+    assert float(cross_entropy(outputs, y)) == pytest.approx(float(found.losses[2]), rel=1e-12)
+    wrong = (outputs.argmax(1) != y).double().mean()
     assert found.errors is not None
     assert float(found.errors[2]) == pytest.approx(float(wrong))
 
@@ -100,8 +102,8 @@ def test_copy_under_symmetries_has_no_barrier_once_aligned() -> None:
     }
     plain = linear_connectivity(module, state, copy, cross_entropy, batches())
     aligned = linear_connectivity(module, state, copy, cross_entropy, batches(), symmetries=group)
-    assert plain.loss_barrier > 0.01
-    assert aligned.loss_barrier < 1e-9
+    assert float(plain.losses.max() - plain.losses.min()) > 1e-3
+    assert float(aligned.losses.max() - aligned.losses.min()) < 1e-9
     torch.testing.assert_close(plain.losses[[0, -1]], aligned.losses[[0, -1]])
 
 
