@@ -125,7 +125,7 @@ def work(
     out = folder / "landscape.json"
     at = time.process_time()
     with progress() as line:
-        task = line.add_task("measuring", total=None)
+        task = line.add_task("measuring", total=1)
 
         def show(done: int, total: int, what: str) -> None:
             line.update(task, completed=done, total=total, description=what)
