@@ -132,7 +132,9 @@ def work(
 
         measured = measure(open_zoo(zoo), settings, out=out, resume=out.exists(), on_progress=show)
     used = time.process_time() - at
-    return {"landscape": measured.to_dict(), "processor_seconds": round(used, 2)}
+    # The numbers of single networks stay beside the zoo: the tables are of cells.
+    landscape = {**measured.to_dict(), "networks": []}
+    return {"landscape": rounded(landscape), "processor_seconds": round(used, 2)}
 
 
 def report_cells(report: Report, measured: Landscape) -> None:
@@ -194,8 +196,9 @@ def report_phases(report: Report, measured: Landscape) -> None:
 
 def report_times(report: Report, measured: Landscape, used: dict[str, float]) -> None:
     """What the measurements took."""
+    networks = sum(len(cell.models) for cell in measured.cells)
     report.table(
-        f"Seconds of one processor for all {len(measured.networks)} networks, the zoo not included",
+        f"Seconds of one processor for all {networks} networks, the zoo not included",
         ["", *used, "together"],
         [["seconds", *(f"{value:.0f}" for value in used.values()), f"{sum(used.values()):.0f}"]],
     )
@@ -204,10 +207,6 @@ def report_times(report: Report, measured: Landscape, used: dict[str, float]) ->
 def together(parts: Sequence[Landscape]) -> Landscape:
     """One landscape of the metrics of several."""
     first = parts[0]
-    networks = [
-        replace(one, metrics={k: v for part in parts for k, v in part.networks[n].metrics.items()})
-        for n, one in enumerate(first.networks)
-    ]
     cells = [
         replace(
             one,
@@ -216,7 +215,16 @@ def together(parts: Sequence[Landscape]) -> Landscape:
         )
         for n, one in enumerate(first.cells)
     ]
-    return replace(first, networks=tuple(networks), cells=tuple(cells))
+    return replace(first, cells=tuple(cells))
+
+
+def rounded(value: Any) -> Any:
+    """The same with numbers of six digits."""
+    if isinstance(value, dict):
+        return {name: rounded(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [rounded(part) for part in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def levels(measured: Landscape, axis: str) -> list[Any]:

@@ -87,7 +87,8 @@ def test_zoos_without_seeds_without_two_factors_and_without_data_are_refused(
     tmp_path: Path,
 ) -> None:
     samples = tmp_path / "mine.npz"
-    images, labels = np.random.default_rng(0).random((24, 8, 8)), np.arange(24) % 3
+    images = np.random.default_rng(0).integers(0, 256, (24, 8, 8), dtype=np.uint8)
+    labels = np.arange(24) % 3
     np.savez(samples, x_train=images, y_train=labels, x_test=images, y_test=labels)
     one = {**RECIPE, "data": {"name": str(samples)}, "seeds": 1, "grid": {"width": (2, 3)}}
     train_zoo(Recipe.of(one), tmp_path / "one", workers=1)
