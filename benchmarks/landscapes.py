@@ -70,7 +70,7 @@ COLUMNS = {
 
 def main(
     zoo: Annotated[Path, typer.Option(help="Folder of the zoo.")] = SCRATCH / "landscapes" / "zoo",
-    curve_steps: Annotated[int, typer.Option(help="Steps of the training of a curve.")] = 1000,
+    curve_steps: Annotated[int, typer.Option(help="Steps of the training of a curve.")] = 500,
     probes: Annotated[int, typer.Option(help="Random vectors a trace.")] = 32,
     picture: Annotated[Path | None, typer.Option(help="File of the phase plane.")] = None,
     ways: Annotated[Path | None, typer.Option(help="File of the ways between seeds.")] = None,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from graphwsl import arguments
 from graphwsl.errors import LandscapeError
-from graphwsl.landscape.objective import Batches, Loss, ModuleObjective
+from graphwsl.landscape.module_objective import Batches, Loss, ModuleObjective
 from graphwsl.landscape.paths import (
     CurveTraining,
     Path,

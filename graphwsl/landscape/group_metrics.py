@@ -2,18 +2,16 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from graphwsl.alignment import align_to, canonical_form
 from graphwsl.errors import LandscapeError
 from graphwsl.landscape.eigenvalues import largest
-from graphwsl.landscape.groups import Group, Rows, parameters_and_buffers
+from graphwsl.landscape.group_data import Found, GroupData, Values, submodule
+from graphwsl.landscape.groups import Rows, parameters_and_buffers
 from graphwsl.landscape.hessian import quadratic_forms, random_signs
 from graphwsl.landscape.hessian_products import Hessians, belongs
 from graphwsl.landscape.paths import (
@@ -24,104 +22,13 @@ from graphwsl.landscape.paths import (
     profile,
     train_curves,
 )
-from graphwsl.landscape.settings import LandscapeSettings, Metric
+from graphwsl.landscape.settings import Metric
 from graphwsl.landscape.similarity import centred_gram, is_constant, similarity
-from graphwsl.landscape.zoo_objective import ZooObjective, own_training_data, some_of
-from graphwsl.populations.population import Population
+from graphwsl.landscape.zoo_objective import ZooObjective, some_of
 from graphwsl.populations.unflattening import unflat
-from graphwsl.symmetries.group import Symmetries
-from graphwsl.zoo.data_set import DataSet
-from graphwsl.zoo.training.labels import labels_of
 
 KEPT = 2**25
 """Activations of all networks and samples that first derivatives may keep between products."""
-
-Values = dict[str, float]
-
-
-@dataclass
-class Found:
-    """Numbers by the number of the network or cell; NaN where there is none.
-
-    Attributes:
-        networks: Of single networks.
-        cells: Of cells.
-        profiles: Along the ways between networks of a cell, the mean over its pairs.
-    """
-
-    networks: dict[int, Values] = field(default_factory=dict)
-    cells: dict[int, Values] = field(default_factory=dict)
-    profiles: dict[int, dict[str, list[float]]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, eq=False)
-class GroupData:
-    """A group with what it is measured on.
-
-    Attributes:
-        group: The networks.
-        population: All networks of the zoo.
-        earlier: The kept epochs of every network that averages are taken of, in order, the network
-            itself last; empty unless they are asked for.
-        data: Training and test samples.
-        settings: What is measured, and how closely.
-    """
-
-    group: Group
-    population: Population
-    earlier: dict[int, list[Float[Tensor, " entries"]]]
-    data: DataSet
-    settings: LandscapeSettings
-
-    @property
-    def module(self) -> nn.Module:
-        """Any one of the networks."""
-        return self.group.function.module
-
-    @cached_property
-    def symmetries(self) -> Symmetries:
-        """What leaves the networks the same."""
-        return Symmetries(self.group.function.architecture.graph)
-
-    def own_training(
-        self, members: Sequence[int], most: int, *, twice: bool = False
-    ) -> ZooObjective:
-        """What each network has learnt.
-
-        Args:
-            members: Numbers of networks of the group.
-            most: Samples, at most.
-            twice: Whether the losses are differentiated twice.
-        """
-        configurations = [self.population.checkpoints[m].configuration for m in members]
-        labels, indices = own_training_data(self.data, configurations, most, self.settings.seed)
-        size = self.settings.batch_size
-        return ZooObjective(self.module, self.data.train, labels, indices, size, twice=twice)
-
-    def shared(
-        self, part: str, members: Sequence[int], most: int | None = None, *, twice: bool = False
-    ) -> ZooObjective:
-        """Samples that all networks share, with the labels that the data have.
-
-        Args:
-            part: ``train`` or ``test``.
-            members: Numbers of networks of the group, of each that runs.
-            most: Samples, at most; None for all.
-            twice: Whether the losses are differentiated twice.
-        """
-        samples = self.data.train if part == "train" else self.data.test
-        labels = self.data.train_labels if part == "train" else self.data.test_labels
-        configurations = [self.population.checkpoints[m].configuration for m in members]
-        own = labels_of(labels, self.data, configurations)
-        indices = some_of(len(samples), len(samples) if most is None else most, self.settings.seed)
-        size = self.settings.batch_size
-        return ZooObjective(self.module, samples, own, indices, size, twice=twice)
-
-    def pairs(self) -> tuple[list[tuple[int, int]], list[int]]:
-        """Pairs of networks that differ in their seeds, and the cell of each."""
-        most = self.settings.pairs
-        listed = [(pair, cell.number) for cell in self.group.cells for pair in cell.pairs(most)]
-        return [pair for pair, _ in listed], [cell for _, cell in listed]
 
 
 def hessian(given: GroupData, activations: int) -> Found:
@@ -291,22 +198,6 @@ MEASURES: dict[Metric, Callable[[GroupData, int], Found]] = {
     "lines": lines,
     "averages": averages,
 }
-
-
-def submodule(module: nn.Module, name: str) -> nn.Module:
-    """A module of a network.
-
-    Args:
-        module: The network.
-        name: As ``module_list.2``.
-
-    Raises:
-        LandscapeError: There is none of this name.
-    """
-    known = {key: part for key, part in module.named_modules() if key}
-    if name not in known:
-        raise LandscapeError(f"the network has no module {name!r}; it has {', '.join(known)}")
-    return known[name]
 
 
 def _named(name: str, layer: str | None) -> str:

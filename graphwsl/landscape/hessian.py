@@ -12,7 +12,7 @@ from graphwsl import arguments
 from graphwsl.errors import LandscapeError
 from graphwsl.landscape.eigenvalues import TOLERANCE, largest
 from graphwsl.landscape.hessian_products import Hessians, Vectors
-from graphwsl.landscape.objective import Batches, Loss, ModuleObjective
+from graphwsl.landscape.module_objective import Batches, Loss, ModuleObjective
 
 
 def hessian_trace(

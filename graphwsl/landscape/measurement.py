@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from graphwsl import arguments
 from graphwsl.errors import LandscapeError
 from graphwsl.landscape.eigenvalues import BASIS
-from graphwsl.landscape.group_metrics import MEASURES, Found, GroupData, submodule
+from graphwsl.landscape.group_data import Found, GroupData, submodule
+from graphwsl.landscape.group_metrics import MEASURES
 from graphwsl.landscape.groups import Cell, Group, cells_of, groups_of, parameters_and_buffers
 from graphwsl.landscape.hessian_products import require_layer
 from graphwsl.landscape.landscape import (

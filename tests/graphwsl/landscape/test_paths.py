@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from graphwsl.errors import InvalidArgumentError, LandscapeError, StateMismatchError
 from graphwsl.landscape import average, linear_connectivity, mode_connectivity
-from graphwsl.landscape.objective import ModuleObjective
+from graphwsl.landscape.module_objective import ModuleObjective
 from graphwsl.landscape.paths import barrier, connectivity
 from graphwsl.neural_graph import neural_graph
 from graphwsl.symmetries import symmetries
