@@ -86,7 +86,7 @@ def mode_connectivity(
         steps: Steps of the training of the curve, a batch each. Too few, and there seems to be a
             barrier where there is none.
         learning_rate: Constant for half of the steps, then falling to a hundredth of it.
-        momentum: Of the gradient.
+        momentum: Momentum of the gradient.
         weight_decay: L2 regularisation of the middle point.
         points: Places that are measured, both ends included.
         generator: Draws the places and the order of the batches; None takes a fixed seed.

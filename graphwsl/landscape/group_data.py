@@ -24,8 +24,8 @@ class Found:
     """Numbers by the number of the network or cell; NaN where there is none.
 
     Attributes:
-        networks: Of single networks.
-        cells: Of cells.
+        networks: Numbers of single networks.
+        cells: Numbers of cells.
         profiles: Along the ways between networks of a cell, the mean over its pairs.
     """
 

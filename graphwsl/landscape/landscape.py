@@ -117,7 +117,12 @@ class Landscape:
             raise LandscapeError(f"{os.fspath(path)!r} holds no landscape")
         if "networks" not in content:
             raise LandscapeError(f"{os.fspath(path)!r} is not done yet; resume it")
-        return cls.of(content)
+        try:
+            return cls.of(content)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise LandscapeError(
+                f"{os.fspath(path)!r} is not as it was written: {type(error).__name__} {error}"
+            ) from error
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> "Landscape":
@@ -164,11 +169,9 @@ def axes_of(configurations: Sequence[Mapping[str, Scalar]]) -> tuple[str, ...]:
 class ResultFile:
     """The file of results while it grows: what is done is not done again.
 
-    Args:
+    Attributes:
         path: The file; None keeps everything in memory.
         identity: What it is of: the networks, the data, and the settings.
-
-    Attributes:
         parts: What is done, by name.
     """
 
@@ -202,7 +205,10 @@ class ResultFile:
             raise LandscapeError(
                 f"{path!r} is of other {' and '.join(differing) or 'work'}; choose another file"
             )
-        self.parts = dict(content.get("parts", {}))
+        parts = content.get("parts")
+        if not isinstance(parts, dict):
+            raise LandscapeError(f"{path!r} is not as it was written; choose another file")
+        self.parts = parts
 
     def keep(self, name: str, part: Any) -> None:
         """Note what is done, in the file too.
@@ -218,7 +224,7 @@ class ResultFile:
         self._write({})
 
     def finish(self, content: Mapping[str, Any]) -> None:
-        """Write everything.
+        """Write the finished file.
 
         Args:
             content: What the parts are together.

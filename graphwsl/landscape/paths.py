@@ -26,7 +26,7 @@ class CurveTraining:
     Attributes:
         steps: Steps, each at a point of the curve that is drawn evenly for each pair.
         learning_rate: Constant for half of the steps, then falling to a hundredth of it.
-        momentum: Of the gradient.
+        momentum: Momentum of the gradient.
         weight_decay: L2 regularisation of the middle point, as part of the gradient.
     """
 

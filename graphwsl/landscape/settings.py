@@ -26,7 +26,7 @@ class LandscapeSettings(Configuration):
             that there are, if fewer.
         batch_size: Samples that run together, also those of a step of the training of curves.
         probes: Random vectors a trace.
-        eigenvalues: Of every Hessian, from the largest on.
+        eigenvalues: Eigenvalues of every Hessian, from the largest on.
         layers: Layers whose blocks of the Hessian are measured too, as ``module_list.0``.
         activations: Modules whose outputs are compared too, as ``module_list.2``.
         pairs: Pairs of networks that differ in their seeds, at most, of each cell.

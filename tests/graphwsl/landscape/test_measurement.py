@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gnncore.storage import read_json
+from gnncore.storage import read_json, write_json
 from graphwsl.errors import LandscapeError, ZooError
 from graphwsl.landscape import (
     Landscape,
@@ -198,6 +198,21 @@ def test_work_that_was_interrupted_goes_on_and_ends_alike(zoo: Zoo, tmp_path: Pa
     assert set(read_json(path)["parts"]) == {
         "own errors", "similarity 0000", "similarity 0001", "curves 0000", "curves 0001"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"kind": "zoo"}, "holds no landscape"),
+        ({"kind": "landscape", "networks": [{}], "cells": []}, "is not as it was written"),
+    ],
+)
+def test_files_that_hold_something_else_are_refused(
+    content: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    write_json(tmp_path / "found.json", content)
+    with pytest.raises(LandscapeError, match=message):
+        Landscape.load(tmp_path / "found.json")
 
 
 def test_groups_hold_whole_cells(zoo: Zoo) -> None:
