@@ -48,5 +48,9 @@ class TrajectoryError(GraphwslError):
     """Checkpoints that no history can be told of: too few, not finite, or unlike one another."""
 
 
+class LandscapeError(GraphwslError):
+    """Networks whose losses cannot be measured, or compared, as was asked."""
+
+
 class VerificationError(GraphwslError):
     """A network whose outputs cannot be compared: it has none, or draws them at random."""

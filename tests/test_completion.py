@@ -12,6 +12,7 @@ import pytest
 from graphwsl.cli import choices as graphwsl_choices
 from graphwsl.diagnosis.questions import QUESTIONS
 from graphwsl.generators.baselines import BASELINES
+from graphwsl.landscape.settings import METRICS as LANDSCAPE_METRICS
 from graphwsl.properties.predictors import PREDICTORS
 from graphwsl.zoo.data import NAMES
 from graphwsl.zoo.recipe import Recipe
@@ -158,6 +159,7 @@ def test_what_is_offered_is_what_there_is() -> None:
     assert set(theirs.PREDICTORS) == set(PREDICTORS)
     assert tuple(BASELINES) == theirs.BASELINES
     assert tuple(QUESTIONS) == theirs.QUESTIONS
+    assert LANDSCAPE_METRICS == theirs.METRICS
     assert tuple(Recipe.names()) == theirs.RECIPES
     assert NAMES == theirs.DATA
     assert set(theirs.TARGETS) == {*METRICS, "generalisation_gap", "epoch"}

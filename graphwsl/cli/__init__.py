@@ -26,6 +26,7 @@ from graphwsl.cli import (  # noqa: E402, F401
     diagnose,
     graph,
     history,
+    landscape,
     monitor,
     predict,
     represent,

@@ -68,4 +68,5 @@ REPRESENTATIONS = (
     "graph_autoencoder",
 )
 QUESTIONS = ("temperature", "width", "data")
+METRICS = ("hessian", "similarity", "curves", "lines", "averages")
 DEVICES = ("auto", "cpu", "cuda")

@@ -12,7 +12,7 @@ import torch
 
 import graphwsl
 from gnncore.storage import StorageError
-from graphwsl import imports, populations, properties, representations, testing, zoo
+from graphwsl import imports, landscape, populations, properties, representations, testing, zoo
 from graphwsl.alignment import align, align_population, align_to, canonical_form
 from graphwsl.errors import GraphwslError
 from graphwsl.neural_graph import collate
@@ -56,6 +56,13 @@ PREDICTOR = properties.make_predictor("weight_statistics_ridge").fit(POPULATION,
 
 MADE = representations.make("behavioural", channels=4, blocks=1, latent_channels=2, epochs=1)
 INPUTS = torch.zeros(3, 3)
+
+MEASURED = {
+    "module": MODEL,
+    "loss": torch.nn.functional.mse_loss,
+    "batches": [(X, torch.ones(1, 2))],
+}
+STATES = {"state_a": STATE, "state_b": STATE}
 
 
 def message_passing(graph: Any, x: Any) -> Any:
@@ -119,6 +126,13 @@ CALLS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (zoo.Recipe.resolve, {"source": "no"}),
     (zoo.train_zoo, {"recipe": "no", "out": "out", "workers": 1}),
     (populations.Target.of, {"name": "x", "checkpoints": []}),
+    (landscape.hessian_trace, {**MEASURED, "probes": 1, "generator": None}),
+    (landscape.largest_eigenvalues, {**MEASURED, "count": 1, "tolerance": 1e-3}),
+    (landscape.mode_connectivity, {**MEASURED, **STATES, "steps": 1, "learning_rate": 0.1}),
+    (landscape.linear_connectivity, {**MEASURED, **STATES, "points": 3}),
+    (landscape.average, {"states": [STATE]}),
+    (landscape.cka, {"x": torch.eye(5), "y": torch.eye(5)}),
+    (landscape.measure, {"zoo": POPULATION, "settings": None, "data": None}),
 ]
 
 

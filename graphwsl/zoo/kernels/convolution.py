@@ -78,8 +78,9 @@ class _Convolution(torch.autograd.Function):
         g = Geometry(inputs, outputs, height, width, kernel, stride, pool, batch, shared)
         y = x.new_empty(models, outputs, g.rows, g.columns, batch)
         winner = torch.empty(y.shape if pool > 1 else 0, dtype=torch.uint8)
-        images, kernels = _once(x, g), weight.contiguous()
-        forward_kernel(g)(models, *_addresses(images, kernels, bias.contiguous(), y, winner))
+        # Copies must live until the loops have read them: these take addresses.
+        images, kernels, biases = _once(x, g), weight.contiguous(), bias.contiguous()
+        forward_kernel(g)(models, *_addresses(images, kernels, biases, y, winner))
         # As they were given: only these have a history, which second derivatives need.
         ctx.save_for_backward(x, weight, winner)
         ctx.geometry = g

@@ -40,7 +40,8 @@ def take_images(
     shape = images.shape[1:]
     taken = images.new_empty(models, *shape, batch)
     kernel = _take_kernel(shape.numel(), batch)
-    kernel(models, indices.contiguous().data_ptr(), images.data_ptr(), taken.data_ptr())
+    indices = indices.contiguous()  # a copy must live until the loops have read it
+    kernel(models, indices.data_ptr(), images.data_ptr(), taken.data_ptr())
     return taken
 
 

@@ -145,3 +145,13 @@ def test_tanh_of_what_is_no_number_is_none() -> None:
 def test_operations_of_the_first_layer_of_the_small_network() -> None:
     one_image = Geometry(1, 8, 28, 28, 5, 1, 2, batch=16).operations / 16
     assert one_image == 2 * 8 * 25 * 24 * 24
+
+
+def test_parameters_may_be_parts_of_rows() -> None:
+    torch.manual_seed(0)
+    rows = torch.randn(9, 4 * 64 + 4 + 7)
+    x = torch.randn(64, 16).expand(9, 64, 16)
+    weight, bias = rows[:, :256].view(9, 4, 64), rows[:, 256:260]
+    for _ in range(3):
+        expected = torch.einsum("moi,mib->mob", weight, x) + bias[:, :, None]
+        torch.testing.assert_close(linear(x, weight, bias), expected, rtol=1e-5, atol=1e-4)

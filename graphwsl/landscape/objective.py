@@ -1,0 +1,165 @@
+"""The losses of networks of one architecture as functions of their parameters.
+
+All that this package measures is computed for many networks at once; one network is a stack of one.
+"""
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Flat = Float[Tensor, "networks entries"]
+"""The parameters of every network in a row, in the order of ``named_parameters()``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Samples that run together.
+
+    Attributes:
+        inputs: What the networks take.
+        labels: What their outputs are compared with.
+        size: How many samples there are.
+    """
+
+    inputs: Any
+    labels: Any
+    size: int
+
+
+class Objective(ABC):
+    """Mean losses of several networks, each of its own parameters.
+
+    Args:
+        module: Any one of the networks, which is not changed.
+        batches: All samples.
+
+    Attributes:
+        module: A copy in evaluation mode, whose own weights do not matter.
+        names: Names of the parameters.
+        shapes: Their shapes.
+        buffer_names: Names of the buffers, such as the running statistics of batch norms.
+        batches: All samples.
+    """
+
+    def __init__(self, module: nn.Module, batches: Sequence[Batch]) -> None:
+        self.module = copy.deepcopy(module).eval().requires_grad_(False)
+        self.names = [name for name, _ in self.module.named_parameters()]
+        self.shapes = [parameter.shape for parameter in self.module.parameters()]
+        self.buffer_names = [name for name, _ in self.module.named_buffers()]
+        self.batches = list(batches)
+
+    @abstractmethod
+    def outputs(
+        self,
+        parameters: Sequence[Tensor],
+        buffers: Sequence[Tensor],
+        batch: Batch,
+        *,
+        training: bool = False,
+    ) -> Any:
+        """Outputs of all networks.
+
+        Args:
+            parameters: Parameters in the order of :attr:`names`, each of all networks. Shape
+                ``(networks, ...)``.
+            buffers: Buffers in the order of :attr:`buffer_names`, each of all networks.
+            batch: One of :attr:`batches`.
+            training: Whether batch norms take the statistics of the batch, and update those in
+                ``buffers`` in place.
+        """
+
+    @abstractmethod
+    def losses(self, outputs: Any, batch: Batch) -> Float[Tensor, " networks"]:
+        """The mean loss of every network on the samples of a batch.
+
+        Args:
+            outputs: What :meth:`outputs` gave.
+            batch: One of :attr:`batches`.
+        """
+
+    @abstractmethod
+    def errors(self, outputs: Any, batch: Batch) -> Float[Tensor, " networks"] | None:
+        """The share of wrong classes of every network; None where labels are no classes.
+
+        Args:
+            outputs: What :meth:`outputs` gave.
+            batch: One of :attr:`batches`.
+        """
+
+    @property
+    def samples(self) -> int:
+        """Number of samples of all batches."""
+        return sum(batch.size for batch in self.batches)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Number of entries of each parameter."""
+        return [prod(shape) for shape in self.shapes]
+
+    def views(self, flat: Flat) -> list[Tensor]:
+        """Each parameter of all networks, which share the memory of the rows.
+
+        Args:
+            flat: Parameters, a row a network.
+        """
+        parts = flat.split(self.sizes, dim=1)
+        return [
+            part.view(len(flat), *shape) for part, shape in zip(parts, self.shapes, strict=True)
+        ]
+
+    @torch.no_grad()
+    def measure(
+        self, flat: Flat, buffers: Sequence[Tensor]
+    ) -> tuple[Float[Tensor, " networks"], Float[Tensor, " networks"] | None]:
+        """Mean loss of every network on all samples, and share of wrong classes where it has some.
+
+        Args:
+            flat: Parameters, a row a network.
+            buffers: Buffers of all networks.
+        """
+        parameters = self.views(flat)
+        loss = torch.zeros(len(flat), dtype=torch.float64)
+        error: Tensor | None = torch.zeros(len(flat), dtype=torch.float64)
+        for batch in self.batches:
+            outputs = self.outputs(parameters, buffers, batch)
+            share = batch.size / self.samples
+            loss += share * self.losses(outputs, batch).double().cpu()
+            wrong = self.errors(outputs, batch)
+            error = None if wrong is None or error is None else error + share * wrong.double().cpu()
+        return loss, error
+
+    @torch.no_grad()
+    def with_statistics(self, flat: Flat, buffers: Sequence[Tensor]) -> list[Tensor]:
+        """Buffers in which the running statistics of batch norms are those of all samples.
+
+        Args:
+            flat: Parameters, a row a network.
+            buffers: Buffers of all networks; not changed.
+        """
+        norms = [
+            part
+            for part in self.module.modules()
+            if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.track_running_stats
+        ]
+        found = [buffer.clone() for buffer in buffers]
+        former, seen = [norm.momentum for norm in norms], 0
+        if not norms:
+            return found
+        parameters = self.views(flat)
+        try:
+            for batch in self.batches:
+                seen += batch.size
+                for norm in norms:
+                    norm.momentum = batch.size / seen  # the mean over all batches until now
+                self.outputs(parameters, found, batch, training=True)
+        finally:
+            for norm, momentum in zip(norms, former, strict=True):
+                norm.momentum = momentum
+        return found

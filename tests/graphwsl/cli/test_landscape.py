@@ -1,0 +1,109 @@
+"""``graphwsl landscape``: a table, a file, a picture; and what it refuses before it writes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from graphwsl.cli import app
+from graphwsl.landscape import Landscape
+from graphwsl.zoo import Recipe, train_zoo
+
+RECIPE: dict[str, Any] = {
+    "data": {"name": "digits"},
+    "epochs": 1,
+    "keep": (1,),
+    "seeds": 2,
+    "fixed": {"architecture": "mlp", "depth": 1},
+    "grid": {"width": (2, 3), "batch_size": (128, 256)},
+}
+FEW = ("--samples", 16, "--probes", 2, "--curve-steps", 2)
+
+
+def graphwsl(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "200"})
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("command") / "zoo"
+    train_zoo(Recipe.of(RECIPE), folder, workers=1)
+    return folder
+
+
+def test_numbers_stand_in_a_table_a_file_and_a_picture(zoo: Path, tmp_path: Path) -> None:
+    out, picture = tmp_path / "landscape.json", tmp_path / "plane.svg"
+    chosen = ("--metric", "hessian", "--metric", "similarity", "--metric", "curves")
+    options = (*chosen, *FEW, "--out", out, "--train-error", 0.99)
+    result = graphwsl("landscape", zoo, *options, "--picture", picture)
+    assert result.exit_code == 0, result.output
+    assert "phases by the thresholds: train error 0.99, connectivity 0.03" in result.output
+    measured = Landscape.load(out)
+    assert len(measured.networks) == 8
+    assert [cell.configuration["width"] for cell in measured.cells] == [2, 2, 3, 3]
+    assert "train error 0.99" in picture.read_text(encoding="utf-8")
+    again = graphwsl("landscape", zoo, *options, "--resume", "--json")
+    values = json.loads(again.stdout)
+    assert values["thresholds"]["train_error"] == 0.99
+    assert all("≤ 0.99" in cell["reasons"][0] for cell in values["cells"])
+    assert [one["metrics"] for one in values["networks"]] == [
+        one.metrics for one in measured.networks
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--metric", "averages"), "averages along trainings need at least two epochs"),
+        (("--metric", "curvature"), "curvature"),
+        (("--epoch", 5), "no checkpoints of epoch 5; it has [1]"),
+        (("--metric", "hessian", "--layer", "x"), "no layer 'x'"),
+        (("--metric", "similarity", "--activation", "x"), "no module 'x'"),
+        (("--metric", "hessian", "--samples", 1), "samples"),
+        (("--picture", "plane.txt"), "must end in .png, .svg or .pdf, got 'plane.txt'"),
+        (("--similarity", 2), "similarity"),
+        (("--data", "nothing"), "nothing"),
+    ],
+)
+def test_what_cannot_be_measured_ends_in_one_line_and_nothing_is_written(
+    zoo: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[object, ...],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = graphwsl("landscape", zoo, *FEW, "--out", "found.json", "--quiet", *options)
+    assert result.exit_code == 2, result.output
+    assert message in result.output
+    assert len(result.output.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_zoos_without_seeds_without_two_factors_and_without_data_are_refused(
+    tmp_path: Path,
+) -> None:
+    samples = tmp_path / "mine.npz"
+    images = np.random.default_rng(0).integers(0, 256, (24, 8, 8), dtype=np.uint8)
+    labels = np.arange(24) % 3
+    np.savez(samples, x_train=images, y_train=labels, x_test=images, y_test=labels)
+    one = {**RECIPE, "data": {"name": str(samples)}, "seeds": 1, "grid": {"width": (2, 3)}}
+    train_zoo(Recipe.of(one), tmp_path / "one", workers=1)
+    out = tmp_path / "found.json"
+    result = graphwsl("landscape", tmp_path / "one", "--metric", "similarity", "--out", out)
+    assert (result.exit_code, out.exists()) == (2, False)
+    assert "similarity needs networks that differ in their seed alone" in result.output
+    picture = ("--metric", "hessian", "--picture", tmp_path / "plane.png")
+    result = graphwsl("landscape", tmp_path / "one", *picture, "--out", out)
+    assert (result.exit_code, out.exists()) == (2, False)
+    assert "a plane needs two factors in which networks differ" in result.output
+    result = graphwsl("landscape", tmp_path / "nothing", "--out", out)
+    assert (result.exit_code, out.exists()) == (2, False)
+    samples.unlink()
+    result = graphwsl("landscape", tmp_path / "one", "--metric", "hessian", "--out", out)
+    assert (result.exit_code, out.exists()) == (2, False)
+    assert len(result.output.strip().splitlines()) == 1
+    assert "mine.npz" in result.output
