@@ -135,7 +135,8 @@ COMMANDS = {
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_command_line_page_lists_exactly_the_options(name: str) -> None:
-    text = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    pages = [ROOT / "docs" / f"command-line{of}.md" for of in ("", "-of-graphwsl")]
+    text = "".join(page.read_text(encoding="utf-8") for page in pages)
     sections = re.split(r"^## `([\w -]+)`$", text, flags=re.M)
     documented = dict(zip(sections[1::2], sections[2::2], strict=True))
     assert documented.keys() == COMMANDS.keys()
