@@ -121,7 +121,7 @@ def alarms(quick: bool) -> Result:
             seeds = range(9000 + 100 * epoch, 9000 + 100 * epoch + (4 if quick else 20))
             path, _ = _monitored(seeds, epoch + 1, data, epoch)
             scores = alarm.scores(path)[:, -1].amax(-1)
-            step = usual[:, scores.new_tensor(epoch - 1).long()]
+            step = usual[:, epoch - 1]
             truth = np.r_[np.zeros(len(step)), np.ones(len(scores))]
             area = roc_auc_score(truth, torch.cat([step, scores]).numpy())
             seen = (scores > alarm.threshold).double().mean()
