@@ -12,7 +12,9 @@ import typer
 from benchmarks.results import FOLDER
 from gnncore.storage import read_json, write_text
 
-PAGES = tuple(FOLDER.parent / name for name in ("README.md", "SIMULATION.md", "WEIGHTS.md"))
+PAGES = tuple(
+    FOLDER.parent / name for name in ("README.md", "SIMULATION.md", "WEIGHTS.md", "POPULATIONS.md")
+)
 SECTION = re.compile(r"(<!-- results: (\w+) -->\n).*?(<!-- end -->)", re.S)
 
 
