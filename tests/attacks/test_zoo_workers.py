@@ -110,5 +110,5 @@ def test_a_worker_that_dies_is_said_and_ends_all(how: signal.Signals, tmp_path: 
         assert err.count("\n") == 1
         wait_for(lambda: not any(map(is_running, workers)))
     assert ZooFolder(tmp_path / "zoos" / "long").problems() == [
-        "unfinished: continue it with graphwsl zoo train --resume"
+        "unfinished: continue it with --resume, by the command that began it"
     ]

@@ -333,7 +333,7 @@ class ZooFolder:
                 return problems
             _ = self.config
             if self.manifest is None:
-                problems = ["unfinished: continue it with graphwsl zoo train --resume"]
+                problems = ["unfinished: continue it with --resume, by the command that began it"]
             for name in unexpected_entries(self.path, _FILES, [CHUNKS, *self._added]):
                 problems.append(f"{name} does not belong to the zoo")
             numbers = self._numbers()

@@ -250,7 +250,7 @@ def test_verification_finds_every_kind_of_damage(zoo_path: Path) -> None:
     chunk.unlink()
     assert folder.problems() == ["chunks/00000.safetensors is missing"]
     (zoo_path / "manifest.json").unlink()
-    unfinished = "unfinished: continue it with graphwsl zoo train --resume"
+    unfinished = "unfinished: continue it with --resume, by the command that began it"
     assert ZooFolder(zoo_path).problems() == [unfinished]
 
 
