@@ -20,7 +20,7 @@ from graphwsl.populations import Function, Population, evaluate
 from graphwsl.zoo import open_zoo
 from graphwsl.zoo.architectures.registry import build, shapes_of
 from graphwsl.zoo.checkpoint import Checkpoint
-from graphwsl.zoo.layouts.native import ZooFolder
+from graphwsl.zoo.layouts.native import Hashes, ZooFolder
 from graphwsl.zoo.recipe import Recipe
 from graphwsl.zoo.sweep import NetworkConfig, rows
 from graphwsl.zoo.training.chunk import METRICS, TrainedChunk
@@ -102,7 +102,7 @@ def random_zoo(path: Path, networks: int) -> None:
     every = [NetworkConfig(row.model, {**row.configuration, **shape}) for row in rows(recipe)]
     shapes = shapes_of(every[0].configuration)
     folder = ZooFolder(path)
-    folder.create(recipe, "0" * 64)
+    folder.create(recipe, Hashes("0" * 64))
     starts = range(0, networks, CHUNK)
     for number, start in enumerate(starts):
         part = every[start : start + CHUNK]

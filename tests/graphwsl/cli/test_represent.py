@@ -131,7 +131,7 @@ def test_embeddings_are_those_of_python(made: Path, zoo: Path, tmp_path: Path) -
     expected = load(made).embed(Population.load(open_zoo(zoo)))
     result = graphwsl("represent", "embed", made, zoo, "--out", tmp_path / "all.csv")
     assert result.exit_code == 0, result.output
-    assert "graph_autoencoder: 24 networks, 6 numbers each" in result.output
+    assert "graph_autoencoder: 24 networks, 44 numbers each" in result.output
     with (tmp_path / "all.csv").open(newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0][:3] == ["network", "model", "epoch"]
