@@ -243,8 +243,7 @@ def convolution(call: Influence) -> Indicator:
 def batch_norm(call: Influence) -> Indicator:
     """A channel by its own statistics, unless its scale is zero."""
     x, weight = call.args[0], call.args[1]
-    others = [one for one in call.operands if one is not x]
-    if call.step.index != 0 or not all(one.step.is_static for one in others):
+    if call.step.index != 0 or not _others_are_static(call, x):
         return everything(call)
     if call.step.name != "_native_batch_norm_legit_no_training" and call.args[5] is not False:
         return everything(call)  # statistics of the batch
@@ -254,21 +253,26 @@ def batch_norm(call: Influence) -> Indicator:
     return x.indicator * scale.view(-1, *(1,) * (x.value.ndim - 2))
 
 
+def _others_are_static(call: Influence, x: Operand) -> bool:
+    """Whether all but one operand depend on the state alone."""
+    return all(one.step.is_static for one in call.operands if one is not x)
+
+
 @_of("native_layer_norm", "_fused_rms_norm")
 def layer_norm(call: Influence) -> Indicator:
     """The last dimensions together."""
-    if call.step.index != 0:
-        return everything(call)
     x = call.args[0]
+    if call.step.index != 0 or not _others_are_static(call, x):
+        return everything(call)
     return _along(x, [-1 - dim for dim in range(len(call.args[1]))])
 
 
 @_of("native_group_norm")
 def group_norm(call: Influence) -> Indicator:
     """Groups of channels together."""
-    if call.step.index != 0:
-        return everything(call)
     x, groups = call.args[0], call.args[6]
+    if call.step.index != 0 or not _others_are_static(call, x):
+        return everything(call)
     grouped = x.indicator.unflatten(1, (groups, -1)).flatten(2).sum(2)
     channels = grouped.repeat_interleave(call.shape[1] // groups, dim=1)
     return channels[(...,) + (None,) * (len(call.shape) - 2)].expand(call.shape)

@@ -40,10 +40,11 @@ def steps_of(
     """
     values = values_of(program)
     if other is None:
+        others = values
         sizes = {node: _zeros(value) for node, value in values.items()}
     else:
-        others = iter(values_of(other).values())
-        sizes = {node: batched_dims(value, next(others)) for node, value in values.items()}
+        others = dict(zip(values, values_of(other).values(), strict=True))
+        sizes = {node: batched_dims(value, others[node]) for node, value in values.items()}
     steps: Steps = {}
     static: set[fx.Node] = set()
     state = len(program.state)
@@ -75,6 +76,7 @@ def steps_of(
                 step.constant = step.value == 0  # made for every sample, from no input
             else:
                 step.constant = ~varying(step, steps)
+            step.constant &= _same_for_all(step.value, others[node], step.batched)
         steps[node] = step
     return steps
 
@@ -109,6 +111,17 @@ def kept_masks(
             before = wanted.get(operand)
             wanted[operand] = elements if before is None else before | elements
     return kept
+
+
+def _same_for_all(value: Tensor, other: Tensor, batched: tuple[int, ...]) -> Bool[Tensor, "..."]:
+    """Elements that are the same for another number of samples, by those of the first sample."""
+    own, its = value, other.detach()
+    for dim, factor in enumerate(batched):
+        if factor:
+            own, its = own.narrow(dim, 0, factor), its.narrow(dim, 0, factor)
+    same = own.isclose(its, rtol=1e-4, atol=1e-12, equal_nan=True)
+    repeats = [value.shape[dim] // factor if factor else 1 for dim, factor in enumerate(batched)]
+    return same.repeat(repeats) if repeats else same
 
 
 def _is_pick(node: fx.Node) -> bool:

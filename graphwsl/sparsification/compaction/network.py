@@ -33,8 +33,8 @@ from graphwsl.sparsification.compaction.steps import (
 )
 from graphwsl.sparsification.compaction.writing import NotUniformError, Writer
 
-LARGEST_ERROR = 1e-3
-"""Of an output, relative to the largest: beyond that it is no rounding."""
+OTHER_SAMPLES = (1, 2, 3, 33)
+"""Further numbers of samples for which the result is compared with the network."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,14 @@ class CompactNetwork(nn.Module):
                 "the compacted network is called as in the example that it was made from, with "
                 f"{self._call.structure.num_leaves} arguments of the same form"
             )
+        for index, (own, known) in enumerate(zip(leaves, self._call.leaves, strict=True)):
+            if index in self._call.tensor_indices:
+                arguments.instance("an input", own, Tensor, "a torch.Tensor", "give one")
+            elif type(own) is not type(known) or own != known:
+                raise UnsupportedModelError(
+                    f"the compacted network was made with {known!r} for an argument that is no "
+                    f"tensor, got {own!r}; compact the network with that"
+                )
         tensors = [leaves[index] for index in self._call.tensor_indices]
         for tensor, shape, is_batched in zip(tensors, self._shapes, self._batched, strict=True):
             own = tuple(tensor.shape[is_batched:])
@@ -125,7 +133,7 @@ def compact(model: nn.Module, example_inputs: ExampleInputs) -> CompactNetwork:
     understood is kept. Outputs are the same to rounding, for inputs whose activations are finite.
 
     Args:
-        model: The network; it is left as it was.
+        model: The network, which is taken as in evaluation mode, and left as it was.
         example_inputs: A tensor, the positional arguments, or a mapping of keyword arguments. Their
             shapes, apart from the number of samples, are those that the result takes.
 
@@ -167,6 +175,9 @@ def _with_any_batch(model: nn.Module, example_inputs: ExampleInputs) -> CompactN
         given = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
         for some in (first.inputs, second.inputs, given):
             _require_same(model, first, found, some)
+        for samples in OTHER_SAMPLES:
+            repeated = [_repeated(leaf, own, samples) for leaf in given]
+            _require_same(model, first, found, repeated)
     except BatchDependentError:
         return None
     except GraphwslError:
@@ -252,10 +263,24 @@ def _written(
 
 
 def _form_of(model: nn.Module, program: Program) -> ResultForm:
+    """How a network returns its tensors.
+
+    Raises:
+        UnsupportedModelError: It writes into its parameters or buffers when it runs.
+    """
     positional, named = program.arguments.filled([tensor.clone() for tensor in program.inputs])
     state = state_of(model)
+    given = state.attributes({name: one.clone() for name, one in program.state.items()})
+    before = {name: one.clone() for name, one in given.items()}
     with as_before(model, positional, named, state=state.originals), evaluating(model):
-        return ResultForm.of(model(*positional, **named))
+        form = ResultForm.of(torch.func.functional_call(model, given, positional, named))
+    for name, own in before.items():
+        if not torch.equal(torch.nan_to_num(own), torch.nan_to_num(given[name])):
+            raise UnsupportedModelError(
+                f"{type(model).__name__} writes into {name!r} when it runs, and a compacted "
+                "network keeps no state; compact one that does not"
+            )
+    return form
 
 
 def _require_same(
@@ -278,8 +303,14 @@ def _require_same(
             expected = run_module(model, program, program.state, inputs)
         except (IndexError, RuntimeError, ValueError):
             continue  # numbers that stand for something else cannot be moved
-        with torch.no_grad():
-            outputs = found.program(*inputs)
+        try:
+            with torch.no_grad():
+                outputs = found.program(*inputs)
+        except (IndexError, RuntimeError, ValueError) as error:
+            raise UnsupportedModelError(
+                f"{type(model).__name__} without what is dead does not run on inputs on which it "
+                "runs itself"
+            ) from error
         for own, its in zip(outputs, expected, strict=True):
             if own.shape != its.shape or not _are_close(own, its):
                 raise UnsupportedModelError(
@@ -295,7 +326,9 @@ def _are_close(own: Tensor, its: Tensor) -> bool:
     if not torch.equal(own.isfinite(), finite) or not bool(finite.any()):
         return torch.equal(own.isfinite(), finite)
     error = (own - its)[finite].abs().max()
-    return bool(error <= LARGEST_ERROR * its[finite].abs().max().clamp(min=1e-6))
+    # Half of the digits of the type: beyond that it is no rounding.
+    largest = torch.finfo(its.dtype).eps ** 0.5
+    return bool(error <= largest * its[finite].abs().max().clamp(min=1e-6))
 
 
 def _said(shape: torch.Size, is_batched: bool) -> str:

@@ -1,0 +1,143 @@
+"""What a compacted network must not take for dead or for fixed: batches, flags, state, types."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from graphwsl.errors import GraphwslError, UnsupportedModelError
+from graphwsl.sparsification import compact
+
+
+class Written(nn.Module):
+    """A network whose forward pass is given."""
+
+    def __init__(self, run: Callable[..., Any], **parts: nn.Module) -> None:
+        super().__init__()
+        self.run = run
+        for name, part in parts.items():
+            self.add_module(name, part)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self.run(self, *args, **kwargs)
+
+
+def constant(inputs: int, outputs: int) -> nn.Linear:
+    """A layer whose outputs are all 1."""
+    layer = nn.Linear(inputs, outputs)
+    nn.init.zeros_(layer.weight)
+    nn.init.ones_(layer.bias)
+    return layer
+
+
+def same(model: nn.Module, found: nn.Module, *inputs: Tensor) -> None:
+    with torch.no_grad():
+        expected = model.eval()(*inputs)
+        torch.testing.assert_close(found(*inputs), expected)
+
+
+@pytest.mark.parametrize(
+    "reduce",
+    [
+        lambda x: x.sum(0),
+        lambda x: x.cumsum(0)[-1],
+        lambda x: x.softmax(0)[0],
+        lambda x: x.T @ x.sum(1),
+    ],
+)
+@pytest.mark.parametrize("samples", [1, 50, 3000])
+def test_what_depends_on_the_number_of_samples_is_no_constant(
+    reduce: Callable[[Tensor], Tensor], samples: int
+) -> None:
+    torch.manual_seed(0)
+    model = Written(
+        lambda own, x: own.b(x) + own.c(1e-2 * reduce(own.a(x))),
+        a=constant(4, 2), b=nn.Linear(4, 2), c=nn.Linear(2, 2),
+    ).double()  # fmt: skip
+    found = compact(model, torch.randn(5, 4).double())
+    if found.any_batch:
+        same(model, found, torch.randn(samples, 4).double())
+    else:
+        same(model, found, torch.randn(5, 4).double())
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda own, x: own.a(x) * (2 if x.shape[0] > 3 else 1),
+        lambda own, x: own.a(x)[: min(len(x), 10)],
+        lambda own, x: own.a(x).squeeze(),
+    ],
+)
+def test_branches_on_the_number_of_samples_fix_it(run: Callable[..., Tensor]) -> None:
+    model = Written(run, a=nn.Linear(4, 1))
+    found = compact(model, torch.randn(8, 4))
+    assert not found.any_batch
+    same(model, found, torch.randn(8, 4))
+    with pytest.raises(GraphwslError):
+        found(torch.randn(12, 4))
+
+
+def test_arguments_that_are_no_tensors_are_those_of_the_example() -> None:
+    model = Written(lambda own, x, scale=1.0: own.a(x) * scale, a=nn.Linear(4, 2))
+    x = torch.randn(3, 4)
+    found = compact(model, {"x": x, "scale": 2.0})
+    torch.testing.assert_close(found(x=x, scale=2.0), model(x=x, scale=2.0))
+    for wrong in (1.0, 2, None):
+        with pytest.raises(UnsupportedModelError, match=r"was made with 2\.0 .* got"):
+            found(x=x, scale=wrong)
+
+
+@pytest.mark.parametrize("wrong", ["x", None, 3.0])
+def test_inputs_that_are_no_tensors_are_refused(wrong: Any) -> None:
+    found = compact(nn.Linear(4, 2), torch.randn(3, 4))
+    with pytest.raises(GraphwslError, match=r"torch\.Tensor"):
+        found(wrong)
+
+
+class Counting(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(4, 2)
+        self.register_buffer("n", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.n += 1
+        return self.a(x) * self.n
+
+
+def test_networks_that_count_are_refused_and_left_as_they_were() -> None:
+    model = Counting()
+    with pytest.raises(UnsupportedModelError, match="writes into 'n'"):
+        compact(model, torch.randn(3, 4))
+    assert float(model.n) == 0
+
+
+def test_norms_with_computed_weights_vary() -> None:
+    torch.manual_seed(0)
+    model = Written(
+        lambda own, x, w: functional.layer_norm(own.a(x), (6,), own.b(w)),
+        a=constant(4, 6), b=nn.Linear(6, 6),
+    )  # fmt: skip
+    found = compact(model, (torch.randn(3, 4), torch.randn(6)))
+    same(model, found, torch.randn(3, 4), torch.randn(6))
+    groups = Written(
+        lambda own, x: functional.group_norm(own.a(x), 2, own.b(x).mean(0), own.b.bias),
+        a=constant(4, 6), b=nn.Linear(4, 6),
+    )  # fmt: skip
+    found = compact(groups, torch.randn(3, 4))
+    same(groups, found, torch.randn(3, 4))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+def test_coarse_types_are_compared_at_their_own_precision(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 3))
+    nn.init.zeros_(model[0].weight[:8])
+    model = model.to(dtype)
+    found = compact(model, torch.randn(4, 8).to(dtype))
+    sizes = {name: tuple(one.shape) for name, one in found.program.state_dict().items()}
+    assert sizes["0.weight"] == (8, 8)
