@@ -120,12 +120,15 @@ def _print(found: list["Diagnosis"]) -> None:
     for one in found:
         answers = [f"{made.answer} {made.probability:.0%}" for made in one.answers.values()]
         rooms = [f"+{room:.1f}" for room in one.rooms.values()]
-        table.add_row(cell(one.network), *answers, *rooms)
+        table.add_row(cell(one.network) + (" *" if one.beyond else ""), *answers, *rooms)
     console().print(table)
     given = {(name, made.answer) for one in found for name, made in one.answers.items()}
     for name, answer in sorted(given & ADVICE.keys()):
         typer.echo(f"{name} {answer}: {ADVICE[name, answer]}")
-    typer.echo(f"+: room for improvement by each change; {NOTHING}: less than tolerated")
+    typer.echo(
+        "+: what each change brought to the networks that look most alike, which may be at odds "
+        f"with the answer of the tree; {NOTHING}: less than tolerated"
+    )
     missing = sorted({metric for one in found for metric in one.missing})
     if missing:
         typer.echo(f"not measured, made up for by networks that look alike: {', '.join(missing)}")
@@ -133,7 +136,7 @@ def _print(found: list["Diagnosis"]) -> None:
     if beyond:
         metrics = sorted({metric for one in beyond for metric in one.beyond})
         typer.echo(
-            f"{len(beyond):,} of {len(found):,} networks are beyond what was learnt from, by "
+            f"*: {len(beyond):,} of {len(found):,} networks are beyond what was learnt from, by "
             f"{', '.join(metrics)}: their answers are a guess",
             err=True,
         )

@@ -194,7 +194,10 @@ def _print(measured: "Landscape", thresholds: "Thresholds") -> None:
         numbers = [f"{cell.metrics[n]:.4g}" if n in cell.metrics else "" for n in shown]
         name = cell.phase(thresholds).name
         table.add_row(str(len(cell.models)), *factors, *numbers, name or "undecided")
-    console().print(table)
+    out = console()
+    # As wide as it is: numbers that are cut off say nothing.
+    out.width = max(out.width, out.measure(table, options=out.options.update(width=1000)).maximum)
+    out.print(table)
     if len(measured.cells) > 8 * LISTED:
         typer.echo(f"{len(measured.cells) - 8 * LISTED:,} more cells; --json lists all")
     limits: dict[str, Any] = thresholds.model_dump()
