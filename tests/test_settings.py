@@ -15,6 +15,8 @@ from gnncore.models.specification import (
     RandomWalkEncoding,
 )
 from gnncore.training import TrainingSettings
+from graphwsl.landscape.phases import Thresholds
+from graphwsl.landscape.settings import LandscapeSettings
 from graphwsl.representations.graph_settings import GraphSettings
 from graphwsl.representations.settings import RepresentationSettings, TokenSettings
 from graphwsl.zoo.recipe import Data, Factors, Recipe, factors_model
@@ -31,12 +33,14 @@ SETTINGS: list[type[Configuration]] = [
     GraphSettings,
     Head,
     Imported,
+    LandscapeSettings,
     LaplacianEncoding,
     ModelSpecification,
     RandomWalkEncoding,
     Recipe,
     RepresentationSettings,
     RunConfig,
+    Thresholds,
     TokenSettings,
     TrainingConfig,
     TrainingSettings,

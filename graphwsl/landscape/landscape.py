@@ -119,7 +119,9 @@ class Landscape:
             raise LandscapeError(f"{os.fspath(path)!r} is not done yet; resume it")
         try:
             return cls.of(content)
-        except (KeyError, TypeError, AttributeError) as error:
+        except LandscapeError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise LandscapeError(
                 f"{os.fspath(path)!r} is not as it was written: {type(error).__name__} {error}"
             ) from error

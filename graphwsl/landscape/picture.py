@@ -96,7 +96,8 @@ def plane_of(
         y: The second one.
 
     Raises:
-        LandscapeError: Cells do not differ in two factors, or several are at one place.
+        LandscapeError: Cells do not differ in two factors, one is named twice, or several cells are at one
+            place.
     """
     known = axes_of(configurations)
     for name in (x, y):
@@ -111,6 +112,8 @@ def plane_of(
             "a plane needs two factors in which networks differ beside the seed, the zoo has "
             f"{len(known)}{f': {known[0]}' if known else ''}"
         )
+    if chosen[0] == chosen[1]:
+        raise LandscapeError(f"a plane needs two different factors, got {chosen[0]!r} twice")
     places = {(factors.get(chosen[0]), factors.get(chosen[1])) for factors in configurations}
     if len(places) < len(configurations):
         raise LandscapeError(
