@@ -2,8 +2,8 @@
 
 Of an array ``name`` only the entries that are kept are stored, ``name#values``, and which they are:
 a bit an entry, ``name#bits``, or, where few are kept, their numbers, ``name#indices``. The metadata
-``sparse`` lists the shapes. What is left out is zero, bitwise, so that arrays come back as they
-were.
+``sparse`` lists the shapes, ``sparse_sha256`` is a checksum over all that comes back. What is left
+out is zero, bitwise, so that arrays come back as they were.
 """
 
 import json
@@ -16,10 +16,16 @@ import numpy as np
 from gnncore.storage.errors import CorruptFileError
 from gnncore.storage.json_files import parse_json
 from gnncore.storage.reading import read_bytes
+from gnncore.storage.seal import digest_of
 from gnncore.storage.tensors import parse_tensors, save_tensors
 
 KEY = "sparse"
 """Of the metadata of files that hold such arrays."""
+
+DIGEST = "sparse_sha256"
+"""Of the metadata of files that :func:`save_sparse_tensors` writes."""
+
+_PARTS = ("#values", "#bits", "#indices")
 
 
 def save_sparse_tensors(
@@ -35,14 +41,20 @@ def save_sparse_tensors(
         tensors: Arrays by name.
         masks: Which entries are kept, by name and in the shapes of the arrays; arrays without are
             stored as they are. None keeps what is not zero.
-        metadata: Texts by name.
+        metadata: Texts by name, other than ``sparse`` and ``sparse_sha256``.
 
     Raises:
         StorageError: As :func:`save_tensors`.
-        ValueError: A mask leaves out what is not zero, or does not fit its array.
+        ValueError: A mask leaves out what is not zero, or does not fit its array; the name of an
+            array is that of a part of another, or the metadata have a reserved name.
     """
+    for name in (KEY, DIGEST):
+        if name in (metadata or {}):
+            raise ValueError(f"metadata of sparse files must have other names, got {name!r}")
     arrays, more = encode_sparse(tensors, masks)
-    save_tensors(path, arrays, {**(metadata or {}), **more})
+    texts = {**(metadata or {}), **more}
+    content = decode_sparse(arrays, more, path, max_bytes=2**63)
+    save_tensors(path, arrays, {**texts, DIGEST: _digest(texts, *content)})
 
 
 def load_sparse_tensors(
@@ -51,15 +63,23 @@ def load_sparse_tensors(
     """The arrays of a file, and which entries of them it keeps.
 
     Args:
-        path: The file; one of plain arrays is read as well.
+        path: The file; one of plain arrays is read as well, and one without a checksum.
         max_bytes: Limit on the file and on the arrays [bytes].
 
     Raises:
-        CorruptFileError: It is damaged, or its arrays are larger than ``max_bytes``.
+        CorruptFileError: It is damaged, differs from its checksum, or its arrays are larger than
+            ``max_bytes``.
         StorageError: The file is missing or not readable.
     """
     arrays, metadata = parse_tensors(read_bytes(path, max_bytes=max_bytes), path)
-    return decode_sparse(arrays, metadata, path, max_bytes=max_bytes)
+    content = decode_sparse(arrays, metadata, path, max_bytes=max_bytes)
+    texts = dict(metadata)
+    digest = texts.pop(DIGEST, None)
+    if digest is not None and digest != _digest(texts, *content):
+        raise CorruptFileError.because(
+            "read", path, f"its sparse arrays differ from their checksum {digest!r}"
+        )
+    return content
 
 
 def encode_sparse(
@@ -78,10 +98,14 @@ def encode_sparse(
     shapes: dict[str, list[int]] = {}
     for name, array in tensors.items():
         array = np.asarray(array, order="C")
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
         is_zero = _bits(array) == 0
         if masks is not None and name not in masks:
             arrays[name] = array
             continue
+        for part in _PARTS:
+            if f"{name}{part}" in tensors:
+                raise ValueError(f"{name + part!r} cannot be an array beside the sparse {name!r}")
         mask = ~is_zero if masks is None else np.asarray(masks[name])
         if mask.shape != array.shape or mask.dtype != np.bool_:
             raise ValueError(
@@ -132,13 +156,14 @@ def decode_sparse(
             if min(shape, default=0) < 0 or not 0 <= count * values.itemsize <= max_bytes:
                 raise ValueError(f"{name!r} has the shape {shape}")
             if f"{name}#bits" in rest:
-                bits = rest.pop(f"{name}#bits")
-                if bits.dtype != np.uint8 or len(bits) != -(-count // 8):
-                    raise ValueError(f"{name!r} has {len(bits)} bytes of bits for {shape}")
-                mask = np.unpackbits(bits, count=count).astype(bool)
+                mask = _from_bits(name, rest.pop(f"{name}#bits"), count)
             else:
-                mask = np.zeros(count, dtype=bool)
-                mask[rest.pop(f"{name}#indices")] = True
+                mask = _from_indices(name, rest.pop(f"{name}#indices"), count)
+            if values.shape != (kept := int(mask.sum()),):
+                raise ValueError(f"{name!r} keeps {kept} entries, its values are {values.shape}")
+            for other in (name, *(f"{name}{part}" for part in _PARTS)):
+                if other in rest:
+                    raise ValueError(f"{name!r} is sparse and has {other!r} beside it")
             dense = np.zeros(count, dtype=values.dtype)
             dense[mask] = values
             tensors[name], masks[name] = dense.reshape(shape), mask.reshape(shape)
@@ -150,6 +175,35 @@ def decode_sparse(
 def is_sparse(names: Iterable[str]) -> bool:
     """Whether a file with arrays of these names holds some without their zeros."""
     return any(name.endswith("#values") for name in names)
+
+
+def _from_bits(name: str, bits: np.ndarray, count: int) -> np.ndarray:
+    if bits.dtype != np.uint8 or bits.shape != (-(-count // 8),):
+        raise ValueError(f"{name!r} has bits {bits.dtype} {bits.shape} for {count} entries")
+    mask = np.unpackbits(bits).astype(bool)
+    if mask[count:].any():
+        raise ValueError(f"{name!r} has bits set behind its {count} entries, got {bits[-1]}")
+    return mask[:count]
+
+
+def _from_indices(name: str, indices: np.ndarray, count: int) -> np.ndarray:
+    if indices.dtype != np.uint32 or indices.ndim != 1:
+        raise ValueError(f"{name!r} has indices {indices.dtype} {indices.shape}, not a row uint32")
+    wrong = np.flatnonzero(indices[1:] <= indices[:-1])
+    if len(wrong):
+        raise ValueError(f"{name!r} has index {indices[wrong[0] + 1]} not above the one before it")
+    if len(indices) and indices[-1] >= count:
+        raise ValueError(f"{name!r} has {count} entries and index {indices[-1]}")
+    mask = np.zeros(count, dtype=bool)
+    mask[indices] = True
+    return mask
+
+
+def _digest(
+    texts: Mapping[str, str], tensors: Mapping[str, np.ndarray], masks: Mapping[str, np.ndarray]
+) -> str:
+    """A checksum over the metadata and what the file holds once it is decoded."""
+    return digest_of({**texts, DIGEST: digest_of({}, masks)}, tensors)
 
 
 def _bits(array: np.ndarray) -> np.ndarray:

@@ -91,3 +91,68 @@ def test_damaged_files_are_refused(name: str, value: np.ndarray) -> None:
         decode_sparse({**stored, name: value}, metadata, "file")
     with pytest.raises(CorruptFileError, match="its sparse arrays"):
         decode_sparse(stored, {"sparse": '{"a": [1000000, 1000000]}'}, "file")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"a#values": np.ones(1, np.float32)}, r"keeps 2 entries, its values are \(1,\)"),
+        ({"a#values": np.float32(1)}, r"keeps 2 entries, its values are \(\)"),
+        ({"a#indices": np.array([1, 900], np.int64)}, "indices int64"),
+        ({"a#indices": np.array([900, 1], np.uint32)}, "index 1 not above"),
+        ({"a#indices": np.array([1, 1], np.uint32)}, "index 1 not above"),
+        ({"a#indices": np.array([1, 1001], np.uint32)}, "1001 entries and index 1001"),
+        ({"a#indices": np.array([1], np.uint32)}, "keeps 1 entries"),
+        ({"a": np.ones(1)}, "has 'a' beside it"),
+    ],
+)
+def test_no_value_is_invented(change: dict[str, np.ndarray], reason: str) -> None:
+    array = np.zeros(1001, np.float32)
+    array[[1, 900]] = 3, 4
+    stored, metadata = encode_sparse({"a": array})
+    assert decode_sparse(stored, metadata, "file")[0]["a"].tobytes() == array.tobytes()
+    with pytest.raises(CorruptFileError, match=reason):
+        decode_sparse({**stored, **change}, metadata, "file")
+
+
+def test_bits_behind_the_end_are_refused() -> None:
+    stored, metadata = encode_sparse({"a": np.array([0.0, 1.0, 2.0])})
+    with pytest.raises(CorruptFileError, match="bits set behind its 3 entries, got 97"):
+        decode_sparse({**stored, "a#bits": np.array([97], np.uint8)}, metadata, "file")
+
+
+def test_every_flipped_bit_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    save_sparse_tensors(
+        path, {"a": np.array([0.0, 1.0, 2.0]), "b": np.ones(2)}, {"a": [False, True, True]}
+    )
+    data = path.read_bytes()
+    found, masks = load_sparse_tensors(path)
+    for at in range(8 * 8, 8 * len(data)):
+        flipped = bytearray(data)
+        flipped[at // 8] ^= 1 << at % 8
+        path.write_bytes(flipped)
+        try:
+            again, kept = load_sparse_tensors(path)
+        except CorruptFileError:
+            continue
+        assert all(again[name].tobytes() == found[name].tobytes() for name in found)
+        assert again.keys() == found.keys()
+        assert kept["a"].tolist() == masks["a"].tolist()
+
+
+@pytest.mark.parametrize("part", ["#values", "#bits", "#indices"])
+def test_names_that_collide_are_refused(part: str, tmp_path: Path) -> None:
+    arrays = {"a": np.ones(3), f"a{part}": np.ones(3)}
+    with pytest.raises(ValueError, match=f"'a{part}' cannot be an array beside the sparse 'a'"):
+        save_sparse_tensors(tmp_path / "file", arrays)
+    with pytest.raises(ValueError, match="other names, got 'sparse'"):
+        save_sparse_tensors(tmp_path / "file", {"a": np.ones(3)}, metadata={"sparse": "{}"})
+
+
+def test_byte_order_is_that_of_the_machine(tmp_path: Path) -> None:
+    array = np.array([0, 1, 0, 2.5], ">f4")
+    save_sparse_tensors(tmp_path / "file", {"a": array, "b": array}, {"a": array != 0})
+    found, _ = load_sparse_tensors(tmp_path / "file")
+    assert found["a"].tolist() == found["b"].tolist() == [0, 1, 0, 2.5]
+    assert found["a"].dtype.isnative
