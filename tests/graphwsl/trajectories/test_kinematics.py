@@ -1,5 +1,6 @@
 """Motion against NumPy, against circles through three points, and under transformations."""
 
+import itertools
 import math
 
 import numpy as np
@@ -29,7 +30,7 @@ def test_turning_is_the_angle_between_steps() -> None:
     steps = path.diff(dim=0).numpy()
     cosines = [
         a @ b / np.linalg.norm(a) / np.linalg.norm(b)
-        for a, b in zip(steps, steps[1:], strict=False)
+        for a, b in itertools.pairwise(steps)
     ]
     np.testing.assert_allclose(motion(path).turning, np.arccos(cosines), rtol=1e-8)
 
