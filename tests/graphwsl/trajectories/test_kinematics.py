@@ -28,10 +28,7 @@ def test_curvature_is_four_areas_over_the_product_of_sides() -> None:
 def test_turning_is_the_angle_between_steps() -> None:
     path = brownian(7, 6, 1).double()
     steps = path.diff(dim=0).numpy()
-    cosines = [
-        a @ b / np.linalg.norm(a) / np.linalg.norm(b)
-        for a, b in itertools.pairwise(steps)
-    ]
+    cosines = [a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in itertools.pairwise(steps)]
     np.testing.assert_allclose(motion(path).turning, np.arccos(cosines), rtol=1e-8)
 
 
