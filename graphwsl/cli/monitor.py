@@ -11,6 +11,7 @@ from graphwsl.cli.options import IMPORT
 
 if TYPE_CHECKING:
     from graphwsl.trajectories import Change, DriftAlarm, Monitor
+    from graphwsl.trajectories.histories import Layers
 
 
 @app.command()
@@ -52,7 +53,7 @@ def monitor(
     from graphwsl.trajectories.monitoring import Monitor
 
     import_modules(modules)
-    alarm = None
+    alarm = known = None
     if reference is not None:
         known, normal = histories(reference)
         from graphwsl.trajectories.drift_alarm import DriftAlarm
@@ -60,9 +61,9 @@ def monitor(
         alarm = DriftAlarm.of(even(normal), known.sizes, names=known.names, rate=rate)
     monitors: dict[str, Monitor] = {}
     if follow and not is_zoo(folder):
-        monitors[folder.name] = _follow(folder, alarm, until, seconds, quiet=as_json)
+        monitors[folder.name] = _follow(folder, known, alarm, until, seconds, quiet=as_json)
     else:
-        layers, trainings = histories(folder)
+        layers, trainings = histories(folder, like=known)
         for training in trainings:
             own = monitors[training.name] = Monitor(layers, alarm)
             for row, label in zip(training.rows, training.labels, strict=True):
@@ -97,6 +98,7 @@ def monitor(
 
 def _follow(
     folder: Path,
+    known: "Layers | None",
     alarm: "DriftAlarm | None",
     until: int | None,
     seconds: float,
@@ -118,7 +120,7 @@ def _follow(
             for file in [file for file in checkpoint_files(folder) if file not in seen]:
                 size = file.stat().st_size
                 try:
-                    own = own or Monitor(layers_of_file(file), alarm)
+                    own = own or Monitor(layers_of_file(file, like=known), alarm)
                     row = read_row(own.layers, file)
                 except ImportedModelError:
                     # It may still be written: damaged is what did not grow between two looks.

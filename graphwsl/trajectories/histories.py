@@ -69,7 +69,7 @@ class Layers:
 
     def _grouped(self) -> list[tuple[str, int]]:
         tensors = zip(self.shapes, self.tensor_sizes, strict=True)
-        grouped = groupby(tensors, key=lambda one: one[0].rpartition(".")[0] or one[0])
+        grouped = groupby(tensors, key=lambda one: _module_of(one[0]))
         return [(name, sum(size for _, size in members)) for name, members in grouped]
 
 
@@ -93,8 +93,12 @@ def is_zoo(path: Path) -> bool:
     return path.is_dir() and any(layout.recognises(path) for layout in LAYOUTS.values())
 
 
-def histories(path: Path) -> tuple[Layers, list[History]]:
+def histories(path: Path, *, like: Layers | None = None) -> tuple[Layers, list[History]]:
     """The trainings in a zoo, or the one whose checkpoints are files of a folder.
+
+    Args:
+        path: The folder.
+        like: As for :func:`layers_of_file`; of no account for a zoo, which has an order of its own.
 
     Raises:
         TrajectoryError: There is no such folder, it holds nothing of the kind, or checkpoints of
@@ -111,7 +115,7 @@ def histories(path: Path) -> tuple[Layers, list[History]]:
             f"{str(path)!r} holds neither a zoo nor checkpoints ({', '.join(ENDINGS)}); give the "
             "folder of either"
         )
-    layers = layers_of_file(files[0])
+    layers = layers_of_file(files[0], like=like)
     rows = [read_row(layers, file) for file in files]
     return layers, [History(path.name, [file.name for file in files], torch.stack(rows))]
 
@@ -148,7 +152,7 @@ def checkpoint_files(path: Path) -> list[Path]:
     except OSError as error:
         reason = error.strerror or "it cannot be listed"
         raise TrajectoryError(f"{str(path)!r} is no folder to read: {reason}") from error
-    return sorted(found, key=_natural)
+    return sorted(found, key=lambda file: _natural(file.name))
 
 
 def read_row(layers: Layers, file: Path) -> Float[Tensor, " entries"]:
@@ -161,13 +165,20 @@ def read_row(layers: Layers, file: Path) -> Float[Tensor, " entries"]:
     return layers.row(read_state_dict(file), repr(str(file)))
 
 
-def layers_of_file(file: Path) -> Layers:
-    """How the weights in a file lie in a row.
+def layers_of_file(file: Path, *, like: Layers | None = None) -> Layers:
+    """How the weights in a file lie in a row: by module and name, as files need not keep an order.
+
+    Args:
+        file: The file.
+        like: What they are compared with: where it has the same tensors, they lie as there.
 
     Raises:
         ImportedModelError: The file is damaged or unsafe.
     """
-    return Layers(_shapes_of(read_state_dict(file)))
+    shapes = _shapes_of(read_state_dict(file))
+    if like is not None and shapes == like.shapes:
+        return like
+    return Layers({name: shapes[name] for name in sorted(shapes, key=_module_and_name)})
 
 
 def even(trainings: Sequence[History]) -> Float[Tensor, "trainings checkpoints entries"]:
@@ -193,6 +204,14 @@ def _shapes_of(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(value.shape) for name, value in state.items() if value.is_floating_point()}
 
 
-def _natural(file: Path) -> list[tuple[int, int, str]]:
-    parts = re.split(r"(\d+)", file.name)
+def _module_of(tensor: str) -> str:
+    return tensor.rpartition(".")[0] or tensor
+
+
+def _module_and_name(tensor: str) -> tuple[list[tuple[int, int, str]], str]:
+    return _natural(_module_of(tensor)), tensor
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    parts = re.split(r"(\d+)", name)
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]

@@ -53,7 +53,8 @@ def motion(rows: Rows) -> Motion:
         torch.linalg.vector_norm(unit_after - unit_before, dim=1),
         torch.linalg.vector_norm(unit_after + unit_before, dim=1),
     )
-    curvature = 2 * turning.sin() / torch.where(sizes > 0, chords, torch.nan)
+    apart = (sizes > 0) & (chords > 0)
+    curvature = 2 * turning.sin() / torch.where(apart, chords, torch.nan)
     travelled = float(lengths.sum())
     whole = float(torch.linalg.vector_norm(path[-1] - path[0]))
     return Motion(
