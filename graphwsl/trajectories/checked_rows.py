@@ -15,6 +15,8 @@ Rows = Float[Tensor, "checkpoints entries"] | Float[np.ndarray, "checkpoints ent
 
 _COLUMNS = 2**18
 """Entries that are converted to double precision at once."""
+_MODERATE = 100
+"""Exponent of 2 up to which sums of squares, and squares of these, are far from any limit."""
 
 
 def checked(rows: Any, least: int, what: str) -> Float[Tensor, "checkpoints entries"]:
@@ -29,8 +31,8 @@ def checked(rows: Any, least: int, what: str) -> Float[Tensor, "checkpoints entr
         InvalidArgumentError: They are no matrix of numbers in floating point.
         TrajectoryError: There are too few, or one has weights that are complex or not finite.
     """
-    if isinstance(rows, np.ndarray):
-        rows = torch.from_numpy(rows)
+    if isinstance(rows, np.ndarray) and rows.dtype.kind in "biufc":
+        rows = torch.from_numpy(_native(rows))
     arguments.rows("rows", rows)
     rows = rows.detach()
     if rows.is_complex():
@@ -49,31 +51,61 @@ def checked(rows: Any, least: int, what: str) -> Float[Tensor, "checkpoints entr
     return rows
 
 
+def scaled(
+    rows: Float[Tensor, "checkpoints entries"], *, each: bool = False
+) -> Float[Tensor, "checkpoints entries"]:
+    """The rows times a power of 2, such that squares neither overflow nor underflow.
+
+    Rows of moderate size are given back as they are; no digits are lost in others.
+
+    Args:
+        rows: The weights of each checkpoint.
+        each: Whether each row has its own power.
+    """
+    peaks = rows.abs().amax(1).double().numpy() if each else rows.abs().max().double().numpy()
+    exponents = np.frexp(peaks)[1]
+    if np.abs(exponents).max() <= _MODERATE:
+        return rows
+    factors = exponents[:, None] if each else exponents
+    return torch.from_numpy(np.ldexp(rows.double().numpy(), -factors))
+
+
 def squared_distances(
     rows: Float[Tensor, "checkpoints entries"],
 ) -> Float[np.ndarray, "checkpoints checkpoints"]:
-    """Squared Euclidean distances of all pairs, in double precision.
+    """Squared Euclidean distances of all pairs over that of the largest difference of an entry.
 
-    Differences are taken before products, so that late checkpoints, which lie close together far
-    from the origin, lose no digits.
+    Differences are taken before products, in double precision, so that late checkpoints, which lie
+    close together far from the origin, lose no digits.
+
+    Args:
+        rows: The weights of each checkpoint, scaled by :func:`scaled`.
     """
-    return squared_distances_of(gram(rows, rows[0]))
+    largest = max(
+        float((part.double() - part[0].double()).abs().max()) for part in rows.split(_COLUMNS, 1)
+    )
+    return squared_distances_of(gram(rows, rows[0], largest or 1.0))
 
 
 def gram(
-    rows: Float[Tensor, "checkpoints entries"], origin: Float[Tensor, " entries"] | None = None
+    rows: Float[Tensor, "checkpoints entries"],
+    origin: Float[Tensor, " entries"] | None = None,
+    unit: float = 1.0,
 ) -> Float[np.ndarray, "checkpoints checkpoints"]:
     """Inner products of all pairs, in double precision.
 
     Args:
         rows: The weights of each checkpoint.
         origin: What is subtracted first; nothing by default.
+        unit: What entries are then divided by.
     """
     products = torch.zeros(len(rows), len(rows), dtype=torch.float64)
     for start in range(0, rows.shape[1], _COLUMNS):
         part = rows[:, start : start + _COLUMNS].double()
         if origin is not None:
             part = part - origin[start : start + _COLUMNS].double()
+        if unit != 1:
+            part = part / unit
         products += part @ part.T
     return products.numpy()
 
@@ -84,3 +116,16 @@ def squared_distances_of(
     """Squared distances of what has these inner products."""
     lengths = products.diagonal()
     return np.clip(lengths[:, None] + lengths - 2 * products, 0, None)
+
+
+def _native(rows: np.ndarray) -> np.ndarray:
+    """A copy that torch takes: of this machine's byte order, and of double precision at most."""
+    dtype = rows.dtype.newbyteorder("=")
+    if dtype.kind == "f" and dtype.itemsize > 8:
+        dtype = np.dtype(np.float64)
+    elif dtype.kind == "c" and dtype.itemsize > 16:
+        dtype = np.dtype(np.complex128)
+    if dtype == rows.dtype and rows.flags.c_contiguous and rows.flags.writeable:
+        return rows
+    with np.errstate(over="ignore", under="ignore"):
+        return rows.astype(dtype, order="C", copy=True)

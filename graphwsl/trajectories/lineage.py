@@ -24,7 +24,7 @@ from torch import Tensor
 
 from graphwsl import arguments
 from graphwsl.errors import TrajectoryError
-from graphwsl.trajectories.checked_rows import Rows, checked, gram
+from graphwsl.trajectories.checked_rows import Rows, checked, gram, scaled
 from graphwsl.trajectories.direction import direction_of
 from graphwsl.trajectories.separation import SIMILAR, separate
 
@@ -42,6 +42,9 @@ LARGE = 0.05
 """Share of all entries that a tensor must have for its replacement to be seen."""
 COPIED = 0.02
 """Share of entries that are bitwise equal from which they were copied and not found by chance."""
+
+_SMALL = 1e-140
+"""Displacement, relative to the largest weight, whose products underflow."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,14 +135,20 @@ class _Family:
     def __init__(
         self, rows: Float[Tensor, "members entries"], sizes: Sequence[int], similar: float
     ) -> None:
+        rows = scaled(rows)
         self.rows, self.count, self.sizes = rows, len(rows), np.array(sizes)
         middle = rows.double().mean(0)
+        if (least := _least_displacement(rows, middle)) < _SMALL:
+            raise TrajectoryError(
+                f"networks of a family differ by {least:.1e} of their largest weight, whose square "
+                "is no number; leave out equal ones"
+            )
         parts = rows.split(list(sizes), 1)
         # Of differences from the middle, so that small displacements keep their digits.
         self.products = np.stack(
             [gram(x, m) for x, m in zip(parts, middle.split(list(sizes)), strict=True)]
         )
-        self.inherited = np.stack([_cosines(gram(part)) >= similar for part in parts])
+        self.inherited = np.stack([_cosines(gram(scaled(part))) >= similar for part in parts])
         self.copied = _copied(rows)
 
     def root(self) -> tuple[int, bool]:
@@ -280,6 +289,14 @@ def _cosines(products: np.ndarray) -> np.ndarray:
     sizes = np.sqrt(np.maximum(products.diagonal(), 0))
     scale = np.where(sizes > 1e-6 * np.median(sizes), sizes, np.inf)
     return products / (scale[:, None] * scale)
+
+
+def _least_displacement(
+    rows: Float[Tensor, "members entries"], middle: Float[Tensor, " entries"]
+) -> float:
+    """Over members, the smallest of their largest distances of an entry from the middle, if any."""
+    largest = torch.stack([(row.double() - middle).abs().max() for row in rows])
+    return float(largest.where(largest > 0, torch.inf).min())
 
 
 def _copied(rows: Float[Tensor, "members entries"]) -> Float[np.ndarray, "members members"]:

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from graphwsl.errors import TrajectoryError
-from graphwsl.trajectories.checked_rows import Rows, checked, squared_distances
+from graphwsl.trajectories.checked_rows import Rows, checked, scaled, squared_distances
 from graphwsl.trajectories.direction import Direction, direction_of
 
 
@@ -62,7 +62,7 @@ def find_order(rows: Rows) -> Order:
         InvalidArgumentError: They are no matrix of numbers in floating point.
         TrajectoryError: There are fewer than two, weights that are not finite, or all are equal.
     """
-    rows = checked(rows, 2, "an order")
+    rows = scaled(checked(rows, 2, "an order"))
     squares = squared_distances(rows)
     if not squares.any():
         raise TrajectoryError(

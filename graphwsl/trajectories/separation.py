@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from graphwsl.errors import TrajectoryError
-from graphwsl.trajectories.checked_rows import Rows, checked, gram
+from graphwsl.trajectories.checked_rows import Rows, checked, gram, scaled
 
 SIMILAR = 0.5
 """Cosine similarity from which two checkpoints are of one training."""
@@ -49,6 +49,7 @@ def similarities(
     rows: Float[Tensor, "checkpoints entries"],
 ) -> Float[np.ndarray, "checkpoints checkpoints"]:
     """Cosine similarities of clipped weights; those of networks without any weight are 0."""
+    rows = scaled(rows, each=True)
     limit = _LARGEST * rows.abs().median(1, keepdim=True).values
     products = gram(torch.where(limit > 0, rows.clamp(-limit, limit), rows))
     sizes = np.sqrt(products.diagonal())

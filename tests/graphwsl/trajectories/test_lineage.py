@@ -84,3 +84,16 @@ def test_roots_and_sizes_that_cannot_be_are_refused() -> None:
         parentage(rows, roots=[99])
     with pytest.raises(TrajectoryError, match="add up to the 4,000 entries of a row, got 5"):
         parentage(rows, sizes=[2, 3])
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e-200])
+def test_the_forest_does_not_depend_on_the_scale(scale: float) -> None:
+    found = parentage(grown(STAR, 0).double() * scale)
+    assert found.parents.tolist() == STAR
+
+
+def test_displacements_whose_squares_underflow_are_refused() -> None:
+    rows = torch.eye(3, dtype=torch.float64)[[0, 0, 0]]
+    rows[1:, 1] = torch.tensor([1e-200, 2e-200], dtype=torch.float64)
+    with pytest.raises(TrajectoryError, match=r"differ by 1\.0e-200 of their largest weight"):
+        parentage(rows)

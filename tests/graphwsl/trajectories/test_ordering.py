@@ -11,7 +11,7 @@ from scipy.stats import kendalltau
 
 from graphwsl.errors import TrajectoryError
 from graphwsl.trajectories import find_order, order
-from graphwsl.trajectories.checked_rows import squared_distances
+from graphwsl.trajectories.checked_rows import checked, squared_distances
 from graphwsl.trajectories.ordering import anti_robinson_violations, seriation
 from tests.graphwsl.trajectories.paths import brownian, trainings
 
@@ -96,3 +96,18 @@ def test_arrays_of_numpy_are_ordered_too() -> None:
 def test_what_has_no_order_is_refused(rows: torch.Tensor, message: str) -> None:
     with pytest.raises(TrajectoryError, match=message):
         order(rows)
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e-200, 1e-305])
+def test_the_order_does_not_depend_on_the_scale(scale: float) -> None:
+    path = brownian(12, 40, 0).double()
+    assert order(path * scale).tolist() == order(path).tolist()
+
+
+def test_rows_of_numpy_may_lie_in_memory_in_any_way() -> None:
+    path = brownian(12, 40, 0).double().numpy()
+    frozen = path.copy()
+    frozen.flags.writeable = False
+    backward = path[::-1].copy()[::-1]
+    for rows in (backward, path.astype(">f8"), path.astype(np.longdouble), frozen):
+        assert torch.equal(checked(rows, 2, "an order"), torch.from_numpy(path))

@@ -63,3 +63,18 @@ def test_a_straight_path_turns_nowhere_and_one_that_stands_still_has_no_curvatur
     assert np.isnan(still.curvature).all()
     assert np.isnan(still.turning).all()
     assert math.isnan(still.straightness)
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e-200])
+def test_trainings_and_motion_do_not_depend_on_the_scale(scale: float) -> None:
+    walks = torch.stack([brownian(5, 3000, seed).double() / 30 for seed in range(2)])
+    rows = walks.flatten(0, 1)
+    assert separate(rows * scale).tolist() == separate(rows).tolist()
+    plain, other = motion(walks[0]), motion(walks[0] * scale)
+    np.testing.assert_allclose(other.step_lengths, plain.step_lengths * scale)
+    np.testing.assert_allclose(other.curvature, plain.curvature / scale)
+
+
+def test_a_path_beyond_double_precision_is_refused() -> None:
+    with pytest.raises(TrajectoryError, match="is inf long"):
+        motion(torch.tensor([[1.5e308], [-1.5e308]], dtype=torch.float64))
