@@ -165,9 +165,13 @@ def layers_of_file(file: Path) -> Layers:
     """How the weights in a file lie in a row.
 
     Raises:
+        TrajectoryError: It holds no weights in floating point.
         ImportedModelError: The file is damaged or unsafe.
     """
-    return Layers(_shapes_of(read_state_dict(file)))
+    shapes = _shapes_of(read_state_dict(file))
+    if not shapes:
+        raise TrajectoryError(f"{str(file)!r} holds no weights in floating point; leave it out")
+    return Layers(shapes)
 
 
 def even(trainings: Sequence[History]) -> Float[Tensor, "trainings checkpoints entries"]:
