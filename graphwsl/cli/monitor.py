@@ -52,6 +52,8 @@ def monitor(
     from graphwsl.trajectories.histories import even, histories, is_zoo
     from graphwsl.trajectories.monitoring import Monitor
 
+    if not 0 < rate < 1:
+        raise typer.BadParameter(f"--rate must be above 0 and below 1, got {rate:g}")
     import_modules(modules)
     alarm = known = None
     if reference is not None:

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from graphwsl.errors import RepresentationError
+
 
 @torch.no_grad()
 def orthonormal_codes(
@@ -20,7 +22,16 @@ def orthonormal_codes(
     Args:
         signals: How each unit responds to many inputs; no two units alike in all of them.
         most: Codes at most; as many as units otherwise.
+
+    Raises:
+        RepresentationError: Signals are not finite, as those of huge weights.
     """
+    if not bool((is_finite := signals.isfinite()).all()):
+        value = float(signals[~is_finite][0])
+        raise RepresentationError(
+            f"units respond with {value}, which has no direction: weights are too large, or the "
+            "training diverged; leave out such networks, or choose a smaller learning rate"
+        )
     count = min(most, signals.shape[-2], signals.shape[-1])
     found = torch.linalg.svd(signals.double(), full_matrices=False).U[..., :count]
     signs = found.pow(3).sum(-2, keepdim=True).sign()

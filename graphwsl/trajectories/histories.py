@@ -173,9 +173,12 @@ def layers_of_file(file: Path, *, like: Layers | None = None) -> Layers:
         like: What they are compared with: where it has the same tensors, they lie as there.
 
     Raises:
+        TrajectoryError: It holds no weights in floating point.
         ImportedModelError: The file is damaged or unsafe.
     """
     shapes = _shapes_of(read_state_dict(file))
+    if not shapes:
+        raise TrajectoryError(f"{str(file)!r} holds no weights in floating point; leave it out")
     if like is not None and shapes == like.shapes:
         return like
     return Layers({name: shapes[name] for name in sorted(shapes, key=_module_and_name)})

@@ -111,3 +111,19 @@ def test_what_cannot_be_told_ends_in_one_line() -> None:
         assert (code, err.count("\n")) == (2, 1), err
         assert message in err
         assert out == ""
+
+
+@pytest.mark.parametrize("rate", ["7", "nan", "0"])
+def test_a_rate_that_is_none_is_refused_without_a_reference_too(rate: str) -> None:
+    write(brownian(2, 50, 0), Path("run"))
+    code, _, error = run("monitor", "run", "--rate", rate)
+    assert code == 2
+    assert f"got {rate}" in error
+
+
+def test_a_checkpoint_without_weights_is_refused() -> None:
+    Path("run").mkdir()
+    save_file({"count": torch.ones(2, dtype=torch.int64)}, "run/epoch_0.safetensors")
+    code, _, error = run("monitor", "run")
+    assert code != 0
+    assert "epoch_0.safetensors' holds no weights in floating point" in error

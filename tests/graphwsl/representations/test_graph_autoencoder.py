@@ -98,6 +98,8 @@ def test_codes_are_orthonormal_and_follow_their_units(units: int) -> None:
     torch.testing.assert_close(orthonormal_codes(signals[:, order], 6), codes[:, order])
     twins = torch.ones(1, units, 6)
     assert orthonormal_codes(twins, 6).isfinite().all()
+    with pytest.raises(RepresentationError, match="units respond with inf"):
+        orthonormal_codes(twins * torch.inf, 6)
 
 
 @pytest.mark.parametrize("name", RECURRENT)
