@@ -6,9 +6,10 @@ that columns that nobody needs may hold what they like.
 
 import csv
 import io
+import math
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,9 @@ Table = Mapping[str, Any]
 
 MAX_BYTES = 2**26
 """Limit on a table, also once it is decompressed [bytes]."""
+
+_NO_NUMBERS = (bool, np.bool_, complex, np.complexfloating, np.datetime64, np.timedelta64)
+"""What float() takes, or a part of it."""
 
 _GZIP = b"\x1f\x8b"
 
@@ -68,7 +72,7 @@ def as_table(source: Any) -> Any:
         source: A table or the path of one.
 
     Raises:
-        DiagnosisError: It is neither, or the file cannot be read.
+        DiagnosisError: It is neither, the file cannot be read, or a column has no rows of its own.
     """
     if isinstance(source, str | os.PathLike):
         return read_table(source)
@@ -77,7 +81,12 @@ def as_table(source: Any) -> Any:
             f"metrics must be a table with named columns or the path of one, got "
             f"{described(source)}; give a DataFrame, a dictionary of columns, or a CSV file"
         )
-    lengths = {name: len(source[name]) for name in names_of(source)}
+    keys = list(source if isinstance(source, Mapping) else source.columns)
+    if not all(isinstance(key, str) for key in keys):
+        if len(set(map(str, keys))) < len(keys):
+            raise DiagnosisError(f"columns of a table must have names of their own, got {keys}")
+        source = {str(key): source[key] for key in keys}
+    lengths = {name: _length(name, source[name]) for name in names_of(source)}
     if len(set(lengths.values())) > 1:
         raise DiagnosisError(f"columns of a table must have one length, got {lengths}")
     return source
@@ -105,12 +114,18 @@ def column(table: Any, name: str) -> np.ndarray:
     """A column as it is.
 
     Raises:
-        DiagnosisError: There is no such column; the message names the nearest.
+        DiagnosisError: There is no such column, and the message names the nearest; or it is masked.
     """
     names = names_of(table)
     if name not in names:
         raise DiagnosisError(unknown("column", name, names, "the table has"))
-    return np.asarray(table[name])
+    values = _as_array(table[name])
+    if isinstance(values, np.ma.MaskedArray):
+        raise DiagnosisError(
+            f"column {name!r} must hold all its values, got {described(values)}; fill it "
+            "or leave rows out"
+        )
+    return values
 
 
 def numbers(table: Any, name: str) -> Float[np.ndarray, " rows"]:
@@ -121,17 +136,23 @@ def numbers(table: Any, name: str) -> Float[np.ndarray, " rows"]:
             message names the row.
     """
     values = column(table, name)
-    try:
-        found = values.astype(np.float64)
-    except (TypeError, ValueError):
-        found = np.array([_number(value) for value in values], dtype=np.float64)
-    if found.ndim != 1:
-        raise DiagnosisError(f"column {name!r} must hold a number a row, got shape {found.shape}")
+    if values.ndim != 1:
+        raise DiagnosisError(f"column {name!r} must hold a number a row, got shape {values.shape}")
+    kind = values.dtype.kind
+    if kind not in "iufOSUT":
+        raise DiagnosisError(f"column {name!r} must hold numbers, got {values.dtype}")
+    each = values.tolist() if kind in "OSUT" else values
+    found = (
+        values.astype(np.float64)
+        if kind in "iuf"
+        else np.array([_number(value) for value in each], dtype=np.float64)
+    )
     bad = np.flatnonzero(~np.isfinite(found))
     if len(bad):
+        value = each[bad[0]]
         raise DiagnosisError(
             f"column {name!r} must hold finite numbers, row {bad[0] + 1} has "
-            f"{described(values[bad[0]].item() if values.dtype != object else values[bad[0]])}; "
+            f"{described(value.item() if kind == 'f' else value)}; "
             "give the number or leave the column out"
         )
     return found
@@ -155,14 +176,33 @@ def select(table: Any, rows: np.ndarray) -> dict[str, np.ndarray]:
         table: The table.
         rows: Their numbers, or a truth value a row.
     """
-    return {name: np.asarray(table[name])[rows] for name in names_of(table)}
+    return {name: _as_array(table[name])[rows] for name in names_of(table)}
+
+
+def _length(name: str, values: Any) -> int:
+    is_one = isinstance(values, str | bytes | Mapping | Set) or getattr(values, "shape", None) == ()
+    if is_one or not hasattr(values, "__len__"):
+        raise DiagnosisError(
+            f"column {name!r} must hold a value a row, got {described(values)}; give a list"
+        )
+    return len(values)
+
+
+def _as_array(values: Any) -> np.ndarray:
+    """An array, which is still masked if it was."""
+    return values if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
 
 
 def _number(value: Any) -> float:
     try:
+        if isinstance(value, _NO_NUMBERS):
+            return math.nan
+        if isinstance(value, str | bytes):
+            value = value.decode() if isinstance(value, bytes) else value
+            return float(value) if value.isascii() and "_" not in value else math.nan
         return float(value)
-    except (TypeError, ValueError):
-        return float("nan")
+    except (OverflowError, TypeError, ValueError):
+        return math.nan
 
 
 def _unreadable(path: Path, reason: str) -> DiagnosisError:
@@ -187,6 +227,8 @@ def _from_csv(data: bytes, path: Path) -> dict[str, np.ndarray]:
         rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise _unreadable(path, f"it is not valid CSV: {error}") from error
+    if 0 in data:
+        raise _unreadable(path, f"it is not valid CSV: byte {data.index(0)} is 0")
     rows = [row for row in rows if row]
     if len(rows) < 2:
         raise _unreadable(path, "it has no row below the names of its columns")

@@ -8,7 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from graphwsl.diagnosis.table import MAX_BYTES, as_table, column, matrix, numbers, read_table
+from graphwsl.diagnosis.table import (
+    MAX_BYTES,
+    as_table,
+    column,
+    matrix,
+    numbers,
+    read_table,
+    select,
+)
 from graphwsl.errors import DiagnosisError
 
 
@@ -73,6 +81,7 @@ def test_a_landscape_is_a_table_of_its_cells(tmp_path: Path) -> None:
         ("a.csv", b"\xff\xfe\x00", "not valid CSV"),
         ("a.csv.gz", gzip.compress(b"x\n1\n")[:-3], "its end is missing"),
         ("a.csv.gz", b"\x1f\x8bnonsense here", "damaged"),
+        ("a.csv", b"x\n1\x00\n", "byte 3 is 0"),
         ("a.json", b"[1, 2]", "different keys"),
         ("a.json", b"3", "no list of objects"),
         ("a.json", b'[{"x": 1}, {"y": 2}]', "different keys"),
@@ -107,3 +116,50 @@ def test_other_files_and_values_are_refused(tmp_path: Path) -> None:
             numbers({"x": values}, "x")
     with pytest.raises(DiagnosisError, match="row 1 has None"):
         numbers({"x": [None, 1.0]}, "x")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([10**400], "row 1 has 1000"),
+        ([1.5, 10**400], "row 2 has 1000"),
+        (np.array(["1", "1_0"]), "row 2 has '1_0'"),
+        ([b"1", b"1_0"], "row 2 has b'1_0'"),
+        (["\u0661"], "row 1 has"),
+        ([True, 1.0, None], "row 1 has True"),
+        (np.array([True]), "must hold numbers, got bool"),
+        (np.array([1j]), "must hold numbers, got complex128"),
+        ([1j, None], "row 1 has 1j"),
+        (np.array(["2026-01-01"], "M8[D]"), r"must hold numbers, got datetime64\[D\]"),
+        (pd.to_datetime(pd.Series(["2026-01-01"])), "must hold numbers, got datetime64"),
+        (np.ma.masked_array([1.0, 2.0], [True, False]), "got a MaskedArray of shape"),
+        (np.ones((2, 2)), r"got shape \(2, 2\)"),
+    ],
+)
+def test_what_is_no_number_is_refused(values: object, message: str) -> None:
+    with pytest.raises(DiagnosisError, match=message):
+        numbers(as_table({"x": values}), "x")
+    with pytest.raises(DiagnosisError, match=message):
+        numbers(select({"x": values}, np.arange(len(values))), "x")  # type: ignore[arg-type]
+
+
+def test_json_of_no_numbers_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    for text, message in ((f"1{400 * '0'}", "row 1 has 1000"), ("true", "row 1 has True")):
+        for values in (text, f"{text}, 1.5"):
+            path.write_text(f'{{"x": [{values}]}}')
+            with pytest.raises(DiagnosisError, match=message):
+                numbers(read_table(path), "x")
+
+
+@pytest.mark.parametrize("value", [1.0, np.float64(1.0), np.array(1.0), "1.0", None, {1.0}])
+def test_columns_without_rows_are_refused(value: object) -> None:
+    with pytest.raises(DiagnosisError, match="column 'train_error' must hold a value a row, got"):
+        as_table({"train_error": value})
+
+
+def test_names_may_be_numbers() -> None:
+    table = as_table(pd.DataFrame(np.ones((2, 2))))
+    assert numbers(table, "1").tolist() == [1, 1]
+    with pytest.raises(DiagnosisError, match="names of their own, got"):
+        as_table(pd.DataFrame(np.ones((1, 2)), columns=[1, "1"]))
