@@ -5,7 +5,8 @@ All that this package measures is computed for many networks at once; one networ
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from graphwsl.errors import LandscapeError
 
 Flat = Float[Tensor, "networks entries"]
 """The parameters of every network in a row, in the order of ``named_parameters()``."""
@@ -31,6 +34,27 @@ class Batch:
     inputs: Any
     labels: Any
     size: int
+
+
+@contextmanager
+def single_samples_refused(batch: Batch) -> Iterator[None]:
+    """Say in one line that batch norms have no statistics of a batch, which torch refuses.
+
+    Args:
+        batch: The batch that runs.
+
+    Raises:
+        LandscapeError: It has a single value of each channel.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise LandscapeError(
+            f"batch norms have no variance of a batch of {batch.size} sample; drop it, or choose "
+            "another batch size"
+        ) from error
 
 
 class Objective(ABC):
@@ -158,7 +182,8 @@ class Objective(ABC):
                 seen += batch.size
                 for norm in norms:
                     norm.momentum = batch.size / seen  # the mean over all batches until now
-                self.outputs(parameters, found, batch, training=True)
+                with single_samples_refused(batch):
+                    self.outputs(parameters, found, batch, training=True)
         finally:
             for norm, momentum in zip(norms, former, strict=True):
                 norm.momentum = momentum

@@ -133,3 +133,31 @@ def test_what_cannot_be_connected_or_averaged_is_refused() -> None:
         average([state, other])
     with pytest.raises(LandscapeError, match="sum to 1"):
         average([state, state], [1, 1])
+
+
+def test_states_and_options_that_cannot_be_used_are_named() -> None:
+    module = network("batch norm")
+    state, data = module.state_dict(), batches()
+    broken = {**state, "4.bias": state["4.bias"] * torch.nan}
+    with pytest.raises(LandscapeError, match=r"'4.bias' of state_b holds nan"):
+        linear_connectivity(module, state, broken, cross_entropy, data)
+    with pytest.raises(LandscapeError, match=r"'4.bias' of state_a holds nan"):
+        mode_connectivity(module, broken, state, cross_entropy, data, steps=1)
+    single = {**state, "4.bias": state["4.bias"].float()}
+    with pytest.raises(LandscapeError, match=r"4.bias of the network is of torch.float64, the"):
+        linear_connectivity(module, state, single, cross_entropy, data)
+    other = {**state, "4.bias": [1.0, 2.0, 3.0]}
+    with pytest.raises(LandscapeError, match=r"4.bias of the state must be a tensor, got a list"):
+        linear_connectivity(module, other, state, cross_entropy, data)  # type: ignore[arg-type]
+    for option, value in (("momentum", 1.0), ("momentum", -0.1), ("weight_decay", -1.0)):
+        with pytest.raises(InvalidArgumentError, match=f"{option} must be .* got {value}"):
+            mode_connectivity(module, state, state, cross_entropy, data, **{option: value})
+
+
+def test_a_batch_of_one_sample_has_no_statistics() -> None:
+    module, (x, y) = network("batch norm"), batches()[0]
+    state, data = module.state_dict(), [(x, y), (x[:1], y[:1])]
+    with pytest.raises(LandscapeError, match="a batch of 1 sample; drop it"):
+        linear_connectivity(module, state, state, cross_entropy, data)
+    with pytest.raises(LandscapeError, match="a batch of 1 sample; drop it"):
+        mode_connectivity(module, state, state, cross_entropy, data, steps=9)
