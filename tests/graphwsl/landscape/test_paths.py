@@ -82,9 +82,13 @@ def test_statistics_of_batch_norm_are_those_of_all_samples() -> None:
     values = dict(zip(objective.buffer_names, found, strict=True))
     inputs = module[0](torch.cat([x for x, _ in batches()]))
     torch.testing.assert_close(values["1.running_mean"][0], inputs.mean(0))
-    # Variances are averaged over batches, as by torch with momentum=None, but by their sizes.
-    parts = [module[0](x).var(0) * len(x) / 24 for x, _ in batches()]
-    torch.testing.assert_close(values["1.running_var"][0], parts[0] + parts[1])
+    torch.testing.assert_close(values["1.running_var"][0], inputs.var(0))
+    shifted = [(x + 9 * n, y) for n, (x, y) in enumerate(batches())]
+    objective = ModuleObjective(module, cross_entropy, shifted)
+    found = objective.with_statistics(objective.flat, objective.buffers)
+    values = dict(zip(objective.buffer_names, found, strict=True))
+    inputs = module[0](torch.cat([x for x, _ in shifted]))
+    torch.testing.assert_close(values["1.running_var"][0], inputs.var(0))
     assert module[1].momentum == objective.module[1].momentum == 0.1
     assert not objective.module.training
 
