@@ -9,6 +9,7 @@ from graphwsl.errors import InvalidArgumentError, LandscapeError, StateMismatchE
 from graphwsl.landscape import average, linear_connectivity, mode_connectivity
 from graphwsl.landscape.module_objective import ModuleObjective
 from graphwsl.landscape.paths import barrier, connectivity
+from graphwsl.landscape.zoo_objective import ZooObjective
 from graphwsl.neural_graph import neural_graph
 from graphwsl.symmetries import symmetries
 from tests.graphwsl.landscape.hessian_cases import batches, network
@@ -165,3 +166,21 @@ def test_a_batch_of_one_sample_has_no_statistics() -> None:
         linear_connectivity(module, state, state, cross_entropy, data)
     with pytest.raises(LandscapeError, match="a batch of 1 sample; drop it"):
         mode_connectivity(module, state, state, cross_entropy, data, steps=9)
+
+
+def test_statistics_of_many_networks_at_once_are_pooled_too() -> None:
+    module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(18, 3))
+    samples = torch.arange(10.0).view(-1, 1, 1, 1) + torch.randn(10, 1, 5, 5)
+    objective = ZooObjective(
+        module, samples, torch.zeros(2, 10, dtype=torch.int64), torch.arange(10), 4
+    )
+    flat = torch.cat([p.detach().flatten() for p in module.parameters()]).expand(2, -1).clone()
+    flat[1] *= 2
+    buffers = [torch.stack([buffer, buffer]) for buffer in module.buffers()]
+    found = dict(zip(objective.buffer_names, objective.with_statistics(flat, buffers), strict=True))
+    with torch.no_grad():
+        outputs = module[0](samples).transpose(0, 1).flatten(1)
+    for number, factor in enumerate((1, 2)):
+        mean, variance = (found[f"1.running_{kind}"][number] for kind in ("mean", "var"))
+        torch.testing.assert_close(mean, factor * outputs.mean(1))
+        torch.testing.assert_close(variance, factor**2 * outputs.var(1))
