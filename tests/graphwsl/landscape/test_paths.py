@@ -1,5 +1,7 @@
 """Curves and lines between networks, where what is met on them is known."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -153,8 +155,9 @@ def test_states_and_options_that_cannot_be_used_are_named() -> None:
         linear_connectivity(module, state, single, cross_entropy, data)
     other = {**state, "4.bias": [1.0, 2.0, 3.0]}
     with pytest.raises(LandscapeError, match=r"4.bias of the state must be a tensor, got a list"):
-        linear_connectivity(module, other, state, cross_entropy, data)  # type: ignore[arg-type]
-    for option, value in (("momentum", 1.0), ("momentum", -0.1), ("weight_decay", -1.0)):
+        linear_connectivity(module, other, state, cross_entropy, data)
+    options: list[tuple[str, Any]] = [("momentum", 1.0), ("momentum", -0.1), ("weight_decay", -1.0)]
+    for option, value in options:
         with pytest.raises(InvalidArgumentError, match=f"{option} must be .* got {value}"):
             mode_connectivity(module, state, state, cross_entropy, data, **{option: value})
 
