@@ -1,14 +1,16 @@
 """Whether two trained networks of a user are connected by low loss, along a curve or a line."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from graphwsl import arguments
-from graphwsl.errors import LandscapeError
+from graphwsl.errors import InvalidArgumentError, LandscapeError
 from graphwsl.landscape.module_objective import Batches, Loss, ModuleObjective
 from graphwsl.landscape.paths import (
     CurveTraining,
@@ -86,18 +88,22 @@ def mode_connectivity(
         steps: Steps of the training of the curve, a batch each. Too few, and there seems to be a
             barrier where there is none.
         learning_rate: Constant for half of the steps, then falling to a hundredth of it.
-        momentum: Momentum of the gradient.
-        weight_decay: L2 regularisation of the middle point.
+        momentum: Momentum of the gradient, from 0 to below 1.
+        weight_decay: L2 regularisation of the middle point, at least 0.
         points: Places that are measured, both ends included.
         generator: Draws the places and the order of the batches; None takes a fixed seed.
 
     Raises:
         InvalidArgumentError: An argument of another type or range.
         StateMismatchError: A state is of another architecture.
-        LandscapeError: There are no samples, or the training diverged.
+        LandscapeError: There are no samples, a state has weights that are not finite or of
+            another dtype, a batch is too small for batch norms, or the training diverged.
     """
+    _require_finite(state_a=state_a, state_b=state_b)
     arguments.whole("steps", steps, 1)
     arguments.positive("learning_rate", learning_rate)
+    _require_number("momentum", momentum, 1.0)
+    _require_number("weight_decay", weight_decay, math.inf)
     training = CurveTraining(steps, learning_rate, momentum, weight_decay)
     generator = generator or torch.Generator().manual_seed(0)
     arguments.generator("generator", generator)
@@ -141,8 +147,10 @@ def linear_connectivity(
     Raises:
         InvalidArgumentError: An argument of another type or range.
         StateMismatchError: A state is of another architecture.
-        LandscapeError: There are no samples.
+        LandscapeError: There are no samples, a state has weights that are not finite or of
+            another dtype, or a batch is too small for batch norms.
     """
+    _require_finite(state_a=state_a, state_b=state_b)
     if symmetries is not None:
         state_a, state_b = aligned_states(symmetries, state_a, state_b)
     train = ModuleObjective(module, loss, batches)
@@ -206,6 +214,22 @@ def average(states: Iterable[State], shares: Iterable[float] | None = None) -> d
         else:
             mean[name] = tensor.clone()
     return mean
+
+
+def _require_number(name: str, value: Any, below: float) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (is_number and 0 <= value < below):
+        within = "at least 0 and finite" if below == math.inf else f"from 0 to below {below:g}"
+        raise InvalidArgumentError(f"{name} must be {within}, got {arguments.described(value)}")
+
+
+def _require_finite(**states: State) -> None:
+    for which, state in states.items():
+        arguments.state(state)
+        for name, tensor in state.items():
+            if isinstance(tensor, Tensor) and not bool((is_finite := tensor.isfinite()).all()):
+                value = tensor[~is_finite][0].item()
+                raise LandscapeError(f"{name!r} of {which} holds {value}; give finite weights")
 
 
 def _connection(

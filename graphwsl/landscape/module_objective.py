@@ -62,11 +62,11 @@ class ModuleObjective(Objective):
         Raises:
             InvalidArgumentError: It is no mapping.
             StateMismatchError: It lacks a parameter, or one has another shape.
+            LandscapeError: A parameter is no tensor, or of another dtype than that of the module.
         """
         arguments.state(state)
-        parts = [
-            _tensor(state, name, shape) for name, shape in zip(self.names, self.shapes, strict=True)
-        ]
+        own = dict(self.module.named_parameters())
+        parts = [_tensor(state, name, own[name]) for name in self.names]
         return torch.cat([part.detach().reshape(-1) for part in parts])[None]
 
     def buffers_of(self, state: Mapping[str, Tensor]) -> list[Tensor]:
@@ -76,7 +76,8 @@ class ModuleObjective(Objective):
             state: A ``state_dict``.
         """
         own = dict(self.module.named_buffers())
-        return [state.get(name, own[name]).detach()[None].clone() for name in self.buffer_names]
+        found = [_tensor({name: own[name], **state}, name, own[name]) for name in self.buffer_names]
+        return [buffer.detach()[None].clone() for buffer in found]
 
     def state(self, flat: Flat, buffers: Sequence[Tensor]) -> dict[str, Tensor]:
         """What ``load_state_dict`` takes.
@@ -168,12 +169,21 @@ def _size(inputs: Any) -> int:
     return len(first)
 
 
-def _tensor(state: Mapping[str, Tensor], name: str, shape: torch.Size) -> Tensor:
+def _tensor(state: Mapping[str, Tensor], name: str, own: Tensor) -> Tensor:
     given = state.get(name)
-    if given is None or given.shape != shape:
+    if given is not None and not isinstance(given, Tensor):
+        raise LandscapeError(
+            f"{name} of the state must be a tensor, got {arguments.described(given)}; give the "
+            "state_dict of the network"
+        )
+    if given is None or given.shape != own.shape:
         got = "lacks it" if given is None else f"has {tuple(given.shape)}"
         raise StateMismatchError(
-            f"{name} of the network has shape {tuple(shape)}, the state {got}; give the "
+            f"{name} of the network has shape {tuple(own.shape)}, the state {got}; give the "
             "state_dict of the same architecture"
+        )
+    if given.dtype != own.dtype:
+        raise LandscapeError(
+            f"{name} of the network is of {own.dtype}, the state of {given.dtype}; convert either"
         )
     return given

@@ -5,7 +5,8 @@ All that this package measures is computed for many networks at once; one networ
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -14,8 +15,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from graphwsl.errors import LandscapeError
+
 Flat = Float[Tensor, "networks entries"]
 """The parameters of every network in a row, in the order of ``named_parameters()``."""
+
+KINDS = ("running_mean", "running_var")
+"""Buffers of a batch norm that hold its statistics."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +37,27 @@ class Batch:
     inputs: Any
     labels: Any
     size: int
+
+
+@contextmanager
+def single_samples_refused(batch: Batch) -> Iterator[None]:
+    """Say in one line that batch norms have no statistics of a batch, which torch refuses.
+
+    Args:
+        batch: The batch that runs.
+
+    Raises:
+        LandscapeError: It has a single value of each channel.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise LandscapeError(
+            f"batch norms have no variance of a batch of {batch.size} sample; drop it, or choose "
+            "another batch size"
+        ) from error
 
 
 class Objective(ABC):
@@ -139,27 +166,79 @@ class Objective(ABC):
     def with_statistics(self, flat: Flat, buffers: Sequence[Tensor]) -> list[Tensor]:
         """Buffers in which the running statistics of batch norms are those of all samples.
 
+        Moments of the batches are pooled: means and unbiased variances are those that torch finds
+        of one batch of all. Behind a batch norm the values that are pooled are those of training,
+        where each batch is normalised by itself.
+
         Args:
             flat: Parameters, a row a network.
             buffers: Buffers of all networks; not changed.
         """
-        norms = [
-            part
-            for part in self.module.modules()
+        norms = {
+            name: part
+            for name, part in self.module.named_modules()
             if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.track_running_stats
-        ]
+        }
         found = [buffer.clone() for buffer in buffers]
-        former, seen = [norm.momentum for norm in norms], 0
         if not norms:
             return found
-        parameters = self.views(flat)
+        parameters, places = self.views(flat), {n: i for i, n in enumerate(self.buffer_names)}
+        pooled = {name: _Moments() for name in norms}
+        former = {name: norm.momentum for name, norm in norms.items()}
+        hooks = [norm.register_forward_pre_hook(pooled[name].see) for name, norm in norms.items()]
         try:
+            for norm in norms.values():
+                norm.momentum = 1.0  # the statistics of the batch alone
             for batch in self.batches:
-                seen += batch.size
-                for norm in norms:
-                    norm.momentum = batch.size / seen  # the mean over all batches until now
-                self.outputs(parameters, found, batch, training=True)
+                with single_samples_refused(batch):
+                    self.outputs(parameters, found, batch, training=True)
+                for name, moments in pooled.items():
+                    moments.add(*(found[places[_named(name, kind)]] for kind in KINDS))
         finally:
-            for norm, momentum in zip(norms, former, strict=True):
-                norm.momentum = momentum
+            for hook in hooks:
+                hook.remove()
+            for name, norm in norms.items():
+                norm.momentum = former[name]
+        for name, moments in pooled.items():
+            for kind, value in zip(KINDS, (moments.mean, moments.variance), strict=True):
+                if moments.count:
+                    found[places[_named(name, kind)]].copy_(value)
         return found
+
+
+class _Moments:
+    """Means and variances of the channels of a batch norm over several batches."""
+
+    def __init__(self) -> None:
+        self.count = self.seen = 0
+        self.mean = self.squares = torch.zeros((), dtype=torch.float64)
+
+    def see(self, norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        """Note how many values of each channel there are in a batch, before it is normalised."""
+        del norm
+        self.seen = inputs[0].numel() // inputs[0].shape[1]
+
+    def add(self, mean: Tensor, variance: Tensor) -> None:
+        """Take in a batch, if it went through this norm (T. Chan, G. Golub, R. LeVeque, 1983).
+
+        Args:
+            mean: Its mean of each channel.
+            variance: Its unbiased variance.
+        """
+        if not self.seen:
+            return
+        count = self.count + self.seen
+        off = mean.double() - self.mean.to(mean.device)
+        self.squares = self.squares.to(mean.device) + variance.double() * (self.seen - 1)
+        self.squares = self.squares + off.square() * (self.count * self.seen / count)
+        self.mean = mean.double() - off * (self.count / count)
+        self.count, self.seen = count, 0
+
+    @property
+    def variance(self) -> Tensor:
+        """Of each channel, unbiased."""
+        return self.squares / (self.count - 1)
+
+
+def _named(norm: str, kind: str) -> str:
+    return f"{norm}.{kind}" if norm else kind

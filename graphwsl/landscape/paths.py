@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from graphwsl.landscape.objective import Flat, Objective
+from graphwsl.landscape.objective import Flat, Objective, single_samples_refused
 
 Kind = Literal["line", "curve"]
 Along = Float[Tensor, "pairs points"]
@@ -111,7 +111,8 @@ def train_curves(
         places = torch.rand(len(starts), 1, generator=generator).to(starts)
         first, middle, last = _weights(places)
         point = (first * starts + middle * bends + last * ends).requires_grad_()
-        outputs = objective.outputs(objective.views(point), buffers, batch, training=True)
+        with single_samples_refused(batch):
+            outputs = objective.outputs(objective.views(point), buffers, batch, training=True)
         (gradient,) = torch.autograd.grad(objective.losses(outputs, batch).sum(), point)
         gradient = middle * gradient + training.weight_decay * bends
         velocity = training.momentum * velocity + gradient

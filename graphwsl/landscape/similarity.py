@@ -34,8 +34,9 @@ def cka(
 
     Raises:
         InvalidArgumentError: No tensors of numbers, or of different numbers of samples.
-        LandscapeError: Too few samples, numbers that are not finite, or features that are the same
-            for all samples, of which nothing is similar to anything.
+        LandscapeError: Too few samples, numbers that are not finite, features that are the same
+            for all samples, of which nothing is similar to anything, or samples that are all as
+            far apart as each other, of which the unbiased estimate is not defined.
 
     >>> cka(torch.eye(5), 3 * torch.eye(5))
     1.0
@@ -58,11 +59,17 @@ def cka(
                 f"{name} is the same for all {len(value)} samples, so that its similarity to "
                 "anything is not defined; give a network that is not constant, or other samples"
             )
-    return similarity(centred_gram(x, unbiased), centred_gram(y, unbiased))
+    found = similarity(centred_gram(x, unbiased), centred_gram(y, unbiased))
+    if not math.isfinite(found):
+        raise LandscapeError(
+            f"the CKA is {found}: in x or y the {len(x)} samples have nothing that distinguishes "
+            "pairs of them; give other samples, or unbiased=False"
+        )
+    return found
 
 
 def centred_gram(x: Features, unbiased: bool = False) -> Float[Tensor, "samples samples"]:
-    """The inner products of all pairs of samples, centred, in double precision.
+    """The inner products of all pairs of samples, centred, in double precision, up to a factor.
 
     Args:
         x: Features of every sample.
@@ -70,17 +77,19 @@ def centred_gram(x: Features, unbiased: bool = False) -> Float[Tensor, "samples 
             the diagonal (G. J. Székely, M. L. Rizzo, "Partial distance correlation with methods for
             dissimilarities", 2014).
     """
-    features = x.detach().flatten(1).double()
+    features = _of_size_1(x.detach().flatten(1).double())
     # The same matrix of smaller numbers, of which less is lost to rounding.
-    features = features - features.mean(0)
+    features = _of_size_1(features - features.mean(0))
     gram = features @ features.mT
     if not unbiased:
         return gram
     samples = len(gram)
+    rounding = 8 * samples * torch.finfo(gram.dtype).eps * gram.abs().max()
     gram.fill_diagonal_(0)
     rows = gram.sum(1) / (samples - 2)
     total = rows.sum() / (samples - 1)
-    return (gram - rows[:, None] - rows + total).fill_diagonal_(0)
+    centred = (gram - rows[:, None] - rows + total).fill_diagonal_(0)
+    return centred if centred.abs().max() > rounding else torch.zeros_like(centred)
 
 
 def similarity(
@@ -108,6 +117,12 @@ def is_constant(x: Features) -> bool:
     x = x.detach()
     rounding = 4 * torch.finfo(x.dtype).eps * float(x.abs().max())
     return float((x - x[:1]).abs().max()) <= rounding
+
+
+def _of_size_1(features: Features) -> Features:
+    """Divided by the largest magnitude, so that no square overflows or underflows."""
+    largest = features.abs().max()
+    return features / largest if largest > 0 else features
 
 
 def _require_features(name: str, value: Tensor) -> None:

@@ -1,5 +1,7 @@
 """Curves and lines between networks, where what is met on them is known."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,6 +11,7 @@ from graphwsl.errors import InvalidArgumentError, LandscapeError, StateMismatchE
 from graphwsl.landscape import average, linear_connectivity, mode_connectivity
 from graphwsl.landscape.module_objective import ModuleObjective
 from graphwsl.landscape.paths import barrier, connectivity
+from graphwsl.landscape.zoo_objective import ZooObjective
 from graphwsl.neural_graph import neural_graph
 from graphwsl.symmetries import symmetries
 from tests.graphwsl.landscape.hessian_cases import batches, network
@@ -82,9 +85,13 @@ def test_statistics_of_batch_norm_are_those_of_all_samples() -> None:
     values = dict(zip(objective.buffer_names, found, strict=True))
     inputs = module[0](torch.cat([x for x, _ in batches()]))
     torch.testing.assert_close(values["1.running_mean"][0], inputs.mean(0))
-    # Variances are averaged over batches, as by torch with momentum=None, but by their sizes.
-    parts = [module[0](x).var(0) * len(x) / 24 for x, _ in batches()]
-    torch.testing.assert_close(values["1.running_var"][0], parts[0] + parts[1])
+    torch.testing.assert_close(values["1.running_var"][0], inputs.var(0))
+    shifted = [(x + 9 * n, y) for n, (x, y) in enumerate(batches())]
+    objective = ModuleObjective(module, cross_entropy, shifted)
+    found = objective.with_statistics(objective.flat, objective.buffers)
+    values = dict(zip(objective.buffer_names, found, strict=True))
+    inputs = module[0](torch.cat([x for x, _ in shifted]))
+    torch.testing.assert_close(values["1.running_var"][0], inputs.var(0))
     assert module[1].momentum == objective.module[1].momentum == 0.1
     assert not objective.module.training
 
@@ -133,3 +140,50 @@ def test_what_cannot_be_connected_or_averaged_is_refused() -> None:
         average([state, other])
     with pytest.raises(LandscapeError, match="sum to 1"):
         average([state, state], [1, 1])
+
+
+def test_states_and_options_that_cannot_be_used_are_named() -> None:
+    module = network("batch norm")
+    state, data = module.state_dict(), batches()
+    broken = {**state, "4.bias": state["4.bias"] * torch.nan}
+    with pytest.raises(LandscapeError, match=r"'4.bias' of state_b holds nan"):
+        linear_connectivity(module, state, broken, cross_entropy, data)
+    with pytest.raises(LandscapeError, match=r"'4.bias' of state_a holds nan"):
+        mode_connectivity(module, broken, state, cross_entropy, data, steps=1)
+    single = {**state, "4.bias": state["4.bias"].float()}
+    with pytest.raises(LandscapeError, match=r"4.bias of the network is of torch.float64, the"):
+        linear_connectivity(module, state, single, cross_entropy, data)
+    other = {**state, "4.bias": [1.0, 2.0, 3.0]}
+    with pytest.raises(LandscapeError, match=r"4.bias of the state must be a tensor, got a list"):
+        linear_connectivity(module, other, state, cross_entropy, data)
+    options: list[tuple[str, Any]] = [("momentum", 1.0), ("momentum", -0.1), ("weight_decay", -1.0)]
+    for option, value in options:
+        with pytest.raises(InvalidArgumentError, match=f"{option} must be .* got {value}"):
+            mode_connectivity(module, state, state, cross_entropy, data, **{option: value})
+
+
+def test_a_batch_of_one_sample_has_no_statistics() -> None:
+    module, (x, y) = network("batch norm"), batches()[0]
+    state, data = module.state_dict(), [(x, y), (x[:1], y[:1])]
+    with pytest.raises(LandscapeError, match="a batch of 1 sample; drop it"):
+        linear_connectivity(module, state, state, cross_entropy, data)
+    with pytest.raises(LandscapeError, match="a batch of 1 sample; drop it"):
+        mode_connectivity(module, state, state, cross_entropy, data, steps=9)
+
+
+def test_statistics_of_many_networks_at_once_are_pooled_too() -> None:
+    module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(18, 3))
+    samples = torch.arange(10.0).view(-1, 1, 1, 1) + torch.randn(10, 1, 5, 5)
+    objective = ZooObjective(
+        module, samples, torch.zeros(2, 10, dtype=torch.int64), torch.arange(10), 4
+    )
+    flat = torch.cat([p.detach().flatten() for p in module.parameters()]).expand(2, -1).clone()
+    flat[1] *= 2
+    buffers = [torch.stack([buffer, buffer]) for buffer in module.buffers()]
+    found = dict(zip(objective.buffer_names, objective.with_statistics(flat, buffers), strict=True))
+    with torch.no_grad():
+        outputs = module[0](samples).transpose(0, 1).flatten(1)
+    for number, factor in enumerate((1, 2)):
+        mean, variance = (found[f"1.running_{kind}"][number] for kind in ("mean", "var"))
+        torch.testing.assert_close(mean, factor * outputs.mean(1))
+        torch.testing.assert_close(variance, factor**2 * outputs.var(1))

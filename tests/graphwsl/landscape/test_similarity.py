@@ -103,3 +103,16 @@ def test_too_few_samples_are_refused() -> None:
         cka(x, x, unbiased=True)
     with pytest.raises(LandscapeError, match="biased CKA needs at least 2 samples, got 1"):
         cka(x[:1], x[:1])
+
+
+@pytest.mark.parametrize("unbiased", [False, True])
+@pytest.mark.parametrize("scale", [1e200, 1e-200])
+def test_huge_and_tiny_features_are_as_similar(scale: float, unbiased: bool) -> None:
+    x, y = features(20, 5, 1).double(), features(20, 4, 2).double()
+    assert cka(scale * x, y, unbiased) == pytest.approx(cka(x, y, unbiased), abs=1e-12)
+
+
+def test_samples_that_are_all_equally_far_apart_have_no_unbiased_similarity() -> None:
+    for other in (torch.eye(5), features(5, 3, 0)):
+        with pytest.raises(LandscapeError, match="the CKA is nan"):
+            cka(torch.eye(5), other, unbiased=True)
