@@ -96,8 +96,8 @@ def plane_of(
         y: The second one.
 
     Raises:
-        LandscapeError: Cells do not differ in two factors, one is named twice, or several cells are at
-            one place.
+        LandscapeError: Cells do not differ in two factors, one is named twice, or several cells are
+            at one place.
     """
     known = axes_of(configurations)
     for name in (x, y):
