@@ -160,8 +160,11 @@ def export(
     """Write a zoo in the layout of the published ones, for programs that read those."""
     from graphwsl.zoo.layouts.ray_tune_writer import write_ray_tune
     from graphwsl.zoo.layouts.registry import open_zoo
+    from graphwsl.zoo.zoo import require_beside
 
-    written = write_ray_tune(open_zoo(zoo), out)
+    opened = open_zoo(zoo)
+    require_beside(out, zoo)
+    written = write_ray_tune(opened, out)
     typer.echo(f"{out}: {written:,} checkpoints")
 
 

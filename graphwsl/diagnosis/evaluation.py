@@ -17,7 +17,10 @@ from graphwsl.diagnosis.md_tree import MDTree
 from graphwsl.diagnosis.questions import OPTIMAL, find_question
 from graphwsl.diagnosis.soft_tree import SoftTree
 from graphwsl.diagnosis.table import as_table, column, matrix, numbers, select
-from graphwsl.errors import DiagnosisError
+from graphwsl.errors import DiagnosisError, InvalidArgumentError
+
+Seeds = Sequence[int | np.integer[Any]] | np.ndarray
+"""Seeds of draws."""
 
 SEEDS = (42, 90, 38, 18, 72)
 """The published seeds."""
@@ -122,7 +125,7 @@ def evaluate(
     test_csv: Any,
     case: int = 1,
     method: str = "md_tree",
-    seeds: Sequence[int] = SEEDS,
+    seeds: Seeds = SEEDS,
 ) -> Float[np.ndarray, " seeds"]:
     """The accuracy of a method on the networks of the second table, for each seed.
 
@@ -140,7 +143,8 @@ def evaluate(
         Shares of right answers.
 
     Raises:
-        InvalidArgumentError: The case or a seed is no such number, or the method no text.
+        InvalidArgumentError: The case or a seed is no such number, there are no seeds, or the
+            method is no text.
         DiagnosisError: There is no such method, a file cannot be read, or a column is
             missing or holds what is no finite number.
 
@@ -153,17 +157,33 @@ def evaluate(
     text("method", method)
     if method not in METHODS:
         raise DiagnosisError(unknown("method", method, METHODS))
-    listed("seeds", seeds, int, "an integer", "give 42, 90")
-    for seed in seeds:
-        whole("each of seeds", seed, 0, LARGEST_SEED)
+    numbers_of_seeds = checked_seeds(seeds)
     question = find_question(CASES[case].question)
     train, test = (_without_optimal(as_table(one), question.label) for one in (train_csv, test_csv))
     return np.array(
         [
             np.mean(answers(train, test, CASES[case], method, seed) == test[question.label])
-            for seed in seeds
+            for seed in numbers_of_seeds
         ]
     )
+
+
+def checked_seeds(seeds: Any) -> list[int]:
+    """Seeds of draws as integers.
+
+    Args:
+        seeds: Integers of Python or NumPy, in a list or an array.
+
+    Raises:
+        InvalidArgumentError: There are none, or one is no integer from 0 to 2³² - 1.
+    """
+    given = seeds.tolist() if isinstance(seeds, np.ndarray) and seeds.ndim == 1 else seeds
+    listed("seeds", given, (int, np.integer), "an integer", "give 42, 90")
+    for seed in (found := list(given)):
+        whole("each of seeds", seed, 0, LARGEST_SEED)
+    if not found:
+        raise InvalidArgumentError(f"seeds must hold at least one, got {found}; give 42, 90")
+    return [int(seed) for seed in found]
 
 
 def answers(train: Any, test: Any, case: Case, method: str, seed: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from gnncore.names import unknown
 from graphwsl.arguments import described
-from graphwsl.diagnosis.evaluation import CASES, METHODS, SEEDS, answers
+from graphwsl.diagnosis.evaluation import CASES, METHODS, SEEDS, Seeds, answers, checked_seeds
 from graphwsl.diagnosis.labels import (
     PUBLISHED_AXES,
     Axes,
@@ -92,7 +92,7 @@ def one_step_improvement(
     test_csv: Any,
     question: str = "temperature",
     method: str = "md_tree",
-    seeds: Sequence[int] = SEEDS,
+    seeds: Seeds = SEEDS,
 ) -> dict[str, float]:
     """The published comparison of advice: the mean gain over seeds, in points, for each step.
 
@@ -109,6 +109,7 @@ def one_step_improvement(
         seeds: Seeds of the draws.
 
     Raises:
+        InvalidArgumentError: There are no seeds, or one is none.
         DiagnosisError: There is no such question or method, a file cannot be read, or a column
             is missing or holds what is no finite number.
     """
@@ -116,6 +117,7 @@ def one_step_improvement(
         raise DiagnosisError(unknown("question", question, ("temperature", "width")))
     if method not in METHODS and method not in ("random", "optimal"):
         raise DiagnosisError(unknown("method", method, (*METHODS, "random", "optimal")))
+    draws = checked_seeds(seeds)
     train, test = as_table(train_csv), as_table(test_csv)
     labels = {TEMPERATURE.label, find_question(question).label}
     learnt, asked = (_known(one, labels) for one in (train, test))
@@ -127,7 +129,7 @@ def one_step_improvement(
         mean = sum(share * gains[change][asked] for change, share in changes.items())
         return dict(zip(STEPS, np.mean(mean, axis=0).tolist(), strict=True))
     found = []
-    for seed in seeds if method != "optimal" else (0,):
+    for seed in draws if method != "optimal" else [0]:
         advice = np.full(len(asked), "", dtype=object)
         advice[asked] = (
             _optimal(test, question)[asked]

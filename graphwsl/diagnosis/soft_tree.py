@@ -36,6 +36,10 @@ BARRIER = frozenset({"temperature"})
 Matrix = Float[np.ndarray, "networks metrics"]
 
 
+_FARTHEST = 1e100
+"""Beyond it all is equally far; squares and multiples of what is within are finite."""
+
+
 def log_scaled(x: Matrix, metrics: Sequence[str], by_barrier: bool) -> Matrix:
     """Metrics on the scales on which they are compared, each with its sign.
 
@@ -52,7 +56,7 @@ def log_scaled(x: Matrix, metrics: Sequence[str], by_barrier: bool) -> Matrix:
         elif name == "mode_connectivity_peak":
             height = -x[:, at] - (error if by_barrier else 0)
             scaled[:, at] = -np.log10(height.clip(min=0) + FLOOR)
-    return scaled
+    return scaled.clip(-_FARTHEST, _FARTHEST)
 
 
 def probability(

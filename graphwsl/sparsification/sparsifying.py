@@ -25,6 +25,7 @@ from graphwsl.zoo.store import StoredZoo
 from graphwsl.zoo.sweep import NetworkConfig, chunks
 from graphwsl.zoo.training.chunk import TrainedChunk
 from graphwsl.zoo.training.chunks import LARGEST_CHUNK
+from graphwsl.zoo.zoo import require_beside
 
 OF_TWINS = ("original", "original_epoch", "method", "target_sparsity")
 """What a configuration says besides the generating factors."""
@@ -83,7 +84,7 @@ def sparsify(
 
     Raises:
         ZooError: A choice is wrong, the zoo cannot be trained on, or the folder holds something
-            else; nothing was written.
+            else or lies within the zoo; nothing was written.
         FolderInUseError: Another process works in the folder.
         StorageError: The disk is full or read-only, or the zoo is damaged.
     """
@@ -95,6 +96,7 @@ def sparsify(
     check_choices(method, shares, epochs)
     path = as_path("out", out)
     originals = _own(zoo)
+    require_beside(path, originals.folder.path)
     members = _members(originals, method, shares)
     configuration = _configuration(originals, method, shares, epochs)
     folder, work = ZooFolder(path), ZooFolder(path).work

@@ -1,11 +1,13 @@
 """The zoo: a population of networks, whatever the layout that it is stored in."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 from graphwsl import arguments
+from graphwsl.errors import ZooError
 from graphwsl.zoo.checkpoint import Checkpoint, Problem
 from graphwsl.zoo.data_set import DataSet
 
@@ -71,3 +73,19 @@ def require_zoo(zoo: Any) -> None:
     """
     advice = "give graphwsl.zoo.open_zoo(folder)"
     arguments.instance("zoo", zoo, Zoo, "a zoo", advice)
+
+
+def require_beside(out: Path, folder: Path) -> None:
+    """Refuse to write into the folder of a zoo, whose manifest would no longer hold.
+
+    Args:
+        out: Where something is to be written.
+        folder: The folder of the zoo.
+
+    Raises:
+        ZooError: It is that folder, or lies within.
+    """
+    if out.resolve().is_relative_to(folder.resolve()):
+        raise ZooError(
+            f"out must lie outside the zoo {str(folder)!r}, got {str(out)!r}; choose another folder"
+        )

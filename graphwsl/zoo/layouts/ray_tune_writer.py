@@ -7,6 +7,8 @@ weights in torch's format. :class:`graphwsl.zoo.layouts.ray_tune.RayTuneZoo` rea
 """
 
 import json
+import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import groupby
@@ -16,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gnncore.storage import make_folder, write_json, write_text, write_with
+from gnncore.storage import StorageError, make_folder, write_json, write_text, write_with
 from graphwsl.arguments import as_path
 from graphwsl.errors import ZooError
 from graphwsl.zoo.checkpoint import Checkpoint, Scalar
@@ -30,7 +32,8 @@ from graphwsl.zoo.layouts.ray_tune import (
     published_type,
 )
 from graphwsl.zoo.parentage import parents_of
-from graphwsl.zoo.zoo import Zoo, require_zoo
+from graphwsl.zoo.store import StoredZoo
+from graphwsl.zoo.zoo import Zoo, require_beside, require_zoo
 
 _FACTORS = {ours: published for published, ours in RAY_TUNE_FACTORS.items()}
 _METRICS = {ours: published for published, ours in METRICS.items()}
@@ -47,7 +50,8 @@ def write_ray_tune(zoo: Zoo, out: str | Path) -> int:
         Checkpoints that were written.
 
     Raises:
-        ZooError: The folder holds something, the zoo has no checkpoints, or one is not usable.
+        ZooError: The folder holds something or lies within the zoo, the zoo has no checkpoints, or
+            one is not usable; then nothing is in the folder.
         StorageError: A file of the zoo is damaged, the disk is full, and the like.
     """
     require_zoo(zoo)
@@ -56,11 +60,32 @@ def write_ray_tune(zoo: Zoo, out: str | Path) -> int:
         raise ZooError(f"{str(out)!r} is there already; choose another folder")
     if not zoo.checkpoints:
         raise ZooError("the zoo has no checkpoints to write")
+    if isinstance(zoo, StoredZoo):
+        require_beside(out, zoo.folder.path)
     written = 0
-    for source, place, checkpoints in _networks(zoo):
-        _write_network(source, out / place, checkpoints)
-        written += len(checkpoints)
+    is_there = out.exists()
+    name = f".export.{secrets.token_hex(8)}.part"
+    part = out / name if is_there else out.absolute().with_name(name)
+    try:
+        for source, place, checkpoints in _networks(zoo):
+            _write_network(source, part / place, checkpoints)
+            written += len(checkpoints)
+        _move(part, out, is_there=is_there)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return written
+
+
+def _move(part: Path, out: Path, *, is_there: bool) -> None:
+    """Put what was written in its place; a folder that is there may be one that cannot be moved."""
+    try:
+        if not is_there:
+            part.rename(out)
+            return
+        for entry in sorted(part.iterdir()):
+            entry.rename(out / entry.name)
+    except OSError as error:
+        raise StorageError.because("write", out, error) from error
 
 
 def _networks(zoo: Zoo) -> Iterator[tuple[Zoo, Path, list[Checkpoint]]]:

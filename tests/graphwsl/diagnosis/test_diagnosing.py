@@ -72,6 +72,14 @@ def test_networks_beyond_the_population_are_named(learnt: Diagnoser) -> None:
     assert (outside.network, outside.beyond) == ("b", ("hessian_t",))
 
 
+@pytest.mark.filterwarnings("error")
+def test_the_farthest_networks_are_diagnosed(learnt: Diagnoser) -> None:
+    for value in (1e308, -1e308):
+        (found,) = learnt.diagnose({"train_error": [12.0], "hessian_t": [value]})
+        assert found.beyond == ("hessian_t",)
+        assert np.isfinite([answer.probability for answer in found.answers.values()]).all()
+
+
 def own_population() -> tuple[dict[str, np.ndarray], Axes]:
     """A part of the published table, as a user's own: other names, rates for batches, no labels."""
     clean = published_table("clean")

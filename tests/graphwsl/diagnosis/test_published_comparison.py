@@ -120,11 +120,26 @@ def test_advice_by_hand() -> None:
         ({"case": 6}, "case must be from 1 to 5, got 6"),
         ({"method": "md_forest"}, "unknown method 'md_forest'"),
         ({"seeds": [-1]}, "each of seeds must be from 0 to"),
+        ({"seeds": []}, r"seeds must hold at least one, got \[\]"),
+        ({"seeds": np.array([])}, r"seeds must hold at least one, got \[\]"),
+        ({"seeds": np.array([1.5])}, "each of seeds must be an integer, got 1.5"),
+        ({"seeds": [True]}, "each of seeds must be an integer, got True"),
     ],
 )
 def test_what_cannot_be_evaluated_is_said(given: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         evaluate(*TABLES, **given)
+
+
+def test_steps_need_seeds() -> None:
+    with pytest.raises(ValueError, match=r"seeds must hold at least one, got \[\]"):
+        one_step_improvement(*TABLES, seeds=[])
+
+
+def test_seeds_may_be_those_of_numpy() -> None:
+    found = [evaluate(*TABLES, seeds=seeds) for seeds in ([1, 2], np.array([1, 2]))]
+    np.testing.assert_array_equal(*found)
+    assert evaluate(*TABLES, seeds=[np.int64(1)]) == found[0][0]
 
 
 def test_missing_columns_are_named() -> None:

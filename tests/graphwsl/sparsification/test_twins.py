@@ -174,6 +174,16 @@ def test_mistakes_end_in_a_line(zoo: Path, tmp_path: Path, options: list[str], s
     assert not out.exists()
 
 
+@pytest.mark.parametrize("place", [".", "ex", "chunks/ex"])
+def test_nothing_is_written_into_the_zoo(zoo: Path, place: str) -> None:
+    there = sorted(zoo.rglob("*"))
+    for command in ("export", "sparsify"):
+        found = CliRunner().invoke(app, ["zoo", command, str(zoo), "--out", str(zoo / place)])
+        assert found.exit_code == 2
+        assert "out must lie outside the zoo" in " ".join(found.stderr.split())
+        assert sorted(zoo.rglob("*")) == there
+
+
 def test_a_damaged_twin_is_noticed_and_made_again(zoo: Path, tmp_path: Path) -> None:
     out = tmp_path / "twins"
     sparsify(zoo, out, epochs=1)

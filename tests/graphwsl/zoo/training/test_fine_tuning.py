@@ -215,6 +215,33 @@ def test_the_published_layout_is_written_and_read(zoo: StoredZoo, tmp_path: Path
     assert all(torch.equal(state[k], v) for k, v in zoo.pretraining.weights(last).items())
     with pytest.raises(ZooError, match="is there already; choose another folder"):
         write_ray_tune(zoo, tmp_path / "published")
+    with pytest.raises(ZooError, match="out must lie outside the zoo"):
+        write_ray_tune(zoo, zoo.folder.path / "new")
+    assert not (zoo.folder.path / "new").exists()
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_nothing_is_left_of_an_export_that_fails(
+    zoo: StoredZoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool
+) -> None:
+    out = tmp_path / "published"
+    if is_there:
+        out.mkdir()
+    last, weights = zoo.checkpoints[-1], StoredZoo.weights
+
+    def failing(self: StoredZoo, checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
+        if checkpoint == last:
+            raise ZooError("not usable")
+        return weights(self, checkpoint)
+
+    monkeypatch.setattr(StoredZoo, "weights", failing)
+    with pytest.raises(ZooError, match="not usable"):
+        write_ray_tune(zoo, out)
+    assert list(tmp_path.rglob("*")) == ([out] if is_there else [])
+    monkeypatch.undo()
+    assert write_ray_tune(zoo, out) == 16 + 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["published"]
+    assert sorted(path.name for path in out.iterdir()) == ["finetuning", "pretraining"]
 
 
 @pytest.mark.parametrize(
