@@ -79,7 +79,7 @@ def test_a_landscape_is_a_table_of_its_cells(tmp_path: Path) -> None:
         ("a.csv", b"x,\n1,2\n", "columns have no names"),
         ("a.csv", b'x,y\n"1,2\n', "not valid CSV"),
         ("a.csv", b"\xff\xfe\x00", "not valid CSV"),
-        ("a.csv.gz", gzip.compress(b"x\n1\n")[:-3], "its end is missing"),
+        ("a.csv.gz", gzip.compress(b"x\n1\n", mtime=0)[:-3], "its end is missing"),
         ("a.csv.gz", b"\x1f\x8bnonsense here", "damaged"),
         ("a.csv", b"x\n1\x00\n", "byte 3 is 0"),
         ("a.json", b"[1, 2]", "different keys"),
