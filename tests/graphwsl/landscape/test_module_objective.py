@@ -138,8 +138,8 @@ def test_samples_that_are_none_are_refused_in_one_line(given: Any, message: str)
 
 def test_modules_losses_and_states_that_are_none_are_refused_in_one_line() -> None:
     made = objective()
-    short = {"0.weight": torch.zeros(4, 6)}
-    wrong = {**network("perceptron").state_dict(), "2.bias": torch.zeros(5)}
+    short = {"0.weight": torch.zeros(4, 6, dtype=torch.float64)}
+    wrong = {**network("perceptron").state_dict(), "2.bias": torch.zeros(5, dtype=torch.float64)}
     no_mean = ModuleObjective(
         network("perceptron"), lambda x, y: functional.cross_entropy(x, y, reduction="none"),
         batches(),
