@@ -9,9 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphwsl.errors import DiagnosisError
-
-KIND = "landscape"
-"""What such a file says it is."""
+from graphwsl.landscape.landscape import KIND
 
 CURVE = "train_curve_error"
 """The profile of training errors along the curves between networks of a cell."""

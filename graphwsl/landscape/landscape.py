@@ -13,6 +13,7 @@ from graphwsl.landscape.settings import LandscapeSettings
 from graphwsl.zoo.checkpoint import Scalar
 
 KIND = "landscape"
+"""What a file of a landscape says it is."""
 
 
 @dataclass(frozen=True)

@@ -178,9 +178,7 @@ def _with_any_batch(model: nn.Module, example_inputs: ExampleInputs) -> CompactN
         for samples in OTHER_SAMPLES:
             repeated = [_repeated(leaf, own, samples) for leaf in given]
             _require_same(model, first, found, repeated)
-    except BatchDependentError:
-        return None
-    except GraphwslError:
+    except (BatchDependentError, GraphwslError):
         return None
     return found
 

@@ -62,6 +62,8 @@ def test_what_depends_on_the_number_of_samples_is_no_constant(
         same(model, found, torch.randn(samples, 4).double())
     else:
         same(model, found, torch.randn(5, 4).double())
+        with pytest.raises(UnsupportedModelError):
+            found(torch.randn(samples, 4).double())
 
 
 @pytest.mark.parametrize(
