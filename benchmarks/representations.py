@@ -10,6 +10,7 @@ may be killed at any time and started again, also several times at once. What a 
 the tables say: networks, checkpoints, and epochs.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -22,8 +23,8 @@ from benchmarks.representation_tasks.cell import Cell, FreeCell
 from benchmarks.representation_tasks.real_hub import HubCell, report_hub
 from benchmarks.representation_tasks.rows import choose_rows
 from benchmarks.representation_tasks.studies import Study, zoo_of_recipe
-from benchmarks.representation_tasks.tables import LEGEND, report_study
-from benchmarks.results import Report, console, known_cells
+from benchmarks.representation_tasks.tables import LEGEND, report_study, report_widths
+from benchmarks.results import FOLDER, Report, console, known_cells
 from benchmarks.weights.tasks import ZooOfBenchmark
 
 QUICK_ROWS = "hyper_representation,sane,sane/not_aligned,hub,graph_autoencoder"
@@ -42,7 +43,8 @@ def main(
         str, typer.Option(help="Tests on held-out networks as zoo:factor=value, with commas.")
     ] = "",
     transfers: Annotated[
-        str, typer.Option(help="Tests on other zoos too, as zoo:other, with commas.")
+        str,
+        typer.Option(help="Tests on other zoos too, as zoo:other, given as zoos are, with commas."),
     ] = "",
     seeds: Annotated[int, typer.Option(help="Fits of every row.")] = 3,
     networks: Annotated[int, typer.Option(help="Networks of a zoo, unless it says else.")] = 100,
@@ -68,7 +70,7 @@ def main(
         bool, typer.Option(help="Fit nothing, only write the tables of what is there.")
     ] = False,
     restore: Annotated[
-        bool, typer.Option(help="Begin with what the committed result file holds.")
+        bool, typer.Option(help="Begin with what the committed result files hold.")
     ] = False,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="A few networks, to see that it runs.")] = False,
@@ -81,13 +83,15 @@ def main(
             networks, seeds, epochs, generated, epochs_of_zoo = 12, 1, 2, 4, "5,10"
         report = Report(NAME, "Representations of networks", quick=quick)
         if restore:
-            restore_cells(out, known_cells(NAME))
+            for path in sorted(FOLDER.glob(f"{NAME}*.json")):
+                restore_cells(out, known_cells(path.stem))
         taken = tuple(int(part) for part in epochs_of_zoo.split(",") if part)
         known = {
             zoo.name: zoo
             for zoo in (_zoo(part, zoo_folder, networks, taken) for part in zoos.split(",") if part)
         }
-        studies = _studies(known, held_out, transfers)
+        others = _others(known, transfers, lambda part: _zoo(part, zoo_folder, networks, taken))
+        studies = _studies(known, held_out, others)
         options: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
         tuned = tuple(int(part) for part in tuning.split(",") if part)
         cells: list[Cell | FreeCell | HubCell] = [
@@ -112,6 +116,7 @@ def main(
                 [one for one in own if one["row"] != "free"],
                 [one for one in own if one["row"] == "free"],
             )
+        report_widths(report, [*results.values()])
         report_hub(report, [one for one in results.values() if "tested" in one])
         for sentence in (*LEGEND, *time_warning(report.record)):
             report.say(sentence)
@@ -134,14 +139,23 @@ def _zoo(text: str, folder: Path, networks: int, epochs: tuple[int, ...]) -> Zoo
     return ZooOfBenchmark(name, zoo_of_recipe(name, folder, wanted), wanted, epochs)
 
 
-def _studies(known: dict[str, ZooOfBenchmark], held_out: str, transfers: str) -> list[Study]:
-    """A study a zoo, with the zoos to which it transfers, and one for all that is held out."""
-    others: dict[str, list[ZooOfBenchmark]] = {}
+def _others(
+    known: dict[str, ZooOfBenchmark], transfers: str, read: Callable[[str], ZooOfBenchmark]
+) -> dict[str, tuple[ZooOfBenchmark, ...]]:
+    """The zoos on which networks of a zoo are tested too; those that are not known yet are read."""
+    others: dict[str, tuple[ZooOfBenchmark, ...]] = {}
     for part in transfers.split(","):
         if part:
             name, _, other = part.partition(":")
-            others.setdefault(name, []).append(known[other])
-    studies = [Study(zoo, None, tuple(others.get(name, ()))) for name, zoo in known.items()]
+            others[name] = (*others.get(name, ()), known.get(other) or read(other))
+    return others
+
+
+def _studies(
+    known: dict[str, ZooOfBenchmark], held_out: str, others: dict[str, tuple[ZooOfBenchmark, ...]]
+) -> list[Study]:
+    """A study a zoo, with the zoos to which it transfers, and one for all that is held out."""
+    studies = [Study(zoo, None, others.get(name, ())) for name, zoo in known.items()]
     for part in held_out.split(","):
         if part:
             name, _, condition = part.partition(":")

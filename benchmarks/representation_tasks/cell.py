@@ -171,10 +171,12 @@ def rebuilt(made: Representation, study: Study) -> dict[str, Any]:
             len(state) / latents.numel()
             for state, latents in zip(test.states, made.encode(test), strict=True)
         ]
+        agreed = agreement(test, found, inputs)
         return {
             "compression": sum(sizes) / len(sizes),
             "unexplained": _unexplained(made, study, test, found),
-            "agreement": float(agreement(test, found, inputs).mean()),
+            "agreement": float(agreed.mean()),
+            "agreement_by_width": _by_width(study, test, agreed),
             "agreement_of_trained": float(
                 agreement(test.select(last), found.select(last), inputs).mean()
             ),
@@ -183,6 +185,16 @@ def rebuilt(made: Representation, study: Study) -> dict[str, Any]:
         }
     except GraphwslError as error:
         return {"failed": str(error)}
+
+
+def _by_width(study: Study, networks: Population, values: Tensor) -> dict[str, float]:
+    """The mean of networks of every width; nothing where all networks of the zoo have one."""
+    of_zoo = {checkpoint.configuration.get("width") for checkpoint in study.zoo.checkpoints}
+    if len(of_zoo) < 2:
+        return {}
+    own = [checkpoint.configuration.get("width") for checkpoint in networks.checkpoints]
+    members = {width: [n for n, one in enumerate(own) if one == width] for width in own}
+    return {str(width): float(values[members[width]].mean()) for width in members}
 
 
 def _unexplained(

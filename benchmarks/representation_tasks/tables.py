@@ -59,6 +59,36 @@ def report_study(report: Report, name: str, results: list[Result], free: list[Re
             report.say(f"{one['row']} cannot run on {name}: {one['failed']}.")
 
 
+def report_widths(report: Report, results: list[Result]) -> None:
+    """How test networks of every width come back, of zoos that have several.
+
+    Args:
+        report: Where the table goes.
+        results: Results of the cells of all studies.
+    """
+    lines: dict[str, list[dict[str, float]]] = {}
+    for one in results:
+        agreed = one.get("reconstruction", {}).get("agreement_by_width")
+        if agreed:
+            lines.setdefault(f"{one['row']}, {one['study']}", []).append(agreed)
+    widths = sorted({width for found in lines.values() for width in found[0]}, key=int)
+    if widths:
+        report.table(
+            "Agreement of test networks [%] by their width",
+            ["representation", *(f"width {width}" for width in widths)],
+            [
+                [
+                    name,
+                    *(
+                        _percent(one[width] for one in found if width in one) or "–"
+                        for width in widths
+                    ),
+                ]
+                for name, found in lines.items()
+            ],
+        )
+
+
 def _probes(report: Report, title: str, rows: dict[str, list[Result]]) -> None:
     """A line a row and kind of embedding; transfers and unseen widths are columns of their own."""
     every = [

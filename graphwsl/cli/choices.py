@@ -8,6 +8,7 @@ RECIPES = (
     "digits_hyperparameters",
     "digits_mixed",
     "digits_resnet",
+    "digits_rotated",
     "digits_seed",
     "digits_width",
     "mixed",

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from benchmarks.representation_tasks.cell import SAMPLERS, Cell, FreeCell
+from benchmarks.representation_tasks.cell import SAMPLERS, Cell, FreeCell, rebuilt
 from benchmarks.representation_tasks.real_hub import HubCell, report_hub, split_families
 from benchmarks.representation_tasks.rows import ROWS, choose_rows
 from benchmarks.representation_tasks.studies import Study, last_epoch
-from benchmarks.representation_tasks.tables import report_study
-from benchmarks.representations import _studies, _zoo
-from benchmarks.results import Report
+from benchmarks.representation_tasks.tables import report_study, report_widths
+from benchmarks.representations import _others, _studies, _zoo, main
+from benchmarks.results import FOLDER, Report, known_cells
 from benchmarks.weights.tasks import ZooOfBenchmark
+from gnncore.storage import read_json
 from graphwsl.errors import RepresentationError, ZooError
 from graphwsl.representations import REPRESENTATIONS
 from graphwsl.zoo import Recipe, train_zoo
@@ -115,7 +116,7 @@ def test_what_cannot_run_says_why(zoo: ZooOfBenchmark, tmp_path: Path, report: R
 
 
 def test_studies_differ_in_what_is_held_out_and_tested(zoo: ZooOfBenchmark, tmp_path: Path) -> None:
-    plain, held_out = _studies({"tiny": zoo}, "tiny:seed=1+2", "tiny:tiny")
+    plain, held_out = _studies({"tiny": zoo}, "tiny:seed=1+2", {"tiny": (zoo,)})
     assert (plain.others, held_out.held_out) == ((zoo,), ("seed", (1, 2)))
     assert held_out.name == "tiny, tested at seed 1 and 2"
     configurations = {c.model: c.configuration for c in zoo.checkpoints}
@@ -126,6 +127,51 @@ def test_studies_differ_in_what_is_held_out_and_tested(zoo: ZooOfBenchmark, tmp_
         _zoo("nothing_such", tmp_path, 3, ())
     given = _zoo("name=some/folder", tmp_path, 3, (1,))
     assert given == ZooOfBenchmark("name", Path("some/folder"), 3, (1,))
+    others = _others(
+        {"tiny": zoo}, "tiny:tiny,tiny:name=some/folder", lambda part: _zoo(part, tmp_path, 3, (1,))
+    )
+    assert others == {"tiny": (zoo, given)}
+
+
+def test_networks_of_unseen_widths_are_judged_apart(tmp_path: Path, report: Report) -> None:
+    recipe = {
+        "data": {"name": "digits"},
+        "epochs": 1,
+        "batch_size": 512,
+        "seeds": 6,
+        "fixed": {"architecture": "mlp", "depth": 1},
+        "grid": {"width": [3, 4, 5]},
+    }
+    train_zoo(Recipe.of(recipe), tmp_path / "zoo", workers=1)
+    zoo = ZooOfBenchmark("widths", tmp_path / "zoo", epochs=(1,))
+    done = []
+    for study in (Study(zoo), Study(zoo, ("width", (4,)))):
+        made = ROWS["multi_zoo"].make("small", 1, **TINY)
+        made.fit(study.part("train"), study.part("valid"))
+        found = {"row": "multi_zoo", "study": study.name}
+        done.append({**found, "reconstruction": rebuilt(made, study)})
+    known, unseen = [one["reconstruction"]["agreement_by_width"] for one in done]
+    assert unseen == {"4": done[1]["reconstruction"]["agreement"]}
+    assert set(known) <= {"3", "4", "5"}
+    of_one_width = {"row": "a", "study": "b", "reconstruction": {"agreement_by_width": {}}}
+    report_widths(report, [*done, of_one_width, {"row": "free", "study": "widths"}])
+    (table,) = report.tables
+    assert table["columns"][1:] == [f"width {width}" for width in sorted({*known, "4"})]
+    assert [line[0] for line in table["rows"]] == [
+        "multi_zoo, widths",
+        "multi_zoo, widths, tested at width 4",
+    ]
+
+
+def test_all_committed_results_are_restored(zoo: ZooOfBenchmark, tmp_path: Path) -> None:
+    out = tmp_path / "cells"
+    settings: dict[str, Any] = {"collect_only": True, "restore": True, "json": tmp_path / "json"}
+    main(zoos=f"tiny={zoo.path}", rows="sane", out=out, **settings)
+    committed = [*FOLDER.glob("representations*.json")]
+    assert len(committed) > 1
+    for path in committed:
+        for name, result in known_cells(path.stem).items():
+            assert read_json(out / name / "result.json") == result
 
 
 def test_families_of_real_networks_stay_together() -> None:

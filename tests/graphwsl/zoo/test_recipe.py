@@ -44,6 +44,7 @@ def recipe(**changes: Any) -> Recipe:
         ("digits_hyperparameters", 200),
         ("digits_mixed", 200),
         ("digits_width", 400),
+        ("digits_rotated", 200),
     ],
 )
 def test_recipes_have_their_networks(name: str, networks: int) -> None:
