@@ -2,10 +2,13 @@
 
     python -m benchmarks.representation_training
 
-Steps of every representation at its small size are measured in processor time on one thread, on
+Fits of every representation at its small size are measured in processor time on one thread, on
 random networks of the CNN-s of the published zoos (2,464 numbers); speed does not depend on their
-weights. From the median step follows the time of all epochs for 700 networks with 10 checkpoints
-each. Matrix products are linear layers, attention, convolutions and einsums in both directions.
+weights, but alignment takes longer on them. Two fits that differ in their epochs tell what an epoch
+takes, its validation included, and what comes before the first one, such as alignment. From both
+follows the time of all epochs for 700 networks with 10 checkpoints each, and as many to validate
+as a split of 70 and 15 % has beside them. Matrix products are linear layers, attention,
+convolutions and einsums of a step in both directions.
 """
 
 from pathlib import Path
@@ -15,55 +18,66 @@ import torch
 import typer
 from torch.profiler import ProfilerActivity, profile
 
+from benchmarks.cells import time_warning
 from benchmarks.results import Report
-from benchmarks.timing import Spread, timed
+from benchmarks.timing import timed
 from gnncore.training import RaggedRows, TensorBatch
 from graphwsl.populations import Function, Population
 from graphwsl.representations import REPRESENTATIONS, Representation, make
 from graphwsl.zoo.architectures.registry import build
 from graphwsl.zoo.checkpoint import Checkpoint
 
+NAME = "representation_training"
+
 NETWORKS = 7000
 """700 networks with 10 checkpoints each."""
+
+EPOCHS = 3
+"""Epochs of the longer one of two fits."""
 
 PRODUCTS = ("mm", "addmm", "bmm", "baddbmm", "matmul", "linear", "einsum", "convolution")
 """Parts of names of operators that multiply matrices."""
 
 
 def main(
-    steps: Annotated[int, typer.Option(help="Measured steps of each method.")] = 5,
+    networks: Annotated[int, typer.Option(help="Networks that fits learn from.")] = 320,
     methods: Annotated[str, typer.Option(help="Names with commas; all by default.")] = "",
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
-    quick: Annotated[bool, typer.Option(help="Small batches, to see that it runs.")] = False,
+    quick: Annotated[bool, typer.Option(help="Few networks, to see that it runs.")] = False,
 ) -> None:
-    """Measure steps, and say how long a training would take."""
+    """Measure fits, and say how long one of all networks would take."""
     torch.set_num_threads(1)
-    steps = 1 if quick else steps
+    count = 12 if quick else networks
     chosen = [name for name in methods.split(",") if name] or list(REPRESENTATIONS)
-    report = Report("representation_training", "Learning from 7,000 CNN-s, one thread", quick=quick)
-    population = networks(96)
-    rows = [measure(name, population, steps, quick) for name in chosen]
+    report = Report(NAME, f"Learning from {NETWORKS:,} CNN-s, one thread", quick=quick)
+    train, valid = random_networks(count), random_networks(max(2, round(count * 15 / 70)))
+    rows = [measure(name, train, valid, quick) for name in chosen]
     report.table(
-        "A step, and what follows for all epochs",
-        ["method", "batch", "step [s]", "spread", "steps", "minutes", "outside matrix products"],
+        f"Fits to {count:,} networks, and what follows for {NETWORKS:,}",
+        ["method", "before [s]", "epoch [s]", "epochs", "minutes", "before", "not products"],
         [
             [
                 row["method"],
-                str(row["batch"]),
-                f"{row['step'].median:.3f}",
-                f"±{row['step'].percent:.0f} %",
-                f"{row['steps']:,}",
+                f"{row['before']:.1f}",
+                f"{row['epoch']:.2f}",
+                f"{row['epochs']}",
                 f"{row['minutes']:.0f}",
+                f"{row['share_before']:.0%}",
                 f"{row['outside']:.0%}",
             ]
             for row in rows
         ],
     )
-    measured = [{**row, "step": row["step"].median} for row in rows]
-    report.save({"steps": steps, "methods": chosen}, {"rows": measured}, json)
+    report.say(
+        "Minutes follow from the seconds before the first epoch and of an epoch; then the share of "
+        "what comes before, and that of a step outside matrix products."
+    )
+    for sentence in time_warning(report.record):
+        report.say(sentence)
+    report.save({"networks": count, "methods": chosen}, {"rows": rows}, json)
 
 
-def networks(count: int) -> Population:
+def random_networks(count: int) -> Population:
     """Untrained CNN-s."""
     factors = {"architecture": "cnn_s", "image_size": 28}
     module = build("cnn_s", factors).eval()
@@ -72,18 +86,25 @@ def networks(count: int) -> Population:
     return Population.alike([Checkpoint(str(n), 0, {}, {}) for n in range(count)], states, function)
 
 
-def measure(name: str, population: Population, steps: int, quick: bool) -> dict[str, Any]:
-    """The time of a step of a method, the steps that it needs, and their share of products."""
+def measure(name: str, train: Population, valid: Population, quick: bool) -> dict[str, Any]:
+    """What an epoch of a method takes and what comes before, and what follows for all networks."""
     options: dict[str, Any] = {"batch_size": 4} if quick else {}
-    made = make(name, epochs=1, **options)
-    settings, published = made.settings, make(name).settings
-    # One step, so that everything is prepared.
+    made = make(name, **options)
+    settings = made.settings
     inputs = torch.rand(settings.queries, 1, 28, 28) if settings.structure < 1 else None
-    small = population.select(range(4))
-    made.fit(small, small, inputs=inputs)
-    step = stepping(made, population, inputs)
+
+    def fitted(epochs: int) -> float:
+        return timed(lambda: made.fit(train, valid, epochs=epochs, inputs=inputs)).cpu
+
+    few = train.select(range(min(4, len(train))))
+    made.fit(few, few, epochs=1, inputs=inputs)  # so that what is compiled once is compiled
+    short, long = fitted(1), fitted(EPOCHS)
+    epoch = (long - short) / (EPOCHS - 1)
+    before = max(0.0, short - epoch)
+    factor = NETWORKS / len(train)
+    seconds = factor * (before + settings.epochs * epoch)
+    step = stepping(made, train, inputs)
     step()
-    spread = Spread.of([timed(step).cpu for _ in range(steps)])
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
         step()
     events = profiler.key_averages()
@@ -93,13 +114,13 @@ def measure(name: str, population: Population, steps: int, quick: bool) -> dict[
         for event in events
         if any(part in event.key for part in PRODUCTS) or "scaled_dot_product" in event.key
     )
-    count = -(-NETWORKS // settings.batch_size) * published.epochs
     return {
         "method": name,
-        "batch": settings.batch_size,
-        "step": spread,
-        "steps": count,
-        "minutes": count * spread.median / 60,
+        "before": before,
+        "epoch": epoch,
+        "epochs": settings.epochs,
+        "minutes": seconds / 60,
+        "share_before": factor * before / seconds,
         "outside": 1 - inside / total,
     }
 

@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import diagnosis, landscapes, sparse_twins, trajectories
+from benchmarks import (
+    diagnosis,
+    landscapes,
+    representation_training,
+    sparse_twins,
+    trajectories,
+)
 from gnncore.storage import read_json
 
 pytestmark = pytest.mark.slow
@@ -44,3 +50,14 @@ def test_landscapes(tmp_path: Path) -> None:
 def test_sparse_twins(tmp_path: Path) -> None:
     sparse_twins.main(json=tmp_path / "result.json", quick=True)
     assert len(titles(tmp_path / "result.json")) == 2
+
+
+def test_representation_training(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    representation_training.main(methods="sane,graph_autoencoder", json=path, quick=True)
+    rows = read_json(path)["measured"]["rows"]
+    assert [row["method"] for row in rows] == ["sane", "graph_autoencoder"]
+    for row in rows:
+        seconds = 7000 / 12 * (row["before"] + row["epochs"] * row["epoch"])
+        assert row["minutes"] == pytest.approx(seconds / 60)
+        assert 0 < row["outside"] < 1
