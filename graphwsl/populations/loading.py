@@ -14,7 +14,7 @@ from graphwsl.populations.population import Function, Population
 from graphwsl.zoo.architectures.registry import FACTORS, build, shapes_of
 from graphwsl.zoo.checkpoint import Checkpoint, Problem, Scalar
 from graphwsl.zoo.inputs import example_inputs
-from graphwsl.zoo.layouts.registry import open_zoo
+from graphwsl.zoo.layouts.registry import LAYOUTS, open_zoo
 
 WEIGHTS = (".pt", ".pth", ".safetensors", ".npz")
 """Endings of files that hold weights alone."""
@@ -135,7 +135,8 @@ def load_networks(
     """All checkpoints of zoos, and single networks, as far as they can be used.
 
     Args:
-        references: Folders of zoos of any layout, ONNX files, files of weights, or
+        references: Folders of zoos of any layout, or of files of weights, which are then taken in
+            order of their names; ONNX files, files of weights, or
             ``package.module:factory`` as :func:`graphwsl.imports.load_model` takes them.
         epochs: Only these epochs of zoos; None for all.
         homes: Networks that files of weights belong to.
@@ -148,7 +149,7 @@ def load_networks(
     parts: list[Population] = []
     names: list[str] = []
     left_out: list[Problem] = []
-    for reference in references:
+    for reference in [one for given in references for one in _files_of(given)]:
         try:
             if Path(reference).is_dir():
                 part, problems = _zoo(reference, epochs)
@@ -166,6 +167,16 @@ def load_networks(
         others = f"; and {len(left_out) - 1:,} more" if len(left_out) > 1 else ""
         raise PredictorError(f"{left_out[0].reason}{others}")
     return LoadedNetworks(Population.join(parts), names, left_out)
+
+
+def _files_of(reference: str) -> list[str]:
+    """The files of weights of a folder that is no zoo, such as one of rebuilt networks; else the
+    reference itself."""
+    folder = Path(reference)
+    if not folder.is_dir() or any(layout.recognises(folder) for layout in LAYOUTS.values()):
+        return [reference]
+    files = sorted(str(file) for file in folder.iterdir() if file.suffix in WEIGHTS)
+    return files or [reference]
 
 
 def _zoo(reference: str, epochs: Sequence[int] | None) -> tuple[Population, list[Problem]]:

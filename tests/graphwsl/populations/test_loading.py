@@ -82,6 +82,22 @@ def test_what_cannot_be_used_is_left_out_unless_it_is_all(zoo: Path, tmp_path: P
         load_networks([OWN, str(tmp_path / "empty")])
 
 
+def test_a_folder_of_weights_names_its_files(zoo: Path, tmp_path: Path) -> None:
+    files = [tmp_path / "made" / f"{name}.safetensors" for name in ("b", "a")]
+    for file in files:
+        file.parent.mkdir(exist_ok=True)
+        save_file(own()[0].state_dict(), file)
+    (tmp_path / "made" / "networks.json").write_text("[]")
+    loaded = load_networks([str(files[0].parent), str(zoo)], homes=Homes(network=OWN))
+    assert loaded.names == [*map(str, sorted(files)), *[str(zoo)] * 3]
+    given_alone = load_networks([*map(str, sorted(files))], homes=Homes(network=OWN))
+    assert given_alone.names == loaded.names[:2]
+    files[1].write_bytes(b"no weights")
+    loaded = load_networks([str(files[0].parent)], homes=Homes(network=OWN))
+    assert loaded.names == [str(files[0])]
+    assert [problem.path for problem in loaded.left_out] == [str(files[1])]
+
+
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_weights_find_the_network_that_they_fit(wrapped: bool, tmp_path: Path) -> None:
     state = build("mlp", {**FACTORS, "activation": "tanh"}).state_dict()
