@@ -19,7 +19,7 @@ def predict(
     predictor: Path = typer.Argument(help="Folder that graphwsl train made."),
     networks: list[str] = typer.Argument(
         help="Folders of zoos; ONNX files, or modules as module:factory, with their weights; or "
-        "files of weights (.pt, .pth, .safetensors, .npz)."
+        "files of weights (.pt, .pth, .safetensors, .npz), or folders of these."
     ),
     epoch: list[int] | None = typer.Option(
         None, min=0, help="Only checkpoints of this epoch; may be given several times."

@@ -32,7 +32,7 @@ app.add_typer(represent_app, name="represent")
 
 _NETWORKS: Any = typer.Argument(
     help="Folders of zoos; ONNX files, or modules as module:factory, with their weights; or files "
-    "of weights (.pt, .pth, .safetensors, .npz)."
+    "of weights (.pt, .pth, .safetensors, .npz), or folders of these."
 )
 _EPOCH: Any = typer.Option(
     None, min=0, help="Only checkpoints of this epoch; may be given several times."

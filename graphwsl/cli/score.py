@@ -24,7 +24,7 @@ _BASELINE = one_of(*BASELINES)
 def score(
     population: list[str] = typer.Argument(
         help="What was made: folders of zoos, ONNX files, or files of weights (.pt, .pth, "
-        ".safetensors, .npz)."
+        ".safetensors, .npz), or folders of these."
     ),
     zoo: Path = typer.Option(..., help="Folder of the zoo that was learnt from, of any layout."),
     epoch: list[int] | None = _EPOCH,

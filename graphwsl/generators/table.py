@@ -61,9 +61,9 @@ def table(card: Card) -> Table:
     """A table for a console."""
     epochs = list(card.samples.tuned_accuracy)
     made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
-    made.add_column("")
+    made.add_column("", no_wrap=True)
     for title in [*COLUMNS, *(f"+{epoch}" for epoch in epochs), ""]:
-        made.add_column(title, justify="right")
+        made.add_column(title, justify="right", overflow="fold")
     for name, score in card.rows.items():
         tuned = [_share(score.tuned_accuracy.get(epoch, math.nan)) for epoch in epochs]
         texts = [text(score) for text in COLUMNS.values()]
@@ -82,9 +82,9 @@ def verdict_lines(card: Card) -> list[str]:
         lines.append(f"{lost:,} of {card.samples.networks:,} samples are not finite, left out")
     for name, found in (("is_collapsed", card.is_collapsed), ("is_copying", card.is_copying)):
         limits = {key: value for key, value in RULES[name].items() if key != "rule"}
-        listed = ", ".join(f"{key} {value:g}" for key, value in limits.items())
+        measured = [_against(key, getattr(card.samples, key), limits[key]) for key in limits]
         word = "cannot be told" if found is None else "yes" if found else "no"
-        lines.append(f"{name}: {word} ({RULES[name]['rule']}: {listed})")
+        lines.append(f"{name}: {word} ({', '.join(measured)})")
     return lines
 
 
@@ -100,6 +100,13 @@ def _verdict(score: Score) -> str:
     found = [word for word, is_so in (("collapsed", score.is_collapsed),
                                       ("copies", score.is_copying)) if is_so]  # fmt: skip
     return ", ".join(found)
+
+
+def _against(name: str, value: float, limit: float) -> str:
+    """A number beside its threshold."""
+    if math.isnan(value):
+        return f"{name} is not known"
+    return f"{name} {value:.2f} {'<' if value < limit else '≥'} {limit:g}"
 
 
 def _share(value: float) -> str:

@@ -1,5 +1,6 @@
 """The scorecard: copies are found to be copies, averages to be collapsed, and others neither."""
 
+import io
 import json
 import math
 from functools import cache
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 from torch import Tensor
 
 from gnncore.storage import read_json
@@ -15,6 +17,7 @@ from graphwsl.generators import BASELINES, AlignedZoo, Scorecard, register_basel
 from graphwsl.generators.diversity import EQUAL_ACCURACY, disagreement, dispersion
 from graphwsl.generators.novelty import nearest_errors
 from graphwsl.generators.picture import draw
+from graphwsl.generators.table import table, verdict_lines
 from graphwsl.populations import Function, Population, evaluate
 from graphwsl.symmetries import symmetries
 from graphwsl.zoo.checkpoint import Checkpoint
@@ -121,6 +124,28 @@ def test_every_row_has_every_column_and_json_takes_them(tmp_path: Path) -> None:
     text = str(card())
     assert all(name in text for name in (*BASELINES, "held_out", "is_copying: no"))
     assert len(draw(card()).axes[0].collections) == 2 * len(card().rows)
+
+
+def test_a_narrow_console_breaks_titles_and_leaves_nothing_out() -> None:
+    console = Console(file=io.StringIO(), width=60, color_system=None)
+    console.print(table(card()))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "…" not in text
+    assert all(f"\n{name} " in text for name in card().rows)
+
+
+def test_verdicts_put_numbers_beside_their_thresholds() -> None:
+    case = zoo_case()
+    copies = score(case.train).samples
+    *_, collapsed, copying = verdict_lines(score(case.train))
+    assert collapsed == (
+        f"is_collapsed: no (dispersion {copies.dispersion:.2f} ≥ 0.5, "
+        f"relative_disagreement {copies.relative_disagreement:.2f} ≥ 0.5)"
+    )
+    assert copying.startswith("is_copying: yes (relative_distance 0.00 < 0.5, copy_statistic -")
+    *_, collapsed, copying = verdict_lines(score(case.train.select([0])))
+    assert collapsed.startswith("is_collapsed: cannot be told (dispersion is not known, ")
 
 
 def test_accuracies_are_those_of_evaluation() -> None:
