@@ -144,16 +144,20 @@ def test_networks_of_unseen_widths_are_judged_apart(tmp_path: Path, report: Repo
     }
     train_zoo(Recipe.of(recipe), tmp_path / "zoo", workers=1)
     zoo = ZooOfBenchmark("widths", tmp_path / "zoo", epochs=(1,))
-    done = []
+    done: list[dict[str, Any]] = []
     for study in (Study(zoo), Study(zoo, ("width", (4,)))):
         made = ROWS["multi_zoo"].make("small", 1, **TINY)
         made.fit(study.part("train"), study.part("valid"))
-        found = {"row": "multi_zoo", "study": study.name}
+        found: dict[str, Any] = {"row": "multi_zoo", "study": study.name}
         done.append({**found, "reconstruction": rebuilt(made, study)})
     known, unseen = [one["reconstruction"]["agreement_by_width"] for one in done]
     assert unseen == {"4": done[1]["reconstruction"]["agreement"]}
     assert set(known) <= {"3", "4", "5"}
-    of_one_width = {"row": "a", "study": "b", "reconstruction": {"agreement_by_width": {}}}
+    of_one_width: dict[str, Any] = {
+        "row": "a",
+        "study": "b",
+        "reconstruction": {"agreement_by_width": {}},
+    }
     report_widths(report, [*done, of_one_width, {"row": "free", "study": "widths"}])
     (table,) = report.tables
     assert table["columns"][1:] == [f"width {width}" for width in sorted({*known, "4"})]
