@@ -14,7 +14,7 @@ from graphwsl.representations import Representation, make
 from graphwsl.zoo import Recipe, train_zoo
 from graphwsl.zoo.data_set import DataSet
 
-NETWORKS, EPOCHS = 60, 10
+NETWORKS, EPOCHS = 60, 3
 SAMPLERS = ("kernel_density", "neighbourhood", "published_kde")
 
 
@@ -32,7 +32,7 @@ def main(networks: int = NETWORKS, epochs: int = EPOCHS) -> None:
     model = make("graph_autoencoder", epochs=epochs)
     model.fit(train, valid, inputs=data.train[:500], progress=True)
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     draw_latent_space(left, model, population)
     shown = {"original": trained(test), "rebuilt": model.reconstruct(trained(test))}
     shown |= {name: generated(name, model, trained(train)) for name in SAMPLERS}
@@ -83,7 +83,7 @@ def draw_accuracies(axes: Axes, found: dict[str, Tensor]) -> None:
     for column, values in enumerate(found.values()):
         x = column + 0.3 * (torch.rand(len(values), generator=generator) - 0.5)
         axes.scatter(x, values, s=10, alpha=0.7)
-    axes.set_xticks(range(len(found)), [name.replace("_", "\n") for name in found])
+    axes.set_xticks(range(len(found)), [name.replace("_", "\n") for name in found], fontsize=8)
     axes.set(ylabel="test accuracy", ylim=(0, 1), title="original, rebuilt and generated networks")
 
 
