@@ -7,6 +7,7 @@ import typer
 
 from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import json_option
+from gnncore.command_line.outputs import file_option, picture_option
 from graphwsl.cli import app
 from graphwsl.cli.choices import QUESTIONS
 
@@ -47,10 +48,8 @@ def diagnose(
     tolerance: float = typer.Option(
         1.0, help="Room for improvement that counts as none, in units of the accuracy."
     ),
-    out: Path | None = typer.Option(None, help="JSON file of the diagnoses."),
-    picture: Path | None = typer.Option(
-        None, help="PNG, SVG or PDF file of the regions of the first question, and the networks."
-    ),
+    out: Path | None = file_option("JSON file of the diagnoses."),
+    picture: Path | None = picture_option("of the regions of the first question, and the networks"),
     as_json: bool = json_option(),
 ) -> None:
     """Say what is wrong with networks, whether anything is, and how sure that is.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gnncore.command_line.options import json_option
+from gnncore.command_line.outputs import picture_option
 from graphwsl.cli import app
 from graphwsl.cli.options import IMPORT
 
@@ -30,9 +31,7 @@ _GENERATIONS: Any = typer.Option(
 @history_app.command()
 def order(
     folder: Path = _FOLDER,
-    picture: Path | None = typer.Option(
-        None, help="PNG, SVG or PDF file of the paths in their two principal directions."
-    ),
+    picture: Path | None = picture_option("of the paths in their two principal directions"),
     modules: list[str] = IMPORT,
     as_json: bool = json_option(),
 ) -> None:

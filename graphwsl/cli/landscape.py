@@ -7,6 +7,7 @@ import typer
 
 from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
+from gnncore.command_line.outputs import file_option, picture_option
 from graphwsl.cli import app
 from graphwsl.cli.choices import DATA, METRICS
 from graphwsl.cli.options import IMPORT, LARGEST_SEED, LISTED
@@ -84,13 +85,11 @@ def landscape(
     seed: int | None = typer.Option(
         None, min=0, max=LARGEST_SEED, help="Seed of all that is drawn. [default: 0]"
     ),
-    out: Path | None = typer.Option(
-        None, help="JSON file of all numbers, which keeps what is done. [default: none]"
+    out: Path | None = file_option(
+        "JSON file of all numbers, which keeps what is done. [default: none]"
     ),
     resume: bool = typer.Option(False, "--resume", help="Continue in that file."),
-    picture: Path | None = typer.Option(
-        None, help="PNG, SVG or PDF file of the plane of two factors, with each number."
-    ),
+    picture: Path | None = picture_option("of the plane of two factors, with each number"),
     modules: list[str] = IMPORT,
     as_json: bool = json_option(ALONE),
     quiet: bool = quiet_option(),
@@ -161,12 +160,9 @@ def landscape(
 
 def _require_picture(path: Path, zoo: "Zoo") -> None:
     """Refuse before anything is measured what cannot be drawn afterwards."""
-    from graphwsl.errors import LandscapeError
     from graphwsl.landscape.groups import cells_of
     from graphwsl.landscape.picture import plane_of
 
-    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise LandscapeError(f"a picture's name must end in .png, .svg or .pdf, got {str(path)!r}")
     last = {checkpoint.model: checkpoint for checkpoint in zoo.checkpoints}
     plane_of([cell.configuration for cell in cells_of(list(last.values()))])
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gnncore.command_line.options import json_option
+from gnncore.command_line.outputs import picture_option
 from graphwsl.cli import app
 from graphwsl.cli.options import IMPORT
 
@@ -36,9 +37,7 @@ def monitor(
         None, min=1, help="With --follow, end after so many checkpoints. [default: never]"
     ),
     seconds: float = typer.Option(2.0, min=0.01, help="With --follow, between two looks [s]."),
-    picture: Path | None = typer.Option(
-        None, help="PNG, SVG or PDF file of the steps and the scores."
-    ),
+    picture: Path | None = picture_option("of the steps and the scores"),
     modules: list[str] = IMPORT,
     as_json: bool = json_option(),
 ) -> None:
