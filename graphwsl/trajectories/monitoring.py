@@ -12,7 +12,7 @@ from graphwsl.errors import TrajectoryError
 from graphwsl.trajectories.drift_alarm import DriftAlarm
 from graphwsl.trajectories.histories import Layers
 from graphwsl.trajectories.kinematics import motion
-from graphwsl.trajectories.movement import BEFORE
+from graphwsl.trajectories.movement import BEFORE, STILL
 
 
 @dataclass(frozen=True)
@@ -132,11 +132,18 @@ class Monitor:
 
     def _most_moved(self) -> str:
         before, after = (x.double().split(list(self.layers.sizes)) for x in self._last[-2:])
-        moved = [
-            float(torch.linalg.vector_norm(b - a) / torch.linalg.vector_norm(a).clamp(min=1e-30))
-            for a, b in zip(before, after, strict=True)
-        ]
+        moved = [_moved(a, b) for a, b in zip(before, after, strict=True)]
         return self.layers.names[moved.index(max(moved))]
+
+
+def _moved(before: Float[Tensor, " entries"], after: Float[Tensor, " entries"]) -> float:
+    """Length of a step over that of the weights before it, whatever the scale of both."""
+    unit = torch.maximum(before.abs().max(), after.abs().max())
+    if not unit:
+        return 0.0
+    before, after = before / unit, after / unit
+    length, own = (float(torch.linalg.vector_norm(x)) for x in (after - before, before))
+    return length / max(own, STILL)
 
 
 def _listed(names: tuple[str, ...], sizes: tuple[int, ...]) -> str:
