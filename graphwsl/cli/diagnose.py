@@ -21,7 +21,7 @@ _QUESTION = one_of(*QUESTIONS)
 def diagnose(
     metrics: list[Path] = typer.Argument(
         help="Tables of metrics, .csv or .json, a row a network: train_error, and whichever were "
-        "measured of mode_connectivity_peak, hessian_t and CKA."
+        "measured of mode_connectivity_peak, hessian_t and CKA; or files of graphwsl landscape."
     ),
     question: list[str] = typer.Option(
         [],
@@ -44,7 +44,10 @@ def diagnose(
     data: str = typer.Option(
         "data", help="Its column of the amount of data; none if all have the same."
     ),
-    accuracy: str = typer.Option("test_acc", help="Its column of the test accuracy."),
+    accuracy: str = typer.Option(
+        "test_acc",
+        help="Its column of the test accuracy; without it, test_accuracy or 100 - test_error.",
+    ),
     tolerance: float = typer.Option(
         1.0, help="Room for improvement that counts as none, in units of the accuracy."
     ),
