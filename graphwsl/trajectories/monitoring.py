@@ -1,6 +1,7 @@
 """What changed from checkpoint to checkpoint while a training runs."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,8 +60,8 @@ class Monitor:
         if alarm is not None and (alarm.sizes, alarm.names) != (layers.sizes, layers.names):
             raise TrajectoryError(
                 "the normal trainings are of another architecture: they have layers "
-                f"{_listed(alarm.names, alarm.sizes)}, and not "
-                f"{_listed(layers.names, layers.sizes)}"
+                f"{listed(alarm.names, alarm.sizes)}, and not "
+                f"{listed(layers.names, layers.sizes)}"
             )
         self.layers, self.alarm = layers, alarm
         self.changes: list[Change] = []
@@ -146,6 +147,12 @@ def _moved(before: Float[Tensor, " entries"], after: Float[Tensor, " entries"]) 
     return length / max(own, STILL)
 
 
-def _listed(names: tuple[str, ...], sizes: tuple[int, ...]) -> str:
-    listed = [f"{name} ({size:,})" for name, size in zip(names, sizes, strict=True)]
-    return ", ".join(listed[:6]) + (", …" if len(listed) > 6 else "")
+def listed(names: Sequence[str], sizes: Sequence[int]) -> str:
+    """The first layers and their sizes, for messages.
+
+    Args:
+        names: Names of the layers.
+        sizes: Entries of each.
+    """
+    layers = [f"{name} ({size:,})" for name, size in zip(names, sizes, strict=True)]
+    return ", ".join(layers[:6]) + (", …" if len(layers) > 6 else "")

@@ -98,7 +98,7 @@ def test_what_cannot_be_told_ends_in_one_line() -> None:
     save_file({"a.weight": torch.ones(7)}, "mixed/epoch_9.safetensors")
     Path("empty").mkdir()
     for arguments, message in (
-        (("history", "order", "single"), "an order needs at least 2 checkpoints, got 1"),
+        (("history", "order", "single"), "training 'single' has one checkpoint, epoch_0"),
         (("history", "order", "nan"), "has weights that are not finite"),
         (("monitor", "nan"), "has weights that are not finite"),
         (("monitor", "mixed"), "is of another architecture"),
