@@ -16,7 +16,7 @@ import gridstab.cli
 PROGRAMS = {"graphwsl": graphwsl.cli.app, "gridstab": gridstab.cli.app}
 READ = {"--population", "--reference", "--zoo", "--campaign"}
 """Options with a path that is read."""
-FILES = {"--picture", "--csv"}
+FILES = {"--picture", "--spectra", "--ways", "--csv"}
 OUT_IS_A_FILE = {
     "graphwsl diagnose",
     "graphwsl landscape",
@@ -116,7 +116,11 @@ def test_a_name_that_is_too_long() -> None:
         assert "File name too long" in refused(words, f"{'n' * length}.png")
 
 
-@pytest.mark.parametrize("words", [w for w in FILE_OPTIONS if w[-1] == "--picture"], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [w for w in FILE_OPTIONS if w[-1] in ("--picture", "--spectra", "--ways")],
+    ids=" ".join,
+)
 def test_a_picture_of_an_unknown_kind(words: tuple[str, ...]) -> None:
     said = refused(words, "plane.bmp")
     assert "a picture's name must end in .png, .svg or .pdf, got 'plane.bmp'" in said

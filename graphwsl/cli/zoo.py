@@ -219,19 +219,17 @@ def sparsify(
 def _print_twins(
     out: Path, method: str, rows: "list[TwinSummary]", *, as_json: bool, quiet: bool
 ) -> None:
-    from dataclasses import asdict
-
     from gnncore.command_line.json_output import echo_json
 
     if as_json:
-        echo_json({"zoo": str(out), "method": method, "twins": [asdict(row) for row in rows]})
+        echo_json({"zoo": str(out), "method": method, "twins": [row.to_dict() for row in rows]})
     elif not quiet:
         typer.echo(f"{out}: twins by {method}")
         for row in rows:
             typer.echo(
                 f"{row.sparsity:.1%} sparse: test accuracy {row.accuracy:.1%} of {row.networks} "
-                f"networks, originals {row.original_accuracy:.1%}; agreement {row.agreement:.1%}, "
-                f"correlation {row.correlation:.2f}"
+                f"networks, originals {row.original_accuracy:.1%}, {row.points_lost:.1f} points "
+                f"lost; agreement {row.agreement:.1%}, correlation {row.correlation:.2f}"
             )
 
 

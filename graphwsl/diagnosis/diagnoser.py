@@ -133,8 +133,8 @@ class Diagnoser:
 
         Raises:
             DiagnosisError: The file cannot be read, or the population lacks a metric of
-                :data:`METRICS`, but for CKA, or an axis that a question needs, has one answer alone to
-                a question, or less room for improvement than is tolerated.
+                :data:`METRICS`, but for CKA, or an axis that a question needs, has one answer alone
+                to a question, or less room for improvement than is tolerated.
         """
         table = published_table() if population is None else as_table(population)
         labelled = _labelled(table, axes)
