@@ -37,9 +37,7 @@ def test_networks_are_at_their_places_in_the_colours_of_their_answers(tree: MDTr
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == ["error at most 0.1 %", "error above 0.1 %"]
     for axes, rows in zip(figure.axes, (np.arange(20), np.arange(20, 40)), strict=True):
-        shown = [
-            part for part in axes.collections if len(part.get_offsets()) and part.get_sizes().size
-        ]
+        shown = [part for part in axes.collections if isinstance(part, PathCollection)]
         for answer, colour in (("small", FIRST), ("large", SECOND), ("optimal", NEITHER)):
             expected = [
                 (TRACE[row], TABLE["mode_connectivity_peak"][row])
