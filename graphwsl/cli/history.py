@@ -139,18 +139,20 @@ def parents(
 ) -> None:
     """Find the network that each was tuned from; of trainings their last checkpoints count.
 
-    Networks of several architectures are compared by the tensors that they share.
+    Networks of several architectures are compared by the tensors that they share. Of a zoo that
+    was trained in two stages, those of the first one are there too.
     """
     from gnncore.command_line.importing import import_modules
     from gnncore.command_line.json_output import echo_json
     from gnncore.command_line.output import say
     from graphwsl.errors import TrajectoryError
-    from graphwsl.trajectories.histories import histories_by_layers, is_zoo
+    from graphwsl.trajectories.histories import histories_by_layers, is_zoo, pretraining_of
     from graphwsl.trajectories.lineage import parentage
     from graphwsl.trajectories.shared_tensors import comparable
 
     import_modules(modules)
-    kinds = [_networks(*kind, last=is_zoo(folder)) for kind in histories_by_layers(folder)]
+    found_there = [*histories_by_layers(folder), *pretraining_of(folder)]
+    kinds = [_networks(*kind, last=is_zoo(folder)) for kind in found_there]
     known = [name for kind in kinds for name in kind.names]
     unknown = [name for name in root if name not in known]
     if unknown:

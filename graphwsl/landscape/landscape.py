@@ -204,7 +204,7 @@ class ResultFile:
         known = content.get("identity")
         if known != self.identity:
             raise LandscapeError(
-                f"{path!r} is {self._difference(known)}; choose another file, or the same again"
+                f"{path!r} is {self._difference(known)}; choose another file or the same options"
             )
         parts = content.get("parts")
         if not isinstance(parts, dict):

@@ -198,7 +198,7 @@ def plane_of(
     if len(places) < len(configurations):
         raise LandscapeError(
             f"several cells have the same {chosen[0]} and {chosen[1]}: the zoo differs in "
-            f"{', '.join(known)}, and a plane has two factors"
+            f"{', '.join(known)}, and a plane has two factors; leave the picture out"
         )
     return chosen[0], chosen[1]
 

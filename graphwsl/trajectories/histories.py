@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from torch import Tensor
 from graphwsl.errors import TrajectoryError, ZooError
 from graphwsl.imports.checkpoint import read_state_dict
 from graphwsl.zoo.checkpoint import Checkpoint
+from graphwsl.zoo.layouts.native import PRETRAINING
 from graphwsl.zoo.layouts.registry import LAYOUTS, open_zoo
 from graphwsl.zoo.rows import RowLayout, array, by_kind
 from graphwsl.zoo.zoo import Zoo
@@ -176,6 +177,26 @@ def _trainings(zoo: Zoo, checkpoints: Sequence[Checkpoint]) -> list[History]:
     return [
         History(model, [str(usable[n].epoch) for n in numbers], rows[numbers])
         for model, numbers in members.items()
+    ]
+
+
+def pretraining_of(path: Path) -> list[tuple[Layers, list[History]]]:
+    """The trainings of the networks that those of a zoo began with, named by their folder.
+
+    Args:
+        path: The folder of a zoo; nothing is found for zoos without a first stage.
+
+    Raises:
+        TrajectoryError: As for :func:`histories_by_layers`.
+        ZooError: As for :func:`histories_by_layers`.
+        StorageError: A file of a zoo is damaged.
+    """
+    home = path / PRETRAINING
+    if not is_zoo(path) or not is_zoo(home):
+        return []
+    return [
+        (layers, [replace(one, name=f"{PRETRAINING}/{one.name}") for one in trainings])
+        for layers, trainings in histories_by_layers(home)
     ]
 
 

@@ -1,5 +1,6 @@
 """Zoos of two stages: children are their parents but for the head, and nothing changes that."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -307,6 +308,24 @@ def test_a_zoo_without_parents_says_so(zoo: StoredZoo) -> None:
     assert zoo.pretraining is not None
     with pytest.raises(ZooError, match="no network of the zoo has a parent"):
         parents_of(zoo.pretraining)
+
+
+def test_histories_know_the_first_stage(folder: Path) -> None:
+    """Frozen children show their trunk bitwise; heads that differ in shape are not compared."""
+    result = CliRunner().invoke(app, ["history", "parents", str(folder), "--json"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)["parents"]
+    children = {c.model: c["parent"] for c in open_zoo(folder).checkpoints}
+    assert found.keys() == {*children, "pretraining/00000", "pretraining/00001"}
+    frozen = [c.model for c in open_zoo(folder).checkpoints if c["frozen"]]
+    assert frozen
+    for name in frozen:
+        origin = found[name] or name
+        assert (
+            (origin if "/" in origin else found[origin] or origin)
+            .split("/")[-1]
+            .startswith(children[name])
+        )
 
 
 def test_the_sample_is_the_same_for_every_parent() -> None:
