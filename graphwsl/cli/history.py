@@ -1,5 +1,6 @@
 """``graphwsl history …``: order, trainings and parents of networks, from their weights alone."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +141,7 @@ def parents(
     """Find the network that each was tuned from; of trainings their last checkpoints count.
 
     Networks of several architectures are compared by the tensors that they share. Of a zoo that
-    was trained in two stages, those of the first one are there too.
+    was trained in two stages, those of the first one are there too, as roots.
     """
     from gnncore.command_line.importing import import_modules
     from gnncore.command_line.json_output import echo_json
@@ -166,7 +167,7 @@ def parents(
         found = parentage(
             some.rows,
             sizes=some.layers.tensor_sizes,
-            roots=[names.index(name) for name in root if name in names],
+            roots=_roots(some, root),
             generations=generations,
         )
         numbers = zip(names, found.parents.tolist(), strict=True)
@@ -203,6 +204,22 @@ def _networks(layers: "Layers", trainings: "list[History]", *, last: bool) -> "N
         return Networks(trainings[0].labels, layers, trainings[0].rows)
     rows = torch.stack([training.rows[-1] for training in trainings])
     return Networks([training.name for training in trainings], layers, rows)
+
+
+def _roots(networks: "Networks", given: list[str]) -> list[int]:
+    """Those that are known: what the user names, and what families have of a first stage."""
+    from graphwsl.trajectories.separation import separate
+    from graphwsl.zoo.layouts.native import PRETRAINING
+
+    names = networks.names
+    chosen = [names.index(name) for name in given if name in names]
+    first = [n for n, name in enumerate(names) if name.startswith(f"{PRETRAINING}/")]
+    if not first:
+        return chosen
+    families = separate(networks.rows).tolist()
+    several = Counter(families[n] for n in first)
+    named = {families[n] for n in chosen}
+    return chosen + [n for n in first if several[families[n]] == 1 and families[n] not in named]
 
 
 def _names(trainings: "list[History]", alone: bool) -> list[str]:

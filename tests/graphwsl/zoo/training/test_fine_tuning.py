@@ -310,22 +310,19 @@ def test_a_zoo_without_parents_says_so(zoo: StoredZoo) -> None:
         parents_of(zoo.pretraining)
 
 
-def test_histories_know_the_first_stage(folder: Path) -> None:
-    """Frozen children show their trunk bitwise; heads that differ in shape are not compared."""
+def test_histories_take_the_first_stage_for_roots(folder: Path) -> None:
+    """Heads differ in shape and are not compared."""
     result = CliRunner().invoke(app, ["history", "parents", str(folder), "--json"])
     assert result.exit_code == 0, result.output
-    found = json.loads(result.stdout)["parents"]
-    children = {c.model: c["parent"] for c in open_zoo(folder).checkpoints}
-    assert found.keys() == {*children, "pretraining/00000", "pretraining/00001"}
-    frozen = [c.model for c in open_zoo(folder).checkpoints if c["frozen"]]
-    assert frozen
-    for name in frozen:
-        origin = found[name] or name
-        assert (
-            (origin if "/" in origin else found[origin] or origin)
-            .split("/")[-1]
-            .startswith(children[name])
-        )
+    found = json.loads(result.stdout)
+    trunks = ["pretraining/00000", "pretraining/00001"]
+    children = {c.model: f"pretraining/{c['parent']}" for c in open_zoo(folder).checkpoints}
+    assert found["parents"] == {**children, **dict.fromkeys(trunks)}
+    assert found["root_is_certain"] == dict.fromkeys(trunks, True)
+    # Whom the user names wins.
+    child = next(iter(children))
+    result = CliRunner().invoke(app, ["history", "parents", str(folder), "--json", "--root", child])
+    assert json.loads(result.stdout)["parents"][child] is None
 
 
 def test_the_sample_is_the_same_for_every_parent() -> None:
