@@ -109,14 +109,7 @@ def histories(path: Path, *, like: Sequence[Layers] = ()) -> tuple[Layers, list[
         ImportedModelError: A file is damaged or unsafe.
         StorageError: A file of a zoo is damaged.
     """
-    (first, trainings), *others = histories_by_layers(path, like=like)
-    if others:
-        raise TrajectoryError(
-            f"{str(path)!r} has trainings of {1 + len(others)} architectures, such as "
-            f"{trainings[0].name!r} and {others[0][1][0].name!r}; give a zoo of one, or take them "
-            "apart by histories_by_layers"
-        )
-    return first, trainings
+    return _only(histories_by_layers(path, like=like), repr(str(path)))
 
 
 def histories_by_layers(
@@ -136,7 +129,7 @@ def histories_by_layers(
         StorageError: A file of a zoo is damaged.
     """
     if is_zoo(path):
-        return histories_of_zoo(open_zoo(path))
+        return histories_of_zoo_by_layers(open_zoo(path))
     files = checkpoint_files(path)
     if not files:
         raise TrajectoryError(
@@ -149,7 +142,17 @@ def histories_by_layers(
     return [(layers, [History(name, [file.name for file in files], torch.stack(rows))])]
 
 
-def histories_of_zoo(zoo: Zoo) -> list[tuple[Layers, list[History]]]:
+def histories_of_zoo(zoo: Zoo) -> tuple[Layers, list[History]]:
+    """The trainings of a zoo of one architecture, each in the order of its epochs.
+
+    Raises:
+        ZooError: There are no usable checkpoints.
+        TrajectoryError: There are several architectures, or a checkpoint cannot be used.
+    """
+    return _only(histories_of_zoo_by_layers(zoo), "the zoo")
+
+
+def histories_of_zoo_by_layers(zoo: Zoo) -> list[tuple[Layers, list[History]]]:
     """The trainings of a zoo by their architectures, each in the order of its epochs.
 
     Raises:
@@ -165,6 +168,17 @@ def histories_of_zoo(zoo: Zoo) -> list[tuple[Layers, list[History]]]:
         key = tuple((name, tuple(shape)) for name, shape in shapes.items())
         parts.setdefault(key, []).extend(some)
     return [(Layers(dict(key)), _trainings(zoo, some)) for key, some in parts.items()]
+
+
+def _only(parts: list[tuple[Layers, list[History]]], where: str) -> tuple[Layers, list[History]]:
+    (first, trainings), *others = parts
+    if others:
+        raise TrajectoryError(
+            f"{where} has trainings of {len(parts)} architectures, such as {trainings[0].name!r} "
+            f"and {others[0][1][0].name!r}; give a zoo of one, or take them apart by "
+            "histories_by_layers"
+        )
+    return first, trainings
 
 
 def _trainings(zoo: Zoo, checkpoints: Sequence[Checkpoint]) -> list[History]:

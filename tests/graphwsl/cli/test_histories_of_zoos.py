@@ -7,8 +7,10 @@ import pytest
 from typer.testing import CliRunner
 
 from graphwsl.cli import app
+from graphwsl.errors import TrajectoryError
 from graphwsl.sparsification import sparsify
-from graphwsl.zoo import Recipe, train_zoo
+from graphwsl.trajectories.histories import histories, histories_of_zoo
+from graphwsl.zoo import Recipe, open_zoo, train_zoo
 
 RECIPE = {
     "data": {"name": "digits"},
@@ -46,6 +48,12 @@ def test_no_training_has_checkpoints_of_two_shapes(zoo: Path) -> None:
     groups = json.loads(run("history", "separate", zoo, "--json"))["trainings"]
     assert sorted(map(len, groups)) == [3] * 8
     assert all(len({name.split("/")[0] for name in group}) == 1 for group in groups)
+
+
+def test_functions_of_one_architecture_refuse_several(zoo: Path) -> None:
+    for refused in (lambda: histories(zoo), lambda: histories_of_zoo(open_zoo(zoo))):
+        with pytest.raises(TrajectoryError, match=r"2 architectures, such as '00000' and '00004'"):
+            refused()
 
 
 def test_networks_that_share_no_shape_have_no_parents(zoo: Path) -> None:
