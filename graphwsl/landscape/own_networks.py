@@ -85,19 +85,19 @@ class OwnNetworks:
         return cls(found)
 
     def weights(self, checkpoint: Checkpoint) -> dict[str, Tensor]:
-        """The state of a network."""
+        """The tensors of the network that a name stands for."""
         return dict(self.module(checkpoint).state_dict())
 
     def module(self, checkpoint: Checkpoint) -> nn.Module:
-        """The network."""
+        """The module that a name stands for, with its weights."""
         return self._networks[checkpoint.model][0]
 
     def example_inputs(self, checkpoint: Checkpoint) -> Tensor:
-        """One sample that it takes."""
+        """One sample that the network of a name takes."""
         return self._networks[checkpoint.model][1]
 
     def images(self) -> DataSet:
-        """Unknown.
+        """Refuses: nobody knows what these networks were trained on.
 
         Raises:
             ZooError: Always.
