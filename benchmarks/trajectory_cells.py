@@ -14,10 +14,12 @@ from torch import Tensor
 from benchmarks.cells import Result
 from benchmarks.results import SCRATCH
 from graphwsl.trajectories import DriftAlarm, find_order, parentage, separate
-from graphwsl.trajectories.histories import last_rows
+from graphwsl.trajectories.histories import histories_by_layers, pretraining_of
+from graphwsl.trajectories.shared_tensors import Networks, comparable
 from graphwsl.zoo import Recipe, parents_of, train_zoo
 from graphwsl.zoo.data import load_images
 from graphwsl.zoo.data_set import DataSet
+from graphwsl.zoo.layouts.native import PRETRAINING
 from graphwsl.zoo.training.chunk import Training, train_chunk
 from graphwsl.zoo.training.tuning import Tuning
 
@@ -116,11 +118,19 @@ def transformer_parents(quick: bool) -> Result:
     recipe = transformers(quick)
     folder = SCRATCH / ("transformers-quick" if quick else "transformers")
     zoo = train_zoo(recipe, folder, workers=1, resume=folder.exists()).zoo
-    layers, names, networks = last_rows(zoo)
+    kinds = [
+        Networks([one.name for one in some], layers, torch.stack([one.rows[-1] for one in some]))
+        for layers, some in [*pretraining_of(folder), *histories_by_layers(folder)]
+    ]
+    (together,) = comparable(kinds)
+    layers, names, networks = together.layers, together.names, together.rows
     order = torch.randperm(len(names), generator=torch.Generator().manual_seed(0)).tolist()
     names, networks = [names[n] for n in order], networks[order]
     _, of = parents_of(zoo)
-    truth = torch.tensor([names.index(of[name].model) if name in of else -1 for name in names])
+    first = f"{PRETRAINING}/"
+    truth = torch.tensor(
+        [names.index(f"{first}{of[name].model}") if name in of else -1 for name in names]
+    )
     tuned = (truth >= 0).nonzero()[:, 0]
     trunks = (truth < 0).nonzero()[:, 0].tolist()
     rows = []

@@ -68,7 +68,7 @@ def work_progress(unit: str, *, quiet: bool) -> Iterator[ShowProgress | None]:
 
         def show(done: int, total: int, note: str = "") -> None:
             note_output()
-            rate = f"{meter.rate(done):,.0f} {unit}/s"
+            rate = speed(meter.rate(done), unit, "/s", "/")
             progress.update(task, completed=done, total=total, rate=rate)
             if note:
                 progress.update(task, note=note)
@@ -104,5 +104,27 @@ class _Lines:
         self.latest = time.monotonic()
         note_output()
         where = self.note or f"{done:,} of {total:,} {self.unit}"
-        left = f", {(total - done) / rate:,.0f} s left" if rate > 0 else ""
-        typer.echo(f"{where}, {rate:,.0f} {self.unit} per second{left}", file=sys.stderr)
+        how_fast = speed(rate, self.unit, " per second", " per ")
+        left = f", {how_fast}, {(total - done) / rate:,.0f} s left" if rate > 0 else ""
+        typer.echo(f"{where}{left}", file=sys.stderr)
+
+
+def speed(rate: float, unit: str, per_second: str, per: str) -> str:
+    """Units in a second, or seconds of a unit where these are more; nothing if none is done.
+
+    Args:
+        rate: Units per second.
+        unit: What is counted, in the plural.
+        per_second: What follows the units.
+        per: What follows the seconds, before one unit.
+
+    >>> speed(20, "grids", " per second", " per "), speed(0.08, "parts", "/s", "/")
+    ('20 grids per second', '12 s/part')
+    """
+    if rate <= 0:
+        return ""
+    if rate >= 1:
+        return f"{rate:,.0f} {unit}{per_second}"
+    first, space, others = unit.partition(" ")
+    one = f"{first[:-3]}y" if first.endswith("ies") else first.removesuffix("s")
+    return f"{1 / rate:,.{1 if rate > 0.1 else 0}f} s{per}{one}{space}{others}"

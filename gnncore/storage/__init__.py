@@ -41,6 +41,7 @@ from gnncore.storage.sparse_tensors import (
     load_sparse_tensors,
     save_sparse_tensors,
 )
+from gnncore.storage.targets import require_writable_file, require_writable_folder
 from gnncore.storage.tensors import (
     TensorFile,
     load_metadata,
@@ -88,6 +89,8 @@ __all__ = [
     "read_toml",
     "refuse_links",
     "remove_leftovers",
+    "require_writable_file",
+    "require_writable_folder",
     "save_sparse_tensors",
     "save_tensors",
     "seal_of",

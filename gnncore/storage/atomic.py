@@ -41,8 +41,8 @@ def write_with(path: str | os.PathLike[str], write: Callable[[Path], None]) -> N
     target = Path(path)
     if not target.name:
         raise StorageError.because("write", path, "it names no file")
-    _refuse_devices(target)
-    part = target.with_name(f".{target.stem}.{secrets.token_hex(8)}.part{target.suffix}")
+    refuse_devices(target)
+    part = part_of(target)
     try:
         try:
             write(part)
@@ -118,7 +118,17 @@ def remove_leftovers(folder: str | os.PathLike[str]) -> list[Path]:
     return sorted(removed)
 
 
-def _refuse_devices(target: Path) -> None:
+def part_of(target: Path) -> Path:
+    """A name for the temporary file beside a target."""
+    return target.with_name(f".{target.stem}.{secrets.token_hex(8)}.part{target.suffix}")
+
+
+def refuse_devices(target: Path) -> None:
+    """Check that no device, pipe or socket stands where a file is to be.
+
+    Raises:
+        StorageError: One does.
+    """
     # Whoever may would take a device away from all programs; what a shell has opened would miss
     # what replaces it.
     try:

@@ -7,6 +7,7 @@ import typer
 
 from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import json_option
+from gnncore.command_line.outputs import file_option, picture_option
 from graphwsl.cli import app
 from graphwsl.cli.choices import QUESTIONS
 
@@ -20,7 +21,7 @@ _QUESTION = one_of(*QUESTIONS)
 def diagnose(
     metrics: list[Path] = typer.Argument(
         help="Tables of metrics, .csv or .json, a row a network: train_error, and whichever were "
-        "measured of mode_connectivity_peak, hessian_t and CKA."
+        "measured of mode_connectivity_peak, hessian_t and CKA; or files of graphwsl landscape."
     ),
     question: list[str] = typer.Option(
         [],
@@ -43,14 +44,15 @@ def diagnose(
     data: str = typer.Option(
         "data", help="Its column of the amount of data; none if all have the same."
     ),
-    accuracy: str = typer.Option("test_acc", help="Its column of the test accuracy."),
+    accuracy: str = typer.Option(
+        "test_acc",
+        help="Its column of the test accuracy; without it, test_accuracy or 100 - test_error.",
+    ),
     tolerance: float = typer.Option(
         1.0, help="Room for improvement that counts as none, in units of the accuracy."
     ),
-    out: Path | None = typer.Option(None, help="JSON file of the diagnoses."),
-    picture: Path | None = typer.Option(
-        None, help="PNG, SVG or PDF file of the regions of the first question, and the networks."
-    ),
+    out: Path | None = file_option("JSON file of the diagnoses."),
+    picture: Path | None = picture_option("of the regions of the first question, and the networks"),
     as_json: bool = json_option(),
 ) -> None:
     """Say what is wrong with networks, whether anything is, and how sure that is.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gnncore.command_line.options import json_option
+from gnncore.command_line.outputs import picture_option
 from graphwsl.cli import app
 from graphwsl.cli.options import LARGEST_SEED
 
@@ -33,7 +34,7 @@ def graph(
     seed: int = typer.Option(
         0, min=0, max=LARGEST_SEED, help="Seed of the symmetry that is drawn for the check."
     ),
-    picture: Path | None = typer.Option(None, help="PNG, SVG or PDF file of the graph."),
+    picture: Path | None = picture_option("of the graph"),
     as_json: bool = json_option(),
 ) -> None:
     """Turn a network into a graph of neurons and weights, and say what became of every parameter.

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gnncore.command_line.options import json_option
+from gnncore.command_line.outputs import picture_option
 from graphwsl.cli import app
-from graphwsl.cli.options import IMPORT
+from graphwsl.cli.options import IMPORT, LISTED, print_left_out
 
 history_app = typer.Typer(
     help="Order, trainings and parents from weights alone: order, separate, parents.",
@@ -17,7 +18,9 @@ history_app = typer.Typer(
 app.add_typer(history_app, name="history")
 
 if TYPE_CHECKING:
-    from graphwsl.trajectories.histories import History
+    from graphwsl.trajectories.histories import History, Layers
+    from graphwsl.trajectories.ordering import Order
+    from graphwsl.trajectories.shared_tensors import Networks
 
 _FOLDER: Any = typer.Argument(
     help="Folder of a zoo, or of checkpoints: .pt, .pth, .safetensors or .npz files."
@@ -30,9 +33,7 @@ _GENERATIONS: Any = typer.Option(
 @history_app.command()
 def order(
     folder: Path = _FOLDER,
-    picture: Path | None = typer.Option(
-        None, help="PNG, SVG or PDF file of the paths in their two principal directions."
-    ),
+    picture: Path | None = picture_option("of the paths in their two principal directions"),
     modules: list[str] = IMPORT,
     as_json: bool = json_option(),
 ) -> None:
@@ -43,12 +44,17 @@ def order(
     from gnncore.command_line.importing import import_modules
     from gnncore.command_line.json_output import echo_json
     from gnncore.command_line.output import say
-    from graphwsl.trajectories.histories import histories
-    from graphwsl.trajectories.ordering import find_order
+    from graphwsl.trajectories.histories import histories_by_layers
 
     import_modules(modules)
-    _, trainings = histories(folder)
-    found = {training.name: find_order(training.rows) for training in trainings}
+    parts = [some for _, some in histories_by_layers(folder)]
+    trainings = [training for some in parts for training in some]
+    short = [training for training in trainings if len(training.rows) < 2]
+    if len(short) < len(trainings):
+        print_left_out([(one.name, "it has one checkpoint") for one in short])
+        parts = [[one for one in some if len(one.rows) > 1] for some in parts]
+        trainings = [training for some in parts for training in some]
+    found = {training.name: _order_of(training) for training in trainings}
     shown: dict[str, dict[str, Any]] = {
         training.name: {
             "order": [training.labels[n] for n in found[training.name].permutation.tolist()],
@@ -63,14 +69,29 @@ def order(
         from gnncore.storage import leading_to
         from graphwsl.trajectories.pictures import draw_paths
 
-        paths = {one.name: one.rows[found[one.name].permutation] for one in trainings}
-        save_figure(draw_paths(paths), leading_to(picture))
+        paths = [{t.name: t.rows[found[t.name].permutation] for t in some} for some in parts]
+        save_figure(draw_paths(*filter(None, paths)), leading_to(picture))
     if as_json:
         echo_json({"folder": str(folder), "trainings": shown})
         return
     for name, one in shown.items():
         sure = "" if one["direction_is_certain"] else " (or backward: the direction is uncertain)"
         say(f"{name}: {' '.join(one['order'])}{sure}")
+
+
+def _order_of(training: "History") -> "Order":
+    from graphwsl.errors import TrajectoryError
+    from graphwsl.trajectories.ordering import find_order
+
+    if len(training.rows) < 2:
+        raise TrajectoryError(
+            f"training {training.name!r} has one checkpoint, {training.labels[0]}, and an order "
+            "needs at least 2; keep more, as by graphwsl zoo train --keep every"
+        )
+    try:
+        return find_order(training.rows)
+    except TrajectoryError as error:
+        raise TrajectoryError(f"training {training.name!r}: {error}") from error
 
 
 @history_app.command()
@@ -84,15 +105,19 @@ def separate(
     from gnncore.command_line.json_output import echo_json
     from gnncore.command_line.output import say
     from graphwsl.trajectories import separation
-    from graphwsl.trajectories.histories import histories
+    from graphwsl.trajectories.histories import histories_by_layers
 
     import_modules(modules)
-    _, trainings = histories(folder)
-    names = _names(trainings)
-    labels = separation.separate(torch.cat([training.rows for training in trainings])).tolist()
-    groups: list[list[str]] = [[] for _ in range(max(labels) + 1)]
-    for name, label in zip(names, labels, strict=True):
-        groups[label].append(name)
+    parts = [some for _, some in histories_by_layers(folder)]
+    alone = sum(map(len, parts)) == 1
+    groups: list[list[str]] = []
+    for trainings in parts:  # no training has checkpoints of two architectures
+        rows = torch.cat([training.rows for training in trainings])
+        labels = separation.separate(rows).tolist()
+        own: list[list[str]] = [[] for _ in range(max(labels) + 1)]
+        for name, label in zip(_names(trainings, alone), labels, strict=True):
+            own[label].append(name)
+        groups += own
     if as_json:
         echo_json({"folder": str(folder), "trainings": groups})
         return
@@ -114,48 +139,84 @@ def parents(
 ) -> None:
     """Find the network that each was tuned from; of trainings their last checkpoints count.
 
-    Of a zoo in two stages, parents are among the networks, and heads are left out.
+    Networks of several architectures are compared by the tensors that they share. Of a zoo that
+    was trained in two stages, those of the first one are there too, as roots.
     """
     from gnncore.command_line.importing import import_modules
     from gnncore.command_line.json_output import echo_json
     from gnncore.command_line.output import say
     from graphwsl.errors import TrajectoryError
-    from graphwsl.trajectories.histories import histories, is_zoo, last_rows
+    from graphwsl.trajectories.histories import histories_by_layers, is_zoo, pretraining_of
     from graphwsl.trajectories.lineage import parentage
-    from graphwsl.zoo.layouts.registry import open_zoo
+    from graphwsl.trajectories.shared_tensors import comparable
 
     import_modules(modules)
-    if is_zoo(folder):
-        layers, names, rows = last_rows(open_zoo(folder))
-    else:
-        layers, (history,) = histories(folder)
-        names, rows = history.labels, history.rows
-    unknown = [name for name in root if name not in names]
+    found_there = [*histories_by_layers(folder), *pretraining_of(folder)]
+    kinds = [_networks(*kind, last=is_zoo(folder)) for kind in found_there]
+    known = [name for kind in kinds for name in kind.names]
+    unknown = [name for name in root if name not in known]
     if unknown:
         raise TrajectoryError(f"there is no network {unknown[0]!r} in {str(folder)!r}")
-    found = parentage(
-        rows,
-        sizes=layers.tensor_sizes,
-        roots=[names.index(name) for name in root],
-        generations=generations,
-    )
-    parent = {
-        name: None if number < 0 else names[number]
-        for name, number in zip(names, found.parents.tolist(), strict=True)
-    }
-    roots = {
-        names[number]: sure for number, sure in zip(found.roots, found.is_certain, strict=True)
-    }
+    parent: dict[str, str | None] = {}
+    roots: dict[str, bool] = {}
+    pruned: list[str] = []
+    left_out: list[str] = []
+    for some in comparable(kinds):
+        names = some.names
+        found = parentage(
+            some.rows,
+            sizes=some.layers.tensor_sizes,
+            roots=_roots(some, root),
+            generations=generations,
+        )
+        numbers = zip(names, found.parents.tolist(), strict=True)
+        parent |= {name: None if number < 0 else names[number] for name, number in numbers}
+        certain = zip(found.roots, found.is_certain, strict=True)
+        roots |= {names[number]: sure for number, sure in certain}
+        pruned += [names[number] for number in found.is_pruned.nonzero()[:, 0].tolist()]
+        left_out += some.left_out
+    parent = {name: parent[name] for name in known}
     if as_json:
-        echo_json({"folder": str(folder), "parents": parent, "root_is_certain": roots})
+        content = {"parents": parent, "root_is_certain": roots, "pruned": pruned}
+        echo_json({"folder": str(folder), **content})
         return
     for name, of in parent.items():
-        sure = "" if of is not None or roots[name] else " (uncertain)"
-        say(f"{name}: {f'root{sure}' if of is None else f'from {of}'}")
+        sure = "" if roots.get(name if of is None else of, True) else " (uncertain)"
+        say(f"{name}: {'root' if of is None else f'from {of}'}{sure}")
+    if left_out:
+        say(f"not compared, for shapes differ: {', '.join(left_out[:LISTED])}", err=True)
+    if missing := sorted(name for name in roots if name in pruned and not roots[name]):
+        say(
+            f"pruned: {', '.join(missing[:LISTED])}; what they were pruned from is perhaps not "
+            "among these networks, and what seems to come from them are then siblings",
+            err=True,
+        )
 
 
-def _names(trainings: "list[History]") -> list[str]:
-    alone = len(trainings) == 1
+def _networks(layers: "Layers", trainings: "list[History]", *, last: bool) -> "Networks":
+    """The networks among which parents are looked for."""
+    import torch
+
+    from graphwsl.trajectories.shared_tensors import Networks
+
+    if not last:
+        return Networks(trainings[0].labels, layers, trainings[0].rows)
+    rows = torch.stack([training.rows[-1] for training in trainings])
+    return Networks([training.name for training in trainings], layers, rows)
+
+
+def _roots(networks: "Networks", given: list[str]) -> list[int]:
+    """Those that are known: what the user names, and the networks of a first stage."""
+    from graphwsl.zoo.layouts.native import PRETRAINING
+
+    return [
+        number
+        for number, name in enumerate(networks.names)
+        if name in given or name.startswith(f"{PRETRAINING}/")
+    ]
+
+
+def _names(trainings: "list[History]", alone: bool) -> list[str]:
     return [
         label if alone else f"{training.name}/{label}"
         for training in trainings

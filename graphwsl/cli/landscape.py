@@ -1,5 +1,6 @@
 """``graphwsl landscape``: how the losses of a zoo's networks lie around them and between them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +8,7 @@ import typer
 
 from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
+from gnncore.command_line.outputs import file_option, picture_option
 from graphwsl.cli import app
 from graphwsl.cli.choices import DATA, METRICS
 from graphwsl.cli.options import IMPORT, LARGEST_SEED, LISTED
@@ -20,7 +22,10 @@ _METRIC = one_of(*METRICS)
 
 @app.command()
 def landscape(
-    zoo: Path = typer.Argument(help="Folder of a zoo, of any layout."),
+    networks: list[str] = typer.Argument(
+        help="Folder of a zoo, of any layout; or networks of your own, as module:factory, ONNX "
+        "files, or files of weights."
+    ),
     metric: list[str] = typer.Option(
         [],
         help="Measure only this: hessian, similarity, curves, lines or averages; may be given "
@@ -37,6 +42,11 @@ def landscape(
         "[default: the zoo's own]",
         show_default=False,
         autocompletion=one_of(*DATA),
+    ),
+    network: str | None = typer.Option(
+        None,
+        help="What files of weights belong to: an ONNX file, or module:factory.",
+        show_default=False,
     ),
     samples: int | None = typer.Option(
         None, help="Samples of Hessians and similarities. [default: 512]", show_default=False
@@ -84,13 +94,15 @@ def landscape(
     seed: int | None = typer.Option(
         None, min=0, max=LARGEST_SEED, help="Seed of all that is drawn. [default: 0]"
     ),
-    out: Path | None = typer.Option(
-        None, help="JSON file of all numbers, which keeps what is done. [default: none]"
+    out: Path | None = file_option(
+        "JSON file of all numbers, which keeps what is done. [default: none]"
     ),
     resume: bool = typer.Option(False, "--resume", help="Continue in that file."),
-    picture: Path | None = typer.Option(
-        None, help="PNG, SVG or PDF file of the plane of two factors, with each number."
+    picture: Path | None = picture_option(
+        "of every number in the plane of two factors, or along the only one"
     ),
+    spectra: Path | None = picture_option("of the largest eigenvalues"),
+    ways: Path | None = picture_option("of errors along curves and lines"),
     modules: list[str] = IMPORT,
     as_json: bool = json_option(ALONE),
     quiet: bool = quiet_option(),
@@ -98,25 +110,25 @@ def landscape(
     """Measure curvature, similarity and connections of all networks of a zoo, and their phases.
 
     Networks of one architecture are measured together. The numbers depend on the zoo, its data and
-    the options alone, not on interruptions.
+    the options alone, not on interruptions. Networks of your own are measured on --data, those of
+    one architecture as seeds of each other.
     """
     from gnncore.command_line.importing import import_modules
     from gnncore.command_line.json_output import echo_json
     from gnncore.command_line.progress import work_progress
     from gnncore.command_line.resuming import resumable
     from gnncore.configuration import given
-    from gnncore.storage import leading_to
     from graphwsl.landscape import LandscapeSettings, Thresholds, measure
-    from graphwsl.zoo import open_zoo
     from graphwsl.zoo.data import load_images
 
     import_modules(modules)
     if resume and out is None:
         raise typer.BadParameter("--resume needs the file to continue, --out")
+    opened, possible = _opened(networks, network, data)
     settings = LandscapeSettings.parse(
         given(
             {
-                "metrics": metric or None,
+                "metrics": metric or possible,
                 "samples": samples,
                 "probes": probes,
                 "eigenvalues": eigenvalues,
@@ -132,9 +144,7 @@ def landscape(
         {"train_error": train_error, "connectivity": connectivity, "similarity": similarity}
     )
     thresholds = Thresholds.parse(limits)
-    opened = open_zoo(zoo)
-    if picture is not None:
-        _require_picture(picture, opened)
+    _require_pictures(opened, settings.metrics, picture, spectra, ways)
     with (
         resumable("graphwsl"),
         work_progress("parts", quiet=quiet or as_json) as on_progress,
@@ -148,27 +158,77 @@ def landscape(
             resume=resume,
             on_progress=on_progress,
         )
-    if picture is not None:
-        from gnncore.figures import save_figure
-        from graphwsl.landscape.picture import draw_plane
-
-        save_figure(draw_plane(measured, thresholds), leading_to(picture))
+    _draw(measured, thresholds, picture, spectra, ways)
     if as_json:
         echo_json(measured.to_dict(thresholds))
     elif not quiet:
         _print(measured, thresholds)
 
 
-def _require_picture(path: Path, zoo: "Zoo") -> None:
-    """Refuse before anything is measured what cannot be drawn afterwards."""
-    from graphwsl.errors import LandscapeError
-    from graphwsl.landscape.groups import cells_of
-    from graphwsl.landscape.picture import plane_of
+def _opened(
+    networks: list[str], network: str | None, data: str | None
+) -> tuple["Zoo", list[str] | None]:
+    """The networks as a zoo, and what can be measured of them; None for all."""
+    first, *others = networks
+    if Path(first).is_dir() or not _is_network(first):
+        from graphwsl.zoo import open_zoo
 
-    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise LandscapeError(f"a picture's name must end in .png, .svg or .pdf, got {str(path)!r}")
-    last = {checkpoint.model: checkpoint for checkpoint in zoo.checkpoints}
-    plane_of([cell.configuration for cell in cells_of(list(last.values()))])
+        if others:
+            raise typer.BadParameter(f"a zoo is measured by itself, got {others[0]!r} besides")
+        return open_zoo(first), None
+    from graphwsl.landscape.own_networks import OwnNetworks
+
+    if data is None:
+        raise typer.BadParameter(
+            "networks of your own need --data to be measured on, as digits or an .npz file"
+        )
+    own = OwnNetworks.load(networks, network)
+    return own, ["hessian", *(["similarity", "curves", "lines"] if own.most_alike > 1 else [])]
+
+
+def _is_network(reference: str) -> bool:
+    from graphwsl.populations.loading import WEIGHTS
+
+    return ":" in reference or reference.endswith((".onnx", *WEIGHTS))
+
+
+def _require_pictures(
+    zoo: "Zoo",
+    metrics: Sequence[str],
+    picture: Path | None,
+    spectra: Path | None,
+    ways: Path | None,
+) -> None:
+    """Refuse before anything is measured what cannot be drawn afterwards."""
+    from graphwsl.landscape.groups import cells_of
+    from graphwsl.landscape.picture import require_drawable
+
+    if picture is not None:
+        last = {checkpoint.model: checkpoint for checkpoint in zoo.checkpoints}
+        require_drawable([cell.configuration for cell in cells_of(list(last.values()))])
+    if spectra is not None and "hessian" not in metrics:
+        raise typer.BadParameter("--spectra needs the metric hessian, which is not measured")
+    if ways is not None and not {"curves", "lines"} & set(metrics):
+        raise typer.BadParameter("--ways needs the metric curves or lines; neither is measured")
+
+
+def _draw(
+    measured: "Landscape",
+    thresholds: "Thresholds",
+    picture: Path | None,
+    spectra: Path | None,
+    ways: Path | None,
+) -> None:
+    from gnncore.figures import save_figure
+    from gnncore.storage import leading_to
+    from graphwsl.landscape.picture import draw, draw_spectra, draw_ways
+
+    if picture is not None:
+        save_figure(draw(measured, thresholds), leading_to(picture))
+    if spectra is not None:
+        save_figure(draw_spectra(measured), leading_to(spectra))
+    if ways is not None:
+        save_figure(draw_ways(measured), leading_to(ways))
 
 
 def _print(measured: "Landscape", thresholds: "Thresholds") -> None:

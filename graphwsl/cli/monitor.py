@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gnncore.command_line.options import json_option
+from gnncore.command_line.outputs import picture_option
 from graphwsl.cli import app
 from graphwsl.cli.options import IMPORT
 
 if TYPE_CHECKING:
-    from graphwsl.trajectories import Change, DriftAlarm, Monitor
-    from graphwsl.trajectories.histories import Layers
+    from graphwsl.trajectories import Change, Monitor
+    from graphwsl.trajectories.reference import Reference
 
 
 @app.command()
@@ -36,9 +37,7 @@ def monitor(
         None, min=1, help="With --follow, end after so many checkpoints. [default: never]"
     ),
     seconds: float = typer.Option(2.0, min=0.01, help="With --follow, between two looks [s]."),
-    picture: Path | None = typer.Option(
-        None, help="PNG, SVG or PDF file of the steps and the scores."
-    ),
+    picture: Path | None = picture_option("of the steps and the scores"),
     modules: list[str] = IMPORT,
     as_json: bool = json_option(),
 ) -> None:
@@ -49,29 +48,28 @@ def monitor(
     """
     from gnncore.command_line.importing import import_modules
     from gnncore.command_line.json_output import echo_json
-    from graphwsl.trajectories.histories import even, histories, is_zoo
+    from graphwsl.trajectories.histories import histories_by_layers, is_zoo
     from graphwsl.trajectories.monitoring import Monitor
+    from graphwsl.trajectories.reference import Reference
 
     if not 0 < rate < 1:
         raise typer.BadParameter(f"--rate must be above 0 and below 1, got {rate:g}")
     import_modules(modules)
-    alarm = known = None
-    if reference is not None:
-        known, normal = histories(reference)
-        from graphwsl.trajectories.drift_alarm import DriftAlarm
-
-        alarm = DriftAlarm.of(even(normal), known.sizes, names=known.names, rate=rate)
+    normal = None if reference is None else Reference(reference, rate)
     monitors: dict[str, Monitor] = {}
     if follow and not is_zoo(folder):
-        monitors[folder.name] = _follow(folder, known, alarm, until, seconds, quiet=as_json)
+        monitors[folder.name] = _follow(folder, normal, until, seconds, quiet=as_json)
     else:
-        layers, trainings = histories(folder, like=known)
-        for training in trainings:
-            own = monitors[training.name] = Monitor(layers, alarm)
-            for row, label in zip(training.rows, training.labels, strict=True):
-                change = own.see(row, label)
-                if not as_json:
-                    _print(change, training.name if len(trainings) > 1 else None)
+        parts = histories_by_layers(folder, like=normal.layers if normal else ())
+        alone = sum(len(trainings) for _, trainings in parts) == 1
+        for layers, trainings in parts:
+            alarm = None if normal is None else normal.alarm(layers)
+            for training in trainings:
+                own = monitors[training.name] = Monitor(layers, alarm)
+                for row, label in zip(training.rows, training.labels, strict=True):
+                    change = own.see(row, label)
+                    if not as_json:
+                        _print(change, None if alone else training.name)
     if picture is not None:
         from gnncore.figures import save_figure
         from gnncore.storage import leading_to
@@ -79,18 +77,23 @@ def monitor(
 
         save_figure(draw_changes(monitors), leading_to(picture))
     if as_json:
+        thresholds = {own.alarm.threshold for own in monitors.values() if own.alarm is not None}
         echo_json(
             {
                 "folder": str(folder),
-                "rate": None if alarm is None else rate,
-                "threshold": None if alarm is None else alarm.threshold,
+                "rate": None if normal is None else rate,
+                "threshold": thresholds.pop() if len(thresholds) == 1 else None,
                 "trainings": {
-                    name: {"is_alarm": own.is_alarm, "changes": [vars(c) for c in own.changes]}
+                    name: {
+                        "is_alarm": own.is_alarm,
+                        "threshold": None if own.alarm is None else own.alarm.threshold,
+                        "changes": [vars(c) for c in own.changes],
+                    }
                     for name, own in monitors.items()
                 },
             }
         )
-    elif alarm is not None:
+    elif normal is not None:
         alarmed = sum(own.is_alarm for own in monitors.values())
         typer.echo(
             f"alarms in {alarmed} of {len(monitors)} trainings, {rate:.0%} are expected of normal "
@@ -100,8 +103,7 @@ def monitor(
 
 def _follow(
     folder: Path,
-    known: "Layers | None",
-    alarm: "DriftAlarm | None",
+    normal: "Reference | None",
     until: int | None,
     seconds: float,
     *,
@@ -122,7 +124,9 @@ def _follow(
             for file in [file for file in checkpoint_files(folder) if file not in seen]:
                 size = file.stat().st_size
                 try:
-                    own = own or Monitor(layers_of_file(file, like=known), alarm)
+                    if own is None:
+                        layers = layers_of_file(file, like=normal.layers if normal else ())
+                        own = Monitor(layers, normal.alarm(layers) if normal else None)
                     row = read_row(own.layers, file)
                 except ImportedModelError:
                     # It may still be written: damaged is what did not grow between two looks.
@@ -151,12 +155,13 @@ def _print(change: "Change", training: str | None) -> None:
     from gnncore.command_line.output import say
 
     parts: list[Any] = [f"{training}, {change.label}:" if training else f"{change.label}:"]
-    if change.relative is None:
+    if change.length is None:
         say(f"{parts[0]} the first checkpoint")
         return
-    parts.append(f"moved {change.relative:.2%} of its weights")
+    by = f" by {change.relative:.2%} of its norm" if change.relative is not None else " from 0"
+    parts.append(f"moved{by},")
     if change.faster is not None:
-        parts.append(f"({change.faster:.2f} × the step before)")
+        parts.append(f"{change.faster:.2f} × the step before,")
     if change.turning is not None:
         parts.append(f"turned {change.turning:.0f}°,")
     parts.append(

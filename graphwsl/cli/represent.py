@@ -7,6 +7,7 @@ import typer
 
 from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
+from gnncore.command_line.outputs import file_option, folder_option
 from graphwsl.cli import app
 from graphwsl.cli.choices import DATA, DEVICES, REPRESENTATIONS
 from graphwsl.cli.options import (
@@ -86,8 +87,8 @@ def train(
         show_default=False,
         autocompletion=one_of(*DEVICES),
     ),
-    out: Path | None = typer.Option(
-        None, help="Folder of the representation. [default: representations/<zoo>-<method>]"
+    out: Path | None = folder_option(
+        "Folder of the representation. [default: representations/<zoo>-<method>]"
     ),
     resume: bool = typer.Option(
         False, "--resume", help="Continue the training in that folder, or repair what it made."
@@ -133,7 +134,9 @@ def train(
 def embed(
     representation: Path = typer.Argument(help="Folder that graphwsl represent train made."),
     networks: list[str] = _NETWORKS,
-    out: Path = typer.Option(..., help="File of the embedding: .csv, or .safetensors."),
+    out: Path = file_option(
+        "File of the embedding: .csv, or .safetensors.", default=..., makes_folder=True
+    ),
     full: bool = typer.Option(
         False, "--full", help="All latents of a network, in place of their mean."
     ),
@@ -171,8 +174,8 @@ def embed(
 def reconstruct(
     representation: Path = typer.Argument(help="Folder that graphwsl represent train made."),
     networks: list[str] = _NETWORKS,
-    out: Path = typer.Option(
-        ..., help="Folder of the rebuilt networks, a .safetensors file each; new or empty."
+    out: Path = folder_option(
+        "Folder of the rebuilt networks, a .safetensors file each; new or empty.", default=...
     ),
     data: str | None = typer.Option(
         None,

@@ -7,6 +7,7 @@ import typer
 
 from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import json_option
+from gnncore.command_line.outputs import file_option, picture_option
 from graphwsl.cli import app
 from graphwsl.cli.choices import BASELINES, DATA
 from graphwsl.cli.options import IMPORT, LARGEST_SEED, epoch_option, print_left_out
@@ -54,10 +55,8 @@ def score(
         show_default=False,
     ),
     seed: int = typer.Option(0, min=0, max=LARGEST_SEED, help="Seed of what baselines draw."),
-    out: Path | None = typer.Option(None, help="JSON file of the card."),
-    picture: Path | None = typer.Option(
-        None, help="PNG, SVG or PDF file of accuracy against novelty."
-    ),
+    out: Path | None = file_option("JSON file of the card."),
+    picture: Path | None = picture_option("of accuracy against novelty"),
     modules: list[str] = IMPORT,
     as_json: bool = json_option(),
 ) -> None:

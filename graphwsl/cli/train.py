@@ -7,6 +7,7 @@ import typer
 
 from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
+from gnncore.command_line.outputs import folder_option
 from graphwsl.cli import app
 from graphwsl.cli.choices import DEVICES, PREDICTORS, TARGETS
 from graphwsl.cli.options import EPOCH, IMPORT, LARGEST_SEED, print_left_out, print_repaired
@@ -52,8 +53,8 @@ def train(
         show_default=False,
         autocompletion=one_of(*DEVICES),
     ),
-    out: Path | None = typer.Option(
-        None, help="Folder of the predictor. [default: predictors/<zoo>-<target>-<predictor>]"
+    out: Path | None = folder_option(
+        "Folder of the predictor. [default: predictors/<zoo>-<target>-<predictor>]"
     ),
     resume: bool = typer.Option(
         False, "--resume", help="Continue the training in that folder, or repair what it made."

@@ -7,6 +7,7 @@ import typer
 
 from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
+from gnncore.command_line.outputs import folder_option
 from graphwsl.cli import app
 from graphwsl.cli.choices import DATA, RECIPES
 from graphwsl.cli.options import IMPORT, LISTED, print_repaired
@@ -61,7 +62,7 @@ def train(
         help="local (this machine) or ray (a cluster).",
         autocompletion=one_of("local", "ray"),
     ),
-    out: Path | None = typer.Option(None, help="Folder of the zoo. [default: zoos/<recipe>]"),
+    out: Path | None = folder_option("Folder of the zoo. [default: zoos/<recipe>]"),
     resume: bool = typer.Option(
         False, "--resume", help="Continue the zoo in that folder, or repair what it lost."
     ),
@@ -155,7 +156,7 @@ def verify(zoo: Path = typer.Argument(help="Folder of a zoo, of any layout.")) -
 @zoo_app.command()
 def export(
     zoo: Path = typer.Argument(help="Folder of a zoo, of any layout."),
-    out: Path = typer.Option(..., help="Folder to make, in the layout of the published zoos."),
+    out: Path = folder_option("Folder to make, in the layout of the published zoos.", default=...),
 ) -> None:
     """Write a zoo in the layout of the published ones, for programs that read those."""
     from graphwsl.zoo.layouts.ray_tune_writer import write_ray_tune
@@ -181,7 +182,7 @@ def sparsify(
         [0.8], help="Share of the weights that go; give it again for further twins."
     ),
     epochs: int = typer.Option(10, help="Passes over the training samples."),
-    out: Path | None = typer.Option(None, help="Folder of the twins. [default: ZOO-METHOD]"),
+    out: Path | None = folder_option("Folder of the twins. [default: ZOO-METHOD]"),
     resume: bool = typer.Option(False, "--resume", help="Continue what is in that folder."),
     modules: list[str] = IMPORT,
     as_json: bool = json_option(ALONE),
@@ -218,19 +219,17 @@ def sparsify(
 def _print_twins(
     out: Path, method: str, rows: "list[TwinSummary]", *, as_json: bool, quiet: bool
 ) -> None:
-    from dataclasses import asdict
-
     from gnncore.command_line.json_output import echo_json
 
     if as_json:
-        echo_json({"zoo": str(out), "method": method, "twins": [asdict(row) for row in rows]})
+        echo_json({"zoo": str(out), "method": method, "twins": [row.to_dict() for row in rows]})
     elif not quiet:
         typer.echo(f"{out}: twins by {method}")
         for row in rows:
             typer.echo(
                 f"{row.sparsity:.1%} sparse: test accuracy {row.accuracy:.1%} of {row.networks} "
-                f"networks, originals {row.original_accuracy:.1%}; agreement {row.agreement:.1%}, "
-                f"correlation {row.correlation:.2f}"
+                f"networks, originals {row.original_accuracy:.1%}, {row.points_lost:.1f} points "
+                f"lost; agreement {row.agreement:.1%}, correlation {row.correlation:.2f}"
             )
 
 

@@ -133,8 +133,8 @@ class Diagnoser:
 
         Raises:
             DiagnosisError: The file cannot be read, or the population lacks a metric of
-                :data:`METRICS`, but for CKA, or an axis that a question needs, or has one answer
-                alone to a question.
+                :data:`METRICS`, but for CKA, or an axis that a question needs, has one answer alone
+                to a question, or less room for improvement than is tolerated.
         """
         table = published_table() if population is None else as_table(population)
         labelled = _labelled(table, axes)
@@ -163,6 +163,12 @@ class Diagnoser:
             )
             best = np.max([self.rooms[change] for change in _changes(question)], axis=0)
             self.fine[question.name] = best <= self.tolerance
+        if all(fine.all() for fine in self.fine.values()):
+            largest = max(float(room.max()) for room in self.rooms.values())
+            raise DiagnosisError(
+                f"a tolerance of {self.tolerance:g} is more than any change brings to any network "
+                f"of the population, {largest:.3g} at most; give less, in units of the accuracy"
+            )
         return self
 
     def diagnose(self, networks: Any) -> list[Diagnosis]:

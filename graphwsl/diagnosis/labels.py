@@ -38,7 +38,8 @@ class Axes:
             of rates of learning.
         width: Column of the size of the networks; None if all have one.
         data: Column of the amount of data; None if all have the same.
-        accuracy: Column of the accuracy on test data; the unit of all rooms is its unit.
+        accuracy: Column of the accuracy on test data; the unit of all rooms is its unit. See
+            :func:`accuracies` for the names under which it is found besides.
     """
 
     temperature: str = "bs"
@@ -74,6 +75,40 @@ PUBLISHED_AXES = Axes()
 """Those of the published tables."""
 
 
+ACCURACY, ERROR = "test_accuracy", "test_error"
+"""What zoos and landscapes call the accuracy, a share, and the error."""
+
+
+def accuracies(table: Any, axes: Axes = PUBLISHED_AXES) -> Float[np.ndarray, " networks"]:
+    """The accuracy of each network on test data.
+
+    A table without the column ``test_acc``, where no other is named, may have ``test_accuracy``,
+    whose shares become points, or ``test_error``. Errors are in percent, like all of a table.
+
+    Args:
+        table: A row a network.
+        axes: How the networks differ.
+
+    Raises:
+        DiagnosisError: There is no such column, it holds what is no finite number, or errors that
+            seem to be shares.
+    """
+    name, known = axes.accuracy, names_of(table)
+    is_other = name == PUBLISHED_AXES.accuracy and name not in known
+    if is_other and ACCURACY in known:
+        found = numbers(table, ACCURACY)
+        return 100 * found if len(found) and found.max() <= 1 else found
+    if name != ERROR and not (is_other and ERROR in known):
+        return numbers(table, name)
+    errors = numbers(table, ERROR)
+    if len(errors) and errors.max() <= 1:
+        raise DiagnosisError(
+            f"{ERROR} must be in percent, the largest is {errors.max():g}; if it is a share, "
+            f"multiply by 100, otherwise give 100 - {ERROR} as {PUBLISHED_AXES.accuracy}"
+        )
+    return 100 - errors
+
+
 def accuracies_ahead(table: Any, axes: Axes = PUBLISHED_AXES) -> dict[str, list[np.ndarray]]:
     """For each change and network, the accuracies of the networks that it leads to, nearest first.
 
@@ -87,7 +122,7 @@ def accuracies_ahead(table: Any, axes: Axes = PUBLISHED_AXES) -> dict[str, list[
     """
     table = as_table(table)
     places = {name: numbers(table, name) for name in axes.columns}
-    accuracy = numbers(table, axes.accuracy)
+    accuracy = accuracies(table, axes)
     _check_axes(places)
     found = {}
     for change, (axis, grows) in axes.changes().items():
@@ -115,7 +150,7 @@ def room_for_improvement(table: Any, axes: Axes = PUBLISHED_AXES) -> dict[str, R
         DiagnosisError: As for :func:`accuracies_ahead`.
     """
     table = as_table(table)
-    own = numbers(table, axes.accuracy)
+    own = accuracies(table, axes)
     return {
         change: np.array([max([now, *ahead]) - now for now, ahead in zip(own, lists, strict=True)])
         for change, lists in accuracies_ahead(table, axes).items()

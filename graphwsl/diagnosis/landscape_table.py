@@ -5,7 +5,7 @@ columns. Landscapes hold shares and plain traces, tables percent and logarithms.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graphwsl.errors import DiagnosisError
@@ -13,6 +13,9 @@ from graphwsl.landscape.landscape import KIND
 
 CURVE = "train_curve_error"
 """The profile of training errors along the curves between networks of a cell."""
+
+SHOWN = 4
+"""Networks of a cell whose names are all shown."""
 
 
 def is_landscape(content: Any) -> bool:
@@ -23,7 +26,8 @@ def is_landscape(content: Any) -> bool:
 def columns_of_landscape(content: Mapping[str, Any]) -> dict[str, list[Any]]:
     """The columns of a landscape, one entry a cell.
 
-    They are the factors that all cells have, ``train_error``, ``test_error`` and ``test_acc`` [%],
+    They are ``network``, the names of the networks of the cell, the factors that all cells have,
+    ``train_error``, ``test_error`` and ``test_acc`` [%],
     and, where all cells have been measured so, ``mode_connectivity_peak`` [%], ``hessian_t``
     (natural logarithm) and ``CKA``.
 
@@ -45,7 +49,7 @@ def columns_of_landscape(content: Mapping[str, Any]) -> dict[str, list[Any]]:
 def _row(number: int, cell: Any) -> dict[str, Any]:
     try:
         metrics, profiles = cell["metrics"], cell["profiles"]
-        row = dict(cell["configuration"])
+        row = {**cell["configuration"], "network": _named(cell["models"])}
         train, test = float(metrics["train_error"]), float(metrics["test_error"])
     except (KeyError, TypeError, ValueError) as error:
         raise DiagnosisError(
@@ -67,3 +71,10 @@ def _row(number: int, cell: Any) -> dict[str, Any]:
     if between:
         row["mode_connectivity_peak"] = -100 * max(between)
     return row
+
+
+def _named(models: Sequence[str]) -> str:
+    """The networks of a cell in a few words."""
+    if len(models) <= SHOWN:
+        return ", ".join(map(str, models))
+    return f"{', '.join(map(str, models[: SHOWN - 1]))} and {len(models) - SHOWN + 1} more"

@@ -18,11 +18,12 @@ from graphwsl.diagnosis.evaluation import CASES, METHODS, SEEDS, Seeds, answers,
 from graphwsl.diagnosis.labels import (
     PUBLISHED_AXES,
     Axes,
+    accuracies,
     accuracies_ahead,
     room_for_improvement,
 )
 from graphwsl.diagnosis.questions import OPTIMAL, TEMPERATURE, find_question
-from graphwsl.diagnosis.table import as_table, column, numbers, select
+from graphwsl.diagnosis.table import as_table, column, select
 from graphwsl.errors import DiagnosisError
 
 STEPS = ("one", "random", "best")
@@ -46,7 +47,7 @@ def gains_of_changes(table: Any, axes: Axes = PUBLISHED_AXES) -> dict[str, Gains
             only, or two networks differ in no axis.
     """
     table = as_table(table)
-    own = numbers(table, axes.accuracy)
+    own = accuracies(table, axes)
 
     def gains(now: float, ahead: np.ndarray) -> tuple[float, float, float]:
         better = (ahead - now).clip(min=0)

@@ -8,6 +8,7 @@ import csv
 import io
 import math
 import os
+import shlex
 import zlib
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
@@ -51,6 +52,11 @@ def read_table(source: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             something else; or it is a landscape that lacks errors.
     """
     path = Path(source)
+    if path.is_dir():
+        raise DiagnosisError(
+            f"{str(path)!r} is a folder; of a zoo, measure the landscape first: graphwsl landscape "
+            f"{shlex.quote(str(path))} --out landscape.json, and give that file"
+        )
     kind = path.name.lower().removesuffix(".gz").rpartition(".")[2]
     if kind not in ("csv", "json"):
         raise DiagnosisError(

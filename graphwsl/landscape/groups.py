@@ -18,10 +18,13 @@ from graphwsl.zoo.checkpoint import Checkpoint, Scalar
 
 Rows = Float[Tensor, "networks entries"]
 
+OF_ONE = ("seed", "original")
+"""Factors that each network of a cell has of its own: a twin names the network it was made of."""
+
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """Networks whose generating factors differ in the seed alone.
+    """Networks whose generating factors differ in the seed alone, or are twins of such.
 
     Attributes:
         number: Its place in the order in which cells occur.
@@ -81,7 +84,7 @@ def cells_of(checkpoints: Sequence[Checkpoint]) -> list[Cell]:
     members: dict[str, list[int]] = {}
     shared: dict[str, dict[str, Scalar]] = {}
     for number, checkpoint in enumerate(checkpoints):
-        factors = {k: v for k, v in checkpoint.configuration.items() if k != "seed"}
+        factors = {k: v for k, v in checkpoint.configuration.items() if k not in OF_ONE}
         key = json.dumps(factors, sort_keys=True)
         members.setdefault(key, []).append(number)
         shared.setdefault(key, factors)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gnncore.storage import StorageError, leading_to, read_json, write_json
+from gnncore.storage import StorageError, first_difference, leading_to, read_json, write_json
 from graphwsl.errors import LandscapeError
 from graphwsl.landscape.phases import Phase, Thresholds, phase_of_cell
 from graphwsl.landscape.settings import LandscapeSettings
@@ -203,15 +203,26 @@ class ResultFile:
             raise LandscapeError(f"{path!r} holds no landscape; choose another file")
         known = content.get("identity")
         if known != self.identity:
-            known = known if isinstance(known, dict) else {}
-            differing = [n for n in self.identity if known.get(n) != self.identity[n]]
             raise LandscapeError(
-                f"{path!r} is of other {' and '.join(differing) or 'work'}; choose another file"
+                f"{path!r} is {self._difference(known)}; choose another file or the same options"
             )
         parts = content.get("parts")
         if not isinstance(parts, dict):
             raise LandscapeError(f"{path!r} is not as it was written; choose another file")
         self.parts = parts
+
+    def _difference(self, known: Any) -> str:
+        """What is other about the work in the file, in words."""
+        known = known if isinstance(known, dict) else {}
+        parts = []
+        for name, here in self.identity.items():
+            there = known.get(name)
+            if there == here:
+                continue
+            is_known = isinstance(there, dict) and isinstance(here, dict)
+            differs = f" ({first_difference(there, here)})" if is_known else ""
+            parts.append(f"other {name}{differs}")
+        return f"of {' and '.join(parts) or 'other work'}"
 
     def keep(self, name: str, part: Any) -> None:
         """Note what is done, in the file too.

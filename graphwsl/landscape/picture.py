@@ -32,6 +32,88 @@ PLANES: dict[str, tuple[str, Callable[[float], float]]] = {
 }
 """Numbers that have a plane where they were measured, their titles, and how they are shown."""
 
+_WIDE = 3
+
+
+def draw(measured: Landscape, thresholds: Thresholds | None = None) -> Figure:
+    """The cells of a zoo in the plane of the two factors in which they differ, or along the one.
+
+    Args:
+        measured: The zoo.
+        thresholds: Where phases end; None for the defaults.
+
+    Raises:
+        LandscapeError: As :func:`require_drawable`.
+    """
+    require_drawable([cell.configuration for cell in measured.cells])
+    is_plane = len(measured.axes) > 1
+    return draw_plane(measured, thresholds) if is_plane else draw_factor(measured, thresholds)
+
+
+def require_drawable(configurations: Sequence[Mapping[str, Scalar]]) -> None:
+    """Refuse cells that cannot be drawn.
+
+    Args:
+        configurations: Factors of each cell.
+
+    Raises:
+        LandscapeError: Cells differ in nothing but the seed, or in more than two factors in such a
+            way that several have one place.
+    """
+    known = axes_of(configurations)
+    if not known:
+        raise LandscapeError(
+            "a picture needs a factor in which networks differ beside the seed; leave it out, or "
+            "draw --spectra or --ways"
+        )
+    if len(known) > 1:
+        plane_of(configurations)
+
+
+def draw_factor(
+    measured: Landscape, thresholds: Thresholds | None = None, x: str | None = None
+) -> Figure:
+    """The numbers of cells along one factor, a panel a number, coloured by phase.
+
+    Args:
+        measured: The zoo.
+        thresholds: Where phases end; None for the defaults. They stand below the picture.
+        x: The factor; the only one in which cells differ by default.
+
+    Raises:
+        LandscapeError: Cells differ in no such factor alone.
+    """
+    known = measured.axes
+    across = x or (known[0] if known else "")
+    if tuple(known) != (across,):
+        raise LandscapeError(
+            f"a picture along {across!r} needs cells that differ in that factor alone; they differ "
+            f"in {', '.join(known) or 'nothing'}"
+        )
+    levels = _levels(measured, across)
+    cells = sorted(measured.cells, key=lambda cell: levels.index(cell.configuration.get(across)))
+    limits = thresholds or Thresholds()
+    colours = [COLOURS.get(cell.phase(limits).name or "", "#b8c0cc") for cell in cells]
+    shown = [name for name in PLANES if any(name in c.metrics for c in measured.cells)]
+    high = -(-len(shown) // _WIDE)
+    figure = Figure(figsize=(3.9 * _WIDE, 3.0 * high))
+    panels = figure.subplots(high, _WIDE, squeeze=False).flatten()
+    figure.subplots_adjust(wspace=0.35, hspace=0.55)
+    for panel, name in zip(panels, shown, strict=False):
+        title, scale = PLANES[name]
+        values = [scale(cell.metrics.get(name, math.nan)) for cell in cells]
+        panel.plot(range(len(cells)), values, color="#b8c0cc", linewidth=0.9, zorder=1)
+        panel.scatter(range(len(cells)), values, c=colours, zorder=2)
+        panel.set_title(title, fontsize=9)
+        panel.set_xticks(range(len(levels)), [str(value) for value in levels], fontsize=7)
+        panel.set_xlabel(across.replace("_", " "), fontsize=8)
+        panel.spines[["top", "right"]].set_visible(False)
+    for panel in panels[len(shown) :]:
+        panel.set_axis_off()
+    names = dict.fromkeys(cell.phase(limits).name or "undecided" for cell in cells)
+    _note(figure, limits, f"phases: {', '.join(names)}; ")
+    return figure
+
 
 def draw_plane(
     measured: Landscape,
@@ -55,10 +137,9 @@ def draw_plane(
     cells = {(c.configuration.get(across), c.configuration.get(up)): c for c in measured.cells}
     limits = thresholds or Thresholds()
     shown = [name for name in PLANES if any(name in c.metrics for c in measured.cells)]
-    wide = 3
-    high = -(-(len(shown) + 1) // wide)
-    figure = Figure(figsize=(3.9 * wide, 3.2 * high))
-    panels = figure.subplots(high, wide, squeeze=False).flatten()
+    high = -(-(len(shown) + 1) // _WIDE)
+    figure = Figure(figsize=(3.9 * _WIDE, 3.2 * high))
+    panels = figure.subplots(high, _WIDE, squeeze=False).flatten()
     figure.subplots_adjust(wspace=0.5, hspace=0.55)
     _phases(panels[0], cells, columns, rows, limits)
     for panel, name in zip(panels[1:], shown, strict=False):
@@ -80,8 +161,7 @@ def draw_plane(
         panel.set_ylabel(up.replace("_", " "), fontsize=8)
     for panel in panels[len(shown) + 1 :]:
         panel.set_axis_off()
-    words = ", ".join(f"{n.replace('_', ' ')} {v:g}" for n, v in limits.model_dump().items())
-    figure.text(0.5, 0.0, f"phases by the thresholds: {words}", ha="center", fontsize=8)
+    _note(figure, limits)
     return figure
 
 
@@ -118,7 +198,7 @@ def plane_of(
     if len(places) < len(configurations):
         raise LandscapeError(
             f"several cells have the same {chosen[0]} and {chosen[1]}: the zoo differs in "
-            f"{', '.join(known)}, and a plane has two factors"
+            f"{', '.join(known)}, and a plane has two factors; leave the picture out"
         )
     return chosen[0], chosen[1]
 
@@ -188,6 +268,12 @@ def draw_spectra(measured: Landscape, part: str = "train") -> Figure:
     axes.set_ylabel(f"eigenvalue, {part}")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def _note(figure: Figure, limits: Thresholds, before: str = "") -> None:
+    words = ", ".join(f"{n.replace('_', ' ')} {v:g}" for n, v in limits.model_dump().items())
+    note = f"{before}phases by the thresholds: {words}"
+    figure.text(0.5, 0.0, note, ha="center", fontsize=8)
 
 
 def _phases(

@@ -1,7 +1,8 @@
 """How sparse twins compare with their originals."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,6 +38,16 @@ class TwinSummary:
     agreement: float
     correlation: float
     layers: dict[str, float]
+
+    @property
+    def points_lost(self) -> float:
+        """:attr:`loss` by a name that says its unit."""
+        return self.loss
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values: shares, and ``points_lost`` in place of ``loss``."""
+        values = asdict(self)
+        return {"points_lost" if name == "loss" else name: v for name, v in values.items()}
 
 
 def summarise_twins(zoo: StoredZoo) -> list[TwinSummary]:

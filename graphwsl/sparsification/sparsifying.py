@@ -6,7 +6,7 @@ hold the masks, and of the weights those that are left.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ def sparsify(
     folder, work = ZooFolder(path), ZooFolder(path).work
 
     def look() -> ZooFolder:
-        work.look(lambda: first_difference(folder.config, configuration), resume=resume)
+        work.look(lambda: _difference(folder.config, configuration), resume=resume)
         return folder
 
     look()
@@ -226,6 +226,17 @@ def _planned(rows: list[NetworkConfig]) -> list[list[NetworkConfig]]:
         for some in by_epoch.values()
         for chunk in chunks(some, {row.group: LARGEST_CHUNK for row in some})
     ]
+
+
+def _difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str | None:
+    """What is other about the twins in a folder than about those that are wanted, in words."""
+    made, wanted = there.get("sparsified"), here["sparsified"]
+    if not isinstance(made, dict):
+        return "it was trained, and is no sparse twin"
+    found = first_difference(made, wanted, ("zoo", "method", "sparsity", "epochs"))
+    if found is None and made.get("identity") != wanted["identity"]:
+        return f"its originals were another zoo {made.get('zoo')!r} than the one that is there now"
+    return found or first_difference(there, here)
 
 
 def _configuration(

@@ -2,19 +2,21 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from graphwsl.errors import TrajectoryError
+from graphwsl.errors import TrajectoryError, ZooError
 from graphwsl.imports.checkpoint import read_state_dict
+from graphwsl.zoo.checkpoint import Checkpoint
+from graphwsl.zoo.layouts.native import PRETRAINING
 from graphwsl.zoo.layouts.registry import LAYOUTS, open_zoo
-from graphwsl.zoo.parentage import parents_of
-from graphwsl.zoo.rows import RowLayout, array
+from graphwsl.zoo.rows import RowLayout, array, by_kind
 from graphwsl.zoo.zoo import Zoo
 
 ENDINGS = (".pt", ".pth", ".safetensors", ".npz")
@@ -94,22 +96,40 @@ def is_zoo(path: Path) -> bool:
     return path.is_dir() and any(layout.recognises(path) for layout in LAYOUTS.values())
 
 
-def histories(path: Path, *, like: Layers | None = None) -> tuple[Layers, list[History]]:
-    """The trainings in a zoo, or the one whose checkpoints are files of a folder.
+def histories(path: Path, *, like: Sequence[Layers] = ()) -> tuple[Layers, list[History]]:
+    """The trainings of one architecture: of a zoo, or the one whose checkpoints are files.
 
     Args:
         path: The folder.
         like: As for :func:`layers_of_file`; of no account for a zoo, which has an order of its own.
 
     Raises:
-        TrajectoryError: There is no such folder, it holds nothing of the kind, or checkpoints of
-            several architectures or with weights that are not finite.
-        ZooError: A zoo without usable checkpoints, or with several architectures.
+        TrajectoryError: As for :func:`histories_by_layers`, or there are several architectures.
+        ZooError: A zoo without usable checkpoints.
+        ImportedModelError: A file is damaged or unsafe.
+        StorageError: A file of a zoo is damaged.
+    """
+    return _only(histories_by_layers(path, like=like), repr(str(path)))
+
+
+def histories_by_layers(
+    path: Path, *, like: Sequence[Layers] = ()
+) -> list[tuple[Layers, list[History]]]:
+    """The trainings in a zoo by their architectures, or the one whose checkpoints are files.
+
+    Args:
+        path: The folder.
+        like: As for :func:`layers_of_file`; of no account for a zoo, which has an order of its own.
+
+    Raises:
+        TrajectoryError: There is no such folder, it holds nothing of the kind, files of several
+            architectures, or weights that are not finite.
+        ZooError: A zoo without usable checkpoints.
         ImportedModelError: A file is damaged or unsafe.
         StorageError: A file of a zoo is damaged.
     """
     if is_zoo(path):
-        return histories_of_zoo(open_zoo(path))
+        return histories_of_zoo_by_layers(open_zoo(path))
     files = checkpoint_files(path)
     if not files:
         raise TrajectoryError(
@@ -118,56 +138,80 @@ def histories(path: Path, *, like: Layers | None = None) -> tuple[Layers, list[H
         )
     layers = layers_of_file(files[0], like=like)
     rows = [read_row(layers, file) for file in files]
-    return layers, [History(path.name, [file.name for file in files], torch.stack(rows))]
+    name = path.name or path.resolve().name
+    return [(layers, [History(name, [file.name for file in files], torch.stack(rows))])]
 
 
 def histories_of_zoo(zoo: Zoo) -> tuple[Layers, list[History]]:
-    """The trainings of a zoo, each in the order of its epochs.
+    """The trainings of a zoo of one architecture, each in the order of its epochs.
 
     Raises:
-        ZooError: There are no usable checkpoints, or their networks differ in shape.
+        ZooError: There are no usable checkpoints.
+        TrajectoryError: There are several architectures, or a checkpoint cannot be used.
+    """
+    return _only(histories_of_zoo_by_layers(zoo), "the zoo")
+
+
+def histories_of_zoo_by_layers(zoo: Zoo) -> list[tuple[Layers, list[History]]]:
+    """The trainings of a zoo by their architectures, each in the order of its epochs.
+
+    Raises:
+        ZooError: There are no usable checkpoints.
         TrajectoryError: A checkpoint cannot be used.
     """
-    rows, usable, problems = array(zoo)
+    if not zoo.checkpoints:
+        raise ZooError("the zoo has no usable checkpoints")
+    parts: dict[tuple[Any, ...], list[Checkpoint]] = {}
+    for numbers in by_kind(zoo, zoo.checkpoints):
+        some = [zoo.checkpoints[number] for number in numbers]
+        shapes = RowLayout.of(zoo.module(some[0])).shapes
+        key = tuple((name, tuple(shape)) for name, shape in shapes.items())
+        parts.setdefault(key, []).extend(some)
+    return [(Layers(dict(key)), _trainings(zoo, some)) for key, some in parts.items()]
+
+
+def _only(parts: list[tuple[Layers, list[History]]], where: str) -> tuple[Layers, list[History]]:
+    (first, trainings), *others = parts
+    if others:
+        raise TrajectoryError(
+            f"{where} has trainings of {len(parts)} architectures, such as {trainings[0].name!r} "
+            f"and {others[0][1][0].name!r}; give a zoo of one, or take them apart by "
+            "histories_by_layers"
+        )
+    return first, trainings
+
+
+def _trainings(zoo: Zoo, checkpoints: Sequence[Checkpoint]) -> list[History]:
+    rows, usable, problems = array(zoo, checkpoints)
     if problems:
         raise TrajectoryError(f"{problems[0].path}: {problems[0].reason}; leave it out")
-    layout = RowLayout.of(zoo.module(usable[0]))
-    layers = Layers({name: tuple(shape) for name, shape in layout.shapes.items()})
     members: dict[str, list[int]] = {}
     for number, checkpoint in enumerate(usable):
         members.setdefault(checkpoint.model, []).append(number)
-    return layers, [
+    return [
         History(model, [str(usable[n].epoch) for n in numbers], rows[numbers])
         for model, numbers in members.items()
     ]
 
 
-def last_rows(zoo: Zoo) -> tuple[Layers, list[str], Float[Tensor, "networks entries"]]:
-    """The last checkpoint of every network of a zoo: how it lies in a row, names, and rows.
+def pretraining_of(path: Path) -> list[tuple[Layers, list[History]]]:
+    """The trainings of the networks that those of a zoo began with, named by their folder.
 
-    Of a zoo in two stages the parents are among them, first, and tensors that not all networks have
-    in one shape, such as heads, are left out.
+    Args:
+        path: The folder of a zoo; nothing is found for zoos without a first stage.
 
     Raises:
-        ZooError: There are no usable checkpoints, or networks without parents differ in shape.
-        TrajectoryError: A checkpoint cannot be used, or the networks have no tensor in common.
+        TrajectoryError: As for :func:`histories_by_layers`.
+        ZooError: As for :func:`histories_by_layers`.
+        StorageError: A file of a zoo is damaged.
     """
-    if not any(checkpoint.configuration.get("parent") for checkpoint in zoo.checkpoints):
-        layers, trainings = histories_of_zoo(zoo)
-        return layers, [one.name for one in trainings], torch.stack([o.rows[-1] for o in trainings])
-    home, _ = parents_of(zoo)
-    both = [zoo] if home is zoo else [home, zoo]
-    last = {checkpoint.model: (one, checkpoint) for one in both for checkpoint in one.checkpoints}
-    states = {model: one.weights(checkpoint) for model, (one, checkpoint) in last.items()}
-    first, *others = map(_shapes_of, states.values())
-    shared = {
-        name: shape for name, shape in first.items() if all(o.get(name) == shape for o in others)
-    }
-    if not shared:
-        raise TrajectoryError("the networks of the zoo have no tensor in common; give one family")
-    layers = Layers(shared)
-    rows = [layers.row({n: state[n] for n in shared}, model) for model, state in states.items()]
-    return layers, list(states), torch.stack(rows)
+    home = path / PRETRAINING
+    if not is_zoo(path) or not is_zoo(home):
+        return []
+    return [
+        (layers, [replace(one, name=f"{PRETRAINING}/{one.name}") for one in trainings])
+        for layers, trainings in histories_by_layers(home)
+    ]
 
 
 def checkpoint_files(path: Path) -> list[Path]:
@@ -194,12 +238,12 @@ def read_row(layers: Layers, file: Path) -> Float[Tensor, " entries"]:
     return layers.row(read_state_dict(file), repr(str(file)))
 
 
-def layers_of_file(file: Path, *, like: Layers | None = None) -> Layers:
+def layers_of_file(file: Path, *, like: Sequence[Layers] = ()) -> Layers:
     """How the weights in a file lie in a row: by module and name, as files need not keep an order.
 
     Args:
         file: The file.
-        like: What they are compared with: where it has the same tensors, they lie as there.
+        like: What they are compared with: where one has the same tensors, they lie as there.
 
     Raises:
         TrajectoryError: It holds no weights in floating point.
@@ -208,8 +252,9 @@ def layers_of_file(file: Path, *, like: Layers | None = None) -> Layers:
     shapes = _shapes_of(read_state_dict(file))
     if not shapes:
         raise TrajectoryError(f"{str(file)!r} holds no weights in floating point; leave it out")
-    if like is not None and shapes == like.shapes:
-        return like
+    for one in like:
+        if shapes == one.shapes:
+            return one
     return Layers({name: shapes[name] for name in sorted(shapes, key=_module_and_name)})
 
 

@@ -9,17 +9,20 @@ is its displacement from the root of the family. Three things tell the tree:
 - a child keeps the whole displacement of its parent, and what it adds is new: it has nothing in
   common with the displacement of any other member.
 
+What is pruned stays pruned, and networks that are pruned to several sparsities look like a chain of
+prunings: between networks with different zeros they count as siblings.
+
 Nearest neighbours alone do not tell: of siblings that learn the same task at different rates the
 slow one lies on the way of the fast one. Horwitz, Shul and Hoshen, "Unsupervised Model Tree
 Heritage Recovery", 2024, pose the problem and solve it by distances and outliers of weights.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from graphwsl import arguments
@@ -42,6 +45,9 @@ LARGE = 0.05
 """Share of all entries that a tensor must have for its replacement to be seen."""
 COPIED = 0.02
 """Share of entries that are bitwise equal from which they were copied and not found by chance."""
+PRUNED = 0.05
+"""Share of entries that are zero, in tensors that are not zero throughout, from which a network
+was pruned."""
 
 _SMALL = 1e-140
 """Displacement, relative to the largest weight, whose products underflow."""
@@ -57,13 +63,16 @@ class Parentage:
             ``(networks,)``.
         roots: Number of the root of each family.
         is_certain: Whether the root of each family is: it was given, is alone, or beats every
-            other member by a margin.
+            other member by a margin and was not pruned otherwise than others, since the network
+            that was pruned may not be among them.
+        is_pruned: Whether a network has many zeros. Shape ``(networks,)``.
     """
 
     parents: Int[Tensor, " networks"]
     families: Int[Tensor, " networks"]
     roots: list[int]
     is_certain: list[bool]
+    is_pruned: Bool[Tensor, " networks"]
 
 
 def parentage(
@@ -108,6 +117,7 @@ def parentage(
             raise TrajectoryError(f"root {root} is no network; there are {len(rows)}")
     families = _with_one_root(rows, separate(rows, similar=similar), list(dict.fromkeys(roots)))
     parents = torch.full((len(rows),), -1)
+    pruned = torch.zeros(len(rows), dtype=torch.bool)
     found, certain = [], []
     for number in range(int(families.max()) + 1):
         members = (families == number).nonzero()[:, 0]
@@ -116,10 +126,11 @@ def parentage(
         root, sure = (given[0], True) if given else family.root()
         found.append(int(members[root]))
         certain.append(sure)
+        pruned[members] = torch.from_numpy(family.pruned)
         for n, parent in enumerate(family.parents(root)):
             if parent is not None:
                 parents[members[n]] = members[parent if generations is None else root]
-    return Parentage(parents, families, found, certain)
+    return Parentage(parents, families, found, certain, pruned)
 
 
 class _Family:
@@ -148,15 +159,25 @@ class _Family:
             [gram(x, m) for x, m in zip(parts, middle.split(list(sizes)), strict=True)]
         )
         self.inherited = np.stack([_cosines(gram(scaled(part))) >= similar for part in parts])
-        self.copied = _copied(rows)
+        zeros = _zeros(rows, sizes)
+        self.copied = _copied(rows, zeros)
+        both = (zeros.double() @ zeros.double().T).numpy() / rows.shape[1]
+        self.gone = both.diagonal()
+        otherwise = self.gone[:, None] + self.gone - 2 * both > COPIED
+        self.pruned: np.ndarray = self.gone >= PRUNED
+        # By child and parent: zeros do not come back to life, and further ones tell no order.
+        self.allowed = ~(self.pruned & otherwise)
 
     def root(self) -> tuple[int, bool]:
         """The member that all others come from, and whether that is certain."""
         if self.count == 1:
             return 0, True
+        densest = np.flatnonzero(self.gone <= max(self.gone.min() + COPIED, PRUNED)).tolist()
         if self.count == 2:
-            return int(direction_of(self.rows).score < 0), False
-        candidates = self._likely_by_copies()
+            by_time = int(direction_of(self.rows).score < 0)
+            return densest[0] if len(densest) == 1 else by_time, False
+        likely = self._likely_by_copies()
+        candidates = [n for n in likely if n in densest] or densest
         # Where bodies were frozen, those who share one differ in what was not, which decides.
         among = candidates if 2 < len(candidates) < self.count else list(range(self.count))
         # A part that most others inherited from one another was replaced in those who lack it;
@@ -172,7 +193,8 @@ class _Family:
         ranked = scores.argsort(kind="stable")
         with np.errstate(invalid="ignore"):
             margin = scores[ranked[1]] - scores[ranked[0]] if len(whole) > 1 else 1.0
-        return whole[ranked[0]], bool(margin > 0.05)
+        root = whole[ranked[0]]
+        return root, bool(margin > 0.05) and bool(self.allowed[:, root].all())
 
     def parents(self, root: int) -> list[int | None]:
         """The parent of each member; None of the root."""
@@ -187,6 +209,7 @@ class _Family:
             if child == root:
                 continue
             closer = self.copied[child] > self.copied[child, root] + COPIED
+            closer &= self.allowed[child]
             closer[[child, root]] = False
             if closer.any():  # shares frozen entries with others that the root does not have
                 best = self.copied[child].max(where=closer, initial=0)
@@ -196,7 +219,8 @@ class _Family:
                     found[child] = nearest
             elif child in moved:
                 known = dict(zip(moved, alone[moved.index(child)], strict=True))
-                found[child] = _parent(child, products, lengths, known, root)
+                excluded = {root, child, *np.flatnonzero(~self.allowed[child]).tolist()}
+                found[child] = _parent(child, products, lengths, known, root, excluded)
         return found
 
     def _likely_by_copies(self) -> list[int]:
@@ -255,7 +279,12 @@ def _with_one_root(
 
 
 def _parent(
-    child: int, products: np.ndarray, lengths: np.ndarray, alone: Mapping[int, float], root: int
+    child: int,
+    products: np.ndarray,
+    lengths: np.ndarray,
+    alone: Mapping[int, float],
+    root: int,
+    excluded: Set[int],
 ) -> int:
     """The nearest member whose displacement the child keeps while all else of it is new.
 
@@ -265,10 +294,11 @@ def _parent(
         lengths: Their lengths.
         alone: How much the child keeps of each member that moved, the others held fixed.
         root: Number of the root.
+        excluded: Who is no parent but perhaps the root.
     """
     best, parent = np.inf, root
     for other, own in alone.items():
-        if other in (child, root) or own < ALONE:
+        if other in excluded or own < ALONE:
             continue
         kept = products[child, other] / products[other, other]
         added = products[child, child] + products[other, other] - 2 * products[child, other]
@@ -315,10 +345,27 @@ def _least_displacement(
     return float(largest.where(largest > 0, torch.inf).min())
 
 
-def _copied(rows: Float[Tensor, "members entries"]) -> Float[np.ndarray, "members members"]:
-    """Share of entries that two members have bitwise in common, though not everybody has."""
-    differing = rows[:, (rows != rows[0]).any(0)]
+def _zeros(
+    rows: Float[Tensor, "members entries"], sizes: Sequence[int]
+) -> Bool[Tensor, "members entries"]:
+    """Which entries are zero by pruning: in tensors that are not zero throughout."""
+    parts = [(part == 0) & (part != 0).any(1, keepdim=True) for part in rows.split(list(sizes), 1)]
+    return torch.cat(parts, 1)
+
+
+def _copied(
+    rows: Float[Tensor, "members entries"], zeros: Bool[Tensor, "members entries"]
+) -> Float[np.ndarray, "members members"]:
+    """Share of entries that two members have bitwise in common, though not everybody has.
+
+    Zeros of pruning are alike without having been copied.
+    """
+    chosen = (rows != rows[0]).any(0)
+    differing, pruned = rows[:, chosen], zeros[:, chosen]
     if not differing.shape[1]:
         return np.ones((len(rows), len(rows)))
-    shares = [(differing == row).double().mean(1) for row in differing]
+    shares = [
+        ((differing == row) & ~own).double().mean(1) / (~own).double().mean().clamp(min=1e-9)
+        for row, own in zip(differing, pruned, strict=True)
+    ]
     return torch.stack(shares).numpy()

@@ -1,6 +1,7 @@
 """What changed from checkpoint to checkpoint while a training runs."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from graphwsl.errors import TrajectoryError
 from graphwsl.trajectories.drift_alarm import DriftAlarm
 from graphwsl.trajectories.histories import Layers
 from graphwsl.trajectories.kinematics import motion
-from graphwsl.trajectories.movement import BEFORE
+from graphwsl.trajectories.movement import BEFORE, STILL
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ class Monitor:
         if alarm is not None and (alarm.sizes, alarm.names) != (layers.sizes, layers.names):
             raise TrajectoryError(
                 "the normal trainings are of another architecture: they have layers "
-                f"{_listed(alarm.names, alarm.sizes)}, and not "
-                f"{_listed(layers.names, layers.sizes)}"
+                f"{listed(alarm.names, alarm.sizes)}, and not "
+                f"{listed(layers.names, layers.sizes)}"
             )
         self.layers, self.alarm = layers, alarm
         self.changes: list[Change] = []
@@ -132,13 +133,26 @@ class Monitor:
 
     def _most_moved(self) -> str:
         before, after = (x.double().split(list(self.layers.sizes)) for x in self._last[-2:])
-        moved = [
-            float(torch.linalg.vector_norm(b - a) / torch.linalg.vector_norm(a).clamp(min=1e-30))
-            for a, b in zip(before, after, strict=True)
-        ]
+        moved = [_moved(a, b) for a, b in zip(before, after, strict=True)]
         return self.layers.names[moved.index(max(moved))]
 
 
-def _listed(names: tuple[str, ...], sizes: tuple[int, ...]) -> str:
-    listed = [f"{name} ({size:,})" for name, size in zip(names, sizes, strict=True)]
-    return ", ".join(listed[:6]) + (", …" if len(listed) > 6 else "")
+def _moved(before: Float[Tensor, " entries"], after: Float[Tensor, " entries"]) -> float:
+    """Length of a step over that of the weights before it, whatever the scale of both."""
+    unit = torch.maximum(before.abs().max(), after.abs().max())
+    if not unit:
+        return 0.0
+    before, after = before / unit, after / unit
+    length, own = (float(torch.linalg.vector_norm(x)) for x in (after - before, before))
+    return length / max(own, STILL)
+
+
+def listed(names: Sequence[str], sizes: Sequence[int]) -> str:
+    """The first layers and their sizes, for messages.
+
+    Args:
+        names: Names of the layers.
+        sizes: Entries of each.
+    """
+    layers = [f"{name} ({size:,})" for name, size in zip(names, sizes, strict=True)]
+    return ", ".join(layers[:6]) + (", …" if len(layers) > 6 else "")

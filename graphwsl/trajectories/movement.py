@@ -11,6 +11,9 @@ from graphwsl.errors import TrajectoryError
 
 BEFORE = 2
 """Checkpoints that a step needs before it: those of the step before."""
+STILL = 1e-12
+"""Length in place of 0, beside the largest weights of the layer at the three checkpoints of both
+steps: well below what single precision can tell."""
 
 
 def movements(
@@ -19,8 +22,8 @@ def movements(
     """Numbers of every step from the second on, of every layer, that do not depend on its scale.
 
     They are the logarithm of its length over that of the step before, the cosine of the angle
-    between both, and the logarithm of its length over that of the layer's weights. What does not
-    move has tiny lengths in place of 0.
+    between both, and the logarithm of its length over that of the layer's weights. Lengths below
+    :data:`STILL` count as that, so that what does not move has numbers, too.
 
     Args:
         path: The weights at successive checkpoints.
@@ -40,12 +43,23 @@ def movements(
         )
     numbers = []
     for stop, size in zip(accumulate(sizes), sizes, strict=True):
-        layer = path[..., stop - size : stop].double()
+        layer = _scaled(path[..., stop - size : stop])
         steps = layer.diff(dim=-2)
-        lengths = torch.linalg.vector_norm(steps, dim=-1).clamp(min=1e-30)
-        weights = torch.linalg.vector_norm(layer, dim=-1).clamp(min=1e-30)
-        before, after = lengths[..., :-1], lengths[..., 1:]
+        lengths = torch.linalg.vector_norm(steps, dim=-1)
+        weights = torch.linalg.vector_norm(layer, dim=-1)
+        largest = weights.unfold(-1, BEFORE + 1, 1).amax(-1)
+        least = STILL * torch.where(largest > 0, largest, 1.0)
+        before, after = (x.maximum(least) for x in (lengths[..., :-1], lengths[..., 1:]))
         cosine = (steps[..., 1:, :] * steps[..., :-1, :]).sum(-1) / (before * after)
-        relative = after / weights[..., 1:-1]
+        relative = after / weights[..., 1:-1].maximum(least)
         numbers.append(torch.stack([(after / before).log(), cosine, relative.log()], -1))
     return torch.stack(numbers, -2)
+
+
+def _scaled(
+    layer: Float[Tensor, "*trainings checkpoints entries"],
+) -> Float[Tensor, "*trainings checkpoints entries"]:
+    """A layer of each training over its largest entry, so that no square over- or underflows."""
+    layer = layer.double()
+    largest = layer.abs().amax((-2, -1), keepdim=True)
+    return layer / torch.where(largest > 0, largest, 1.0)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 from jaxtyping import Float
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -16,17 +17,31 @@ COLOURS = ("#264653", "#c8553d", "#2a9d8f", "#e9c46a", "#8338ec", "#3a86ff", "#6
 ALARM = "#c8553d"
 
 
-def draw_paths(paths: Mapping[str, Float[Tensor, "checkpoints entries"]]) -> Figure:
+Paths = Mapping[str, Float[Tensor, "_ _"]]
+"""Weights of trainings of one architecture, in the order of time, by their names."""
+
+
+def draw_paths(paths: Paths, *others: Paths) -> Figure:
     """The paths of trainings in the two directions in which their checkpoints vary most.
 
     Args:
         paths: Weights of each training in the order of time; a ring marks the beginning.
+        *others: The same of other architectures, each of which has a panel of its own.
 
     Raises:
         TrajectoryError: There are none.
     """
-    if not paths:
+    if not all((paths, *others)):
         raise TrajectoryError("there are no paths to draw; give at least one")
+    panels = (paths, *others)
+    figure = Figure(figsize=(6 * len(panels), 5))
+    width = 1 / len(panels)
+    for number, some in enumerate(panels):
+        _draw_paths(figure.add_axes(((number + 0.14) * width, 0.12, 0.82 * width, 0.84)), some)
+    return figure
+
+
+def _draw_paths(axes: Axes, paths: Paths) -> None:
     rows = torch.cat(list(paths.values())).double()
     centred = (rows - rows.mean(0)).numpy()
     values, vectors = np.linalg.eigh(centred @ centred.T)
@@ -34,8 +49,6 @@ def draw_paths(paths: Mapping[str, Float[Tensor, "checkpoints entries"]]) -> Fig
     points = np.zeros((len(rows), 2))
     points[:, : len(largest)] = vectors[:, ::-1][:, :2] * np.sqrt(largest)
     shares = largest / max(np.clip(values, 0, None).sum(), 1e-300)
-    figure = Figure(figsize=(6, 5))
-    axes = figure.add_axes((0.14, 0.12, 0.82, 0.84))
     start = 0
     for number, (name, path) in enumerate(paths.items()):
         x, y = points[start : start + len(path)].T
@@ -48,7 +61,6 @@ def draw_paths(paths: Mapping[str, Float[Tensor, "checkpoints entries"]]) -> Fig
     axes.spines[["top", "right"]].set_visible(False)
     if len(paths) <= len(COLOURS):
         axes.legend(frameon=False, fontsize=8)
-    return figure
 
 
 def draw_changes(monitors: Mapping[str, Monitor]) -> Figure:

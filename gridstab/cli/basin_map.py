@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from gnncore.command_line.completion import one_of
+from gnncore.command_line.outputs import PICTURES, file_option
 from gridstab.cli import app
 from gridstab.cli.choices import ENGINES, STOP_RULES
 from gridstab.cli.options import (
@@ -23,7 +24,7 @@ def basin_map(
     node: str = typer.Option(
         ..., help="The perturbed node, by its label; those of random grids are 0, 1, ..."
     ),
-    out: Path = typer.Option(..., help="PNG or SVG file to write."),
+    out: Path = file_option("PNG or SVG file to write.", PICTURES, default=...),
     nodes: int | None = typer.Option(None, help="Nodes of a random grid. [default: 100]"),
     case: str | None = typer.Option(None, help="texas, a MATPOWER case, or a file instead."),
     setting: str | None = SETTING,

@@ -5,14 +5,15 @@ from pathlib import Path
 import typer
 
 from gnncore.command_line.options import json_option
+from gnncore.command_line.outputs import file_option
 from gridstab.cli import app
 
 
 @app.command()
 def info(
     run: Path = typer.Argument(help="Run folder, or folder of a training."),
-    csv: Path | None = typer.Option(
-        None, "--csv", help="CSV file to write, with the labels of all nodes and their names."
+    csv: Path | None = file_option(
+        "CSV file to write, with the labels of all nodes and their names."
     ),
     as_json: bool = json_option("one JSON object, with the labels of all nodes"),
 ) -> None:

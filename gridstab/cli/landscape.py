@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from gnncore.command_line.options import ALONE, json_option, quiet_option
+from gnncore.command_line.outputs import folder_option
 from gridstab.cli import app
 from gridstab.cli.campaign_options import (
     CASE,
@@ -56,14 +57,12 @@ def landscape(
     horizon: float | None = HORIZON,
     workers: int | None = WORKERS,
     executor: str = EXECUTOR,
-    out: Path | None = typer.Option(
-        None, help="Folder. [default: runs/landscapes-…]", rich_help_panel=WHERE
-    ),
+    out: Path | None = folder_option("Folder. [default: runs/landscapes-…]", panel=WHERE),
     resume: bool = typer.Option(
         False, "--resume", help="Continue in that folder.", rich_help_panel=WHERE
     ),
-    published: Path | None = typer.Option(
-        None, help="New folder for the same in the published layout.", rich_help_panel=WHERE
+    published: Path | None = folder_option(
+        "New folder for the same in the published layout.", panel=WHERE
     ),
     as_json: bool = json_option(ALONE, WHERE),
     quiet: bool = quiet_option(WHERE),

@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from gnncore.command_line.options import json_option
+from gnncore.command_line.outputs import file_option, picture_option
 from gridstab.cli import app
 from gridstab.cli.options import (
     COUPLING,
@@ -37,8 +38,8 @@ def predict(
     seed: int = typer.Option(0, help="Seed of the random powers of a case."),
     intervals: float | None = INTERVALS,
     normalised: bool = NORMALISED,
-    out: Path | None = typer.Option(None, help="CSV file for all nodes, the weakest first."),
-    picture: Path | None = typer.Option(None, help="PNG, SVG or PDF file of the first grid."),
+    out: Path | None = file_option("CSV file for all nodes, the weakest first."),
+    picture: Path | None = picture_option("of the first grid"),
     sign_invariant: bool | None = typer.Option(
         None,
         "--sign-invariant/--no-sign-invariant",

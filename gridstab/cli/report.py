@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from gnncore.command_line.outputs import file_option
 from gridstab.cli import app
 from gridstab.cli.options import IMPORT, INTERVALS, NORMALISED
 
@@ -18,7 +19,7 @@ def report(
     data: str | None = typer.Option(
         None, help="Labelled grids on which to show a trained model: its test split."
     ),
-    out: Path | None = typer.Option(None, help="HTML file; report.html in RUN unless given."),
+    out: Path | None = file_option("HTML file; report.html in RUN unless given."),
     grid: int | None = typer.Option(None, min=1, help="Grid to draw; the first unless given."),
     intervals: float | None = INTERVALS,
     normalised: bool = NORMALISED,

@@ -7,6 +7,7 @@ import typer
 
 from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
+from gnncore.command_line.outputs import folder_option
 from gridstab.cli import app
 from gridstab.cli.campaign_options import (
     CASE,
@@ -84,8 +85,8 @@ def simulate(
     ),
     workers: int | None = WORKERS,
     executor: str = EXECUTOR,
-    out: Path | None = typer.Option(
-        None, help="Run folder. [default: runs/<what is simulated>]", rich_help_panel=WHERE
+    out: Path | None = folder_option(
+        "Run folder. [default: runs/<what is simulated>]", panel=WHERE
     ),
     resume: bool = typer.Option(
         False, "--resume", help="Continue the run in that folder.", rich_help_panel=WHERE

@@ -6,6 +6,7 @@ import typer
 
 from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
+from gnncore.command_line.outputs import folder_option
 from gridstab.cli import app
 from gridstab.cli.choices import DEVICES, FEATURES, MODELS, TASKS, TRAINING_SETS
 from gridstab.cli.options import IMPORT, WORKERS
@@ -88,8 +89,8 @@ def train(
         autocompletion=one_of(*DEVICES),
     ),
     workers: int | None = WORKERS,
-    out: Path | None = typer.Option(
-        None, help="Training folder. [default: runs/<model>-<data>-<task>]", rich_help_panel=WHERE
+    out: Path | None = folder_option(
+        "Training folder. [default: runs/<model>-<data>-<task>]", panel=WHERE
     ),
     resume: bool = typer.Option(
         False, "--resume", help="Continue the training in that folder.", rich_help_panel=WHERE

@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from gnncore.command_line.completion import one_of
+from gnncore.command_line.outputs import folder_option
 from gridstab.cli import app
 from gridstab.cli.choices import LAYOUTS
 
@@ -12,7 +13,7 @@ from gridstab.cli.choices import LAYOUTS
 @app.command()
 def export(
     run: Path = typer.Argument(help="Run folder, complete."),
-    out: Path = typer.Option(..., help="New folder for the files."),
+    out: Path = folder_option("New folder for the files.", default=...),
     layout: str = typer.Option(
         "v2", help="v0 (2021), v1 (2022) or v2 (2023).", autocompletion=one_of(*LAYOUTS)
     ),
@@ -26,7 +27,7 @@ def export(
 @app.command(name="import")
 def import_(
     directory: Path = typer.Argument(help="Folder of published files."),
-    out: Path = typer.Option(..., help="New run folder."),
+    out: Path = folder_option("New run folder.", default=...),
     layout: str | None = typer.Option(
         None, help="v0, v1 or v2. [default: recognised]", autocompletion=one_of(*LAYOUTS)
     ),

@@ -53,6 +53,25 @@ def test_a_note_stays_until_there_is_another(
     assert capsys.readouterr().err == "epoch 1, r2 0.5, 2 graphs per second, 10 s left\n"
 
 
+def test_slow_work_has_seconds_for_one(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with work_progress("trajectories", quiet=False) as show:
+        assert show is not None
+        show(0, 4)
+        clock[0] += 15
+        show(0, 4)
+        clock[0] += 15
+        show(1, 4)
+        clock[0] += 10
+        show(8, 10)
+    assert capsys.readouterr().err.splitlines() == [
+        "0 of 4 trajectories",
+        "1 of 4 trajectories, 30 s per trajectory, 90 s left",
+        "8 of 10 trajectories, 5.0 s per trajectory, 10 s left",
+    ]
+
+
 def test_quiet_gives_nothing_to_call() -> None:
     with work_progress("grids", quiet=True) as show:
         assert show is None

@@ -98,10 +98,9 @@ def test_parents_of_a_zoo_in_two_stages() -> None:
         "pretraining": before,
     }
     train_zoo(Recipe.of(recipe), "family")
-    roots = ("--root", "00000", "--root", "00001")
-    found = json.loads(run("history", "parents", "family", *roots, "--json")[1])["parents"]
+    found = json.loads(run("history", "parents", "family", "--json")[1])["parents"]
     assert len(found) == 2 + 2 * 4
-    assert found == {name: name[:5] if "-" in name else None for name in found}
+    assert found == {name: f"pretraining/{name[:5]}" if "-" in name else None for name in found}
 
 
 def test_parents_of_a_folder() -> None:
@@ -124,7 +123,7 @@ def test_what_cannot_be_told_ends_in_one_line() -> None:
     save_file({"a.weight": torch.ones(7)}, "mixed/epoch_9.safetensors")
     Path("empty").mkdir()
     for arguments, message in (
-        (("history", "order", "single"), "an order needs at least 2 checkpoints, got 1"),
+        (("history", "order", "single"), "training 'single' has one checkpoint, epoch_0"),
         (("history", "order", "nan"), "has weights that are not finite"),
         (("monitor", "nan"), "has weights that are not finite"),
         (("monitor", "mixed"), "is of another architecture"),

@@ -65,6 +65,9 @@ def test_numbers_stand_in_a_table_a_file_and_a_picture(zoo: Path, tmp_path: Path
         (("--metric", "hessian", "--samples", 1), "samples"),
         (("--picture", "plane.txt"), "must end in .png, .svg or .pdf, got 'plane.txt'"),
         (("--similarity", 2), "similarity"),
+        (("--metric", "similarity", "--spectra", "s.png"), "--spectra needs the metric hessian"),
+        (("--metric", "hessian", "--ways", "s.png"), "--ways needs the metric curves or lines"),
+        (("other",), "a zoo is measured by itself, got 'other' besides"),
         (("--data", "nothing"), "nothing"),
     ],
 )
@@ -83,6 +86,43 @@ def test_what_cannot_be_measured_ends_in_one_line_and_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_networks_of_ones_own_are_measured_in_one_call(
+    zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("landscape_of_this_test.py").write_text(
+        "import torch\n"
+        "from torch import nn\n"
+        "def made(seed):\n"
+        "    torch.manual_seed(seed)\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), torch.zeros(1, 1, 8, 8)\n"
+        "def one():\n"
+        "    return made(1)\n"
+        "def two():\n"
+        "    return made(2)\n",
+        encoding="utf-8",
+    )
+    names = [f"landscape_of_this_test:{name}" for name in ("one", "two")]
+    command = ("landscape", *names, *FEW, "--data", "digits", "--ways", "ways.svg", "--json")
+    result = graphwsl(*command, "--layer", "1")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert [one["model"] for one in found["networks"]] == names
+    assert found["settings"]["metrics"] == ["hessian", "similarity", "curves", "lines"]
+    assert "train_hessian_trace[1]" in found["networks"][0]["metrics"]
+    assert Path("ways.svg").exists()
+    alone = json.loads(graphwsl("landscape", names[0], *FEW, "--data", "digits", "--json").stdout)
+    assert alone["settings"]["metrics"] == ["hessian"]
+    for arguments, message in (
+        ((names[0],), "networks of your own need --data"),
+        (("nothing.pt", "--data", "digits"), "holds weights alone; say by --network"),
+        (("nothing:made", "--data", "digits"), "No module named 'nothing'"),
+    ):
+        result = graphwsl("landscape", *arguments)
+        assert result.exit_code == 2, result.output
+        assert message in " ".join(result.output.split())
+
+
 def test_zoos_without_seeds_without_two_factors_and_without_data_are_refused(
     tmp_path: Path,
 ) -> None:
@@ -96,10 +136,12 @@ def test_zoos_without_seeds_without_two_factors_and_without_data_are_refused(
     result = graphwsl("landscape", tmp_path / "one", "--metric", "similarity", "--out", out)
     assert (result.exit_code, out.exists()) == (2, False)
     assert "similarity needs networks that differ in their seed alone" in result.output
-    picture = ("--metric", "hessian", "--picture", tmp_path / "plane.png")
-    result = graphwsl("landscape", tmp_path / "one", *picture, "--out", out)
-    assert (result.exit_code, out.exists()) == (2, False)
-    assert "a plane needs two factors in which networks differ" in result.output
+    pictures = tmp_path / "factor.svg", tmp_path / "spectra.svg"
+    drawn = ("--metric", "hessian", *FEW, "--picture", pictures[0], "--spectra", pictures[1])
+    result = graphwsl("landscape", tmp_path / "one", *drawn, "--quiet", "--eigenvalues", 2)
+    assert result.exit_code == 0, result.output
+    assert "log₁₀ of the trace" in pictures[0].read_text(encoding="utf-8")
+    assert "eigenvalue, train" in pictures[1].read_text(encoding="utf-8")
     result = graphwsl("landscape", tmp_path / "nothing", "--out", out)
     assert (result.exit_code, out.exists()) == (2, False)
     samples.unlink()

@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from graphwsl.cli import app
+from graphwsl.zoo import open_zoo
 
 TOML = """
 epochs = 1
@@ -62,6 +64,26 @@ def test_options_win_over_the_recipe(recipe: str) -> None:
     assert (code, "--keep must be every, or epochs with commas" in err) == (2, True)
     info = json.loads(run("info", "other", "--json")[1])
     assert (info["networks"], info["epochs"]) == (1, [0, 1, 2])
+
+
+def test_export_writes_what_others_read(recipe: str) -> None:
+    train = ("train", recipe, "--workers", "1", "--out", "zoo", "--quiet")
+    assert run(*train) == (0, "", "")
+    code, out, _ = run("export", "zoo", "--out", "published")
+    assert (code, out) == (0, "published: 6 checkpoints\n")
+    zoo, published = open_zoo("zoo"), open_zoo("published")
+    for own, its in zip(zoo.checkpoints, published.checkpoints, strict=True):
+        assert (own.model, own.epoch) == (its.model, its.epoch)
+        weights = published.weights(its)
+        for name, values in zoo.weights(own).items():
+            assert torch.equal(weights[name], values)
+    there = sorted(Path("published").rglob("*"))
+    for place in ("published", "zoo/published"):
+        code, _, err = run("export", "zoo", "--out", place)
+        assert (code, err.count("\n")) == (2, 1)
+    assert sorted(Path("published").rglob("*")) == there
+    assert run("export", "nowhere", "--out", "other")[0] == 2
+    assert not Path("other").exists()
 
 
 def test_a_summary_is_printed(recipe: str) -> None:

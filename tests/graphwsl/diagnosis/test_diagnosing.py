@@ -128,6 +128,8 @@ def test_what_cannot_be_asked_is_refused() -> None:
     rising = table | {"test_acc": table["rate"] + table["width"]}
     with pytest.raises(DiagnosisError, match="whose answers are all 'small'"):
         diagnose({"train_error": [1.0]}, rising, axes=axes)
+    with pytest.raises(DiagnosisError, match="a tolerance of 100 is more than any change brings"):
+        diagnose({"train_error": [1.0]}, table, axes=axes, tolerance=100)
 
 
 def graphwsl(*arguments: object) -> Result:
@@ -170,7 +172,7 @@ def test_what_the_command_refuses_ends_in_one_line(metrics: Path, tmp_path: Path
     own.write_text("bs,test_acc,train_error\n16,50,3\n32,60,4\n")
     attempts: list[tuple[tuple[object, ...], str]] = [
         ((tmp_path / "none.csv",), "No such file"),
-        ((tmp_path,), "must end in .csv or .json"),
+        ((tmp_path,), "is a folder; of a zoo, measure the landscape first"),
         ((corrupt,), "row 2 has 2 values, the columns are 4"),
         ((own, "--question", "depth"), "unknown question 'depth'"),
         ((own, "--hot-is", "low"), "hot_is must be 'small' or 'large', got 'low'"),

@@ -34,6 +34,30 @@ def test_rooms_are_those_of_a_slow_loop_on_ragged_grids(seed: int, hot_is: str) 
             assert found[change][row] == max(ahead) - accuracy[row]
 
 
+def test_the_accuracy_is_found_by_the_names_that_zoos_and_landscapes_use() -> None:
+    points = np.array([61.0, 64.0, 72.0, 70.0])
+    places = {"bs": [1, 2, 1, 2], "width": [8, 8, 16, 16]}
+    axes = Axes(data=None)
+    expected = failure_labels({**places, "test_acc": points}, axes)
+    for own in ({"test_accuracy": points / 100}, {"test_accuracy": points}):
+        found = failure_labels({**places, **own}, axes)
+        for name in ("rfi_inc_temp", "rfi_width"):
+            np.testing.assert_allclose(found[name], expected[name])
+    errors = {**places, "test_error": 100 - points}
+    by_name = Axes(data=None, accuracy="test_error")
+    for one in (failure_labels(errors, axes), failure_labels(errors, by_name)):
+        assert one["width_vs_batch"].tolist() == expected["width_vs_batch"].tolist()
+        np.testing.assert_allclose(one["rfi_width"], expected["rfi_width"])
+    # What a column holds that was named is in its own unit.
+    shares = {**places, "test_accuracy": points / 100}
+    found = failure_labels(shares, Axes(data=None, accuracy="test_accuracy"))
+    np.testing.assert_allclose(100 * found["rfi_width"], expected["rfi_width"])
+    with pytest.raises(DiagnosisError, match=r"must be in percent, the largest is 0\.39"):
+        failure_labels({**places, "test_error": 1 - points / 100}, axes)
+    with pytest.raises(DiagnosisError, match="unknown column 'test_acc'"):
+        failure_labels(places, axes)
+
+
 def test_labels_by_hand_without_an_axis_of_data() -> None:
     table = {
         "bs": [16, 32, 16, 32],

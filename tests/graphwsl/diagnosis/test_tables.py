@@ -56,6 +56,7 @@ def test_a_landscape_is_a_table_of_its_cells(tmp_path: Path) -> None:
     names = ("batch_size", "width", "train_error", "test_acc", "mode_connectivity_peak")
     np.testing.assert_allclose(matrix(table, names), [[8, 8, 2, 75, -30], [16, 8, 2, 75, -30]])
     np.testing.assert_allclose(matrix(table, ("hessian_t", "CKA")), [[1, 0.8], [2, 0.8]])
+    assert column(table, "network").tolist() == ["a, b", "a, b"]
     # What was not measured of all cells is no column.
     path.write_text(json.dumps({"kind": "landscape", "cells": [*cells, cell(32)]}))
     assert "hessian_t" not in read_table(path)
@@ -109,6 +110,8 @@ def test_other_files_and_values_are_refused(tmp_path: Path) -> None:
         read_table(tmp_path / "metrics.xlsx")
     with pytest.raises(DiagnosisError, match="No such file"):
         read_table(tmp_path / "none.csv")
+    with pytest.raises(DiagnosisError, match=r"is a folder; of a zoo.*graphwsl landscape .* --out"):
+        read_table(tmp_path)
     with pytest.raises(DiagnosisError, match="must be a table with named columns"):
         as_table([1, 2])
     for values, shown in (([1.0, np.inf], "row 2 has inf"), (["1", "one"], "row 2 has 'one'")):

@@ -37,6 +37,19 @@ def test_cells_are_in_the_order_of_networks_and_seeds_in_theirs() -> None:
     assert cells_of([]) == []
 
 
+def test_twins_of_networks_of_a_cell_are_a_cell() -> None:
+    twin = {"width": 4, "target_sparsity": 0.5}
+    found = cells_of(
+        checkpoints(
+            {**twin, "seed": 1, "original": "00000"},
+            {**twin, "seed": 2, "original": "00001"},
+            {**twin, "seed": 2, "original": "00001", "target_sparsity": 0.8},
+        )
+    )
+    assert [cell.members for cell in found] == [(0, 1), (2,)]
+    assert found[0].configuration == twin
+
+
 def test_numbers_and_texts_are_different_factors() -> None:
     assert len(cells_of(checkpoints({"a": 1}, {"a": "1"}, {"a": True}, {"a": None}, {}))) == 5
 

@@ -86,7 +86,11 @@ def test_parts_are_kept_at_once_and_found_again(tmp_path: Path) -> None:
     for identity, resume, message in (
         (first.identity, False, "exists; resume it or choose another file"),
         ({**first.identity, "zoo": "2"}, True, "is of other zoo; choose another file"),
-        ({"zoo": "2", "settings": {}}, True, "is of other zoo and settings; choose"),
+        (
+            {"zoo": "2", "settings": {}},
+            True,
+            r"is of other zoo and other settings \(samples is 8 there and None here\); choose",
+        ),
         ({"zoo": "1"}, True, "is of other work; choose another file"),
     ):
         with pytest.raises(LandscapeError, match=message) as caught:

@@ -190,7 +190,9 @@ def test_work_that_was_interrupted_goes_on_and_ends_alike(zoo: Zoo, tmp_path: Pa
         Landscape.load(path)
     with pytest.raises(LandscapeError, match="exists; resume it"):
         measure(zoo, settings, out=path)
-    with pytest.raises(LandscapeError, match="is of other settings"):
+    with pytest.raises(
+        LandscapeError, match=r"is of other settings \(seed is 0 there and 1 here\); choose"
+    ):
         measure(zoo, settings.model_copy(update={"seed": 1}), out=path, resume=True)
     found = measure(zoo, settings, out=path, resume=True)
     whole = measure(zoo, settings)

@@ -10,7 +10,15 @@ from matplotlib.colors import to_hex
 from graphwsl.errors import LandscapeError
 from graphwsl.landscape import Landscape, LandscapeSettings, Thresholds
 from graphwsl.landscape.landscape import MeasuredCell, MeasuredNetwork
-from graphwsl.landscape.picture import COLOURS, draw_plane, draw_spectra, draw_ways, plane_of
+from graphwsl.landscape.picture import (
+    COLOURS,
+    draw,
+    draw_factor,
+    draw_plane,
+    draw_spectra,
+    draw_ways,
+    plane_of,
+)
 
 
 def cell(width: Any, batch: Any, error: float, curve: float, **more: float) -> MeasuredCell:
@@ -56,6 +64,25 @@ def test_every_number_is_at_the_place_of_its_factors() -> None:
     colours = {to_hex(patch.get_facecolor()) for patch in phases.patches}
     assert colours == {COLOURS[name] for name in ("I", "II", "III")}
     assert "train error 0.05, connectivity 0.03" in figure.texts[0].get_text()
+
+
+def test_one_factor_is_drawn_along_it() -> None:
+    cells = (CELLS[0], CELLS[1], cell(8, 8, 0.1, 0.1))
+    figure = draw(landscape(*cells))
+    error = next(panel for panel in figure.axes if panel.get_title() == "train error")
+    assert [t.get_text() for t in error.get_xticklabels()] == ["2", "8", "16"]
+    assert np.asarray(error.lines[0].get_ydata()).tolist() == [0.2, 0.1, 0.2]
+    colours = [to_hex(colour) for colour in error.collections[0].get_facecolors()]
+    assert colours == [COLOURS["II"], COLOURS["II"], COLOURS["I"]]
+    assert "phases: II, I; phases by the thresholds" in figure.texts[0].get_text()
+    with pytest.raises(LandscapeError, match=r"along 'batch' needs cells .*; they differ in width"):
+        draw_factor(landscape(*cells), x="batch")
+
+
+def test_what_to_draw_depends_on_the_number_of_factors() -> None:
+    assert draw(landscape(*CELLS)).axes[0].get_title() == "phase"
+    with pytest.raises(LandscapeError, match="a picture needs a factor in which networks differ"):
+        draw(landscape(CELLS[0]))
 
 
 def test_thresholds_and_axes_may_be_chosen() -> None:

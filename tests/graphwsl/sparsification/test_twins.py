@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,22 +20,20 @@ from graphwsl.zoo import open_zoo, train_zoo
 from graphwsl.zoo.recipe import Recipe
 
 SHARES = [0.5, 0.9]
+RECIPE: dict[str, Any] = {
+    "data": {"name": "digits"},
+    "epochs": 2,
+    "batch_size": 64,
+    "keep": [0, 2],
+    "seeds": 3,
+    "fixed": {"architecture": "mlp", "width": 12, "depth": 1, "learning_rate": 1e-2},
+}
 
 
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("zoos") / "digits"
-    recipe = Recipe.of(
-        {
-            "data": {"name": "digits"},
-            "epochs": 2,
-            "batch_size": 64,
-            "keep": [0, 2],
-            "seeds": 3,
-            "fixed": {"architecture": "mlp", "width": 12, "depth": 1, "learning_rate": 1e-2},
-        }
-    )
-    train_zoo(recipe, path, workers=1)
+    train_zoo(Recipe.of(RECIPE), path, workers=1)
     return path
 
 
@@ -216,3 +215,25 @@ def test_the_command_prints_a_summary(zoo: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     (row,) = json.loads(result.stdout)["twins"]
     assert row["networks"] == 3
+    lost = 100 * (row["original_accuracy"] - row["accuracy"])
+    assert row["points_lost"] == pytest.approx(lost)
+    assert "loss" not in row
+
+
+def test_other_twins_in_the_folder_are_told_from_these_in_words(zoo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "twins"
+    sparsify(zoo, out, epochs=1)
+    shutil.copytree(zoo, tmp_path / "copy" / zoo.name)
+    other = tmp_path / "new" / zoo.name
+    train_zoo(Recipe.of({**RECIPE, "epochs": 1, "keep": [1]}), other, workers=1)
+    attempts: list[tuple[Path, dict[str, Any], str]] = [
+        (zoo, {"sparsity": [0.5]}, r"another .*: sparsity is \[0\.8\] there and \[0\.5\] here;"),
+        (zoo, {"epochs": 2}, "epochs is 1 there and 2 here"),
+        (other, {}, "its originals were another zoo 'digits' than the one"),
+    ]
+    for originals, choices, said in attempts:
+        with pytest.raises(ZooError, match=said):
+            sparsify(originals, out, **{"epochs": 1, **choices}, resume=True)
+    with pytest.raises(ZooError, match="it was trained, and is no sparse twin"):
+        sparsify(zoo, other, epochs=1)
+    sparsify(tmp_path / "copy" / zoo.name, out, epochs=1, resume=True)

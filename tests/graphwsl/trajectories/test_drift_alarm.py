@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from graphwsl.errors import GraphwslError, TrajectoryError
@@ -60,6 +62,41 @@ def test_a_monitor_says_when_which_layer_and_how_much() -> None:
     assert first.layer == str(int(scores[4].argmax()))
     assert first.p_value == pytest.approx(1 / 21)
     assert first.length == pytest.approx(float((path[6] - path[5]).norm()), rel=1e-5)
+
+
+@given(st.integers(-60, 60), st.integers(0, 3))
+@settings(max_examples=6, deadline=None)
+def test_the_scale_of_the_weights_plays_no_part(exponent: int, seed: int) -> None:
+    """Not even where layers stand still, for a while or for ever, or begin at zero."""
+    trainings, path = walks(20, 100 * seed), brownian(6, 30, 7_000 + seed)
+    for some in (*trainings, path):
+        some[:, :6] = some[0, :6]  # frozen
+        some[4:, 6:12] = some[3, 6:12]  # from a while on
+        some[:, 12:18] = 0.0
+        some[0, 18:24] = 0.0
+    layers = Layers(dict.fromkeys("abcde", (6,)))
+    factor = 2.0**exponent
+    found = []
+    for scale in (1.0, factor):
+        alarm = DriftAlarm.of(trainings * scale, layers.sizes, names=layers.names, rate=0.1)
+        for judge in (alarm, None):
+            monitor = Monitor(layers, judge)
+            changes = [monitor.see(row, "") for row in path * scale]
+            found.append([(one.layer, one.score, one.p_value, one.is_alarm) for one in changes])
+    assert found[:2] == found[2:]
+    assert all(score < 1e6 for _, score, *_ in found[0][2:])
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_no_answer_depends_on_the_unit_of_the_weights(scale: float) -> None:
+    reference, path = shifted(40, at=8), shifted(12, at=5)[0]
+    frozen = path.clone()
+    frozen[4:, : LAYERS[0]] = frozen[3, : LAYERS[0]]
+    alarm, other = (DriftAlarm.of(reference * s, LAYERS) for s in (1.0, scale))
+    for own in (path, frozen):
+        torch.testing.assert_close(
+            other.scores(own * scale), alarm.scores(own), rtol=1e-3, atol=1e-3
+        )
 
 
 def test_beyond_the_normal_trainings_there_is_movement_but_no_alarm() -> None:

@@ -91,10 +91,10 @@ def test_weights_lie_as_those_that_they_are_compared_with(tmp_path: Path) -> Non
     save_file(state, tmp_path / "1.safetensors")
     floating = {name: value for name, value in state.items() if value.is_floating_point()}
     known = Layers({name: tuple(value.shape) for name, value in floating.items()})
-    layers, (history,) = histories(tmp_path, like=known)
+    layers, (history,) = histories(tmp_path, like=[known])
     assert list(layers.shapes) == list(floating)
     assert torch.equal(history.rows[0], torch.cat([one.flatten() for one in floating.values()]))
-    other, _ = histories(tmp_path, like=Layers({"0.weight": (3, 3)}))
+    other, _ = histories(tmp_path, like=[Layers({"0.weight": (3, 3)})])
     assert (other.names, other.sizes) == (known.names, known.sizes)
 
 

@@ -50,6 +50,36 @@ def test_siblings_that_learn_the_same_at_different_rates_are_no_children(seed: i
     assert parentage(rows, roots=[0, 9]).parents.tolist() == STAR
 
 
+def twins(row: torch.Tensor, sparsities: tuple[float, ...], seed: int) -> torch.Tensor:
+    """What is left of a network after pruning by magnitude, tuned alike."""
+    generator = torch.Generator().manual_seed(seed)
+    common = torch.randn(ENTRIES, generator=generator)
+    rows = []
+    for sparsity in sparsities:
+        mask = row.abs() > row.abs().quantile(sparsity)
+        own = 0.05 * torch.randn(ENTRIES, generator=generator)
+        rows.append(mask * (row + 0.1 * common + own))
+    return torch.stack(rows)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sparse_twins_are_siblings_and_no_parents(seed: int) -> None:
+    original, tuned = grown([-1, 0], seed)
+    pruned = twins(original, (0.8, 0.3, 0.5), seed)
+    found = parentage(torch.cat([pruned, original[None]]))
+    assert found.parents.tolist() == [3, 3, 3, -1]
+    assert found.is_certain == [True]
+    assert found.is_pruned.tolist() == [True, True, True, False]
+    # Without the original nothing is certain.
+    assert parentage(pruned).is_certain == [False]
+    assert parentage(pruned[:2]).is_certain == [False]
+    # Tensors that are zero throughout, as biases at the beginning, were not pruned.
+    biases = torch.cat([torch.zeros(2, 400), torch.stack([original, tuned])], dim=1)
+    biases[1, :400] = 0.1
+    sizes = [400, ENTRIES]
+    assert not parentage(biases, sizes=sizes).is_pruned.any()
+
+
 def test_frozen_bodies_show_the_root_and_heads_which_of_them_it_is() -> None:
     """Half of the children keep the body bitwise; their heads start from that of the root."""
     generator = torch.Generator().manual_seed(0)

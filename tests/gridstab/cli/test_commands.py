@@ -463,6 +463,6 @@ def test_version_and_unknown_command() -> None:
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_read_only_folder(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    result = simulate("--out", str(tmp_path / "run"), code=1)
+    result = simulate("--out", str(tmp_path / "run"), code=2)
     tmp_path.chmod(0o700)
     assert len(result.stderr.splitlines()) == 1

@@ -1,5 +1,6 @@
 """Zoos of two stages: children are their parents but for the head, and nothing changes that."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -307,6 +308,26 @@ def test_a_zoo_without_parents_says_so(zoo: StoredZoo) -> None:
     assert zoo.pretraining is not None
     with pytest.raises(ZooError, match="no network of the zoo has a parent"):
         parents_of(zoo.pretraining)
+
+
+def test_histories_take_the_first_stage_for_roots(folder: Path) -> None:
+    """Heads differ in shape and are not compared."""
+    result = CliRunner().invoke(app, ["history", "parents", str(folder), "--json"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    trunks = ["pretraining/00000", "pretraining/00001"]
+    children = {c.model: f"pretraining/{c['parent']}" for c in open_zoo(folder).checkpoints}
+    assert found["parents"].keys() == {*children, *trunks}
+    for child, trunk in children.items():
+        ancestor = found["parents"][child]
+        while ancestor not in trunks:  # children that hardly moved are taken for children of others
+            ancestor = found["parents"][ancestor]
+        assert ancestor == trunk
+    assert found["root_is_certain"] == dict.fromkeys(trunks, True)
+    # Whom the user names wins.
+    child = next(iter(children))
+    result = CliRunner().invoke(app, ["history", "parents", str(folder), "--json", "--root", child])
+    assert json.loads(result.stdout)["parents"][child] is None
 
 
 def test_the_sample_is_the_same_for_every_parent() -> None:
