@@ -18,6 +18,7 @@ from gridstab.datasets import Campaign, LandscapeFolder, export_landscapes, run_
 from gridstab.datasets.layouts.landscapes import PublishedLandscapes, write_landscapes
 from gridstab.dynamics.engines import ENGINES
 from gridstab.errors import DatasetError, InvalidParameterError, RunFolderError
+from gridstab.learning.baselines import Baseline
 from gridstab.learning.data import GridDataset, load_grid_dataset
 from gridstab.learning.evaluation import evaluate
 from gridstab.learning.landscape_metrics import snbs_of_images
@@ -313,6 +314,11 @@ def test_wrong_rasters_are_refused(
     with pytest.raises(SpecificationError, match="out_channels of the model is 7, but landscapes"):
         train_model(file, places["own"], tmp_path / "seven", task="landscape")
     assert not (tmp_path / "seven").exists()
+
+
+def test_baselines_draw_no_images() -> None:
+    with pytest.raises(InvalidParameterError, match="baselines give one number a node"):
+        Baseline("ridge", TASK)
 
 
 def test_the_commands(
