@@ -91,7 +91,7 @@ class LandscapeObjective:
     similarity asks for sharp borders.
 
     Attributes:
-        weight: Of the dissimilarity, from 0 to 1.
+        weight: Share of the dissimilarity in the loss, from 0 to 1.
         select_by: ``ssim``, ``pixel_r2``, ``mse`` or ``loss``.
     """
 
