@@ -121,9 +121,11 @@ def test_snbs_of_published_images_counts_all_perturbations(tmp_path: Path) -> No
     assert found["snbs_mae"] == pytest.approx(np.abs(plain - share).mean(), rel=1e-4)
 
 
-def test_images_of_another_kind_are_refused(places: dict[str, Path], tmp_path: Path) -> None:
+def test_images_of_another_kind_are_refused(
+    places: dict[str, Path], labelled_run: Path, tmp_path: Path
+) -> None:
     with pytest.raises(DatasetError, match="has no labels 'landscape'; it has snbs"):
-        load_grid_dataset("ds20", target="landscape").split("test")
+        load_grid_dataset(labelled_run, target="landscape", cache=False)
     with pytest.raises(InvalidParameterError, match=r"the landscapes in .* know their own"):
         load_grid_dataset(places["published"], samples=5)
     grid = gridstab.random_grid(NODES, seed=1)
@@ -322,7 +324,7 @@ def test_baselines_draw_no_images() -> None:
 
 
 def test_the_commands(
-    trained: Path, places: dict[str, Path], tiny_model: Path, tmp_path: Path,
+    places: dict[str, Path], labelled_run: Path, tiny_model: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
@@ -349,7 +351,7 @@ def test_the_commands(
         ("evaluate", "m", "--data", finer),
         ("predict", "m", "--case", finer, "--out", "n.csv"),
         ("predict", "m", "--case", data, "--intervals", "0.5"),
-        (*trainings, "--data", "ds20", "--task", "landscape", "--out", "n"),
+        (*trainings, "--data", str(labelled_run), "--task", "landscape", "--out", "n"),
     ):
         ran = run(*bad, code=2)
         assert ran.stderr.count("\n") == 1
