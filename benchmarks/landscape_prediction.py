@@ -20,6 +20,7 @@ import typer
 from benchmarks.cells import Result, restore_cells, run_cell, time_warning
 from benchmarks.results import SCRATCH, Report, console, known_cells, spread
 from gnncore.storage import read_json_lines
+from gridstab.counted import counted
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.landscape_run import run_landscapes
 from gridstab.datasets.layouts.landscapes import PublishedLandscapes, write_landscapes
@@ -164,7 +165,7 @@ def show(report: Report, results: list[Result], resolution: int) -> None:
         report.say(
             f"{first['train_grids']:,} grids to learn from, {tests['20']:,} of 20 and "
             f"{tests['100']:,} of 100 nodes to test on, {first['epochs']} epochs, "
-            f"{len(trainings)} trainings. A pixel is one trajectory, that of its centre."
+            f"{counted(len(trainings), 'training')} of a task. A pixel is one trajectory, that of its centre."
         )
     report.say(
         "Published for 7,000 grids (arXiv:2605.23708), with about 25 random trajectories a pixel: "
