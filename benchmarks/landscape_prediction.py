@@ -165,7 +165,8 @@ def show(report: Report, results: list[Result], resolution: int) -> None:
         report.say(
             f"{first['train_grids']:,} grids to learn from, {tests['20']:,} of 20 and "
             f"{tests['100']:,} of 100 nodes to test on, {first['epochs']} epochs, "
-            f"{counted(len(trainings), 'training')} of a task. A pixel is one trajectory, that of its centre."
+            f"{counted(len(trainings), 'training')} of a task. A pixel is one trajectory, that of "
+            "its centre."
         )
     report.say(
         "Published for 7,000 grids (arXiv:2605.23708), with about 25 random trajectories a pixel: "
