@@ -34,6 +34,25 @@ CONTESTANTS: dict[str, dict[str, Any]] = {
 """What tells the models apart. A Dirac–Bianconi signal takes two steps to the next node, so that
 DBGNN sees 24 edges far, GCN 12, and GPS, by its attention, everything."""
 
+SINGLE_LAYERS: dict[str, dict[str, Any]] = {
+    name: {
+        "layer": layer,
+        "num_layers": 12,
+        "activation": "gelu",
+        "normalisation": "batch_norm",
+        "encoder": "linear",
+        "skip": "residual",
+        **({} if takes_edges else {"edge_channels": 0}),
+    }
+    for name, layer, takes_edges in (
+        ("GIN", "gin", False),
+        ("GatedGCN", "gated_gcn", True),
+        ("GATv2", "gatv2", True),
+        ("PNA", "pna", True),
+    )
+}
+"""Further models for how far a signal carries: one layer, over and over."""
+
 ENCODED = ("GCN", "GPS")
 """Models that get random-walk encodings where there are any, as in their published settings."""
 
@@ -46,11 +65,11 @@ def specification(
     """The widest model with at most so many parameters.
 
     Args:
-        name: A key of :data:`CONTESTANTS`.
+        name: A key of :data:`CONTESTANTS` or :data:`SINGLE_LAYERS`.
         task: What it is for.
         parameters: Largest number.
         walks: Steps of the random-walk encoding; 0 for none.
-        changes: In place of what :data:`CONTESTANTS` says.
+        changes: In place of what these say.
 
     Raises:
         ValueError: Even the narrowest model has more.
@@ -60,7 +79,7 @@ def specification(
         "edge_channels": task.edge_channels,
         "out_channels": task.out_channels,
         "pooling": task.pooling,
-        **CONTESTANTS[name],
+        **(CONTESTANTS | SINGLE_LAYERS)[name],
         **changes,
     }
     if walks and name in ENCODED:

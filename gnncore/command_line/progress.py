@@ -16,13 +16,14 @@ SECONDS_PER_LINE = 10.0
 class ShowProgress(Protocol):
     """Is told how far the work has come."""
 
-    def __call__(self, done: int, total: int, note: str = "") -> None:
+    def __call__(self, done: int, total: int, note: str = "", *, milestone: bool = False) -> None:
         """Show it.
 
         Args:
             done: Units that are done.
             total: All units.
             note: What else there is to say, as ``epoch 3, r2 0.71``; stays until another is given.
+            milestone: Whether a log file gets a line now, however short the last one was ago.
         """
         ...
 
@@ -66,7 +67,8 @@ def work_progress(unit: str, *, quiet: bool) -> Iterator[ShowProgress | None]:
         task = progress.add_task(unit, total=None, rate="", note="")
         meter = _Meter()
 
-        def show(done: int, total: int, note: str = "") -> None:
+        def show(done: int, total: int, note: str = "", *, milestone: bool = False) -> None:
+            del milestone  # a bar shows everything
             note_output()
             rate = speed(meter.rate(done), unit, "/s", "/")
             progress.update(task, completed=done, total=total, rate=rate)
@@ -96,10 +98,10 @@ class _Lines:
         self.meter = _Meter()
         self.latest = time.monotonic()
 
-    def __call__(self, done: int, total: int, note: str = "") -> None:
+    def __call__(self, done: int, total: int, note: str = "", *, milestone: bool = False) -> None:
         rate = self.meter.rate(done)
         self.note = note or self.note
-        if time.monotonic() - self.latest < SECONDS_PER_LINE:
+        if not milestone and time.monotonic() - self.latest < SECONDS_PER_LINE:
             return
         self.latest = time.monotonic()
         note_output()

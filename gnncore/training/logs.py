@@ -43,7 +43,8 @@ def open_logs(
     Args:
         folder: Where TensorBoard's events go.
         settings: Settings of the training.
-        progress: Show a bar on a terminal, plain lines now and then elsewhere, both on stderr.
+        progress: Show a bar on a terminal, a line an epoch elsewhere, and one now and then within
+            it, both on stderr.
         select_by: The metric to show.
         graphs: Training graphs an epoch.
         epochs_done: Epochs before this start.
@@ -126,4 +127,4 @@ class _Progress:
     def epoch(self, row: Row) -> None:
         value = validation_metrics(row)[self.select_by]
         note = f"epoch {row['epoch']:.0f}, {self.select_by} {value:.4g}"
-        self.show(self.done, self.total, note)
+        self.show(self.done, self.total, note, milestone=True)

@@ -37,7 +37,7 @@ MODELS = (
     "tag_9x10x4",
     "dbgnn",
 )
-TASKS = ("snbs", "survivability", "troublemaker", "max_frequency_deviation")
+TASKS = ("snbs", "survivability", "troublemaker", "max_frequency_deviation", "landscape")
 FEATURES = (
     "published",
     "operating_point",

@@ -1,6 +1,7 @@
-"""``gridstab info``: what a folder of a run or of a training holds."""
+"""``gridstab info``: what a folder of a run or of a training, or a packed set, holds."""
 
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -11,7 +12,7 @@ from gridstab.cli import app
 
 @app.command()
 def info(
-    run: Path = typer.Argument(help="Run folder, or folder of a training."),
+    run: Path = typer.Argument(help="Run folder, packed set, or folder of a training."),
     csv: Path | None = file_option(
         "CSV file to write, with the labels of all nodes and their names."
     ),
@@ -26,6 +27,12 @@ def info(
                 f"{str(run)!r} is a training, which has no labels", param_hint="--csv"
             )
         _training(run, as_json=as_json)
+    elif run.is_file():
+        if csv is not None:
+            raise typer.BadParameter(
+                f"{str(run)!r} is a packed set; write the table of its run", param_hint="--csv"
+            )
+        _packed(run, as_json=as_json)
     else:
         _run(run, csv, as_json=as_json)
 
@@ -65,3 +72,38 @@ def _run(path: Path, csv: Path | None, *, as_json: bool) -> None:
     typer.echo(f"code version = {config['code_version']}")
     if rows is not None:
         typer.echo(f"wrote {csv} ({rows:,} nodes)")
+
+
+def _packed(path: Path, *, as_json: bool) -> None:
+    import numpy as np
+
+    from gnncore.command_line.json_output import echo_json
+    from gnncore.command_line.output import say
+    from gnncore.storage import StorageError
+    from gridstab.counted import counted
+    from gridstab.datasets.packed import origin, unpack
+    from gridstab.errors import RunFolderError
+
+    try:
+        config, grids = origin(path), unpack(path)
+    except StorageError as error:
+        raise RunFolderError(str(error)) from error
+    snbs = np.concatenate([item.snbs for item in grids])
+    samples = [item.n_samples for item in grids if item.n_samples is not None]
+    summary: dict[str, Any] = {
+        "run": str(path),
+        "config": config.model_dump(mode="json", exclude_none=True),
+        "grids": len(grids),
+        "nodes": len(snbs),
+        "samples": int(sum(one.sum() for one in samples)),
+        "landscapes": grids[0].landscape is not None,
+        "mean_snbs": float(snbs.mean()),
+    }
+    if as_json:
+        echo_json(summary)
+        return
+    say(f"{path}: a packed set of {counted(len(grids), 'grid')} with {len(snbs):,} nodes")
+    say(f"mean SNBS {summary['mean_snbs']:.4f}")
+    for section in ("campaign", "imported"):
+        for name, value in summary["config"].get(section, {}).items():
+            say(f"{name} = {value}")

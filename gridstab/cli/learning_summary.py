@@ -7,6 +7,14 @@ if TYPE_CHECKING:
     from gridstab.learning.trained import TrainedModel
 
 _NAMES = {
+    "ssim": "SSIM of the landscapes",
+    "pixel_r2": "R² of all pixels",
+    "pixel_mse": "mean squared error of pixels",
+    "pixel_accuracy": "pixels on the right side of 0.5",
+    "snbs_r2": "R² of the SNBS in them",
+    "snbs_mse": "mean squared error of that SNBS",
+    "snbs_mae": "mean absolute error of it",
+    "snbs_within_0.1": "share of it within 0.1",
     "r2": "R²",
     "r2_ceiling": "R² ceiling (label noise)",
     "mse": "mean squared error",

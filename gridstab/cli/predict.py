@@ -17,6 +17,7 @@ from gridstab.cli.options import (
     NODE_TABLE,
     NORMALISED,
     SETTING,
+    WORKERS,
 )
 
 
@@ -45,6 +46,7 @@ def predict(
         "--sign-invariant/--no-sign-invariant",
         help="Predict the mean for a grid and its mirror. [default: as trained]",
     ),
+    workers: int | None = WORKERS,
     as_json: bool = json_option(),
     modules: list[str] = IMPORT,
 ) -> None:
@@ -56,6 +58,7 @@ def predict(
     from gnncore.storage import leading_to
     from gridstab.cli.prediction_summary import print_predictions, summarise_predictions
     from gridstab.cli.summary import remark_on_powers
+    from gridstab.dynamics.engine import available_threads
     from gridstab.learning.predicting import load_grids, predict_grids
     from gridstab.learning.prediction_intervals import require_intervals
     from gridstab.learning.trained import Ensemble
@@ -67,7 +70,10 @@ def predict(
     loaded = load_grids(
         case,
         model.task,
+        features=model.features,
         seed=seed,
+        workers=available_threads() if workers is None else workers,
+        progress=not as_json,
         setting=setting,
         coupling=coupling,
         damping=damping,

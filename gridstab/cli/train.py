@@ -20,7 +20,7 @@ WHERE = "Where it runs and goes"
 def train(
     data: str = typer.Option(
         ...,
-        help="Run folder, folder of published files, or ds20 or ds100.",
+        help="Run folder, packed file, landscapes, folder of published files, or ds20 or ds100.",
         rich_help_panel=WHAT,
         autocompletion=one_of(*TRAINING_SETS),
     ),
@@ -32,7 +32,7 @@ def train(
     ),
     task: str = typer.Option(
         "snbs",
-        help="snbs, survivability, troublemaker or max_frequency_deviation.",
+        help="snbs, survivability, troublemaker, max_frequency_deviation or landscape.",
         rich_help_panel=WHAT,
         autocompletion=one_of(*TASKS),
     ),

@@ -1,13 +1,46 @@
-"""``gridstab export`` and ``gridstab import``: the published layouts."""
+"""``gridstab pack``, ``export`` and ``import``: one file a set, and the published layouts."""
 
 from pathlib import Path
 
 import typer
 
 from gnncore.command_line.completion import one_of
+from gnncore.command_line.options import quiet_option
 from gnncore.command_line.outputs import folder_option
 from gridstab.cli import app
 from gridstab.cli.choices import LAYOUTS
+
+
+@app.command()
+def pack(
+    run: Path = typer.Argument(help="Run folder, or folder of landscapes; complete."),
+    out: Path = typer.Option(..., help="New file, such as labels.h5."),
+    quiet: bool = quiet_option(),
+) -> None:
+    """Put all labels of a run into one small file with checksums, for --data of other commands."""
+    from gnncore.command_line.progress import work_progress
+    from gnncore.storage import leading_to
+    from gridstab.counted import counted
+    from gridstab.datasets.packed import pack as pack_run
+    from gridstab.errors import InvalidParameterError
+
+    if out.suffix != ".h5":
+        raise InvalidParameterError(f"a packed set is a file that ends in .h5, got {str(out)!r}")
+    if out.exists():
+        raise InvalidParameterError(f"{str(out)!r} is there already; choose another file")
+    grids = 0
+
+    def count(done: int, total: int) -> None:
+        nonlocal grids
+        grids = done
+        if on_progress is not None:
+            on_progress(done, total)
+
+    with work_progress("grids", quiet=quiet) as on_progress:
+        pack_run(run, leading_to(out), on_progress=count)
+    if not quiet:
+        size = out.stat().st_size / 1e6
+        typer.echo(f"packed {counted(grids, 'grid')} into {out}, {size:.3g} MB")
 
 
 @app.command()

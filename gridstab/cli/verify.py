@@ -9,11 +9,14 @@ from gridstab.cli import app
 
 @app.command()
 def verify(
-    run: Path = typer.Argument(help="Folder of a run, a training, landscapes, or a bare model."),
+    run: Path = typer.Argument(
+        help="Folder of a run, a training, landscapes or a bare model, or a packed file."
+    ),
 ) -> None:
     """Check every file of a run against its manifest, and its counts against each other.
 
-    Of a training the files are checked, of a bare model the weights against their own checksum.
+    Of a training the files are checked, of a bare model and of a packed file the numbers against
+    their own checksum.
     Lists each problem in a line and exits with code 1 if there is any.
     """
     from gnncore.command_line.output import say
@@ -27,6 +30,10 @@ def verify(
         from gridstab.datasets.landscape_folder import verify_landscapes
 
         kind, problems = "landscapes: all files and images", verify_landscapes(run)
+    elif run.is_file():
+        from gridstab.datasets.packed import verify_packed
+
+        kind, problems = "a packed set: all numbers", verify_packed(run)
     elif is_model(run):
         from gridstab.learning.verification import verify_model
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from gridstab.datasets.labelled_grid import LabelledGrid, whole_counts
 from gridstab.datasets.run_folder import RunFolder
@@ -20,12 +20,17 @@ class CountedGrid(LabelledGrid):
         n_stable: Trajectories that returned, or None if unknown.
         n_survived: Trajectories that stayed below 15 rad/s, or None if unknown.
         n_undecided: Trajectories that neither returned nor left, or None if unknown.
+        landscape: Share of the perturbations in every pixel from which the grid returns,
+            frequencies in the rows, or None where there are no stability landscapes.
+        domega_range: Largest frequency offset of the landscapes [rad/s].
     """
 
     n_samples: Int[np.ndarray, " nodes"] | None = None
     n_stable: Int[np.ndarray, " nodes"] | None = None
     n_survived: Int[np.ndarray, " nodes"] | None = None
     n_undecided: Int[np.ndarray, " nodes"] | None = None
+    landscape: Float[np.ndarray, "nodes rows columns"] | None = None
+    domega_range: float | None = None
 
     @classmethod
     def of(cls, grid_id: int, result: StabilityResult) -> "CountedGrid":

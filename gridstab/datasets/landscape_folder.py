@@ -26,6 +26,7 @@ from gnncore.storage import (
     StorageError,
     WorkKind,
     check_seal,
+    read_json,
     seal_of,
     write_bytes,
 )
@@ -146,6 +147,15 @@ class LandscapeFolder(RunFolder):
     def all_landscapes(self) -> Iterator[GridLandscapes]:
         """The landscapes of every grid that is there, in order."""
         return map(self.landscapes, self.grid_ids)
+
+
+def holds_landscapes(path: Path) -> bool:
+    """Whether the folder is one of landscapes; damaged and foreign ones are not."""
+    try:
+        config = read_json(path / KIND.configuration)
+    except StorageError:  # said better by who opens it as a run
+        return False
+    return isinstance(config, dict) and config.get("kind") == TAG
 
 
 def encode_landscapes(seed: int, model: SwingModel, found: GridLandscapes) -> bytes:

@@ -9,11 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from gnncore.storage import sha256
-from gridstab.datasets.benchmark import BENCHMARK_SETS, benchmark_path, origin, unpack
+from gridstab.datasets.benchmark import BENCHMARK_SETS, benchmark_path
 from gridstab.datasets.counted_grid import CountedGrid
 from gridstab.datasets.labelled_grid import LabelledGrid
+from gridstab.datasets.landscape_folder import LandscapeFolder, holds_landscapes
+from gridstab.datasets.landscape_labels import read_landscape_grids, read_published_folder
 from gridstab.datasets.layouts import find_layout
+from gridstab.datasets.layouts.landscapes import published_files
 from gridstab.datasets.layouts.split import SPLITS, SplitLayout
+from gridstab.datasets.packed import origin, unpack
 from gridstab.datasets.run_folder import RunFolder
 from gridstab.datasets.transfer import PUBLISHED_SAMPLES
 from gridstab.errors import DatasetError, InvalidGridError, InvalidParameterError, RunFolderError
@@ -72,6 +76,8 @@ def open_source(
         )
     if packed:
         return _packed(location)
+    if run and holds_landscapes(location):
+        return _landscapes(location)
     if run:
         return _run_folder(location)
     if not location.is_dir():
@@ -79,7 +85,14 @@ def open_source(
             f"{str(path)!r} is no folder; give a run folder, a folder of published files, or one "
             f"of {', '.join(BENCHMARK_SETS)}"
         )
-    return _published(_data_folder(location), samples, coupling)
+    folder = _data_folder(location)
+    if published_files(folder):
+        if samples is not None:
+            raise InvalidParameterError(
+                f"samples is for published labels; the landscapes in {str(path)!r} know their own"
+            )
+        return _published_landscapes(folder, coupling)
+    return _published(folder, samples, coupling)
 
 
 def _packed(path: Path) -> Source:
@@ -105,6 +118,29 @@ def _run_folder(path: Path) -> Source:
         ["config.json", *files],
         lambda: [CountedGrid.read(folder, grid_id) for grid_id in ids],
         total=max([folder.num_grids, *ids]),
+    )
+
+
+def _landscapes(path: Path) -> Source:
+    folder = LandscapeFolder.open(path)
+    ids = folder.grid_ids
+    files = [str(folder.grid_path(grid_id).relative_to(path)) for grid_id in ids]
+    return Source(
+        path.resolve().name,
+        path,
+        ["config.json", *files],
+        lambda: list(read_landscape_grids(folder)),
+        total=max([folder.num_grids, *ids]),
+    )
+
+
+def _published_landscapes(folder: Path, coupling: float | None) -> Source:
+    return Source(
+        folder.resolve().name,
+        folder,
+        [path.name for _, path in published_files(folder)],
+        lambda: _with_coupling(read_published_folder(folder), coupling, folder),
+        settings=f"landscapes, coupling {coupling}",
     )
 
 
@@ -146,15 +182,17 @@ def _data_folder(folder: Path) -> Path:
     if len(below) == 1:
         return _data_folder(below[0])
     raise DatasetError(
-        f"{str(folder)!r} holds no labelled grids: no config.json of a run, no input_data.h5 and "
-        "no grid_data_00001.h5 or the like"
+        f"{str(folder)!r} holds no labelled grids: no config.json of a run, no input_data.h5, "
+        "no grid_data_00001.h5 and no heatmap_grid_00001.h5 or the like"
     )
 
 
 def _holds_published_files(folder: Path) -> bool:
     folders = [folder, *(folder / split for split in SPLITS)]
-    return any((location / "input_data.h5").is_file() for location in folders) or any(
-        folder.glob("grid_data_*.h5")
+    return (
+        any((location / "input_data.h5").is_file() for location in folders)
+        or any(folder.glob("grid_data_*.h5"))
+        or bool(published_files(folder))
     )
 
 

@@ -101,7 +101,8 @@ class Baseline:
         options: Options of the scikit-learn estimator, in place of those published.
 
     Raises:
-        InvalidParameterError: An unknown name, or an option that the estimator does not have.
+        InvalidParameterError: An unknown name, an option that the estimator does not have, or a
+            task of images, which are many numbers a node.
     """
 
     def __init__(
@@ -110,6 +111,11 @@ class Baseline:
         if name not in _RECIPES:
             raise InvalidParameterError(
                 f"unknown baseline {name!r}; choose one of {', '.join(BASELINES)}"
+            )
+        if task.kind == "image":
+            raise InvalidParameterError(
+                f"baselines give one number a node, but task {task.name!r} asks for images; take "
+                "task 'snbs', which the same data have"
             )
         self.name = name
         self.task = task

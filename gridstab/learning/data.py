@@ -17,14 +17,15 @@ from gridstab.errors import DatasetError, InvalidParameterError
 from gridstab.features.feature_set import FeatureSet
 from gridstab.grids.power_grid import PowerGrid
 from gridstab.learning.cache import Cache, default_cache
-from gridstab.learning.grid_store import grid_store, power_grid
+from gridstab.learning.grid_store import DOMEGA_RANGE, grid_store, power_grid
 from gridstab.learning.preparation import forget_features, prepare_features
+from gridstab.learning.raster import Raster
 from gridstab.learning.splits import SPLITS, split_ids
 
-TARGETS = ("snbs", "survivability", "max_frequency_deviation", "troublemaker")
+TARGETS = ("snbs", "survivability", "max_frequency_deviation", "troublemaker", "landscape")
 """What can be learnt about every node."""
 
-_COUNT_OF_TARGET = {"snbs": "n_stable", "survivability": "n_survived"}
+_COUNT_OF_TARGET = {"snbs": "n_stable", "survivability": "n_survived", "landscape": "n_stable"}
 
 
 class GridDataset(Dataset):
@@ -36,7 +37,7 @@ class GridDataset(Dataset):
     - ``edge_index``: both directions of every line, consecutive, shape ``(2, edges)``;
     - ``edge_attr``: features of the lines, float32, shape ``(edges, edge_channels)``; absent if the
       feature set has none;
-    - ``y``: the target, float32, shape ``(nodes,)``;
+    - ``y``: the target, float32, shape ``(nodes,)``, of landscapes ``(nodes, pixels)``, row by row;
     - ``grid_id``: global number of the grid, shape ``(1,)``;
     - ``n_samples``, and ``n_stable`` or ``n_survived``: counts of trajectories behind a share,
       where they are known, shape ``(nodes,)``.
@@ -75,7 +76,11 @@ class GridDataset(Dataset):
         tensors = {"x": x, "edge_index": known["edge_index"]}
         if features.edge:
             tensors["edge_attr"] = edge_attr
-        tensors |= {"y": known[target].float(), "grid_id": known["grid_id"]}
+        label = known[target].float()
+        tensors |= {
+            "y": label.flatten(1) if label.ndim > 1 else label,
+            "grid_id": known["grid_id"],
+        }
         tensors |= {
             count: known[count]
             for count in ("n_samples", _COUNT_OF_TARGET.get(target, ""))
@@ -140,6 +145,14 @@ class GridDataset(Dataset):
     def grid_ids(self) -> list[int]:
         """Global number of each grid."""
         return self.grids.tensors["grid_id"].tolist()
+
+    @property
+    def raster(self) -> Raster | None:
+        """Size and range of the stability landscapes; None where there are none."""
+        if "landscape" not in self.grids.tensors:
+            return None
+        rows = self.grids.tensors["landscape"].shape[1]
+        return Raster(resolution=rows, domega_range=float(self.grids.tensors[DOMEGA_RANGE][0]))
 
     @property
     def num_node_features(self) -> int:
@@ -260,9 +273,10 @@ def load_grid_dataset(
     >>> train = load_grid_dataset("ds20", split="train")  # doctest: +SKIP
 
     Args:
-        path: A run folder; the folder of a published archive (zenodo.5148085, zenodo.6572973,
-            zenodo.8204334) as downloaded and unpacked; a packed file; or ``ds20``, ``ds100`` or
-            ``texas`` for the sets that come with the package.
+        path: A run folder, or a folder of landscapes; the folder of a published archive
+            (zenodo.5148085, zenodo.6572973, zenodo.8204334, zenodo.15373799) as downloaded and
+            unpacked; a packed file; or ``ds20``, ``ds100`` or ``texas`` for the sets that come with
+            the package.
         features: The columns of ``x`` and ``edge_attr``, or the name of a feature set.
         target: What ``y`` is.
         split: ``train``, ``valid`` or ``test``; all grids unless given.
@@ -366,11 +380,29 @@ def _check_labels(grids: GraphStore, name: str, target: str) -> None:
     good = labels.isfinite()
     if target in _COUNT_OF_TARGET:
         good &= (labels >= 0) & (labels <= 1)
+    if target == "landscape":
+        _check_rasters(grids, name)
+        good = good.flatten(1).all(1)
     if not bool(good.all()):
         node = int((~good).nonzero()[0])
         pointer = grids.pointers["node"]
         graph = int(torch.searchsorted(pointer, node, right=True)) - 1
         raise DatasetError(
             f"{target} of grid {int(grids.tensors['grid_id'][graph])} of {name!r} is "
-            f"{float(labels[node])} at node {node - int(pointer[graph])}; remove or repair the grid"
+            f"{_text(labels[node])} at node {node - int(pointer[graph])}; remove or repair the grid"
+        )
+
+
+def _text(label: Tensor) -> str:
+    return str(float(label)) if label.ndim == 0 else "no image of shares"
+
+
+def _check_rasters(grids: GraphStore, name: str) -> None:
+    ranges = grids.tensors[DOMEGA_RANGE]
+    other = (ranges != ranges[0]).nonzero().ravel()
+    if len(other):
+        raise DatasetError(
+            f"the landscapes of grid {int(grids.tensors['grid_id'][other[0]])} of {name!r} reach "
+            f"up to {float(ranges[other[0]]):g} rad/s, those of the first grid up to "
+            f"{float(ranges[0]):g}; learn from one kind of images at a time"
         )

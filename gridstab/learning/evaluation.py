@@ -14,6 +14,7 @@ from torch import Tensor
 from gnncore import metrics
 from gridstab.dynamics.intervals import wilson_interval
 from gridstab.errors import DatasetError, InvalidParameterError
+from gridstab.learning.landscape_metrics import evaluate_landscapes
 from gridstab.learning.tasks import BETA, LabelledGraphs, Task
 
 TOLERANCE = 0.1
@@ -31,11 +32,12 @@ def evaluate(
     squared error above that noise; below zero only by chance) and ``share_in_interval`` (nodes
     whose prediction lies in the 95 % interval of the label; about 0.95 if perfect). Tasks with
     classes have ``f2``, ``recall``, ``precision``, ``average_precision``, ``threshold`` and
-    ``positive_share``.
+    ``positive_share``. For landscapes see :func:`evaluate_landscapes
+    <gridstab.learning.landscape_metrics.evaluate_landscapes>`.
 
     Args:
         prediction: One value a node in the order of the data set, shape ``(nodes,)`` or
-            ``(nodes, 1)``.
+            ``(nodes, 1)``; of landscapes one image.
         dataset: The split.
         task: What was predicted.
         threshold: Taken instead of the task's own; see :func:`tune_threshold`, on another split.
@@ -47,6 +49,8 @@ def evaluate(
     """
     if threshold is not None:
         task.require_threshold()
+    if task.kind == "image":
+        return evaluate_landscapes(prediction, dataset)
     predicted, label, samples = _aligned(prediction, dataset)
     result: dict[str, float] = {}
     if task.kind != "class":

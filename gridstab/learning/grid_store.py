@@ -16,6 +16,9 @@ _PARAMETERS = ("power", "inertia", "damping", "coordinates")
 NODE_LABEL = "node_label"
 """What the nodes are called, as bytes, where any is called something else than its number."""
 
+DOMEGA_RANGE = "domega_range"
+"""Largest frequency offset of the landscapes of every grid [rad/s], where there are any."""
+
 _LABELS = (
     "snbs",
     "survivability",
@@ -25,6 +28,7 @@ _LABELS = (
     "n_stable",
     "n_survived",
     "n_undecided",
+    "landscape",
 )
 
 
@@ -52,7 +56,9 @@ def grid_store(grids: Sequence[CountedGrid]) -> GraphStore:
     arrays["coupling"] = np.concatenate([item.grid.edge_attr for item in grids])
     arrays["edge_index"] = np.concatenate([item.grid.edge_index for item in grids], axis=1)
     arrays["grid_id"] = np.array([item.grid_id for item in grids])
-    edge, graph = ("coupling", "edge_index"), ("grid_id",)
+    if "landscape" in arrays:
+        arrays[DOMEGA_RANGE] = np.array([item.domega_range for item in grids], np.float64)
+    edge, graph = ("coupling", "edge_index"), ("grid_id", DOMEGA_RANGE)
     nodes = torch.tensor([0, *(item.grid.num_nodes for item in grids)])
     edges = torch.tensor([0, *(2 * item.grid.num_lines for item in grids)])
     pointers: dict[Level, torch.Tensor] = {

@@ -1,7 +1,8 @@
 """The mirror symmetry of the swing equation as augmentation.
 
 If (θ, ω) solves m dω/dt = P − D ω + Σ K sin(Δθ), then (−θ, −ω) solves it with −P. The published
-perturbations are symmetric as well, so a grid and its mirror image have the same labels.
+perturbations are symmetric as well, so a grid and its mirror image have the same labels. Those that
+are stability landscapes are turned by half a turn.
 """
 
 import copy
@@ -27,7 +28,7 @@ def flip_signs(data: Data, generator: torch.Generator, *, features: FeatureSet) 
         features: What the columns of ``x`` and ``edge_attr`` are.
 
     Returns:
-        A copy with new ``x`` and ``edge_attr``; all else is shared.
+        A copy with new ``x`` and ``edge_attr``, and turned landscapes; all else is shared.
     """
     batch = data.batch
     if batch is None:
@@ -36,6 +37,9 @@ def flip_signs(data: Data, generator: torch.Generator, *, features: FeatureSet) 
     flipped = (torch.rand(graphs, generator=generator) < 0.5).to(data.x.device)
     result = copy.copy(data)
     result.x = _mirror(data.x, features.node_parity, flipped[batch])
+    y = data.get("y")
+    if y is not None and y.ndim > 1:
+        result.y = torch.where(flipped[batch][:, None], mirrored_images(y), y)
     if data.edge_attr is not None:
         of_edge = flipped[batch[data.edge_index[0]]]
         result.edge_attr = _mirror(data.edge_attr, features.edge_parity, of_edge)
@@ -43,12 +47,15 @@ def flip_signs(data: Data, generator: torch.Generator, *, features: FeatureSet) 
 
 
 def mirrored(dataset: GridDataset) -> GridDataset:
-    """The mirror images of all grids, with the same labels.
+    """The mirror images of all grids, with the same labels, or turned landscapes.
 
     Their features are those that would be computed from the grids with −P.
     """
     tensors = dataset.grids.tensors
-    grids = replace(dataset.grids, tensors={**tensors, "power": -tensors["power"]})
+    turned = {"power": -tensors["power"]}
+    if "landscape" in tensors:
+        turned["landscape"] = tensors["landscape"].flip(1, 2)
+    grids = replace(dataset.grids, tensors={**tensors, **turned})
     edge_attr = dataset.store.tensors.get("edge_attr", torch.zeros(0, 0))
     every_node, every_edge = (
         torch.ones(len(values), dtype=torch.bool)
@@ -63,6 +70,11 @@ def mirrored(dataset: GridDataset) -> GridDataset:
         target=dataset.target,
         splits=dataset.splits,
     )
+
+
+def mirrored_images(images: Tensor) -> Tensor:
+    """Stability landscapes of the mirror images of grids: pixels row by row, in reversed order."""
+    return images.flip(-1)
 
 
 def _mirror(values: Tensor, parity: tuple[int, ...], flipped: Tensor) -> Tensor:

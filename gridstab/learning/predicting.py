@@ -16,10 +16,11 @@ from gridstab.datasets.benchmark import BENCHMARK_SETS
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.run_folder import TIMING
 from gridstab.errors import BeyondTrainingWarning, InvalidParameterError
+from gridstab.features.feature_set import FeatureSet
 from gridstab.grids.power_grid import PowerGrid
-from gridstab.learning.data import GridDataset
 from gridstab.learning.evaluation import evaluate
 from gridstab.learning.known_range import Beyond
+from gridstab.learning.landscape_metrics import snbs_of_images
 from gridstab.learning.prediction_intervals import prediction_intervals, require_intervals
 from gridstab.learning.predictions import LoadedGrids as LoadedGrids
 from gridstab.learning.predictions import Predictions as Predictions
@@ -31,14 +32,27 @@ Model = TrainedModel | Ensemble | str | PathLike[str] | Sequence[str | PathLike[
 """A model, or where one or several lie."""
 
 
-def load_grids(case: str, task: Task, *, seed: int = 0, **parameters: Any) -> LoadedGrids:
+def load_grids(
+    case: str,
+    task: Task,
+    *,
+    features: FeatureSet | str = "published",
+    seed: int = 0,
+    workers: int = 1,
+    progress: bool = False,
+    **parameters: Any,
+) -> LoadedGrids:
     """The grids of a run folder, of published files, of a packaged set, or a single case.
 
     Args:
         case: A folder or packed file of labelled grids, ``ds20``, ``ds100``, ``texas``, the name of
             a MATPOWER case, or a grid file.
         task: Whose labels to look for.
+        features: What the models see. Those of sets of labelled grids are computed here, once, or
+            taken from the cache.
         seed: Seed of the random powers of a case that has none.
+        workers: Processes that compute features of sets, where it takes long.
+        progress: Show on stderr how many grids have their features.
         **parameters: Parameters of a single case, ``setting``, ``coupling``, ``damping``,
             ``inertia``, ``node_table`` or ``largest_component`` of
             :class:`gridstab.datasets.Campaign`; None leaves its own.
@@ -59,12 +73,18 @@ def load_grids(case: str, task: Task, *, seed: int = 0, **parameters: Any) -> Lo
                 f"{name} {value!r} is for a single case, but the grids of {case!r} have labels, "
                 "which were simulated with their own; leave it out"
             )
-    dataset = _labelled(case, task)
+    start = time.perf_counter()
+    graphs = load_for_learning(case, features, get_task("snbs"), workers=workers, progress=progress)
+    if task.target in graphs.grids.tensors:
+        graphs = graphs.with_target(task.target)
+    seconds = time.perf_counter() - start
     return LoadedGrids(
-        list(dataset.power_grids()),
-        dataset.grid_ids,
-        dataset if dataset.target == task.target else None,
+        list(graphs.power_grids()),
+        graphs.grid_ids,
+        graphs if graphs.target == task.target else None,
         _simulation_seconds(place),
+        graphs,
+        seconds,
     )
 
 
@@ -96,16 +116,21 @@ def predict_grids(
     if intervals is not None:
         require_intervals(ensemble, intervals, sign_invariant)
     start = time.perf_counter()
-    each = ensemble.predict_each(loaded.grids, sign_invariant=sign_invariant)
+    graphs = loaded.grids if loaded.graphs is None else loaded.graphs
+    each = ensemble.predict_each(graphs, sign_invariant=sign_invariant)
     prediction = mean_of([one for one, _ in each])
     found = None
     if intervals is not None:
         found = prediction_intervals(ensemble, each, intervals, normalised=normalised)
-    seconds = time.perf_counter() - start
+    seconds = time.perf_counter() - start + loaded.seconds
     metrics: dict[str, float] = {}
     if loaded.dataset is not None:
         metrics = evaluate(prediction, loaded.dataset, model.task, threshold=model.threshold)
-    value = torch.sigmoid(prediction) if model.task.kind == "class" else prediction
+    value, landscapes = prediction, None
+    if model.task.kind == "class":
+        value = torch.sigmoid(prediction)
+    elif model.task.kind == "image":
+        value, landscapes = snbs_of_images(prediction.double()), prediction.double().numpy()
     return Predictions(
         model.task,
         loaded,
@@ -114,6 +139,8 @@ def predict_grids(
         metrics,
         Beyond.of_known([beyond for _, beyond in each]),
         found,
+        landscapes,
+        ensemble.members[0].config.raster,
     )
 
 
@@ -152,7 +179,7 @@ def predict(
     if intervals is not None:
         require_intervals(ensemble, intervals, sign_invariant)
     if isinstance(grid, str | PathLike):
-        loaded = load_grids(str(grid), ensemble.task, seed=seed)
+        loaded = load_grids(str(grid), ensemble.task, features=ensemble.features, seed=seed)
     else:
         several = [grid] if isinstance(grid, PowerGrid) else list(grid)
         for one in several:
@@ -180,14 +207,6 @@ def _ensemble(model: Model) -> Ensemble:
             f"{shortened(model)}"
         )
     return Ensemble.load(*(as_path("model", folder) for folder in folders))
-
-
-def _labelled(case: str, task: Task) -> GridDataset:
-    """The data set with the labels of the task, or with others where it has none of them."""
-    dataset = load_for_learning(case, "published", get_task("snbs"))
-    if task.target in dataset.grids.tensors:
-        return dataset.with_target(task.target)
-    return dataset
 
 
 def _simulation_seconds(folder: Path) -> float | None:

@@ -16,8 +16,11 @@ from gridstab.errors import InvalidParameterError
 from gridstab.grids.power_grid import PowerGrid
 from gridstab.learning.data import GridDataset
 from gridstab.learning.known_range import Beyond
+from gridstab.learning.landscape_metrics import known_snbs
 from gridstab.learning.prediction_intervals import PredictionIntervals
+from gridstab.learning.raster import Raster
 from gridstab.learning.tasks import Task
+from gridstab.report.predicted_landscapes import plot_predicted_landscapes
 from gridstab.report.prediction_plot import plot_prediction
 
 
@@ -28,7 +31,9 @@ class LoadedGrids:
     Attributes:
         grids: The grids.
         grid_ids: Their numbers, from 1.
+        graphs: The same with features for the models; None of single cases.
         dataset: The same with labels for the task; None without.
+        seconds: How long it took to read them, with their features if they have any [s].
         simulation_seconds: How long the simulation of their labels took [s]; None if unknown.
     """
 
@@ -36,6 +41,8 @@ class LoadedGrids:
     grid_ids: list[int]
     dataset: GridDataset | None = None
     simulation_seconds: float | None = None
+    graphs: GridDataset | None = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +52,16 @@ class Predictions:
     Attributes:
         task: What is predicted.
         loaded: The grids.
-        value: One a node of all grids: a share, an amount, or the probability of a class.
-        seconds: Features and networks together, all being loaded [s].
+        value: One a node of all grids: a share, an amount, the probability of a class, or the basin
+            stability that is the mean of a predicted landscape.
+        seconds: Features and networks together [s]; of sets of labelled grids, reading them as
+            well, with features that were kept from before.
         metrics: Metrics of the predictions; empty without labels.
         beyond: Where the grids are beyond what the model was trained on; None if not known.
         intervals: Between which values the labels are; None unless asked for.
+        landscapes: Predicted share of every pixel that returns, frequencies in the rows; None of
+            other tasks than landscapes.
+        raster: Size and range of the landscapes.
     """
 
     task: Task
@@ -59,6 +71,8 @@ class Predictions:
     metrics: dict[str, float]
     beyond: Beyond | None = None
     intervals: PredictionIntervals | None = None
+    landscapes: Float[np.ndarray, "nodes rows columns"] | None = None
+    raster: Raster | None = None
 
     @property
     def low(self) -> Float[np.ndarray, " nodes"]:
@@ -83,6 +97,8 @@ class Predictions:
         """The labels; None where there are none."""
         if self.loaded.dataset is None:
             return None
+        if self.landscapes is not None:
+            return np.asarray(known_snbs(self.loaded.dataset).numpy())
         return np.asarray(self.loaded.dataset.grids.tensors[self.task.target].double().numpy())
 
     @property
@@ -95,8 +111,7 @@ class Predictions:
     @property
     def weakest(self) -> Int[np.ndarray, " nodes"]:
         """Positions in :attr:`value`, of the node that needs attention most first."""
-        weak_is_high = self.task.kind != "share"
-        return np.argsort(-self.value if weak_is_high else self.value, kind="stable")
+        return np.argsort(self.value if self._is_share else -self.value, kind="stable")
 
     def rows(self, count: int | None = None) -> list[dict[str, Any]]:
         """``grid``, ``node``, ``name``, ``prediction``; where known, ``label``, ``low``, ``high``.
@@ -142,13 +157,15 @@ class Predictions:
         write_text(leading_to(path), text.getvalue())
 
     def plot(self) -> Figure:
-        """The first grid, coloured by its predictions."""
+        """The first grid, coloured by its predictions; of landscapes those of its weakest nodes."""
         grid = self.loaded.grids[0]
+        if self.landscapes is not None:
+            return self._plot_landscapes(grid)
         return plot_prediction(
             grid,
             self.value[: grid.num_nodes],
             quantity=_QUANTITIES.get(self.task.name, self.task.title),
-            weak_is_high=self.task.kind != "share",
+            weak_is_high=not self._is_share,
         )
 
     def __repr__(self) -> str:
@@ -159,6 +176,21 @@ class Predictions:
         if self.intervals is not None:
             text += f", {self.intervals.level:.4g} intervals ±{self.intervals.mean_width / 2:.3f}"
         return f"Predictions({text}{', ' + self.beyond.text if self.beyond else ''})"
+
+    @property
+    def _is_share(self) -> bool:
+        """Whether small values call for attention, and labels are counts."""
+        return self.task.kind in ("share", "image")
+
+    def _plot_landscapes(self, grid: PowerGrid) -> Figure:
+        assert self.landscapes is not None
+        assert self.raster is not None
+        known = None
+        if self.loaded.dataset is not None:
+            known = self.loaded.dataset.grids.tensors["landscape"][: grid.num_nodes].numpy()
+        return plot_predicted_landscapes(
+            grid, self.landscapes[: grid.num_nodes], self.raster.domega_range, known
+        )
 
     @property
     def _intervals(self) -> PredictionIntervals:
@@ -174,7 +206,7 @@ class Predictions:
             return {}
         tensors = self.loaded.dataset.grids.tensors
         columns = {"label": label}
-        if self.task.kind == "share" and "n_samples" in tensors:
+        if self._is_share and "n_samples" in tensors:
             samples = tensors["n_samples"].numpy()
             counts = np.rint(label * samples).astype(np.int64)
             columns["low"], columns["high"] = wilson_interval(counts, samples).T

@@ -7,14 +7,19 @@ from typing import Any
 
 from gnncore.configuration import given
 from gnncore.errors import SpecificationError
-from gnncore.models import ModelSpecification
+from gnncore.models import Head, ModelSpecification
 from gnncore.training import TrainingSettings
 from gridstab.features.feature_set import FeatureSet
 from gridstab.learning.published import DEFAULT_MODEL, published_model
+from gridstab.learning.raster import Raster
 from gridstab.learning.tasks import Task
 
 ModelSource = str | PathLike[str] | ModelSpecification
 """The name of a published model or ``default``, a TOML file, or a specification."""
+
+
+DECODER = Head(hidden=(256, 256), activation="leaky_relu")
+"""From what a model knows of a node to the pixels of its landscape."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,26 @@ def resolve_model(
     return resolved
 
 
+def drawing(specification: ModelSpecification, raster: Raster) -> ModelSpecification:
+    """The model with an image of a share a pixel for every node, row by row.
+
+    Where its head is a linear layer, :data:`DECODER` takes its place.
+
+    Raises:
+        SpecificationError: The model has another number of outputs.
+    """
+    given_channels = specification.out_channels
+    if given_channels not in (1, raster.pixels):
+        raise SpecificationError(
+            f"out_channels of the model is {given_channels}, but landscapes of {raster.resolution} "
+            f"× {raster.resolution} pixels need {raster.pixels}; leave it out of the file"
+        )
+    values = specification.model_dump() | {"out_channels": raster.pixels}
+    if specification.head == Head():
+        values["head"] = DECODER
+    return ModelSpecification(**values)
+
+
 def _from_file(
     path: Path, task: Task, features: FeatureSet | str | None, given: dict[str, Any]
 ) -> ResolvedModel:
@@ -107,7 +132,7 @@ def _check_fit(resolved: ResolvedModel, task: Task) -> None:
     for what, has, needed in (
         ("in_channels", specification.in_channels, features.in_channels),
         ("edge_channels", edge_channels, features.edge_channels),
-        ("out_channels", specification.out_channels, 1),
+        *([("out_channels", specification.out_channels, 1)] if task.kind != "image" else []),
         ("output", specification.output, task.output),
         ("pooling", specification.pooling, None),
     ):

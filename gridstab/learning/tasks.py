@@ -12,12 +12,13 @@ from gnncore.training import GraphStore
 from gnncore.training.objectives import ClassificationObjective, Objective, RegressionObjective
 from gridstab.dynamics.result import SURVIVABILITY_BOUND
 from gridstab.errors import DatasetError, InvalidParameterError
+from gridstab.learning.landscape_objective import LandscapeObjective
 
 BETA = 2.0
 """Weight of recall against precision in the published F score of troublemakers."""
 
-Kind = Literal["share", "amount", "class"]
-Target = Literal["snbs", "survivability", "max_frequency_deviation", "troublemaker"]
+Kind = Literal["share", "amount", "class", "image"]
+Target = Literal["snbs", "survivability", "max_frequency_deviation", "troublemaker", "landscape"]
 Output = Literal["identity", "sigmoid"]
 
 
@@ -39,7 +40,7 @@ class Task:
         name: Name of the task.
         target: The label of the data set.
         kind: ``share`` of trajectories (between 0 and 1, with binomial noise), ``amount`` (any
-            number) or ``class`` (0 or 1).
+            number), ``class`` (0 or 1) or ``image`` (a share a pixel).
         threshold: Predictions above it call a node a troublemaker; None where there are no
             classes. Predictions of a class are logits, so that 0 stands for even odds.
         title: What tables call it.
@@ -54,12 +55,17 @@ class Task:
     @property
     def output(self) -> Output:
         """Output of a model for this task: shares lie between 0 and 1, the rest is free."""
-        return "sigmoid" if self.kind == "share" else "identity"
+        return "sigmoid" if self.kind in ("share", "image") else "identity"
 
     @property
     def has_classes(self) -> bool:
         """Whether nodes are told apart into troublemakers and others."""
         return self.threshold is not None
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether intervals on predictions are defined: of numbers, not of classes or images."""
+        return self.kind in ("share", "amount")
 
     def is_positive(self, label: Float[Tensor, " nodes"]) -> Bool[Tensor, " nodes"]:
         """Which nodes are troublemakers, by their labels.
@@ -89,7 +95,7 @@ class Task:
 
         Squared error for shares and amounts, selected by R². For a class, cross entropy in which
         every troublemaker weighs others / troublemakers of the training set, as in the published
-        studies, selected by F2.
+        studies, selected by F2. For images see :class:`LandscapeObjective`.
 
         Args:
             train: The training set.
@@ -97,6 +103,8 @@ class Task:
         Raises:
             DatasetError: A training set without examples of both classes.
         """
+        if self.kind == "image":
+            return LandscapeObjective()
         if self.kind != "class":
             return RegressionObjective()
         return ClassificationObjective(pos_weight=positive_weight(train), beta=BETA)
@@ -118,6 +126,7 @@ TASKS: Registry[Task] = Registry(
                 SURVIVABILITY_BOUND,
                 "troublemakers, by the largest frequency deviation",
             ),
+            Task("landscape", "landscape", "image", None, "stability landscapes"),
         )
     },
 )

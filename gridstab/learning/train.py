@@ -26,9 +26,10 @@ from gridstab.learning.data import GridDataset, load_grid_dataset
 from gridstab.learning.difficulty import ExpectedError, widening
 from gridstab.learning.evaluation import evaluate, tune_threshold
 from gridstab.learning.known_range import Beyond, KnownRange
+from gridstab.learning.landscape_objective import require_window
 from gridstab.learning.mirror import flip_signs
 from gridstab.learning.normalisation import Normalisation
-from gridstab.learning.resolved_model import ModelSource, resolve_model
+from gridstab.learning.resolved_model import ModelSource, drawing, resolve_model
 from gridstab.learning.splits import SPLITS
 from gridstab.learning.tasks import Task, get_task
 from gridstab.learning.trained import TrainedModel
@@ -92,8 +93,9 @@ def train_model(
         model: Name of a published model, ``default``, a TOML file, or a specification. In a file,
             the keys are those of :class:`gnncore.models.ModelSpecification`, of which
             ``in_channels``, ``edge_channels`` and ``output`` follow from features and task unless
-            given; ``features`` names a feature set; a table ``[training]`` holds settings, and
-            ``augment`` and ``clip``, which are False and 0 unless given.
+            given, and ``out_channels`` of landscapes from the data; ``features`` names a feature
+            set; a table ``[training]`` holds settings, and ``augment`` and ``clip``, which are
+            False and 0 unless given.
         data: What :func:`gridstab.learning.load_grid_dataset` reads, with all three splits.
         out: The training folder.
         task: A name in ``gridstab.learning.tasks.TASKS``.
@@ -217,6 +219,11 @@ def _prepare(
     if not 0 <= clip < MAX_CLIP:
         raise InvalidParameterError(f"clip must be at least 0 and below {MAX_CLIP}, got {clip}")
     dataset = load_for_learning(data, resolved.features, task, workers=workers, progress=progress)
+    specification = resolved.specification
+    raster = dataset.raster if task.kind == "image" else None
+    if raster is not None:
+        require_window(raster.resolution)
+        specification = drawing(specification, raster)
     splits = {split: dataset.split(split) for split in SPLITS}
     if train_grids is not None:
         if not 1 <= train_grids <= len(splits["train"]):
@@ -227,7 +234,7 @@ def _prepare(
         splits["train"] = splits["train"][:train_grids]
     config = TrainingConfig(
         model=resolved.name,
-        specification=resolved.specification,
+        specification=specification,
         task=task.name,
         features=resolved.features,
         settings=resolved.settings,
@@ -239,6 +246,7 @@ def _prepare(
             grids={split: len(part) for split, part in splits.items()},
             content={split: part.store.content_hash for split, part in splits.items()},
         ),
+        raster=raster,
     )
     try:
         with processes_on(resolved.settings.device):
@@ -283,7 +291,7 @@ def _finish(folder: Path, work: _Work, network: GraphModel, result: TrainingResu
     calibration: Calibration | None = None
     for split in ("valid", "test"):
         prediction, beyond = trained.predict_with_range(work.splits[split])
-        if split == "valid" and work.task.kind != "class":
+        if split == "valid" and work.task.has_intervals:
             calibration = _calibrate(trained, work, prediction, beyond)
             calibration.save(folder / CALIBRATION)
         if split == "valid" and work.task.has_classes:

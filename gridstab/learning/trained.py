@@ -31,6 +31,7 @@ from gridstab.grids.power_grid import PowerGrid
 from gridstab.learning.calibration import Calibration, JointCalibration, joint
 from gridstab.learning.data import GridDataset
 from gridstab.learning.known_range import Beyond, KnownRange
+from gridstab.learning.mirror import mirrored_images
 from gridstab.learning.normalisation import Normalisation
 from gridstab.learning.tasks import Task, get_task
 from gridstab.learning.training_folder import (
@@ -59,8 +60,8 @@ class TrainedModel:
         normalisation: Constants of its features, from the training set.
         metrics: ``valid`` and ``test``, each by name, and ``best_epoch``.
         known_range: What its training set holds; None for models of versions that kept none.
-        calibration: What it was wrong by on its validation set; None for classes, and for models
-            of versions that kept none.
+        calibration: What it was wrong by on its validation set; None for classes and images, and
+            for models of versions that kept none.
     """
 
     config: TrainingConfig
@@ -128,8 +129,10 @@ class TrainedModel:
 
     def predict(
         self, grids: Grids, *, sign_invariant: bool | None = None, batch_size: int = 128
-    ) -> Float[Tensor, " nodes"]:
+    ) -> Float[Tensor, "nodes *pixels"]:
         """One number a node: a share between 0 and 1, an amount, or the logit of a class.
+
+        Of stability landscapes it is an image of shares a node, frequencies in the rows.
 
         Where grids are beyond what the model was trained on, a ``BeyondTrainingWarning`` says in
         which quantities and at which nodes.
@@ -154,7 +157,7 @@ class TrainedModel:
 
     def predict_with_range(
         self, grids: Grids, *, sign_invariant: bool | None = None, batch_size: int = 128
-    ) -> tuple[Float[Tensor, " nodes"], Beyond | None]:
+    ) -> tuple[Float[Tensor, "nodes *pixels"], Beyond | None]:
         """As :meth:`predict`, and where the grids are beyond the training set, without a warning.
 
         Returns:
@@ -165,18 +168,38 @@ class TrainedModel:
             DatasetError: As :meth:`predict`.
             OperatingPointError: As :meth:`predict`.
         """
-        mirror = self.config.sign_invariant if sign_invariant is None else sign_invariant
         raw = _store(grids, self.features)
+        return self._predict(raw, grids, sign_invariant, batch_size)
+
+    def _predict(
+        self, raw: GraphStore, grids: Grids, sign_invariant: bool | None, batch_size: int
+    ) -> tuple[Float[Tensor, "nodes *pixels"], Beyond | None]:
+        """As :meth:`predict_with_range`, of the graphs of the grids with the model's features."""
+        mirror = self.config.sign_invariant if sign_invariant is None else sign_invariant
+        if isinstance(grids, GridDataset) and grids.target == "landscape":
+            self.require_raster(grids)
         store = self.normalisation(raw)
         prediction = predict(self.model, store, batch_size)
         if mirror:
             opposite = predict(self.model, _mirrored(store, self.features), batch_size)
+            if self.task.kind == "image":
+                opposite = mirrored_images(opposite)
             prediction = (prediction + opposite) / 2
         beyond = None
         if self.known_range is not None:
             x = raw.tensors["x"].cpu().numpy()
             beyond = self.known_range.beyond(_power_grids(grids), self.features, x)
-        return prediction.reshape(-1), beyond
+        side = () if self.config.raster is None else (self.config.raster.resolution,) * 2
+        return prediction.reshape(-1, *side), beyond
+
+    def require_raster(self, grids: GridDataset) -> None:
+        """Nothing, if the landscapes of a data set are images such as the model predicts.
+
+        Raises:
+            DatasetError: They are not, or there are none.
+        """
+        if self.config.raster is not None:
+            self.config.raster.require(grids.raster, grids.name)
 
     def __repr__(self) -> str:
         return (
@@ -204,6 +227,14 @@ class Ensemble:
         if len(tasks) != 1:
             raise InvalidParameterError(
                 f"an ensemble needs models of one task, got {', '.join(tasks) or 'no models'}"
+            )
+        rasters = {member.config.raster for member in self.members}
+        if len(rasters) != 1:
+            sizes = ", ".join(
+                sorted(f"{one.resolution} ({one.domega_range:g} rad/s)" for one in rasters if one)
+            )
+            raise InvalidParameterError(
+                f"an ensemble needs models of landscapes of one kind, got resolutions {sizes}"
             )
 
     @classmethod
@@ -235,7 +266,7 @@ class Ensemble:
 
     def predict(
         self, grids: Grids, *, sign_invariant: bool | None = None, batch_size: int = 128
-    ) -> Float[Tensor, " nodes"]:
+    ) -> Float[Tensor, "nodes *pixels"]:
         """The mean over the members of :meth:`TrainedModel.predict`.
 
         A data set needs the features of the first member; those of others are computed.
@@ -252,7 +283,7 @@ class Ensemble:
 
     def predict_with_range(
         self, grids: Grids, *, sign_invariant: bool | None = None, batch_size: int = 128
-    ) -> tuple[Float[Tensor, " nodes"], Beyond | None]:
+    ) -> tuple[Float[Tensor, "nodes *pixels"], Beyond | None]:
         """As :meth:`TrainedModel.predict_with_range`; beyond are nodes that are so for a member.
 
         Raises:
@@ -265,7 +296,7 @@ class Ensemble:
 
     def predict_each(
         self, grids: Grids, *, sign_invariant: bool | None = None, batch_size: int = 128
-    ) -> list[tuple[Float[Tensor, " nodes"], Beyond | None]]:
+    ) -> list[tuple[Float[Tensor, "nodes *pixels"], Beyond | None]]:
         """What :meth:`TrainedModel.predict_with_range` of every member gives.
 
         Raises:
@@ -274,16 +305,16 @@ class Ensemble:
         """
         if isinstance(grids, GridDataset):
             _require_features(grids, self.features)
+        stores: dict[FeatureSet, GraphStore] = {}
         each = []
         for member in self.members:
-            seen = grids
-            if isinstance(grids, GridDataset) and member.features != grids.features:
-                seen = grids.with_features(member.features)
-            each.append(
-                member.predict_with_range(
-                    seen, sign_invariant=sign_invariant, batch_size=batch_size
-                )
-            )
+            features = member.features
+            if features not in stores:  # features take longer than the networks
+                seen = grids
+                if isinstance(grids, GridDataset) and features != grids.features:
+                    seen = grids.with_features(features)
+                stores[features] = _store(seen, features)
+            each.append(member._predict(stores[features], grids, sign_invariant, batch_size))
         return each
 
     @property
@@ -291,12 +322,13 @@ class Ensemble:
         """What the mean of the members was wrong by on the validation set that all of them had.
 
         Raises:
-            InvalidParameterError: A task of classes, a member without calibration, or members with
-                different validation sets.
+            InvalidParameterError: A task of classes or images, a member without calibration, or
+                members with different validation sets.
         """
-        if self.task.kind == "class":
+        if not self.task.has_intervals:
+            what = "classes" if self.task.kind == "class" else "images"
             raise InvalidParameterError(
-                f"a model of task {self.task.name!r} predicts classes, which have no intervals; "
+                f"a model of task {self.task.name!r} predicts {what}, which have no intervals; "
                 "take one of snbs, survivability or max_frequency_deviation"
             )
         return joint([member.calibration for member in self.members])
@@ -305,7 +337,7 @@ class Ensemble:
         return f"Ensemble({', '.join(map(repr, self.members))})"
 
 
-def mean_of(predictions: list[Float[Tensor, " nodes"]]) -> Float[Tensor, " nodes"]:
+def mean_of(predictions: list[Float[Tensor, "nodes *pixels"]]) -> Float[Tensor, "nodes *pixels"]:
     """The mean of several models' predictions, at least one, in their order."""
     total = predictions[0]
     for other in predictions[1:]:

@@ -44,6 +44,7 @@ from gridstab.features.feature_set import FeatureSet
 from gridstab.learning.calibration import CALIBRATION, Calibration
 from gridstab.learning.known_range import KnownRange
 from gridstab.learning.normalisation import Normalisation
+from gridstab.learning.raster import Raster
 
 CONFIG, NORMALISATION, METRICS = "config.json", "normalisation.json", "metrics.json"
 RANGE = "range.json"
@@ -107,6 +108,7 @@ class TrainingConfig(Configuration):
         sign_invariant: Whether predictions are the mean of those for a grid and its mirror.
         clip: Share of the training values in either tail beyond which features are cut off.
         data: On what.
+        raster: Size and range of the landscapes, where these are what is predicted.
     """
 
     error_class = RunFolderError
@@ -123,6 +125,7 @@ class TrainingConfig(Configuration):
     sign_invariant: bool = False
     clip: float = Field(default=0.0, ge=0.0)
     data: DataOrigin
+    raster: Raster | None = None
 
     def difference(self, other: "TrainingConfig") -> str | None:
         """The first value in which another configuration differs, in words."""

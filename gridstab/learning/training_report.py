@@ -13,6 +13,7 @@ from gridstab.dynamics.intervals import wilson_interval
 from gridstab.errors import DatasetError, InvalidParameterError
 from gridstab.learning.data import GridDataset
 from gridstab.learning.evaluation import evaluate
+from gridstab.learning.landscape_metrics import snbs_of_images
 from gridstab.learning.prediction_intervals import (
     PredictionIntervals,
     prediction_intervals,
@@ -28,6 +29,7 @@ _QUANTITIES = {
     "survivability": "survivability",
     "max_frequency_deviation": "largest frequency deviation",
     "troublemaker": "troublemaker score",
+    "landscape": "SNBS of the landscape",
 }
 
 
@@ -80,6 +82,8 @@ def report_of_training(
     metrics = evaluate(prediction, test, task, threshold=model.threshold)
     if task.kind == "class":
         prediction = torch.sigmoid(prediction)
+    elif task.kind == "image":
+        prediction, test = snbs_of_images(prediction), test.with_target("snbs")
     ids = test.grid_ids
     drawn = ids[0] if grid_id is None else grid_id
     if drawn not in ids:
@@ -104,10 +108,10 @@ def report_of_training(
         subtitle=f"A model for {task.title}, tested on {counted(len(ids), 'grid')} on which it was "
         "not trained." + (f" Predictions are {beyond.text}." if beyond else ""),
         quantity=_QUANTITIES[task.target],
-        higher_is_better=task.kind == "share",
+        higher_is_better=task.kind in ("share", "image"),
         grids=grids,
         facts=_facts(metrics, model, len(ids))
-        + _said_of(found, test.grids.tensors[task.target].double().numpy()),
+        + _said_of(found, test.store.tensors["y"].double().numpy()),
         metrics=metrics,
         history=read_history(folder / HISTORY),
         best_epoch=model.metrics.get("best_epoch"),
@@ -194,7 +198,13 @@ def _said_of(
 
 
 def _facts(metrics: dict[str, float], model: TrainedModel, grids: int) -> list[tuple[str, str]]:
-    named = (("r2", "R²"), ("r2_ceiling", "R² that the labels' noise allows"), ("f2", "F2"))
+    named = (
+        ("ssim", "SSIM of the landscapes"),
+        ("snbs_r2", "R² of the SNBS in them"),
+        ("r2", "R²"),
+        ("r2_ceiling", "R² that the labels' noise allows"),
+        ("f2", "F2"),
+    )
     facts = [(text, f"{metrics[name]:.3f}") for name, text in named if name in metrics]
     if "share_within_0.1" in metrics:
         facts.append(("nodes within 0.1", f"{metrics['share_within_0.1']:.1%}"))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer import BadParameter
 
 from benchmarks import long_range
 from benchmarks.graph_tasks import training
@@ -31,6 +32,25 @@ def test_the_best_rate_is_shown_and_nothing_is_trained_twice(
     assert run(tmp_path)["measured"] == result["measured"]
 
 
+def test_accuracy_is_shown_against_the_distance(tmp_path: Path) -> None:
+    options = {"tasks": "signal", "distances": "1,2", "signal_models": "GCN,GATv2"}
+    result = run(tmp_path, rates="0.001", **options)
+    measured = result["measured"]
+    assert list(measured) == ["signal-1", "signal-2"]
+    table = result["tables"][-1]
+    assert table["columns"] == ["model", "1", "2"]
+    for row in table["rows"]:
+        scores = [
+            cell["test"]
+            for task in measured.values()
+            for cell in task["cells"]
+            if cell["model"] == row[0]
+        ]
+        assert row[1:] == [f"{score:.3f}" for score in scores]
+    with pytest.raises(BadParameter, match="no task 'signals'"):
+        run(tmp_path, tasks="signals")
+
+
 def test_peptides_without_their_folder_are_left_out(tmp_path: Path) -> None:
     result = run(tmp_path, tasks="peptides-func")
     assert result["measured"] == {}
@@ -44,6 +64,10 @@ def test_quick(tmp_path: Path) -> None:
     pytest.importorskip("rdkit")
     long_range.main(json=tmp_path / "quick.json", quick=True)
     result = json.loads((tmp_path / "quick.json").read_text(encoding="utf-8"))
-    assert set(result["measured"]) == {"sssp", "eccentricity", "diameter", "peptides-func"}
-    for task in result["measured"].values():
-        assert {cell["model"] for cell in task["cells"]} == {"DBGNN", "GCN", "GPS"}
+    signals = {"signal-1", "signal-2"}
+    whole = {"sssp", "eccentricity", "diameter", "peptides-func"}
+    assert set(result["measured"]) == signals | whole
+    for name, task in result["measured"].items():
+        models = {"DBGNN", "GCN", "GPS"}
+        models |= {"GIN", "GatedGCN", "GATv2", "PNA"} if name in signals else set()
+        assert {cell["model"] for cell in task["cells"]} == models

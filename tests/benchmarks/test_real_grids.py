@@ -1,6 +1,7 @@
 """Trainings judged on real cases: numbers as by scikit-learn, the ensemble their mean."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +9,17 @@ import pytest
 from sklearn.metrics import r2_score
 
 from benchmarks import real_grids
+from benchmarks.leaderboard.kept_aside import CASES_SEED, KEPT_ASIDE, TEXAS_SEEDS, kept_aside
 from benchmarks.leaderboard.rows import ROWS
 from benchmarks.leaderboard.tables import Entry
 from benchmarks.results import known_cells
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.run import run_campaign
 from gridstab.datasets.run_folder import RunFolder
+from gridstab.grids.matpower import load_case
 from gridstab.learning.train import train_model
 from gridstab.learning.trained import TrainedModel
+from tests import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +73,51 @@ def test_quick(tmp_path: Path) -> None:
     (record,) = cells.values()
     assert record["row"] == "dirac_bianconi"
     assert len(record["trainings"]["IEEE 118, 3"]) == 1
+
+
+# What is kept aside.
+
+
+def test_what_is_kept_aside_is_six_cases_and_five_draws_of_texas() -> None:
+    columns = kept_aside()
+    assert len(columns) == 11
+    assert [seed for case, seed in columns.values() if case == "texas"] == list(TEXAS_SEEDS)
+    cases = [load_case(case, seed=CASES_SEED) for case in KEPT_ASIDE]
+    assert [grid.num_nodes for grid in cases] == [30, 39, 57, 89, 145, 1354]
+    texas = Campaign.resolve(ROOT / "simulations" / "campaigns" / "benchmark-texas.toml")
+    assert texas.seed not in TEXAS_SEEDS
+
+
+LEARNING = ("grid_leaderboard", "grid_tasks", "intervals", "landscape_prediction", "real_grids")
+"""Benchmarks that train or choose models of grids."""
+
+
+def test_no_training_and_no_choice_looks_at_what_is_kept_aside() -> None:
+    """No code that learns, no campaign and no committed result names one of the cases."""
+    assert not set(KEPT_ASIDE) & set(real_grids.CASES)
+    benchmarks = ROOT / "benchmarks"
+    own = benchmarks / "leaderboard" / "kept_aside.py"
+    places = [
+        *(
+            path
+            for path in benchmarks.rglob("*.py")
+            if path != own and re.search(r"leaderboard|gridstab\.learning", path.read_text("utf-8"))
+        ),
+        *(benchmarks / "results" / f"{name}.json" for name in LEARNING),
+        *(ROOT / "gridstab" / "learning").rglob("*.py"),
+        *(ROOT / "gridstab" / "features").rglob("*.py"),
+        *(ROOT / "simulations" / "campaigns").glob("*.toml"),
+    ]
+    assert {path.stem for path in places} > {*LEARNING, "train", "rows"}
+    named = re.compile(
+        rf"\b({'|'.join(KEPT_ASIDE)})\b|Texas, ({'|'.join(map(str, TEXAS_SEEDS))})\b"
+    )
+    for path in filter(Path.exists, places):
+        assert not named.findall(path.read_text(encoding="utf-8")), path
+
+
+def test_cells_of_what_is_kept_aside_are_others(tmp_path: Path) -> None:
+    row = ROWS["dirac_bianconi"]
+    entry = Entry(row, [{"trained_on": "ds20"}], [tmp_path / "one"])
+    found = {real_grids.cell_of(entry, tmp_path, 100, seeds) for seeds in ("3,4", "kept aside")}
+    assert len(found) == 2

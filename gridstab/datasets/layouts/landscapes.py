@@ -109,6 +109,15 @@ def write_landscapes(folder: str | Path, several: Iterable[PublishedLandscapes])
         write_hdf5(place / f"heatmap_grid_{found.grid_id:05d}.h5", fill)
 
 
+def published_files(folder: Path) -> list[tuple[int, Path]]:
+    """Number and file of every grid in a folder of published landscapes; none in any other."""
+    return sorted(
+        (int(match[1]), path)
+        for path in (folder.iterdir() if folder.is_dir() else ())
+        if (match := _FILE.fullmatch(path.name))
+    )
+
+
 def read_published_landscapes(
     folder: str | Path, resolution: int | None = None
 ) -> Iterator[PublishedLandscapes]:
@@ -124,12 +133,7 @@ def read_published_landscapes(
         CorruptFileError: A file is damaged, or not in this layout.
         StorageError: A file cannot be read.
     """
-    place = Path(folder)
-    files = sorted(
-        (int(match[1]), path)
-        for path in (place.iterdir() if place.is_dir() else ())
-        if (match := _FILE.fullmatch(path.name))
-    )
+    files = published_files(Path(folder))
     if not files:
         raise RunFolderError(
             f"{str(folder)!r} holds no published landscapes: no heatmap_grid_00001.h5 or the like"

@@ -72,6 +72,23 @@ def test_slow_work_has_seconds_for_one(
     ]
 
 
+def test_a_milestone_gets_a_line_at_once(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with work_progress("graphs", quiet=False) as show:
+        assert show is not None
+        show(0, 40)
+        clock[0] += 1
+        show(10, 40, "epoch 1", milestone=True)
+        show(12, 40)
+        clock[0] += 1
+        show(20, 40, "epoch 2", milestone=True)
+    assert capsys.readouterr().err.splitlines() == [
+        "epoch 1, 10 graphs per second, 3 s left",
+        "epoch 2, 10 graphs per second, 2 s left",
+    ]
+
+
 def test_quiet_gives_nothing_to_call() -> None:
     with work_progress("grids", quiet=True) as show:
         assert show is None

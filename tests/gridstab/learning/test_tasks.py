@@ -42,6 +42,7 @@ def test_shares_end_in_a_sigmoid_and_nothing_else_does() -> None:
         "survivability": "sigmoid",
         "troublemaker": "identity",
         "max_frequency_deviation": "identity",
+        "landscape": "sigmoid",
     }
 
 

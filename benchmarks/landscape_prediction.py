@@ -1,0 +1,189 @@
+"""Can a network draw stability landscapes, and is the basin stability in them as good as directly?
+
+    python -m benchmarks.landscape_prediction --grids 700 --epochs 40
+
+Landscapes of grids of 20 nodes are simulated, the default network learns to draw them (task
+``landscape``) and, on the same labels, to predict basin stability directly (task ``snbs``); both
+are judged on unseen grids of 20 nodes and on grids of 100 nodes. Simulations and trainings are kept
+in ``--out`` and never repeated, so the program may be killed at any time and started again;
+``--restore`` begins with the numbers of the result file that comes with this project.
+"""
+
+from pathlib import Path
+from statistics import mean
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from benchmarks.cells import Result, restore_cells, run_cell, time_warning
+from benchmarks.results import SCRATCH, Report, console, known_cells, spread
+from gnncore.storage import read_json_lines
+from gridstab.counted import counted
+from gridstab.datasets.campaign import Campaign
+from gridstab.datasets.landscape_run import run_landscapes
+from gridstab.datasets.layouts.landscapes import PublishedLandscapes, write_landscapes
+from gridstab.grids.growth import random_grid
+from gridstab.learning.data import load_grid_dataset
+from gridstab.learning.evaluation import evaluate
+from gridstab.learning.train import train_model
+from gridstab.learning.trained import TrainedModel
+
+NAME = "landscape_prediction"
+TASKS = {"landscape": "landscapes, and SNBS in them", "snbs": "SNBS directly"}
+"""What is learnt, and what tables call it."""
+
+COLUMNS = {
+    "ssim": "SSIM",
+    "pixel_r2": "R² of pixels",
+    "snbs_r2": "R² of SNBS",
+    "snbs_mae": "error of SNBS",
+}
+"""Metrics of the table; those of SNBS have no prefix where it is predicted directly."""
+
+
+def main(
+    grids: Annotated[int, typer.Option(help="Grids of 20 nodes: 70 % to learn from.")] = 1000,
+    others: Annotated[int, typer.Option(help="Grids of 100 nodes, all of them a test.")] = 50,
+    resolution: Annotated[int, typer.Option(help="Pixels along each axis.")] = 20,
+    epochs: Annotated[int | None, typer.Option(help="Of every training.")] = None,
+    seeds: Annotated[int, typer.Option(help="Trainings of every task.")] = 3,
+    tasks: Annotated[str, typer.Option(help="With commas.")] = ",".join(TASKS),
+    out: Annotated[Path, typer.Option(help="Where everything is kept.")] = SCRATCH / NAME,
+    workers: Annotated[int, typer.Option(help="Threads that simulate.")] = 2,
+    restore: Annotated[
+        bool, typer.Option(help="Begin with what the committed result file holds.")
+    ] = False,
+    json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
+    quick: Annotated[bool, typer.Option(help="Tiny made-up images, to see that it runs.")] = False,
+) -> None:
+    """Simulate, train and judge what is not there yet, and show everything."""
+    with TemporaryDirectory() as scratch:
+        if quick:
+            grids, others, resolution, epochs, seeds, out = 10, 2, 8, 2, 2, Path(scratch)
+            for folder, nodes, count in (
+                (labels_of(out, 20, grids, resolution), 8, grids),
+                (labels_of(out, 100, others, resolution), 12, others),
+            ):
+                write_landscapes(
+                    folder, (made_up(k, nodes, resolution) for k in range(1, count + 1))
+                )
+        report = Report(NAME, "Landscapes, predicted", quick=quick)
+        if restore:
+            restore_cells(out, known_cells(NAME))
+        results: dict[str, Result] = {}
+        for seed in range(1, seeds + 1):
+            for task in tasks.split(","):
+                length = f"{epochs or 'all'}-epochs"
+                cell = f"{task}/{grids}-{others}-grids-{resolution}-pixels-{length}-seed-{seed}"
+                console.print(cell)
+
+                def work(folder: Path, task: str = task, seed: int = seed) -> Result:
+                    own = simulated(out, 20, grids, resolution, workers)
+                    other = simulated(out, 100, others, resolution, workers)
+                    return train_and_judge(folder / "model", task, own, other, seed, epochs)
+
+                found = run_cell(out / cell, work)
+                if found is not None:
+                    results[cell] = found
+    show(report, list(results.values()), resolution)
+    settings = {"grids": grids, "others": others, "resolution": resolution, "epochs": epochs}
+    report.save(settings | {"seeds": seeds}, {"cells": results}, json)
+
+
+def labels_of(out: Path, nodes: int, grids: int, resolution: int) -> Path:
+    """The folder of the landscapes of grids of one size."""
+    return out / "labels" / f"{nodes}-nodes-{grids}-grids-{resolution}-pixels"
+
+
+def simulated(out: Path, nodes: int, grids: int, resolution: int, workers: int) -> Path:
+    """The same, simulated or continued, unless published files are there."""
+    folder = labels_of(out, nodes, grids, resolution)
+    if not any(folder.glob("heatmap_grid_*.h5")):
+        # Sizes have seeds of their own, so that no grid of one is a part of another's stream.
+        campaign = Campaign.resolve(nodes=nodes, grids=grids, seed=int(nodes != 20))
+        run_landscapes(campaign, folder, resolution=resolution, workers=workers, resume=True)
+    return folder
+
+
+def train_and_judge(
+    folder: Path, task: str, own: Path, other: Path, seed: int, epochs: int | None
+) -> Result:
+    """One training, judged on the unseen grids of its own set and on all of the other."""
+    train_model("default", own, folder, task=task, seed=seed, epochs=epochs, resume=True)
+    model = TrainedModel.load(folder)
+    history = list(read_json_lines(folder / "history.jsonl"))
+    own_test, other_test = (
+        load_grid_dataset(place, features=model.features, target=model.task.target, split=split)
+        for place, split in ((own, "test"), (other, None))
+    )
+    judged = {
+        "20": evaluate(model.predict_with_range(own_test)[0], own_test, model.task),
+        "100": evaluate(model.predict_with_range(other_test)[0], other_test, model.task),
+    }
+    return {
+        "task": task,
+        "seed": seed,
+        "train_grids": model.config.data.grids["train"],
+        "test_grids": {"20": len(own_test), "100": len(other_test)},
+        "parameters": model.model.num_parameters,
+        "epochs": len(history),
+        "best_epoch": model.metrics["best_epoch"],
+        "seconds": sum(row["training_seconds"] + row["validation_seconds"] for row in history),
+        "metrics": judged,
+    }
+
+
+def made_up(number: int, nodes: int, size: int) -> PublishedLandscapes:
+    """Discs that grow with the degree of a node, to see that the program runs."""
+    grid = random_grid(nodes, seed=number)
+    centre = (2 * np.arange(size) + 1) / size - 1
+    radius = 0.5 + 0.1 * grid.degree[:, None, None]
+    lost = (np.hypot(centre[:, None], centre[None, :]) > radius).astype(np.float64)
+    return PublishedLandscapes(number, grid, lost, np.ones(lost.shape))
+
+
+def show(report: Report, results: list[Result], resolution: int) -> None:
+    """One table for both tests, and what else there is to say."""
+    lines = []
+    for task, title in TASKS.items():
+        found = [result for result in results if result["task"] == task]
+        for nodes in ("20", "100"):
+            if found:
+                cells = [values_of(found, nodes, name) for name in COLUMNS]
+                minutes = mean(result["seconds"] for result in found) / 60
+                lines.append([f"{title}, tested on {nodes} nodes", *cells, f"{minutes:.1f}"])
+    report.table(
+        f"Trained on grids of 20 nodes, images of {resolution} × {resolution} pixels",
+        ["model", *COLUMNS.values(), "minutes"],
+        lines,
+    )
+    if results:
+        first = results[0]
+        tests, trainings = first["test_grids"], {result["seed"] for result in results}
+        report.say(
+            f"{first['train_grids']:,} grids to learn from, {tests['20']:,} of 20 and "
+            f"{tests['100']:,} of 100 nodes to test on, {first['epochs']} epochs, "
+            f"{counted(len(trainings), 'training')} of a task. A pixel is one trajectory, that of "
+            "its centre."
+        )
+    report.say(
+        "Published for 7,000 grids (arXiv:2605.23708), with about 25 random trajectories a pixel: "
+        "SSIM of about 0.85, from 20 to 100 nodes 0.67; R² of SNBS 0.82 to 0.89 out of the images "
+        "and 0.85 to 0.90 directly."
+    )
+    for sentence in time_warning(report.record):
+        report.say(sentence)
+
+
+def values_of(found: list[Result], nodes: str, name: str) -> str:
+    """Mean and spread of a metric over the trainings; nothing where it has none."""
+    metrics = [result["metrics"][nodes] for result in found]
+    plain = name.removeprefix("snbs_")
+    values = [one.get(name, one.get(plain) if name != plain else None) for one in metrics]
+    return spread([value for value in values if value is not None])
+
+
+if __name__ == "__main__":
+    typer.run(main)
