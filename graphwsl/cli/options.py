@@ -77,7 +77,7 @@ def settings_of(
 
     Args:
         given: A name, an equals sign and a value each.
-        name: Of the option of the command, for messages.
+        name: The option of the command, for messages.
         such_as: An example of one, for messages.
     """
     import json

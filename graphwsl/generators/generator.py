@@ -188,7 +188,7 @@ class Generator(ABC):
         *,
         inputs: Any = None,
     ) -> Population:
-        """New networks.
+        """New networks, made from noise alone.
 
         Args:
             count: How many.

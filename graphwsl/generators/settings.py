@@ -54,7 +54,7 @@ class GeneratorSettings(Configuration):
         """The same settings with others in place.
 
         Args:
-            **options: By name.
+            **options: Options by name.
 
         Raises:
             GeneratorError: An unknown option, or a value out of range.
@@ -66,7 +66,7 @@ class GeneratorSettings(Configuration):
 
         Args:
             seed: Seed of batches and noise.
-            epochs: In place of its own.
+            epochs: Passes in place of its own.
         """
         return TrainingSettings(
             epochs=epochs or self.epochs,

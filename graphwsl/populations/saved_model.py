@@ -57,7 +57,7 @@ class SavedKind:
         Args:
             folder: Made if it is missing.
             config: Plain values.
-            arrays: By name.
+            arrays: Arrays by name.
 
         Raises:
             StorageError: The disk is full, the folder read-only, and the like.

@@ -54,8 +54,8 @@ class EquivariantFlow(Generator):
 
         Args:
             rows: Flattened states.
-            time: Of each, from 0 (noise) to 1 (networks).
-            architecture: Of all of them.
+            time: Time of each, from 0 (noise) to 1 (networks).
+            architecture: What they have in common.
             condition: As that of :meth:`sample`; what is not said is drawn from a generator of
                 seed 0.
 

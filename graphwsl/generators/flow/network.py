@@ -70,7 +70,7 @@ class VelocityNetwork(nn.Module):
             plan: The architecture.
             coordinates: Those that the points are in.
             points: Whitened.
-            time: Of every network.
+            time: Time of every network.
             codes: Condition of every network.
         """
         pieces = coordinates.pieces(plan)

@@ -52,7 +52,7 @@ def gaussian_slope(
 
     Args:
         time: Times from 0 to 1.
-        correlation: Of each dimension.
+        correlation: Correlation of each dimension.
     """
     time = time.view(-1, *(1,) * correlation.ndim)
     variance = (1 - time).square() + time.square() + 2 * time * (1 - time) * correlation

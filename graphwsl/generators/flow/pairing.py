@@ -24,7 +24,7 @@ def paired(plan: FlowPlan, noise: Flat, networks: Flat, sweeps: int) -> Flat:
     Args:
         plan: Their architecture.
         noise: A row a network.
-        networks: In the same coordinates.
+        networks: Rows in the same coordinates.
         sweeps: How often all orbits are assigned; 0 leaves networks as they are.
     """
     start, moved = plan.split(noise), plan.split(networks)
