@@ -97,6 +97,7 @@ def test_every_page_is_on_the_map() -> None:
 
 
 SMALLER = {
+    "generate_networks.py": {"networks": 6, "epochs": 1},
     "latent_space.py": {"networks": 16, "epochs": 1},
     "predict_accuracy.py": {"networks": 8, "epochs": 2},
 }

@@ -14,6 +14,7 @@ RECIPES = (
     "mixed",
     "mnist_epochs",
     "mnist_hyperparameters",
+    "mnist_perceptron",
     "mnist_seed",
     "phases_gpt",
     "phases_mlp",
@@ -27,7 +28,7 @@ RECIPES = (
 DATA = tuple(
     f"{name}{variant}"
     for name in ("digits", "mnist_5000", "cluttered_digits")
-    for variant in ("", "_inverted", "_rotated", "_even", "_odd")
+    for variant in ("", "_inverted", "_rotated", "_halved", "_even", "_odd")
 )
 TARGETS = (
     "train_loss",
@@ -60,6 +61,7 @@ BASELINES = (
     "density",
     "retrieval",
 )
+GENERATORS = ("equivariant_flow",)
 REPRESENTATIONS = (
     "hyper_representation",
     "sane",
