@@ -1,5 +1,7 @@
 """The flow: equivariant to rounding, right on Gaussians, of any size, asked for by conditions."""
 
+from functools import cache
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ from graphwsl.generators.flow.equivariant_flow import EquivariantFlow
 from graphwsl.generators.flow.plan import FlowPlan
 from graphwsl.populations import Population
 from graphwsl.populations.symmetric_views import views
-from graphwsl.symmetries import symmetries
+from graphwsl.symmetries import Symmetries, symmetries
 from tests.graphwsl.generators.flow.flow_cases import gaussian_population
 from tests.graphwsl.generators.method_cases import fitted, population, rows, seeded, tiny
 from tests.graphwsl.properties.property_cases import MLP, SMALL_CNN, MemoryZoo
@@ -34,14 +36,18 @@ def loud(made: EquivariantFlow) -> EquivariantFlow:
     return made
 
 
+@cache
+def group_of(kind: str, number: int) -> Symmetries:
+    return symmetries(population(kind).architectures[number].graph)
+
+
 @pytest.mark.parametrize("kind", ["mlp", "cnn", "mixed"])
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 10**6), time=st.floats(0, 1))
 def test_the_velocity_is_equivariant(kind: str, seed: int, time: float) -> None:
-    made = loud(flow(kind))
-    own = population(kind)
+    made, own = loud(flow(kind)), population(kind)
     for number, architecture in enumerate(own.architectures):
-        some, group = own.rows(number)[:3], symmetries(architecture.graph)
+        some, group = own.rows(number)[:3], group_of(kind, number)
         times = torch.full((3,), time)
         first = made.velocity(some, times, architecture)
         moved, expected = (
