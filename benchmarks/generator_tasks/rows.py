@@ -40,8 +40,8 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
         "held_out_epoch": {"held_out": 0.1},
     },
 }
-"""Parts that are left out: equivariance, the pairing of networks with their noise, and that the
-epoch is not chosen by held-out networks."""
+"""Parts that are left out: equivariance, the pairing of networks with their noise; or held-out
+networks choose the epoch."""
 
 ROWS: dict[str, Row] = {
     row.name: row
