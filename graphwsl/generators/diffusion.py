@@ -96,7 +96,7 @@ class Diffusion:
         Args:
             predict: The noise in points after a step.
             start: Normal numbers.
-            steps: How many, evenly spaced, the last one among them.
+            steps: How many, evenly spaced from the last to the first.
             eta: Deviation of fresh noise, over that of DDPM: 0 for none.
             generator: Source of randomness, of the CPU.
 
@@ -104,9 +104,8 @@ class Diffusion:
             InvalidArgumentError: More steps than the schedule has.
         """
         arguments.whole("steps", steps, 1, len(self))
-        spaced = torch.linspace(len(self) - 1, 0, steps + 1)[:-1] if steps < len(self) else None
-        taken = range(len(self) - 1, -1, -1) if spaced is None else spaced.round().long().tolist()
-        return self._back(predict, start, list(taken), eta, generator)
+        taken = torch.linspace(len(self) - 1, 0, steps, dtype=torch.float64).round().long()
+        return self._back(predict, start, taken.tolist(), eta, generator)
 
     @torch.no_grad()
     def _back(
