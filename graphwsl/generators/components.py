@@ -1,17 +1,18 @@
 """Principal components of networks: few numbers for what varies most."""
 
-from dataclasses import dataclass
-
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from graphwsl import arguments
 
 
-@dataclass(frozen=True, eq=False)
-class PrincipalComponents:
-    """An orthonormal basis of what varies; make one with :meth:`fit`.
+class PrincipalComponents(nn.Module):
+    """An orthonormal basis of what varies in rows.
+
+    Args:
+        components: How many directions.
+        entries: Length of a row.
 
     Attributes:
         mean: Mean of all rows, shape ``(entries,)``.
@@ -19,9 +20,15 @@ class PrincipalComponents:
         deviation: Standard deviation along each, shape ``(components,)``.
     """
 
-    mean: Float[Tensor, " entries"]
-    directions: Float[Tensor, "components entries"]
-    deviation: Float[Tensor, " components"]
+    mean: Tensor
+    directions: Tensor
+    deviation: Tensor
+
+    def __init__(self, components: int, entries: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(entries))
+        self.register_buffer("directions", torch.zeros(components, entries))
+        self.register_buffer("deviation", torch.ones(components))
 
     @classmethod
     def fit(cls, rows: Float[Tensor, "networks entries"], count: int) -> "PrincipalComponents":
@@ -29,27 +36,39 @@ class PrincipalComponents:
 
         Args:
             rows: At least two.
-            count: How many components, at most; as many as there are where it is more.
+            count: How many components; where there are fewer, as many as there are.
 
         Raises:
             InvalidArgumentError: Fewer than two rows, or no components.
         """
         arguments.whole("rows", len(rows), 2)
         arguments.whole("count", count, 1)
-        count = min(count, len(rows) - 1, rows.shape[1])
+        made = cls(min(count, len(rows) - 1, rows.shape[1]), rows.shape[1])
         mean = rows.double().mean(dim=0)
         _, lengths, directions = torch.linalg.svd(rows - mean, full_matrices=False)
-        deviation = lengths[:count] / (len(rows) - 1) ** 0.5
-        return cls(*(some.to(rows) for some in (mean, directions[:count], deviation)))
+        size = len(made.deviation)
+        deviation = lengths[:size] / (len(rows) - 1) ** 0.5
+        made.mean, made.directions, made.deviation = (
+            some.float() for some in (mean, directions[:size], deviation)
+        )
+        return made
 
     def scores(
         self, rows: Float[Tensor, "networks entries"]
     ) -> Float[Tensor, "networks components"]:
-        """The coordinates of rows."""
+        """The coordinates of rows.
+
+        Args:
+            rows: Of the same length.
+        """
         return (rows - self.mean) @ self.directions.T
 
     def rows(
         self, scores: Float[Tensor, "networks components"]
     ) -> Float[Tensor, "networks entries"]:
-        """The rows at coordinates, which are affine combinations of those of the fit."""
+        """The rows at coordinates, which are affine combinations of those of the fit.
+
+        Args:
+            scores: Coordinates.
+        """
         return self.mean + scores @ self.directions
