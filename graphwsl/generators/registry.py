@@ -6,15 +6,14 @@ from typing import Any
 from gnncore.registry import Registry
 from graphwsl import arguments
 from graphwsl.errors import GeneratorError
+from graphwsl.generators.flow.equivariant_flow import EquivariantFlow
 from graphwsl.generators.generator import Generator
 from graphwsl.generators.saved import GENERATOR
-
-METHODS: tuple[type[Generator], ...] = ()
 
 GENERATORS: Registry[type[Generator]] = Registry(
     "generator",
     GeneratorError,
-    {method.name: method for method in METHODS},
+    {method.name: method for method in (EquivariantFlow,)},
     more=", or import the module that registers it",
 )
 """All methods by name; others join by ``@GENERATORS.register("name")``."""
