@@ -49,8 +49,8 @@ class Tokenizer:
 
         Args:
             architecture: Architecture of the networks.
-            kind: ``sparse``, a unit a token, ``dense``, a layer's numbers in chunks, or ``tensors``,
-                those of every tensor of the state.
+            kind: ``sparse``, a unit a token, ``dense``, a layer's numbers in chunks, or
+                ``tensors``, those of every tensor of the state.
             width: Numbers of a token; as many as the unit with the most by default.
 
         Raises:
@@ -161,8 +161,8 @@ def tokenize(
     Args:
         rows: Flattened states, such as those of ``Population.rows``.
         architecture: Architecture of the networks.
-        kind: ``sparse``, a unit a token, ``dense``, a layer's numbers in chunks, or ``tensors``, those
-            of every tensor of the state.
+        kind: ``sparse``, a unit a token, ``dense``, a layer's numbers in chunks, or ``tensors``,
+            those of every tensor of the state.
         width: Numbers of a token; as many as the unit with the most by default.
 
     Raises:

@@ -1,1 +1,1 @@
-"""Recurrent diffusion (RPG, 2025): prototypes of all tokens at once, then each token by diffusion."""
+"""Recurrent diffusion (RPG, 2025): prototypes of all tokens at once, each token by diffusion."""

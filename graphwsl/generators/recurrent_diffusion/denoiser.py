@@ -4,6 +4,7 @@ As published it never sees two tokens together: what they have in common is in t
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -33,7 +34,7 @@ class Denoiser(nn.Module):
         self.time = nn.Sequential(
             nn.Linear(TIME_CHANNELS, width), nn.SiLU(), nn.Linear(width, width)
         )
-        pairs = list(zip(channels, channels[1:], strict=False))
+        pairs = list(pairwise(channels))
         self.middle = len(pairs) // 2
         self.shifts = nn.ModuleList(nn.Linear(condition, width) for _ in pairs)
         self.layers = nn.ModuleList(

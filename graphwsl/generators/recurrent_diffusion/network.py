@@ -1,143 +1,159 @@
 """The whole network: prototypes of all tokens of a network, and the noise in single tokens."""
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from graphwsl.generators.conditions import Codes
 from graphwsl.generators.diffusion import Diffusion
+from graphwsl.generators.module import Batch, GeneratorModule, Rows
 from graphwsl.generators.recurrent_diffusion.denoiser import Denoiser
+from graphwsl.generators.recurrent_diffusion.positions import position_vectors
+from graphwsl.generators.recurrent_diffusion.recurrence import RECURRENCES
+from graphwsl.generators.recurrent_diffusion.settings import RecurrentDiffusionSettings
 from graphwsl.generators.recurrent_diffusion.states import States
+from graphwsl.generators.tensor_scales import TensorScales
+from graphwsl.populations.population import Architecture
+from graphwsl.populations.tokens import Tokenizer
 
-Values = Float[Tensor, "networks tokens width"]
 Vectors = Float[Tensor, "networks tokens channels"]
 
 
-class RecurrentDiffusionNetwork(nn.Module):
+class RecurrentDiffusionModule(GeneratorModule):
     """Prototypes by recurrence over positions, state and condition; tokens by diffusion.
 
     No weights enter the recurrence, as in the published code: a prototype is the same for all
     noise.
 
     Args:
-        positions: Vector of every token.
-        mask: Where a token has a number; the rest is padding.
+        settings: Settings of the method.
+        width: Numbers of a token.
+        scales: Scales of the tensors.
         states: States of networks.
-        recurrence: Maps vectors of tokens to prototypes.
-        denoiser: Noise in tokens.
-        diffusion: Schedule of the noise.
-        condition: Numbers of a network's condition; 0 for none.
-        last: How many of the last tokens see the condition; None for all.
-        drawn: Tokens of a batch that the denoiser learns from in a step; None for all.
+        conditions: Numbers of a network's condition; 0 for none.
     """
 
-    positions: Tensor
-    mask: Tensor
+    names = ("noise",)
 
     def __init__(
         self,
-        positions: Float[Tensor, "tokens channels"],
-        mask: Bool[Tensor, "tokens width"],
+        settings: RecurrentDiffusionSettings,
+        width: int,
+        scales: TensorScales,
         states: States,
-        recurrence: nn.Module,
-        denoiser: Denoiser,
-        diffusion: Diffusion,
-        condition: int = 0,
-        last: int | None = None,
-        drawn: int | None = None,
+        conditions: int,
     ) -> None:
         super().__init__()
-        self.register_buffer("positions", positions, persistent=False)
-        self.register_buffer("mask", mask, persistent=False)
-        self.states, self.recurrence, self.denoiser = states, recurrence, denoiser
-        self.diffusion, self.drawn = diffusion, drawn
-        channels = positions.shape[1]
-        self.condition = (
-            nn.Sequential(nn.Linear(condition, channels), nn.SiLU(), nn.Linear(channels, channels))
-            if condition
-            else None
+        self.settings, self.width = settings, width
+        self.scales, self.states = scales, states
+        channels = settings.channels
+        self.recurrence = RECURRENCES[settings.recurrence](channels, settings.blocks)
+        self.denoiser = Denoiser(width, channels, settings.denoiser_channels, settings.kernel)
+        self.diffusion = Diffusion.linear(
+            settings.noise_steps, settings.first_beta, settings.last_beta
         )
-        self.first = 0 if last is None else max(len(positions) - last, 0)
+        self.condition = None
+        if conditions:
+            self.condition = nn.Sequential(
+                nn.Linear(conditions, channels), nn.SiLU(), nn.Linear(channels, channels)
+            )
+        self._tokenizers: dict[str, Tokenizer] = {}
+
+    def tokenizer(self, architecture: Architecture) -> Tokenizer:
+        """The tokenizer of an architecture, made once."""
+        digest = architecture.digest
+        if digest not in self._tokenizers:
+            kind = self.settings.tokens
+            self._tokenizers[digest] = Tokenizer.of(architecture, kind, self.width)
+        return self._tokenizers[digest]
 
     def prototypes(
-        self,
-        state: Float[Tensor, "networks state"],
-        condition: Float[Tensor, "networks conditions"],
+        self, tokenizer: Tokenizer, state: Float[Tensor, "networks state"], codes: Codes
     ) -> Vectors:
         """What the diffusion of every token is conditioned on.
 
         Args:
+            tokenizer: Of the architecture.
             state: Of each network.
-            condition: Numbers of each network's condition.
+            codes: Condition of each network.
         """
-        x = self.positions + self.states(state)[:, None]
+        positions = tokenizer.layout.positions.to(state.device)
+        x = position_vectors(positions, self.settings.channels) + self.states(state)[:, None]
         if self.condition is not None:
-            shift = self.condition(condition)[:, None].expand_as(x).clone()
-            shift[:, : self.first] = 0
-            x = x + shift
+            last = self.settings.condition_tokens
+            sees = torch.ones(len(positions), 1, device=x.device)
+            sees[: 0 if last is None else max(len(positions) - last, 0)] = 0
+            x = x + sees * self.condition(codes)[:, None]
         return self.recurrence(x)
 
-    def forward(
-        self,
-        values: Values,
-        number: Int[Tensor, " networks"],
-        condition: Float[Tensor, "networks conditions"],
-    ) -> Float[Tensor, "tokens 2"]:
-        """Squared errors of the noise, summed over the numbers of a token, and how many there are.
-
-        In training, of tokens of any of the networks that are drawn; else of all, with noise that
-        is always the same.
-
-        Args:
-            values: Normalised tokens, 0 in the padding.
-            number: Of each training network.
-            condition: Numbers of each network's condition.
-        """
-        tokens = values.flatten(0, 1)
+    def terms(self, batch: Batch) -> Float[Tensor, "networks terms"]:
+        """The mean squared error of the noise in a network's tokens; in training, of some tokens
+        that are drawn, of each network equally many."""
+        tokenizer = self.tokenizer(batch.architecture)
+        rows = self.scales.normalise(batch.rows)
+        values = tokenizer.tokens(rows).values
+        # The same noise every time in evaluation, lest chance chooses the epoch.
         generator = None if self.training else torch.Generator().manual_seed(0)
-        prototypes = self.prototypes(self.states.of(number), condition).flatten(0, 1)
-        mask = self.mask.repeat(len(values), 1)
-        if self.training and self.drawn is not None and self.drawn < len(tokens):
-            chosen = torch.randperm(len(tokens))[: self.drawn].to(tokens.device)
-            tokens, prototypes, mask = tokens[chosen], prototypes[chosen], mask[chosen]
-        noise = torch.randn(tokens.shape, generator=generator).to(tokens)
-        step = torch.randint(len(self.diffusion), (len(tokens),), generator=generator)
-        noised = self.diffusion.noised(tokens, noise, step) * mask
-        error = (self.denoiser(noised, step.to(tokens.device), prototypes) - noise) * mask
-        return torch.stack([error.square().sum(1), mask.sum(1).to(error)], dim=1)
+        state = self.states.of(rows, batch.numbers)
+        prototypes = self.prototypes(tokenizer, state, batch.codes)
+        networks, tokens, _ = values.shape
+        learnt = tokenizer.tokens(self.scales.is_learnt[None].float()).values.expand_as(values)
+        drawn = self.settings.drawn_tokens
+        count = max(drawn // networks, 1) if self.training and drawn is not None else tokens
+        if count < tokens:
+            chosen = torch.rand(networks, tokens).topk(count, dim=1).indices.to(values.device)
+            values, prototypes, learnt = (
+                some.gather(1, chosen[:, :, None].expand(-1, -1, some.shape[2]))
+                for some in (values, prototypes, learnt)
+            )
+        values, prototypes, learnt = (x.flatten(0, 1) for x in (values, prototypes, learnt))
+        noise = torch.randn(values.shape, generator=generator).to(values)
+        step = torch.randint(len(self.diffusion), (len(values),), generator=generator)
+        noised = self.diffusion.noised(values, noise, step.to(values.device)) * learnt
+        found = self.denoiser(noised, step.to(values.device), prototypes)
+        errors = ((found - noise) * learnt).square().view(networks, -1).sum(1)
+        return (errors / learnt.view(networks, -1).sum(1).clamp(min=1))[:, None]
 
     @torch.no_grad()
-    def sample(
+    def draw(
+        self, count: int, architecture: Architecture, codes: Codes,
+        generator: torch.Generator | None,
+    ) -> Rows:  # fmt: skip
+        """Flattened states of new networks."""
+        tokenizer, settings = self.tokenizer(architecture), self.settings
+        learnt = tokenizer.tokens(self.scales.is_learnt[None].float()).values[0]
+        state = self.states.draw(count, generator)
+        networks = max(settings.tokens_at_once // len(learnt), 1)
+        rows = []
+        for own_state, own_codes in zip(state.split(networks), codes.split(networks), strict=True):
+            prototypes = self.prototypes(tokenizer, own_state, own_codes).flatten(0, 1)
+            present = learnt.repeat(len(own_state), 1)
+            parts = [
+                self._denoised(own, some, generator)
+                for own, some in zip(
+                    prototypes.split(settings.tokens_at_once),
+                    present.split(settings.tokens_at_once),
+                    strict=True,
+                )
+            ]
+            values = torch.cat(parts).view(len(own_state), *learnt.shape)
+            rows.append(self.scales.restore(tokenizer.rows(values)))
+        return torch.cat(rows)
+
+    def _denoised(
         self,
-        state: Float[Tensor, "networks state"],
-        condition: Float[Tensor, "networks conditions"],
-        *,
-        steps: int | None,
-        eta: float,
-        at_once: int,
-        generator: torch.Generator | None = None,
-    ) -> Values:
-        """Normalised tokens of networks.
+        prototypes: Float[Tensor, "tokens channels"],
+        present: Float[Tensor, "tokens width"],
+        generator: torch.Generator | None,
+    ) -> Float[Tensor, "tokens width"]:
+        """Normalised tokens from noise."""
 
-        Args:
-            state: Of each network.
-            condition: Numbers of each network's condition.
-            steps: Of DDIM; None for all steps of DDPM.
-            eta: Deviation of the fresh noise of DDIM, over that of DDPM.
-            at_once: Tokens that are denoised together, which bounds the memory.
-            generator: Source of randomness.
-        """
-        prototypes = self.prototypes(state, condition).flatten(0, 1)
-        mask = self.mask.repeat(len(state), 1)
-        parts = []
-        for own, present in zip(prototypes.split(at_once), mask.split(at_once), strict=True):
-            start = torch.randn(present.shape, generator=generator).to(own)
+        def predict(x: Tensor, step: int) -> Tensor:
+            steps = torch.full((len(x),), step, device=x.device)
+            return self.denoiser(x * present, steps, prototypes)
 
-            def predict(x: Tensor, step: int, own: Tensor = own, present: Tensor = present) -> Tensor:
-                steps = torch.full((len(x),), step, device=x.device)
-                return self.denoiser(x * present, steps, own)
-
-            if steps is None:
-                parts.append(self.diffusion.ddpm(predict, start, generator))
-            else:
-                parts.append(self.diffusion.ddim(predict, start, steps, eta, generator))
-        return torch.cat(parts).view(len(state), *self.mask.shape)
+        start = torch.randn(present.shape, generator=generator).to(present)
+        steps = self.settings.sampling_steps
+        if steps is None:
+            return self.diffusion.ddpm(predict, start, generator)
+        return self.diffusion.ddim(predict, start, steps, self.settings.eta, generator)

@@ -1,6 +1,6 @@
-"""What goes from token to token: long short-term memory, attention, a state-space model, or nothing.
+"""What goes from token to token: long short-term memory, attention, a state-space model.
 
-All map vectors of tokens to as many of the same size. Tokens are in the order of the state.
+Or nothing, which is the ablation. All map vectors of tokens to as many of the same size. Tokens are in the order of the state.
 """
 
 import math
@@ -95,7 +95,11 @@ class TokenNetwork(nn.Module):
         super().__init__()
         hidden: list[nn.Module] = []
         for _ in range(blocks):
-            hidden += [nn.Linear(channels, 4 * channels), nn.GELU(), nn.Linear(4 * channels, channels)]
+            hidden += [
+                nn.Linear(channels, 4 * channels),
+                nn.GELU(),
+                nn.Linear(4 * channels, channels),
+            ]
         self.layers = nn.Sequential(*hidden)
 
     def forward(self, x: Vectors) -> Vectors:

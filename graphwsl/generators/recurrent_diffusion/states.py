@@ -1,10 +1,10 @@
-"""What tells networks of one architecture apart: the permutation state, and where new ones are from.
+"""What tells networks of one architecture apart, the permutation state, and where new ones are from.
 
 Weights of networks that were trained independently are in no common order, so that a token alone
-does not say which network it is of. The published state is the number of the training network, which
-is looked up again to sample, so that samples are of networks that were learnt. With coordinates in
-place of numbers, states are drawn that no training network has; without a state, the networks must
-be in order themselves.
+does not say which network it is of. The published state is the number of the training network,
+which is looked up again to sample, so that samples are of networks that were learnt. With
+coordinates in place of numbers, states are drawn that no training network has; without a state, the
+networks must be in order themselves.
 """
 
 from abc import ABC, abstractmethod
@@ -13,6 +13,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from graphwsl.generators.components import PrincipalComponents
+from graphwsl.generators.latent.registry import make_sampler
+
+Rows = Float[Tensor, "networks entries"]
 State = Float[Tensor, "networks state"]
 Vectors = Float[Tensor, "networks channels"]
 
@@ -21,12 +25,22 @@ class States(nn.Module, ABC):
     """States of training networks, and of new ones; a module that makes vectors of them."""
 
     @abstractmethod
-    def of(self, number: Int[Tensor, " networks"]) -> State:
-        """The states of training networks, by their number."""
+    def of(self, rows: Rows, numbers: Int[Tensor, " networks"]) -> State:
+        """The states of networks.
+
+        Args:
+            rows: Normalised.
+            numbers: Which training network each is, -1 for others.
+        """
 
     @abstractmethod
     def draw(self, count: int, generator: torch.Generator | None) -> State:
-        """The states of networks that are sampled."""
+        """The states of networks that are sampled.
+
+        Args:
+            count: How many.
+            generator: Source of randomness.
+        """
 
     @abstractmethod
     def forward(self, state: State) -> Vectors:
@@ -50,13 +64,15 @@ class NumberStates(States):
         else:
             nn.init.constant_(self.vectors.weight, 1 / channels)
 
-    def of(self, number: Int[Tensor, " networks"]) -> State:
+    def of(self, rows: Rows, numbers: Int[Tensor, " networks"]) -> State:
         """The number itself."""
-        return number[:, None].float()
+        del rows
+        return numbers[:, None].float()
 
     def draw(self, count: int, generator: torch.Generator | None) -> State:
         """Numbers of training networks."""
-        return self.of(torch.randint(self.vectors.num_embeddings, (count,), generator=generator))
+        drawn = torch.randint(self.vectors.num_embeddings, (count,), generator=generator)
+        return drawn[:, None].float()
 
     def forward(self, state: State) -> Vectors:
         """The vector of each number."""
@@ -64,45 +80,61 @@ class NumberStates(States):
 
 
 class CoordinateStates(States):
-    """Coordinates of the aligned network in few principal components, with noise in training.
+    """Coordinates of the network in few principal components, with noise in training.
 
     Args:
-        coordinates: Of the training networks, with deviation 1 in every dimension.
+        components: Components of the normalised training networks.
+        networks: That are learnt from.
         channels: Of the vectors.
         noise: Deviation of the noise that is added to a coordinate in training.
-        spread: Deviation of the noise that is added to a training network's coordinates to sample;
-            None draws from a normal distribution that knows none of them.
+        sampler: Name of the latent sampler that draws coordinates.
+
+    Attributes:
+        known: Coordinates of the training networks, with deviation 1 in every dimension, shape
+            ``(networks, components)``.
     """
 
-    coordinates: Tensor
+    known: Tensor
 
     def __init__(
         self,
-        coordinates: Float[Tensor, "networks state"],
+        components: PrincipalComponents,
+        networks: int,
         channels: int,
         noise: float,
-        spread: float | None,
+        sampler: str,
     ) -> None:
         super().__init__()
-        self.register_buffer("coordinates", coordinates)
-        self.noise, self.spread = noise, spread
+        self.components, self.noise, self.sampler = components, noise, sampler
+        size = len(components.deviation)
+        self.register_buffer("known", torch.zeros(networks, size))
         self.layers = nn.Sequential(
-            nn.Linear(coordinates.shape[1], channels), nn.SiLU(), nn.Linear(channels, channels)
+            nn.Linear(size, channels), nn.SiLU(), nn.Linear(channels, channels)
         )
 
-    def of(self, number: Int[Tensor, " networks"]) -> State:
-        """The coordinates of training networks; others in every step of a training."""
-        found = self.coordinates[number]
+    @classmethod
+    def fit(
+        cls, rows: Rows, size: int, channels: int, noise: float, sampler: str
+    ) -> "CoordinateStates":
+        """The coordinates of normalised training networks."""
+        components = PrincipalComponents.fit(rows, size)
+        made = cls(components, len(rows), channels, noise, sampler)
+        made.known = made.eval().of(rows, torch.arange(len(rows)))
+        return made
+
+    def of(self, rows: Rows, numbers: Int[Tensor, " networks"]) -> State:
+        """Coordinates; others in every step of a training."""
+        del numbers
+        # What does not vary has no coordinate.
+        deviation = self.components.deviation.clamp(min=1e-12)
+        found = self.components.scores(rows) / deviation
         return found + self.noise * torch.randn_like(found) if self.training else found
 
     def draw(self, count: int, generator: torch.Generator | None) -> State:
-        """Coordinates that no training network has."""
-        networks, dimensions = self.coordinates.shape
-        drawn = torch.randn(count, dimensions, generator=generator)
-        if self.spread is None:
-            return drawn
-        chosen = torch.randint(networks, (count,), generator=generator)
-        return self.coordinates.cpu()[chosen] + self.spread * drawn
+        """Coordinates near those of training networks."""
+        together = {"together": "network"} if self.sampler == "kernel_density" else {}
+        sampler = make_sampler(self.sampler, **together)
+        return sampler.fit(self.known.cpu()).draw(count, generator)
 
     def forward(self, state: State) -> Vectors:
         """The vector of coordinates."""
@@ -120,9 +152,10 @@ class NoStates(States):
         super().__init__()
         self.channels = channels
 
-    def of(self, number: Int[Tensor, " networks"]) -> State:
+    def of(self, rows: Rows, numbers: Int[Tensor, " networks"]) -> State:
         """Nothing."""
-        return torch.zeros(len(number), 0, device=number.device)
+        del numbers
+        return rows.new_zeros(len(rows), 0)
 
     def draw(self, count: int, generator: torch.Generator | None) -> State:
         """Nothing."""
