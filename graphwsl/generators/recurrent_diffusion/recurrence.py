@@ -1,6 +1,7 @@
 """What goes from token to token: long short-term memory, attention, a state-space model.
 
-Or nothing, which is the ablation. All map vectors of tokens to as many of the same size. Tokens are in the order of the state.
+Or nothing, which is the ablation. All map vectors of tokens to as many of the same size. Tokens are
+in the order of the state.
 """
 
 import math

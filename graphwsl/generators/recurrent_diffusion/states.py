@@ -1,4 +1,4 @@
-"""What tells networks of one architecture apart, the permutation state, and where new ones are from.
+"""What tells networks of one architecture apart, the permutation state, and how it is drawn.
 
 Weights of networks that were trained independently are in no common order, so that a token alone
 does not say which network it is of. The published state is the number of the training network,
