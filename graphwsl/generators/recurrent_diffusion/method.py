@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 import torch
 
 from gnncore.training import TensorStore
-from graphwsl.errors import GeneratorError
 from graphwsl.generators.components import PrincipalComponents
 from graphwsl.generators.conditions import Codes
 from graphwsl.generators.frames import Frame
@@ -33,7 +32,7 @@ from graphwsl.populations.population import Architecture, Population
 from graphwsl.populations.tokens import Tokenizer
 
 JUDGED = 8
-"""Training networks that choose the epoch where no other one has a state."""
+"""Training networks that choose the epoch where no other network has a number."""
 
 
 class RecurrentDiffusion(Generator):
@@ -102,17 +101,15 @@ class RecurrentDiffusion(Generator):
 
     def _prepared(self, population: Population, *, learnt: bool) -> Population:
         if learnt:
-            self._learnt = population
             self._frame, population = Frame.of(population, self.settings.align)
             return population
-        if self.settings.state == "number" and population is not self._learnt:
-            raise GeneratorError(
-                "networks that are held out have no number, by which state 'number' knows training "
-                "networks; leave out valid= and set held_out=0, or choose state='coordinates'"
-            )
         return self._frame.aligned(population)
 
     def _store(self, population: Population, *, learnt: bool) -> TensorStore:
-        if learnt or self.settings.state != "number":
-            return super()._store(population, learnt=learnt)
-        return super()._store(population, learnt=True).select(range(min(JUDGED, len(population))))
+        store = super()._store(population, learnt=learnt)
+        if self.settings.state != "number":
+            return store
+        if learnt:
+            self._judged = store.select(range(min(JUDGED, len(population))))
+            return store
+        return self._judged

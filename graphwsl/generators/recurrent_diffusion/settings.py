@@ -20,7 +20,8 @@ class RecurrentDiffusionSettings(GeneratorSettings):
         channels: Channels of a prototype, a multiple of 4.
         blocks: Layers of the recurrence.
         state: What tells training networks apart. ``number``: which one it is, as published;
-            samples look one up. ``coordinates``: those of the network in few principal components,
+            samples look one up. Held-out networks have none, so training networks choose the epoch
+            all the same. ``coordinates``: those of the network in few principal components,
             so that samples have states of their own. ``none``: nothing.
         state_spread: Deviation of the initial vectors of numbers; 0 for equal ones, as published.
         coordinates: Principal components, at most.
