@@ -60,6 +60,7 @@ BASELINES = (
     "density",
     "retrieval",
 )
+GENERATORS = ("equivariant_flow",)
 REPRESENTATIONS = (
     "hyper_representation",
     "sane",

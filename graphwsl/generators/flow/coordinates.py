@@ -1,4 +1,4 @@
-"""The coordinates in which networks are noise at first: a scale a layer, a covariance a kind of unit.
+"""The coordinates of a flow: a scale a layer, and a covariance for every kind of unit.
 
 The source of the flow is Gaussian with the mean of all units of a kind and the covariance of their
 numbers, so that noise differs from networks only in how units go together. Scales follow the width:
@@ -103,7 +103,9 @@ class Gaussian(nn.Module):
                 slope = max(-_STEEPEST, min(_STEEPEST, slope))
             self.slope[role] = slope
             self.offset[role] = float(spreads.mean()) - slope * float(fans.mean())
-        scaled = [v.flatten(0, -2).double() / self.scale(p) for p, v in zip(pieces, values, strict=True)]
+        scaled = [
+            v.flatten(0, -2).double() / self.scale(p) for p, v in zip(pieces, values, strict=True)
+        ]
         units = torch.cat(scaled)
         mean = units.mean(0)
         centred = units - mean
@@ -246,5 +248,3 @@ def kinds_of_pieces(plans: Sequence[FlowPlan]) -> tuple[dict[str, int], bool]:
     by_depth = len({(len(plan.units), len(plan.pairs)) for plan in plans}) == 1
     pieces = [piece for plan in plans for piece in pieces_of(plan, by_depth=by_depth)]
     return {piece.key: piece.width for piece in pieces}, by_depth
-
-

@@ -1,4 +1,4 @@
-"""Flow matching whose velocity is a graph metanetwork, equivariant under every permutation of units.
+"""Flow matching whose velocity is a graph metanetwork, equivariant under all permutations.
 
 Networks of independent seeds need no alignment and no augmentation: a network and all its
 permutations are one. One model makes networks of several architectures, and of widths and depths

@@ -79,8 +79,10 @@ class FlowModule(GeneratorModule):
             GeneratorError: Not one row, time and condition for each network.
         """
         plan = self.plan(architecture)
-        if rows.ndim != 2 or rows.shape[1] != architecture.num_entries or (
-            not len(rows) == len(time) == len(codes)
+        if (
+            rows.ndim != 2
+            or rows.shape[1] != architecture.num_entries
+            or (not len(rows) == len(time) == len(codes))
         ):
             raise GeneratorError(
                 f"networks {architecture.name!r} have {architecture.num_entries:,} numbers each, "

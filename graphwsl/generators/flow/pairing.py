@@ -17,8 +17,9 @@ from graphwsl.generators.flow.plan import Flat, FlowPlan, Parts
 def paired(plan: FlowPlan, noise: Flat, networks: Flat, sweeps: int) -> Flat:
     """Networks, each permuted to lie close to the noise of its row.
 
-    Orbit after orbit, units are assigned to those of the noise with which they agree most, all other
-    orbits held fixed. The distance never grows; the best of all permutations is not guaranteed.
+    Orbit after orbit, units are assigned to those of the noise with which they agree most, all
+    other orbits held fixed. The distance never grows; the best of all permutations is not
+    guaranteed.
 
     Args:
         plan: Their architecture.

@@ -2,9 +2,9 @@
 
 Every parameter belongs to at most two parts of orbits (:mod:`graphwsl.symmetries.orbits`): a weight
 on an input or a bias to one, a weight between hidden units to two, a bias of an output to none.
-What belongs to one part is a vector for every unit of the orbit, with inputs, outputs and kernels in
-a fixed order; what belongs to two is a block with a row and a column for every unit. A permutation
-of an orbit permutes its units, and rows or columns of its blocks, and nothing else.
+What belongs to one part is a vector for every unit of the orbit, with inputs, outputs and kernels
+in a fixed order; what belongs to two is a block with a row and a column for every unit. A
+permutation of an orbit permutes its units, and rows or columns of its blocks, and nothing else.
 """
 
 from collections import defaultdict
@@ -26,8 +26,6 @@ from graphwsl.symmetries.orbits import Orbit
 Flat = Float[Tensor, "networks parameters"]
 INCOMING, OWN, OUTGOING = range(3)
 """What a number of a unit is: a weight on what is fixed, a parameter, a weight of what is fixed."""
-
-_Use = tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,7 +216,7 @@ def _grouped(
     """
     is_free = parameter_mask(graph)
     found = []
-    for number, use in enumerate(graph.uses):
+    for use in graph.uses:
         targets, sources, tags, kernels, entries = _ends(use)
         kept = (entries >= 0) & is_free[entries.clamp(min=0)]
         # The use of an entry that comes first decides, wherever else it is used.
@@ -246,7 +244,6 @@ def _grouped(
             role = OWN if not is_edge else OUTGOING if key[0] < 0 else INCOMING
             parts = part_of[targets[own]], _of(part_of, sources[own])
             found.append(((key[0], key[1], role), (entries[own], *parts)))
-        del number
     return found
 
 
