@@ -1,6 +1,6 @@
 """What a generator is made and trained with: published, or small enough for two cores."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ Count = Annotated[int, Field(ge=1, le=10**6)]
 NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Settings = TypeVar("Settings", bound="GeneratorSettings")
 
 
 class GeneratorSettings(Configuration):
@@ -29,7 +30,8 @@ class GeneratorSettings(Configuration):
             stops.
         average_decay: Decay a step of the moving average of the weights that is kept; None keeps
             the weights themselves.
-        held_out: Share of the networks on which the epoch is chosen, where no others are given.
+        held_out: Share of the networks on which the epoch is chosen, where no others are given; 0
+            chooses it by some of the training networks.
         device: ``auto``, ``cpu``, ``cuda`` …
     """
 
@@ -48,7 +50,7 @@ class GeneratorSettings(Configuration):
     held_out: Share = 0.1
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "cpu"
 
-    def replaced(self, **options: Any) -> Self:
+    def replaced(self: Settings, **options: Any) -> Settings:
         """The same settings with others in place.
 
         Args:

@@ -84,12 +84,12 @@ class Gaussian(nn.Module):
         return scales[list(piece.roles)]
 
     @torch.no_grad()
-    def fit(self, pieces: Sequence[Piece], values: Sequence[Float[Tensor, "*units width"]]) -> None:
+    def fit(self, pieces: Sequence[Piece], values: Sequence[Tensor]) -> None:
         """Take all from networks.
 
         Args:
             pieces: This kind in each of several architectures.
-            values: Its numbers in their networks.
+            values: Its numbers in their networks, each of shape ``(networks, units, width)``.
         """
         roles = torch.tensor(pieces[0].roles)
         for role in roles.unique().tolist():
@@ -230,7 +230,7 @@ class Coordinates(nn.Module):
         return torch.cat([getattr(self._of(piece), name).repeat(piece.count)
                           for piece in self.pieces(plan)])  # fmt: skip
 
-    def cut(self, plan: FlowPlan, flat: Flat) -> list[Float[Tensor, "networks count width"]]:
+    def cut(self, plan: FlowPlan, flat: Flat) -> list[Float[Tensor, "networks _ _"]]:
         """Rows of a plan, piece by piece, as views."""
         pieces = self.pieces(plan)
         sizes = [piece.count * piece.width for piece in pieces]

@@ -23,7 +23,7 @@ PLACES = 64
 """Units of an orbit that can be told apart where the flow is not equivariant."""
 
 Units = Float[Tensor, "networks units channels"]
-PairSignal = Float[Tensor, "networks targets sources edge_channels"]
+PairSignal = Float[Tensor, "networks _ _ edge_channels"]
 Link = tuple[slice, slice]
 """Where the targets and the sources of a block of pairs are among all units."""
 
