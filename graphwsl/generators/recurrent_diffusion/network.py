@@ -16,7 +16,7 @@ from graphwsl.generators.tensor_scales import TensorScales
 from graphwsl.populations.population import Architecture
 from graphwsl.populations.tokens import Tokenizer
 
-Vectors = Float[Tensor, "networks tokens channels"]
+Prototypes = Float[Tensor, "networks tokens prototype"]
 
 
 class RecurrentDiffusionModule(GeneratorModule):
@@ -69,7 +69,7 @@ class RecurrentDiffusionModule(GeneratorModule):
 
     def prototypes(
         self, tokenizer: Tokenizer, state: Float[Tensor, "networks state"], codes: Codes
-    ) -> Vectors:
+    ) -> Prototypes:
         """What the diffusion of every token is conditioned on.
 
         Args:
@@ -142,7 +142,7 @@ class RecurrentDiffusionModule(GeneratorModule):
 
     def _denoised(
         self,
-        prototypes: Float[Tensor, "tokens channels"],
+        prototypes: Float[Tensor, "tokens prototype"],
         present: Float[Tensor, "tokens width"],
         generator: torch.Generator | None,
     ) -> Float[Tensor, "tokens width"]:
