@@ -193,7 +193,7 @@ class Round(nn.Module):
         h = self.second_norm(x) * (1 + second_scale) + second_shift
         return x + (1 + second_gate) * self.dropout(self.network(h)), updated
 
-    def _sent(self, weight: Tensor, values: Units, place: slice, like: Units) -> Units:
+    def _sent(self, weight: Tensor, values: Tensor, place: slice, like: Units) -> Units:
         """What units get along pairs, in the rows of these units among all."""
         heads = values.unflatten(2, (self.edge, -1)).transpose(1, 2)
         sums = (weight @ heads) / math.sqrt(values.shape[1])  # (networks, edge, units, channels)

