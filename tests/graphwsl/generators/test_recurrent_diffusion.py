@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from typer.testing import CliRunner
 
 from gnncore.training import seeded as seeded_weights
+from graphwsl.cli import app
 from graphwsl.errors import GeneratorError
 from graphwsl.generators import load, make
 from graphwsl.generators.made import population_of
@@ -194,3 +196,11 @@ def test_variants_are_kept_to_the_last_bit(options: dict[str, object], tmp_path:
     made.save(tmp_path / "kept")
     first, second = (one.sample(2, generator=seeded()) for one in (made, load(tmp_path / "kept")))
     torch.testing.assert_close(rows(first), rows(second), atol=0, rtol=0)
+
+
+def test_the_command_refuses_in_one_line() -> None:
+    arguments = ["generate", "train", "zoo", "--method", "recurrent_diffusion"]
+    found = CliRunner().invoke(app, [*arguments, "--option", "kernel=4"], env={"COLUMNS": "200"})
+    assert found.exit_code == 2
+    assert "kernel must be odd, got 4" in found.output
+    assert len(found.output.strip().splitlines()) == 1
