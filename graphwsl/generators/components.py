@@ -48,8 +48,9 @@ class PrincipalComponents(nn.Module):
         _, lengths, directions = torch.linalg.svd(rows - mean, full_matrices=False)
         size = len(made.deviation)
         deviation = lengths[:size] / (len(rows) - 1) ** 0.5
+        # Contiguous as what is loaded, lest products differ in their last bits.
         made.mean, made.directions, made.deviation = (
-            some.float() for some in (mean, directions[:size], deviation)
+            some.float().contiguous() for some in (mean, directions[:size], deviation)
         )
         return made
 
