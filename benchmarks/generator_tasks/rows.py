@@ -39,9 +39,22 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
         "not_paired": {"sweeps": 0},
         "held_out_epoch": {"held_out": 0.1},
     },
+    "aligned_flow": {
+        "not_aligned": {"align": "none"},
+        "barycentre": {"align": "barycentre"},
+        "all_parameters": {"components": None, "normalise": "tensor", "source_deviation": 1.0},
+    },
+    "recurrent_diffusion": {
+        "no_recurrence": {"recurrence": "none"},
+        "no_state": {"state": "none"},
+        "aligned_no_state": {"state": "none", "align": "barycentre"},
+        "coordinates": {"state": "coordinates", "align": "barycentre"},
+    },
 }
-"""Parts that are left out: equivariance, the pairing of networks with their noise; or held-out
-networks choose the epoch."""
+"""Parts that are left out or replaced. Of ``equivariant_flow``: equivariance, the pairing of
+networks with their noise, the choice of the epoch by training networks. Of ``aligned_flow``: the
+alignment, its reference, principal components. Of ``recurrent_diffusion``: recurrence, or the state
+that is looked up, with coordinates that no training network has in its place."""
 
 ROWS: dict[str, Row] = {
     row.name: row

@@ -61,7 +61,7 @@ BASELINES = (
     "density",
     "retrieval",
 )
-GENERATORS = ("equivariant_flow",)
+GENERATORS = ("equivariant_flow", "aligned_flow", "recurrent_diffusion")
 REPRESENTATIONS = (
     "hyper_representation",
     "sane",

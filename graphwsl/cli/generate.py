@@ -60,7 +60,9 @@ _BASELINE = one_of(*BASELINES)
 def train(
     zoo: Path = typer.Argument(help="Folder of a zoo, of any layout."),
     method: str = typer.Option(
-        "equivariant_flow", help="equivariant_flow.", autocompletion=one_of(*GENERATORS)
+        "equivariant_flow",
+        help="equivariant_flow, aligned_flow or recurrent_diffusion.",
+        autocompletion=one_of(*GENERATORS),
     ),
     size: str = typer.Option(
         "small",

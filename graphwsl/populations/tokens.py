@@ -20,14 +20,15 @@ from graphwsl.errors import GraphwslError, InvalidArgumentError, StateMismatchEr
 from graphwsl.populations.dense_tokens import dense_layout
 from graphwsl.populations.population import Architecture
 from graphwsl.populations.sparse_tokens import sparse_layout
+from graphwsl.populations.tensor_tokens import tensor_layout
 from graphwsl.populations.token_layout import TokenLayout
 from graphwsl.populations.unit_entries import LayerType
 
 WIDEST = 2**20
 """Numbers of a token, at most."""
 
-LAYOUTS = {"sparse": sparse_layout, "dense": dense_layout}
-Kind = Literal["sparse", "dense"]
+LAYOUTS = {"sparse": sparse_layout, "dense": dense_layout, "tensors": tensor_layout}
+Kind = Literal["sparse", "dense", "tensors"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,14 +49,15 @@ class Tokenizer:
 
         Args:
             architecture: Architecture of the networks.
-            kind: ``sparse``, a unit a token, or ``dense``, a layer's numbers in chunks.
+            kind: ``sparse``, a unit a token, ``dense``, a layer's numbers in chunks, or
+                ``tensors``, those of every tensor of the state.
             width: Numbers of a token; as many as the unit with the most by default.
 
         Raises:
             GraphwslError: There is no such kind, or the width is not positive.
         """
         if kind not in LAYOUTS:
-            raise GraphwslError(f"unknown kind of tokens {kind!r}; choose sparse or dense")
+            raise GraphwslError(f"unknown kind of tokens {kind!r}; choose sparse, dense or tensors")
         advice = "give population.architectures[0]"
         arguments.instance("architecture", architecture, Architecture, "an Architecture", advice)
         if width is not None:
@@ -159,7 +161,8 @@ def tokenize(
     Args:
         rows: Flattened states, such as those of ``Population.rows``.
         architecture: Architecture of the networks.
-        kind: ``sparse``, a unit a token, or ``dense``, a layer's numbers in chunks.
+        kind: ``sparse``, a unit a token, ``dense``, a layer's numbers in chunks, or ``tensors``,
+            those of every tensor of the state.
         width: Numbers of a token; as many as the unit with the most by default.
 
     Raises:

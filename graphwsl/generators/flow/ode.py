@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Solver = Literal["euler", "heun"]
+Solver = Literal["euler", "heun", "rk4"]
 Points = Float[Tensor, "points dimensions"]
 Velocity = Callable[[Points, Float[Tensor, " points"]], Points]
 """How fast points move, each at its time."""
@@ -20,8 +20,8 @@ def integrate(velocity: Velocity, points: Points, steps: int, solver: Solver = "
         velocity: How fast they move.
         points: A row a point.
         steps: Steps of equal length.
-        solver: ``euler``, one evaluation a step and of first order, or ``heun``, two and of second
-            order.
+        solver: ``euler``, one evaluation a step and of first order, ``heun``, two and of second
+            order, or ``rk4``, four and of fourth order.
     """
     length = 1.0 / steps
     for number in range(steps):
@@ -30,6 +30,11 @@ def integrate(velocity: Velocity, points: Points, steps: int, solver: Solver = "
         if solver == "heun":
             second = velocity(points + length * first, time + length)
             first = (first + second) / 2
+        elif solver == "rk4":
+            second = velocity(points + length / 2 * first, time + length / 2)
+            third = velocity(points + length / 2 * second, time + length / 2)
+            fourth = velocity(points + length * third, time + length)
+            first = (first + 2 * second + 2 * third + fourth) / 6
         points = points + length * first
     return points
 

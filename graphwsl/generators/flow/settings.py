@@ -23,7 +23,7 @@ class FlowSettings(GeneratorSettings):
             learnt place besides, which an order of units must then mean something by.
         validations: Draws of noise and time for every held-out network.
         steps: Steps from noise to a network.
-        solver: ``euler`` or ``heun``, see :func:`graphwsl.generators.flow.ode.integrate`.
+        solver: ``euler``, ``heun`` or ``rk4``, see :func:`graphwsl.generators.flow.ode.integrate`.
     """
 
     channels: Count = 128

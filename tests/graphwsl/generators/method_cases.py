@@ -14,6 +14,10 @@ WIDE_MLP = {**MLP, "width": 6}
 TINY: dict[str, dict[str, Any]] = {
     "equivariant_flow": {"channels": 16, "edge_channels": 4, "heads": 2, "rounds": 1, "steps": 2,
                          "validations": 1},
+    "aligned_flow": {"hidden": 16, "time_channels": 8, "steps": 2, "solver": "heun",
+                     "validations": 1, "held_out": 0.1},
+    "recurrent_diffusion": {"width": 8, "channels": 16, "denoiser_channels": (1, 4, 8, 4, 1),
+                            "noise_steps": 20, "sampling_steps": 2, "held_out": 0.1},
 }  # fmt: skip
 """Options of each method besides those of all."""
 

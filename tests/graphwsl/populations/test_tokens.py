@@ -31,9 +31,9 @@ def bits(architecture: Architecture, networks: int = 2) -> torch.Tensor:
 def test_rows_come_back_bitwise(name: str) -> None:
     family = architecture(name)
     rows = bits(family)
-    kinds: tuple[Kind, ...] = ("sparse", "dense")
+    kinds: tuple[Kind, ...] = ("sparse", "dense", "tensors")
     for kind in kinds:
-        for width in (None, 1, 7):
+        for width in (None, 1, 7) if kind != "tensors" else (7,):
             tokens = tokenize(rows, family, kind, width)
             assert torch.equal(tokens.rows().view(torch.int32), rows.view(torch.int32))
             entries = tokens.tokenizer.layout.entries[tokens.mask]
@@ -67,7 +67,24 @@ def test_a_sparse_token_is_a_unit(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("kind", ["sparse", "dense"])
+def test_tokens_of_tensors_are_chunks_of_each() -> None:
+    """As ``numpy.split`` cuts them, tensor after tensor."""
+    network = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2), nn.Linear(2, 5))
+    graph = neural_graph(network.eval(), torch.zeros(1, 3))
+    layout = Tokenizer.of(Architecture(graph, "small"), "tensors", 4).layout
+    expected, start = [], 0
+    for number, tensor in enumerate(network.state_dict().values()):
+        for index, chunk in enumerate(torch.arange(start, start + tensor.numel()).split(4)):
+            expected.append((chunk.tolist(), number, index))
+        start += tensor.numel()
+    found = [
+        (own[own >= 0].tolist(), int(layer), int(index))
+        for own, (_, layer, index) in zip(layout.entries, layout.positions, strict=True)
+    ]
+    assert found == expected
+
+
+@pytest.mark.parametrize("kind", ["sparse", "dense", "tensors"])
 def test_positions_are_indices_in_the_sequence_of_the_layer_and_within_it(kind: Kind) -> None:
     for name in ("residual", "llama", "lstm stacked"):
         layout = Tokenizer.of(architecture(name), kind, 5).layout
