@@ -13,6 +13,7 @@ RECIPES = (
     "mixed",
     "mnist_epochs",
     "mnist_hyperparameters",
+    "mnist_perceptron",
     "mnist_seed",
     "phases_gpt",
     "phases_mlp",
@@ -26,7 +27,7 @@ RECIPES = (
 DATA = tuple(
     f"{name}{variant}"
     for name in ("digits", "mnist_5000", "cluttered_digits")
-    for variant in ("", "_inverted", "_rotated", "_even", "_odd")
+    for variant in ("", "_inverted", "_rotated", "_halved", "_even", "_odd")
 )
 TARGETS = (
     "train_loss",

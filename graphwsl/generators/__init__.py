@@ -1,6 +1,7 @@
-"""Networks that are made instead of trained, and how they are judged: samplers and the scorecard.
+"""Networks that are made instead of trained, and how they are judged: generators, the scorecard.
 
->>> from graphwsl.generators import scorecard  # doctest: +SKIP
+>>> from graphwsl.generators import load, make, scorecard  # doctest: +SKIP
+>>> samples = make("equivariant_flow").fit(train).sample(100)  # doctest: +SKIP
 """
 
 from typing import TYPE_CHECKING
@@ -14,18 +15,28 @@ if TYPE_CHECKING:
     from graphwsl.generators.baselines import register_baseline as register_baseline
     from graphwsl.generators.card import Scorecard as Scorecard
     from graphwsl.generators.copying import three_sample_test as three_sample_test
+    from graphwsl.generators.generator import Generator as Generator
+    from graphwsl.generators.registry import GENERATORS as GENERATORS
+    from graphwsl.generators.registry import load as load
+    from graphwsl.generators.registry import make as make
     from graphwsl.generators.score import Score as Score
     from graphwsl.generators.scoring import scorecard as scorecard
+    from graphwsl.generators.settings import GeneratorSettings as GeneratorSettings
     from graphwsl.generators.tuning import Tuner as Tuner
 
 # Imported on first use: torch takes seconds to import.
 _HOME = {
     "BASELINES": "baselines",
+    "GENERATORS": "registry",
     "AlignedZoo": "aligned_zoo",
+    "Generator": "generator",
+    "GeneratorSettings": "settings",
     "Material": "baselines",
     "Score": "score",
     "Scorecard": "card",
     "Tuner": "tuning",
+    "load": "registry",
+    "make": "registry",
     "register_baseline": "baselines",
     "scorecard": "scoring",
     "three_sample_test": "copying",

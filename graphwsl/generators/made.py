@@ -1,22 +1,28 @@
 """Populations of networks that were made instead of trained."""
 
+from collections.abc import Mapping, Sequence
+
 from jaxtyping import Float
 from torch import Tensor
 
 from graphwsl.errors import GeneratorError
 from graphwsl.populations.population import Function, Population
-from graphwsl.zoo.checkpoint import Checkpoint
+from graphwsl.zoo.checkpoint import Checkpoint, Scalar
 
 
 def population_of(
-    rows: Float[Tensor, "networks entries"], function: Function, name: str
+    rows: Float[Tensor, "networks entries"],
+    function: Function,
+    name: str,
+    known: Sequence[Mapping[str, Scalar]] | None = None,
 ) -> Population:
     """Networks of one function, named by what made them and their number.
 
     Args:
         rows: Their flattened states.
         function: What they do.
-        name: Name of the sampler or baseline.
+        name: Name of the generator, sampler or baseline.
+        known: What else their configurations say, such as generating factors, a row a network.
 
     Raises:
         GeneratorError: The rows are not as long as a state of the architecture.
@@ -29,7 +35,7 @@ def population_of(
         )
     digits = max(5, len(str(len(rows) - 1)))
     checkpoints = [
-        Checkpoint(f"{name}-{number:0{digits}d}", None, {"generator": name}, {})
-        for number in range(len(rows))
+        Checkpoint(f"{name}-{number:0{digits}d}", None, {**own, "generator": name}, {})
+        for number, own in enumerate([{} for _ in rows] if known is None else known)
     ]
     return Population.alike(checkpoints, [*rows.detach().float().cpu()], function)

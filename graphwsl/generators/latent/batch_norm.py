@@ -51,6 +51,11 @@ def condition_batch_norm(
     return replace(population, states=states)
 
 
+def has_statistics(function: Function) -> bool:
+    """Whether networks of this function have batch norms with running statistics."""
+    return bool(_norms(function.module))
+
+
 @torch.no_grad()
 def _conditioned(function: Function, state: Tensor, batches: list[Any]) -> Tensor:
     module = copy.deepcopy(function.module).eval()

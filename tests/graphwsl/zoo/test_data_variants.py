@@ -32,6 +32,13 @@ def test_a_quarter_turn_moves_the_upper_right_corner_to_the_upper_left() -> None
     assert not torch.equal(turned.train, data.train)
 
 
+def test_half_as_many_pixels_are_means_of_four() -> None:
+    data, halved = load_images("digits"), load_images("digits_halved")
+    assert halved.test.shape[1:] == (1, 4, 4)
+    corner = data.test[:, 0, 2:4, 6:8].mean(dim=(1, 2))
+    torch.testing.assert_close(halved.test[:, 0, 1, 3], corner)
+
+
 @pytest.mark.parametrize(("variant", "first"), [("even", 0), ("odd", 1)])
 def test_every_second_class_is_numbered_anew(variant: str, first: int) -> None:
     data, half = load_images("digits"), load_images(f"digits_{variant}")

@@ -26,6 +26,7 @@ def recipe(**changes: Any) -> Recipe:
         ("mnist_seed", 1000),
         ("mnist_hyperparameters", 2560),
         ("mnist_epochs", 700),
+        ("mnist_perceptron", 1200),
         ("cnn_l", 1200),
         ("cluttered_hyperparameters", 240),
         ("cluttered_seed", 120),

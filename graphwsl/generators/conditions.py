@@ -1,0 +1,179 @@
+"""What networks are asked for: properties of training networks, as numbers that modules read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from graphwsl.errors import GeneratorError, PredictorError
+from graphwsl.populations.targets import Target
+from graphwsl.zoo.checkpoint import Checkpoint, Scalar
+
+Codes = Float[Tensor, "networks channels"]
+Condition = Mapping[str, Scalar | Sequence[Scalar]] | Scalar | Sequence[Scalar]
+"""A value of each property; of the only one, the value itself. Sequences have one a network."""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Properties, and how each becomes numbers: standardised, or one a class.
+
+    Attributes:
+        targets: The properties.
+        centers: Mean of each that is a number; 0 of others.
+        spreads: Standard deviation, likewise; 1 of others.
+        known: What training networks have of each, from which is drawn where nothing is asked for;
+            a row a network.
+    """
+
+    targets: tuple[Target, ...] = ()
+    centers: tuple[float, ...] = ()
+    spreads: tuple[float, ...] = ()
+    known: tuple[tuple[Scalar, ...], ...] = ()
+
+    @classmethod
+    def of(
+        cls, names: str | Sequence[str] | None, checkpoints: Sequence[Checkpoint]
+    ) -> "Conditions":
+        """The properties of these names, as training networks have them.
+
+        Args:
+            names: Metrics, generating factors or ``epoch``; None for no condition.
+            checkpoints: The training networks.
+
+        Raises:
+            GeneratorError: A network lacks a property, or it is the same in all of them.
+        """
+        if names is None:
+            return cls()
+        listed = [names] if isinstance(names, str) else list(names)
+        if not listed or len(set(listed)) < len(listed):
+            raise GeneratorError(f"condition must name properties, each once, got {names!r}")
+        try:
+            targets = tuple(Target.of(str(name), checkpoints) for name in listed)
+            values = [target.values(checkpoints).double() for target in targets]
+        except PredictorError as error:
+            raise GeneratorError(f"condition: {error}") from error
+        numbers = [target.classes is None for target in targets]
+        centers = [float(v.mean()) if n else 0.0 for v, n in zip(values, numbers, strict=True)]
+        spreads = [float(v.std(correction=0)) if n else 1.0
+                   for v, n in zip(values, numbers, strict=True)]  # fmt: skip
+        known = tuple(tuple(c[t.name] for t in targets) for c in checkpoints)
+        return cls(targets, tuple(centers), tuple(spreads), known)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the properties."""
+        return [target.name for target in self.targets]
+
+    @property
+    def channels(self) -> int:
+        """Numbers of a network's condition."""
+        return sum(1 if t.classes is None else len(t.classes) for t in self.targets)
+
+    def of_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> Codes:
+        """The conditions of networks that were trained.
+
+        Args:
+            checkpoints: They have all the properties.
+
+        Raises:
+            GeneratorError: One lacks a property, or is of a class that was not learnt from.
+        """
+        try:
+            values = [target.values(checkpoints) for target in self.targets]
+        except PredictorError as error:
+            raise GeneratorError(f"condition: {error}") from error
+        return self._codes(values, len(checkpoints))
+
+    def asked(
+        self, condition: Condition | None, count: int, generator: torch.Generator | None
+    ) -> tuple[Codes, list[dict[str, Scalar]]]:
+        """The conditions of networks that are asked for, as numbers and as they are.
+
+        Args:
+            condition: What is asked for; a property without a value is drawn, and all of them
+                together from one training network where nothing is asked for.
+            count: How many networks.
+            generator: Draws what is not asked for.
+
+        Raises:
+            GeneratorError: A property that was not learnt, a value of another kind, or not one for
+                each network.
+        """
+        given = self._given(condition, count)
+        rows: list[dict[str, Scalar]] = [{} for _ in range(count)]
+        if self.targets:
+            drawn = torch.randint(len(self.known), (count,), generator=generator).tolist()
+            for column, target in enumerate(self.targets):
+                own = given.get(target.name) or [self.known[n][column] for n in drawn]
+                for row, value in zip(rows, own, strict=True):
+                    row[target.name] = value
+        checkpoints = [Checkpoint("asked", None, row, {}) for row in rows]
+        return self.of_checkpoints(checkpoints), rows
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for a file."""
+        return {
+            "targets": [[t.name, None if t.classes is None else list(t.classes)]
+                        for t in self.targets],
+            "centers": list(self.centers),
+            "spreads": list(self.spreads),
+            "known": [list(row) for row in self.known],
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Conditions":
+        """The inverse of :meth:`to_json`."""
+        targets = (Target(n, None if c is None else tuple(c)) for n, c in values["targets"])
+        centers, spreads = (tuple(map(float, values[key])) for key in ("centers", "spreads"))
+        return cls(tuple(targets), centers, spreads, tuple(tuple(row) for row in values["known"]))
+
+    def _given(self, condition: Condition | None, count: int) -> dict[str, list[Scalar]]:
+        """The values that are asked for, one a network, by name."""
+        if condition is None:
+            return {}
+        if not self.targets:
+            raise GeneratorError(
+                f"the generator learnt no condition, got {condition!r}; fit it with "
+                'condition="test_accuracy" or the like'
+            )
+        if not isinstance(condition, Mapping):
+            if len(self.targets) > 1:
+                raise GeneratorError(
+                    f"the generator learnt {len(self.targets)} conditions, say of which this is "
+                    f"the value: {{{self.names[0]!r}: {condition!r}}}"
+                )
+            condition = {self.names[0]: condition}
+        found: dict[str, list[Scalar]] = {}
+        for name, value in condition.items():
+            if name not in self.names:
+                raise GeneratorError(
+                    f"the generator learnt no condition {name!r}; choose {', '.join(self.names)}"
+                )
+            values: list[Any] = (
+                [value] * count if isinstance(value, str | int | float) or value is None
+                else [*value]
+            )  # fmt: skip
+            if len(values) != count:
+                raise GeneratorError(
+                    f"condition {name!r} must be one value, or one for each of {count:,} networks, "
+                    f"got {len(values):,}"
+                )
+            found[name] = [v.item() if hasattr(v, "item") else v for v in values]
+        return found
+
+    def _codes(self, values: Sequence[Float[Tensor, " networks"]], count: int) -> Codes:
+        parts = [torch.zeros(count, 0)]
+        for target, own, center, spread in zip(
+            self.targets, values, self.centers, self.spreads, strict=True
+        ):
+            if target.classes is not None:
+                parts.append(one_hot(own.long(), len(target.classes)).float())
+            else:
+                parts.append(((own - center) / (spread or 1.0))[:, None].float())
+        return torch.cat(parts, dim=1)

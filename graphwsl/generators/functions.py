@@ -1,0 +1,109 @@
+"""What generated networks do: a function of the training networks, or one that is asked for."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphwsl.errors import GeneratorError
+from graphwsl.populations.loading import kinds_of_networks
+from graphwsl.populations.population import Architecture, Function, Population
+from graphwsl.zoo.architectures.registry import build
+from graphwsl.zoo.checkpoint import Scalar
+from graphwsl.zoo.inputs import example_inputs
+
+ADVICE = (
+    "give one of population.functions, one of population.architectures, or generating factors "
+    'such as {"architecture": "mlp", "width": 32}'
+)
+
+
+class Functions:
+    """Functions that a generator knows, and others by their generating factors.
+
+    Args:
+        functions: Those of the training networks, as far as they are at hand.
+        factors: Generating factors of the training networks, from which functions are built where
+            they are not at hand.
+    """
+
+    def __init__(
+        self, functions: Sequence[Function], factors: Sequence[Mapping[str, Scalar]]
+    ) -> None:
+        self.factors = [dict(known) for known in factors]
+        self._functions = list(functions)
+        self._built: dict[tuple[tuple[str, Scalar], ...], Function] = {}
+
+    @classmethod
+    def of(cls, train: Population) -> "Functions":
+        """The functions of training networks."""
+        present = [train.functions[number] for number in train.function.unique().tolist()]
+        return cls(present, kinds_of_networks(train.checkpoints))
+
+    @property
+    def known(self) -> list[Function]:
+        """All functions of the training networks; those that are not at hand are built.
+
+        Raises:
+            ZooError: An architecture that is not registered.
+        """
+        return self._functions or [self._of_factors(known) for known in self.factors]
+
+    def find(
+        self, architecture: Function | Architecture | Mapping[str, Any] | None
+    ) -> tuple[Function, dict[str, Scalar]]:
+        """The function that is meant, and its generating factors, as far as they are known.
+
+        Args:
+            architecture: None for the only one of the training networks; generating factors take
+                those that all training networks share for what they do not say.
+
+        Raises:
+            GeneratorError: There are several to choose from, or none that fits.
+            ZooError: Generating factors that no architecture has.
+        """
+        if isinstance(architecture, Function):
+            return architecture, self._factors_of(architecture)
+        if isinstance(architecture, Mapping):
+            factors = {**self._shared(), **architecture}
+            if "architecture" not in factors:
+                raise GeneratorError(f"{dict(architecture)!r} names no architecture; {ADVICE}")
+            return self._of_factors(factors), factors
+        if architecture is not None and not isinstance(architecture, Architecture):
+            raise GeneratorError(f"architecture cannot be {architecture!r}; {ADVICE}")
+        fitting = [
+            function
+            for function in self.known
+            if architecture is None or function.architecture.digest == architecture.digest
+        ]
+        if len({function.program for function in fitting}) != 1:
+            raise GeneratorError(
+                f"{len(fitting)} functions of training networks fit "
+                + ("" if architecture is None else f"{architecture.name!r}")
+                + f", which one is meant? {ADVICE}"
+            )
+        return fitting[0], self._factors_of(fitting[0])
+
+    def _shared(self) -> dict[str, Scalar]:
+        """Factors that all training networks have in common."""
+        if not self.factors:
+            return {}
+        first, *others = self.factors
+        return {name: value for name, value in first.items()
+                if all(other.get(name) == value for other in others)}  # fmt: skip
+
+    def _of_factors(self, factors: Mapping[str, Scalar]) -> Function:
+        key = tuple(sorted(factors.items()))
+        if key not in self._built:
+            name = str(factors["architecture"])
+            inputs = example_inputs({"in_channels": 1, **factors})
+            self._built[key] = Function.of(build(name, factors).eval(), inputs, name)
+        return self._built[key]
+
+    def _factors_of(self, function: Function) -> dict[str, Scalar]:
+        """Generating factors of a function; none where nobody knows."""
+        for factors in self.factors:
+            own = self._of_factors(factors)
+            if own.architecture.digest == function.architecture.digest and (
+                own.program == function.program
+            ):
+                return dict(factors)
+        return {}
