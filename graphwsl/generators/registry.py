@@ -7,9 +7,10 @@ from gnncore.registry import Registry
 from graphwsl import arguments
 from graphwsl.errors import GeneratorError
 from graphwsl.generators.generator import Generator
+from graphwsl.generators.lora.generator import PromptToLora
 from graphwsl.generators.saved import GENERATOR
 
-METHODS: tuple[type[Generator], ...] = ()
+METHODS: tuple[type[Generator], ...] = (PromptToLora,)
 
 GENERATORS: Registry[type[Generator]] = Registry(
     "generator",

@@ -1,11 +1,12 @@
 """Decoders: from the words of prompts to tokens of low-rank pairs.
 
-The hyper-convolutional one is that of Drag-and-Drop (Liang et al., 2025): prompts, words and channels
-are an image whose sides are convolved in turn, so that the order of prompts matters. The pooled ones
-read the words of all prompts as a set.
+The hyper-convolutional one is that of Drag-and-Drop (Liang et al., 2025): prompts, words and
+channels are an image whose sides are convolved in turn, so that the order of prompts matters. The
+pooled ones read the words of all prompts as a set.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -81,9 +82,7 @@ class HyperConvolutionalDecoder(nn.Module):
     ) -> None:
         super().__init__()
         shapes = [condition, *hidden, tokens]
-        self.blocks = nn.Sequential(
-            *(HyperConvolution(a, b, kernel) for a, b in zip(shapes, shapes[1:], strict=False))
-        )
+        self.blocks = nn.Sequential(*(HyperConvolution(a, b, kernel) for a, b in pairwise(shapes)))
 
     def forward(self, condition: Condition) -> Tokens:
         """Tokens of networks.

@@ -80,7 +80,9 @@ def adapted(
                 f"no linear layer {name!r} to adapt; choose among {', '.join(linear) or 'none'}"
             )
     if not chosen:
-        raise GeneratorError("there is no linear layer to adapt; give a network with torch.nn.Linear")
+        raise GeneratorError(
+            "there is no linear layer to adapt; give a network with torch.nn.Linear"
+        )
     network = copy.deepcopy(base)
     generator = torch.Generator().manual_seed(seed)
     for name in chosen:

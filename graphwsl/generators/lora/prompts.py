@@ -80,7 +80,9 @@ def split_words(prompt: str) -> list[str]:
     return re.findall(r"\w+|[^\w\s]", prompt.lower())
 
 
-def pooled(encoded: Float[Tensor, "*batch prompts words channels"]) -> Float[Tensor, "*batch channels"]:
+def pooled(
+    encoded: Float[Tensor, "*batch prompts words channels"],
+) -> Float[Tensor, "*batch channels"]:
     """One vector of unit length for several prompts: the mean of their words.
 
     Args:
@@ -115,7 +117,7 @@ def _by_model(prompts: Sequence[str], words: int, channels: int, folder: str) ->
         list(prompts), padding="max_length", truncation=True, max_length=words, return_tensors="pt"
     )
     parts = [
-        model(**{name: part for name, part in zip(read, parts, strict=True)}).last_hidden_state
+        model(**dict(zip(read, parts, strict=True))).last_hidden_state
         for parts in zip(*(value.split(64) for value in read.values()), strict=True)
     ]
     found = torch.cat(parts).float() * read["attention_mask"][..., None]

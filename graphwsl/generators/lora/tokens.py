@@ -1,9 +1,10 @@
 """Tokens of low-rank pairs, as Drag-and-Drop (Liang et al., 2025) cuts them, and the way back.
 
-A and Bᵀ of a layer have as many rows as the rank. Both are cut along their columns into chunks, those of
-A first. A chunk is standardised by its own mean and deviation, which are written, scaled, into rows
-and columns beside it: all of the token is in one range, whatever the layer. What is neither chunk
-nor scale is NaN. Of the published base model, rank 8, a token has 8 + 2 rows and 128 + 2 columns.
+A and Bᵀ of a layer have as many rows as the rank. Both are cut along their columns into chunks,
+those of A first. A chunk is standardised by its own mean and deviation, which are written, scaled,
+into rows and columns beside it: all of the token is in one range, whatever the layer. What is
+neither chunk nor scale is NaN. Of the published base model, rank 8, a token has 8 + 2 rows and
+128 + 2 columns.
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from graphwsl import arguments
 from graphwsl.errors import GeneratorError
-from graphwsl.generators.lora.canonical import require_pair
+from graphwsl.generators.lora.canonical_form import require_pair
 from graphwsl.generators.lora.low_rank import Pair, Pairs
 
 WIDTH = 128
@@ -121,8 +122,8 @@ def tokenize(pairs: Mapping[str, Pair], width: int = WIDTH) -> Tokens:
     """The tokens of low-rank pairs.
 
     Args:
-        pairs: A and B of every layer, by its path, in the order of the tokens; of one network, or of several
-            with their dimensions before. ``canonical`` makes them independent of GL(r).
+        pairs: A and B of every layer, by its path, in the order of the tokens; of one network, or
+            of several with their dimensions before. ``canonical`` makes them independent of GL(r).
         width: Columns of a chunk.
 
     Returns:
@@ -137,7 +138,9 @@ def tokenize(pairs: Mapping[str, Pair], width: int = WIDTH) -> Tokens:
                         shapes)  # fmt: skip
 
 
-def standardised(chunks: Float[Tensor, "*networks tokens rank width"], shapes: TokenShapes) -> Tokens:
+def standardised(
+    chunks: Float[Tensor, "*networks tokens rank width"], shapes: TokenShapes
+) -> Tokens:
     """Tokens of chunks, each standardised by what the way back reads, so that it is exact.
 
     Args:

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
-from torch.nn import functional as F
+from torch.nn import functional
 
 from graphwsl import arguments
 from graphwsl.errors import GeneratorError
@@ -46,7 +46,7 @@ def cross_entropy(outputs: Float[Tensor, "*batch classes"], labels: Tensor) -> T
         outputs: Logits.
         labels: Classes, one a row of logits.
     """
-    return F.cross_entropy(outputs.flatten(0, -2), labels.flatten(), ignore_index=IGNORED)
+    return functional.cross_entropy(outputs.flatten(0, -2), labels.flatten(), ignore_index=IGNORED)
 
 
 def train_adapters(
@@ -145,4 +145,6 @@ def _own_inputs(inputs: Any, labels: Any) -> bool:
 def _batches(samples: int, size: int, generator: torch.Generator) -> Any:
     """Batches without end; every sample once before any comes again, but for an incomplete rest."""
     while True:
-        yield from torch.randperm(samples, generator=generator)[: samples // size * size].split(size)
+        yield from torch.randperm(samples, generator=generator)[: samples // size * size].split(
+            size
+        )
