@@ -2,7 +2,8 @@
 
 ``B @ A`` stays the same when A becomes ``G @ A`` and B becomes ``B @ inverse(G)``, with any
 invertible G of shape ``(rank, rank)``: the group GL(r), which is larger than permutations and
-scalings of the path's units. In the canonical form both matrices share the singular values of the product evenly.
+scalings of the path's units. In the canonical form both matrices share the singular
+values of the product evenly.
 """
 
 import torch

@@ -53,8 +53,8 @@ class PromptToLora(Generator):
         epochs=1000, batch_size=64, learning_rate=3e-5, weight_decay=0.1, warm_up=0.0,
     )  # fmt: skip
     small = PromptSettings(
-        prompts=8, words=16, channels=128, decoder="mean", width=256, token_width=64,
-        standardise=True, product=1.0, behaviour=1.0, epochs=100, batch_size=32,
+        prompts=4, words=16, channels=128, decoder="mean", width=256, token_width=64,
+        standardise=True, pairs=0.01, product=0.01, behaviour=1.0, epochs=100, batch_size=32,
         learning_rate=1e-3, weight_decay=0.01, noise=1e-2,
     )  # fmt: skip
 

@@ -17,8 +17,9 @@ from graphwsl.errors import GeneratorError
 FIRST, SECOND = ".lora_A.weight", ".lora_B.weight"
 """Endings of the names of the two matrices, as ``peft`` has them."""
 
-Pair = tuple[Float[Tensor, "*networks rank inputs"], Float[Tensor, "*networks outputs rank"]]
-"""The matrices A and B of a layer, whose weight becomes ``W + scaling * B @ A``."""
+Pair = tuple[Float[Tensor, "..."], Float[Tensor, "..."]]
+"""The matrices A ``(…, rank, inputs)`` and B ``(…, outputs, rank)`` of a layer, whose weight
+becomes ``W + scaling * B @ A``; before them the dimensions of networks."""
 Pairs = dict[str, Pair]
 """The pair of each adapted layer, by the layer's path in the base network."""
 

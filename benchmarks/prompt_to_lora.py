@@ -1,0 +1,119 @@
+"""Adapters of tasks that were never trained, from prompts that describe them, beside what is free.
+
+    python -m benchmarks.prompt_to_lora             measure what is missing, print all tables
+    python -m benchmarks.prompt_to_lora --restore   begin with the cells of the result file
+    python -m benchmarks.prompt_to_lora --quick     a few steps of everything, to see that it runs
+
+Held-out tasks chose nothing: neither settings nor epochs.
+"""
+
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from benchmarks import lora_cells as cells
+from benchmarks.cells import Result, restore_cells, run_cell, time_warning
+from benchmarks.results import SCRATCH, Report, known_cells
+
+NAME = "prompt_to_lora"
+SEEDS = (0, 1, 2)
+
+FREE = {
+    "trained": "trained on the task",
+    "best_single": "best of all training adapters",
+    "retrieval": "adapter of the nearest prompts",
+    "soup": "mean of the five nearest",
+    "mean_adapter": "mean adapter",
+    "training_adapters": "training adapters, mean accuracy",
+    "base": "no adapter",
+}
+
+
+def main(
+    restore: Annotated[bool, typer.Option(help="Begin with what the result file holds.")] = False,
+    json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
+    quick: Annotated[bool, typer.Option(help="A few steps, to see that it runs.")] = False,
+    world: Annotated[list[str] | None, typer.Option(help="Worlds to measure.")] = None,
+    method: Annotated[list[str] | None, typer.Option(help="Methods to measure.")] = None,
+) -> None:
+    """Measure every cell that is missing, and print the tables."""
+    torch.set_num_threads(1)
+    root = SCRATCH / (f"{NAME}-quick" if quick else NAME)
+    if restore:
+        restore_cells(root, known_cells(NAME))
+    report = Report(NAME, "Adapters from prompts", quick=quick)
+    found: dict[str, Result] = {}
+    for name in world or cells.WORLDS:
+        for seed in SEEDS[: 1 if quick else None]:
+            measure(root, found, name, seed, method or [*cells.METHODS], quick)
+        table(report, name, found)
+    for sentence in (*NOTES, *time_warning(report.record)):
+        report.say(sentence)
+    report.save({"seeds": list(SEEDS)}, {"cells": found}, json)
+
+
+NOTES = (
+    "Of held-out tasks neither the task nor its complement was trained. The best of all training "
+    "adapters is chosen by the answers, and adapters trained on the task need its data: what only "
+    "prompts tell is below them.",
+)
+
+
+def measure(
+    root: Path, found: dict[str, Result], name: str, seed: int, methods: list[str], quick: bool
+) -> None:
+    """The cells of a world and seed, into ``found``."""
+    folder = f"{name}/seed-{seed}"
+    result = run_cell(root / folder / "free", lambda _: cells.free(name, seed, quick))
+    if result is not None:
+        found[f"{folder}/free"] = result
+    for method in methods:
+        key = f"{folder}/{method.replace(', ', '-').replace(' ', '_')}"
+        result = run_cell(
+            root / key, lambda at, method=method: cells.generated(name, method, seed, quick, at)
+        )
+        if result is not None:
+            found[key] = {**result, "method": method}
+
+
+def table(report: Report, name: str, found: dict[str, Result]) -> None:
+    """The table of a world."""
+    own = {key: one for key, one in found.items() if key.startswith(f"{name}/")}
+    free = [one for key, one in own.items() if key.endswith("/free")]
+    rows = [
+        [title, spread(free, key), "", "", "", "", str(len(free))] for key, title in FREE.items()
+    ]
+    for method in cells.METHODS:
+        of = [one for one in own.values() if one.get("method") == method]
+        if of:
+            asked = [spread(of, key) for key in ("generated", "wrong prompt", "random strings")]
+            rows.append(
+                [
+                    method,
+                    *asked,
+                    f"{mean(one['seconds'] for one in of):.0f}",
+                    f"{mean(one['milliseconds'] for one in of):.1f}",
+                    str(len(of)),
+                ]
+            )
+    columns = ["adapters", "held-out tasks", "wrong prompt", "random strings"]
+    columns += ["processor s to fit", "ms each", "seeds"]
+    report.table(f"{TITLES[name]}: accuracy [%]", columns, rows)
+
+
+TITLES = {"digits": "Subsets of digits", "language": "Tasks of a small language model"}
+
+
+def spread(results: list[dict[str, Any]], key: str) -> str:
+    """Mean and deviation over seeds, as percentages."""
+    values = [100 * one[key] for one in results]
+    if not values:
+        return "–"
+    return f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")
+
+
+if __name__ == "__main__":
+    typer.run(main)
