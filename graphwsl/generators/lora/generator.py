@@ -9,7 +9,7 @@ products count as well, and (given unlabelled inputs) what the adapted networks 
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -68,7 +68,7 @@ class PromptToLora(Generator):
         inputs: Tensor | None = None,
         work: str | Path | None = None,
         progress: bool = False,
-    ) -> Self:
+    ) -> "PromptToLora":
         """Learn from adapters and the prompts of their tasks.
 
         Args:
