@@ -24,6 +24,7 @@ def main() -> None:
 # Commands register themselves; their order here is that of the help.
 from graphwsl.cli import (  # noqa: E402, F401
     diagnose,
+    generate,
     graph,
     history,
     landscape,

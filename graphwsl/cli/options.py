@@ -68,3 +68,28 @@ def print_repaired(repaired: Sequence[str]) -> None:
     """
     for line in repaired:
         typer.echo(f"made again: {line}", err=True)
+
+
+def settings_of(
+    given: list[str], name: str = "--option", such_as: str = "latent_channels=64"
+) -> dict[str, Any]:
+    """Settings as people write them: numbers, words, true, false and none.
+
+    Args:
+        given: A name, an equals sign and a value each.
+        name: Of the option of the command, for messages.
+        such_as: An example of one, for messages.
+    """
+    import json
+
+    found: dict[str, Any] = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise typer.BadParameter(f"{name} must be as {such_as}, got {text!r}")
+        plain = {"none": None, "None": None, "True": True, "False": False}
+        try:
+            found[key.strip()] = plain[value] if value in plain else json.loads(value)
+        except json.JSONDecodeError:
+            found[key.strip()] = value
+    return found

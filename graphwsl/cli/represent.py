@@ -16,6 +16,7 @@ from graphwsl.cli.options import (
     count_of,
     print_left_out,
     print_repaired,
+    settings_of,
 )
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def train(
 
     import_modules(modules)
     out = Path("representations", f"{zoo.resolve().name}-{method}") if out is None else out
-    options: dict[str, Any] = {**_options(option), "epochs": epochs, "device": device}
+    options: dict[str, Any] = {**settings_of(option), "epochs": epochs, "device": device}
     with resumable("graphwsl"):
         trained = train_representation(
             zoo,
@@ -233,23 +234,6 @@ def summarise(trained: "TrainedRepresentation", out: Path) -> dict[str, Any]:
         "repaired": trained.repaired,
         **trained.metrics,
     }
-
-
-def _options(given: list[str]) -> dict[str, Any]:
-    """Settings as people write them: numbers, words, true, false and none."""
-    import json
-
-    found: dict[str, Any] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip():
-            raise typer.BadParameter(f"--option must be as latent_channels=64, got {text!r}")
-        plain = {"none": None, "None": None, "True": True, "False": False}
-        try:
-            found[name.strip()] = plain[value] if value in plain else json.loads(value)
-        except json.JSONDecodeError:
-            found[name.strip()] = value
-    return found
 
 
 def _opened(

@@ -12,6 +12,7 @@ from graphwsl.cli.choices import BASELINES, DATA
 from graphwsl.cli.options import IMPORT, LARGEST_SEED, epoch_option, print_left_out
 
 if TYPE_CHECKING:
+    from graphwsl.generators import Scorecard
     from graphwsl.populations import Population
     from graphwsl.zoo import Zoo
     from graphwsl.zoo.data_set import DataSet
@@ -67,18 +68,17 @@ def score(
     and named, with the reason; the exit code is 2 if nothing is left.
     """
     from gnncore.command_line.importing import import_modules
-    from gnncore.command_line.json_output import echo_json
     from graphwsl.generators import scorecard
     from graphwsl.populations.loading import Homes, load_networks
     from graphwsl.zoo import open_zoo
 
     import_modules(modules)
-    epochs = _numbers(tuning_epochs)
+    epochs = epochs_of(tuning_epochs)
     opened = open_zoo(zoo)
     train, held_out = _parts(opened, epoch, split_seed)
     known = [checkpoint.configuration for checkpoint in train.checkpoints[:1]]
     loaded = load_networks(population, homes=Homes(known=known))
-    images = _data(opened, data)
+    images = judging_data(opened, data)
     card = scorecard(
         loaded.population,
         train,
@@ -92,22 +92,41 @@ def score(
         seed=seed,
     )
     left_out = [[problem.path, problem.reason] for problem in loaded.left_out]
-    if out is not None:
-        from gnncore.storage import leading_to
+    report(card, left_out, out=out, picture=picture, as_json=as_json)
 
+
+def report(
+    card: "Scorecard",
+    left_out: list[list[str]],
+    *,
+    out: Path | None,
+    picture: Path | None,
+    as_json: bool,
+) -> None:
+    """Print a card, and write its files.
+
+    Args:
+        card: The card.
+        left_out: What could not be used, and why.
+        out: JSON file of the card; None for none.
+        picture: Picture of accuracy against novelty; None for none.
+        as_json: Whether to print JSON.
+    """
+    from gnncore.command_line.json_output import echo_json
+    from gnncore.command_line.output import console
+    from gnncore.storage import leading_to
+    from graphwsl.generators.table import table, verdict_lines
+
+    if out is not None:
         card.save(leading_to(out))
     if picture is not None:
         from gnncore.figures import save_figure
-        from gnncore.storage import leading_to
         from graphwsl.generators.picture import draw
 
         save_figure(draw(card), leading_to(picture))
     if as_json:
         echo_json({**card.to_dict(), "left_out": left_out})
         return
-    from gnncore.command_line.output import console
-    from graphwsl.generators.table import table, verdict_lines
-
     print_left_out(left_out)
     console().print(table(card))
     for line in verdict_lines(card):
@@ -131,7 +150,12 @@ def _parts(zoo: "Zoo", epochs: list[int] | None, seed: int) -> tuple["Population
     return population.select(train), population.select(others)
 
 
-def _data(zoo: "Zoo", name: str | None) -> "DataSet":
+def judging_data(zoo: "Zoo", name: str | None) -> "DataSet":
+    """Samples with classes: those of a name, or of the zoo.
+
+    Raises:
+        ZooError: They have other labels, or the zoo does not say what they are.
+    """
     from graphwsl.errors import ZooError
     from graphwsl.zoo.data import load_images
 
@@ -141,7 +165,8 @@ def _data(zoo: "Zoo", name: str | None) -> "DataSet":
     return data
 
 
-def _numbers(text: str | None) -> list[int]:
+def epochs_of(text: str | None) -> list[int]:
+    """Epochs as people write them, such as 1,5,25."""
     if text is None:
         return []
     parts: list[Any] = [part.strip() for part in text.split(",")]

@@ -10,13 +10,15 @@ from graphwsl.cli import app
 
 @app.command()
 def verify(
-    folder: Path = typer.Argument(help="Folder of a zoo, a predictor or a representation."),
+    folder: Path = typer.Argument(help="Folder of a zoo, predictor, representation or generator."),
 ) -> None:
     """Check every file of a folder: of a zoo of any layout, a training, or what it made.
 
     Lists each problem in a line and exits with code 1 if there is any.
     """
     from graphwsl.errors import ZooError
+    from graphwsl.generators import train as generating
+    from graphwsl.generators.saved import GENERATOR
     from graphwsl.properties import predictor
     from graphwsl.properties import train as predicting
     from graphwsl.representations import saved
@@ -24,8 +26,8 @@ def verify(
 
     if not folder.is_dir():
         raise ZooError(
-            f"{str(folder)!r} is no folder; give one of a zoo, training, predictor or "
-            "representation"
+            f"{str(folder)!r} is no folder; give one of a zoo, training, predictor, "
+            "representation or generator"
         )
 
     def holds(*names: str) -> bool:
@@ -35,6 +37,8 @@ def verify(
         report_problems(folder, predicting.problems_of(folder))
     elif holds(representing.REQUEST, saved.CONFIG, saved.ARRAYS):
         report_problems(folder, representing.problems_of(folder))
+    elif holds(generating.REQUEST, GENERATOR.config, GENERATOR.arrays):
+        report_problems(folder, generating.problems_of(folder))
     else:
         report_problems(folder, zoo_problems(folder))
 

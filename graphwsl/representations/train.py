@@ -19,7 +19,6 @@ from gnncore.errors import TrainingError
 from gnncore.storage import (
     LOCK_NAME,
     MANIFEST_NAME,
-    Manifest,
     StorageError,
     WorkFolder,
     WorkKind,
@@ -31,7 +30,7 @@ from graphwsl import arguments
 from graphwsl.errors import RepresentationError, ZooError
 from graphwsl.populations.population import Population
 from graphwsl.populations.splits import beginning, split_models
-from graphwsl.populations.training_request import look_for
+from graphwsl.populations.training_folder import STATE, TrainingFolder, networks_of_epochs
 from graphwsl.representations.quality import agreement, unexplained
 from graphwsl.representations.registry import load, make
 from graphwsl.representations.representation import Representation
@@ -41,7 +40,7 @@ from graphwsl.zoo.data import load_images
 from graphwsl.zoo.layouts.registry import open_zoo
 from graphwsl.zoo.zoo import Zoo
 
-REQUEST, METRICS, WORK = "request.json", "metrics.json", "training"
+REQUEST, METRICS, WORK = "request.json", "metrics.json", STATE
 TRAINING = WorkKind(
     what="training",
     title="training folder",
@@ -134,42 +133,23 @@ def train_representation(
         "epochs_of_zoo": None if epochs_of_zoo is None else list(epochs_of_zoo),
         "data": data,
     }
-    _look(work, request, resume)
-    chosen = None if epochs_of_zoo is None else set(epochs_of_zoo)
-    kept = [c for c in found.checkpoints if chosen is None or c.epoch in chosen]
-    if chosen and not kept:
-        known = sorted({c.epoch for c in found.checkpoints if c.epoch is not None})
-        raise RepresentationError(
-            f"the zoo has no checkpoints of the epochs {sorted(chosen)}; it has {known}"
-        )
-    population, unusable = Population.load_usable(found, kept)
-    left_out = [*found.problems, *unusable]
+    asked = TrainingFolder(work, request, _FILES, "learnt from", resume)
+    asked.look()
+    population, left_out = networks_of_epochs(found, epochs_of_zoo, RepresentationError)
     request["zoo_sha256"] = population.content_hash
     parts = _parts(population, split_seed)
     inputs, judging = _samples(found, data)
-    with work.claim(lambda: _look(work, request, resume)) as before:
-        flaws = [problem.text for problem in work.damage()] if work.is_complete else []
-        if work.is_complete and not flaws:
-            return TrainedRepresentation(load(folder), read_json(folder / METRICS), left_out)
-        write_json(folder / REQUEST, request)
-        try:
-            queries = inputs if model.settings.structure < 1 else None
-            model.fit(
-                parts["train"],
-                parts["valid"],
-                inputs=queries,
-                work=folder / WORK,
-                progress=progress,
-            )
-        except RepresentationError:
-            if before is None:
-                work.withdraw(WORK)
-            raise
+
+    def learn(state: Path) -> None:
+        queries = inputs if model.settings.structure < 1 else None
+        model.fit(parts["train"], parts["valid"], inputs=queries, work=state, progress=progress)
         model.save(folder)
-        metrics = _judged(model, parts, judging)
-        write_json(folder / METRICS, metrics)
-        work.remove(WORK)
-        Manifest.of(folder, (MANIFEST_NAME, LOCK_NAME)).write()
+        write_json(folder / METRICS, _judged(model, parts, judging))
+
+    flaws = asked.fill(learn)
+    metrics = read_json(folder / METRICS)
+    if flaws is None:
+        return TrainedRepresentation(load(folder), metrics, left_out)
     return TrainedRepresentation(model, metrics, left_out, flaws)
 
 
@@ -230,7 +210,3 @@ def _judged(
         if inputs is not None:
             metrics[name]["agreement"] = float(agreement(part, rebuilt, inputs).mean())
     return metrics
-
-
-def _look(work: WorkFolder, request: dict[str, Any], resume: bool) -> dict[str, Any] | None:
-    return look_for(work, request, files=_FILES, state=WORK, learnt="learnt from", resume=resume)

@@ -1,0 +1,305 @@
+"""``graphwsl generate …``: learn to make networks, make some, judge them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from gnncore.command_line.completion import one_of
+from gnncore.command_line.options import ALONE, json_option, quiet_option
+from graphwsl.cli import app
+from graphwsl.cli.choices import BASELINES, DATA, DEVICES, GENERATORS
+from graphwsl.cli.options import (
+    EPOCH,
+    IMPORT,
+    LARGEST_SEED,
+    print_left_out,
+    print_repaired,
+    settings_of,
+)
+from graphwsl.cli.score import epochs_of, judging_data, report
+
+if TYPE_CHECKING:
+    from graphwsl.generators.generator import Generator
+    from graphwsl.generators.train import TrainedGenerator
+    from graphwsl.populations import Population
+
+generate_app = typer.Typer(
+    help="Networks that are made: train, sample, score.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(generate_app, name="generate")
+
+_GENERATOR: Any = typer.Argument(help="Folder that graphwsl generate train made.")
+_CONDITION: Any = typer.Option(
+    [],
+    help="What is asked for, as test_accuracy=0.9; may be given several times. [default: as in the "
+    "networks that were learnt from]",
+    show_default=False,
+)
+_NETWORK: Any = typer.Option(
+    [],
+    help="Generating factors of the networks, as width=32; may be given several times. [default: "
+    "those that were learnt from]",
+    show_default=False,
+)
+_SAMPLES: Any = typer.Option(
+    None,
+    help="Samples on whose training part batch norms are conditioned: digits, mnist_5000, an .npz "
+    "file, or your own. [default: none]",
+    show_default=False,
+    autocompletion=one_of(*DATA),
+)
+
+
+_BASELINE = one_of(*BASELINES)
+
+
+@generate_app.command()
+def train(
+    zoo: Path = typer.Argument(help="Folder of a zoo, of any layout."),
+    method: str = typer.Option(
+        "equivariant_flow", help="equivariant_flow.", autocompletion=one_of(*GENERATORS)
+    ),
+    size: str = typer.Option(
+        "small",
+        help="small, which two cores train in minutes, or published.",
+        autocompletion=one_of("small", "published"),
+    ),
+    option: list[str] = typer.Option(
+        [],
+        help="In place of one of its settings, as channels=64; may be given several times.",
+        show_default=False,
+    ),
+    condition: list[str] = typer.Option(
+        [],
+        help="Property by which networks can be asked for, as test_accuracy; may be given several "
+        "times. [default: none]",
+        show_default=False,
+    ),
+    epochs: int | None = typer.Option(
+        None, min=1, help="Passes over the networks. [default: its own]"
+    ),
+    epoch: list[int] | None = EPOCH,
+    seed: int = typer.Option(
+        0, min=0, max=LARGEST_SEED, help="Seed of weights, batches and noise."
+    ),
+    split_seed: int = typer.Option(
+        0, min=0, max=LARGEST_SEED, help="Seed of the split: 70, 15 and 15 % of the networks."
+    ),
+    device: str | None = typer.Option(
+        None,
+        help="auto, cpu, cuda or cuda:1, … [default: cpu]",
+        show_default=False,
+        autocompletion=one_of(*DEVICES),
+    ),
+    out: Path | None = typer.Option(
+        None, help="Folder of the generator. [default: generators/<zoo>-<method>]"
+    ),
+    resume: bool = typer.Option(
+        False, "--resume", help="Continue the training in that folder, or repair what it made."
+    ),
+    modules: list[str] = IMPORT,
+    as_json: bool = json_option(ALONE),
+    quiet: bool = quiet_option(),
+) -> None:
+    """Learn from 70 % of a zoo's networks to make others; 15 % choose the epoch."""
+    from gnncore.command_line.importing import import_modules
+    from gnncore.command_line.json_output import echo_json
+    from gnncore.command_line.resuming import resumable
+    from graphwsl.generators.train import train_generator
+
+    import_modules(modules)
+    out = Path("generators", f"{zoo.resolve().name}-{method}") if out is None else out
+    options: dict[str, Any] = {
+        **settings_of(option, such_as="channels=64"), "epochs": epochs, "device": device
+    }  # fmt: skip
+    with resumable("graphwsl"):
+        trained = train_generator(
+            zoo,
+            out,
+            method=method,
+            size=size,
+            seed=seed,
+            split_seed=split_seed,
+            condition=condition or None,
+            epochs_of_zoo=epoch,
+            resume=resume,
+            progress=not (quiet or as_json),
+            **{name: value for name, value in options.items() if value is not None},
+        )
+    summary = summarise(trained, out)
+    if as_json:
+        echo_json(summary)
+        return
+    print_repaired(summary["repaired"])
+    print_left_out(summary["left_out"])
+    if not quiet:
+        typer.echo(summary["out"])
+        typer.echo(
+            f"{summary['generator']}: {summary['report']['parameters']:,} parameters, learnt from "
+            f"{summary['networks']['train']:,} networks; loss {summary['report']['loss']:.4g} on "
+            f"{summary['networks']['valid']:,} others"
+        )
+
+
+@generate_app.command()
+def sample(
+    generator: Path = _GENERATOR,
+    out: Path = typer.Option(
+        ..., help="Folder of the networks, a .safetensors file each; new or empty."
+    ),
+    count: int = typer.Option(100, min=1, help="How many networks."),
+    condition: list[str] = _CONDITION,
+    network: list[str] = _NETWORK,
+    data: str | None = _SAMPLES,
+    seed: int = typer.Option(0, min=0, max=LARGEST_SEED, help="Seed of the noise."),
+    modules: list[str] = IMPORT,
+    as_json: bool = json_option(),
+) -> None:
+    """Make networks, as files of weights."""
+    from gnncore.command_line.importing import import_modules
+    from gnncore.command_line.json_output import echo_json
+    from graphwsl.generators import load
+    from graphwsl.representations.files import empty_folder, save_networks
+
+    import_modules(modules)
+    empty_folder(out)
+    made = load(generator)
+    population = _made(made, count, condition, network, data, seed)
+    names = [str(generator)] * len(population)
+    known = [dict(checkpoint.configuration) for checkpoint in population.checkpoints]
+    save_networks(out, population, names, known)
+    summary = {"out": str(out), "generator": made.name, "networks": len(population)}
+    if as_json:
+        echo_json(summary)
+        return
+    typer.echo(summary["out"])
+    typer.echo(f"{made.name}: {len(population):,} networks")
+
+
+@generate_app.command()
+def score(
+    generator: Path = _GENERATOR,
+    zoo: Path = typer.Option(..., help="Folder of the zoo that was learnt from."),
+    count: int = typer.Option(100, min=2, help="How many networks are made and judged."),
+    condition: list[str] = _CONDITION,
+    data: str | None = typer.Option(
+        None,
+        help="Whose test samples judge: digits, mnist_5000, an .npz file, or your own. "
+        "[default: the zoo's own]",
+        show_default=False,
+        autocompletion=one_of(*DATA),
+    ),
+    baseline: list[str] = typer.Option(
+        [],
+        help="Only this baseline; may be given several times. [default: all]",
+        show_default=False,
+        autocompletion=_BASELINE,
+    ),
+    tuning_epochs: str | None = typer.Option(
+        None,
+        help="Judge again after so many epochs of training, as 1,5,25. [default: none]",
+        show_default=False,
+    ),
+    seed: int = typer.Option(
+        0, min=0, max=LARGEST_SEED, help="Seed of the noise, and of what baselines draw."
+    ),
+    out: Path | None = typer.Option(None, help="JSON file of the card."),
+    picture: Path | None = typer.Option(
+        None, help="PNG, SVG or PDF file of accuracy against novelty."
+    ),
+    modules: list[str] = IMPORT,
+    as_json: bool = json_option(),
+) -> None:
+    """Make networks and judge them, against networks of the zoo that were not learnt from."""
+    from gnncore.command_line.importing import import_modules
+    from graphwsl.generators import load, scorecard
+    from graphwsl.zoo import open_zoo
+
+    import_modules(modules)
+    epochs = epochs_of(tuning_epochs)
+    made, opened = load(generator), open_zoo(zoo)
+    train, held_out = _learnt_and_others(made, zoo)
+    images = judging_data(opened, data)
+    card = scorecard(
+        _made(made, count, condition, [], None, seed, images.train),
+        train,
+        held_out,
+        images.test,
+        images.test_labels,
+        baselines=baseline or None,
+        networks=count,
+        tuning_epochs=epochs,
+        data=images,
+        seed=seed,
+    )
+    report(card, [], out=out, picture=picture, as_json=as_json)
+
+
+def summarise(trained: "TrainedGenerator", out: Path) -> dict[str, Any]:
+    """What was learnt, as plain values.
+
+    Args:
+        trained: The generator and what it learnt from.
+        out: Its folder.
+    """
+    made = trained.generator
+    return {
+        "out": str(out),
+        "generator": made.name,
+        "size": made.size,
+        "settings": made.settings.model_dump(),
+        "condition": made.conditions.names,
+        "report": made.report,
+        "left_out": [[problem.path, problem.reason] for problem in trained.left_out],
+        "repaired": trained.repaired,
+        **trained.metrics,
+    }
+
+
+def _made(
+    made: "Generator",
+    count: int,
+    condition: list[str],
+    network: list[str],
+    data: str | None,
+    seed: int,
+    inputs: Any = None,
+) -> "Population":
+    import torch
+
+    from graphwsl.zoo.data import load_images
+
+    asked = settings_of(condition, "--condition", "test_accuracy=0.9")
+    factors = settings_of(network, "--network", "width=32")
+    if data is not None:
+        inputs = load_images(data).train
+    return made.sample(
+        count, factors or None, asked or None, torch.Generator().manual_seed(seed), inputs=inputs
+    )
+
+
+def _learnt_and_others(made: "Generator", zoo: Path) -> tuple["Population", "Population"]:
+    """Networks of a zoo that were learnt from, and those that the generator never saw."""
+    from graphwsl.errors import GeneratorError
+    from graphwsl.generators.train import last_epoch
+    from graphwsl.populations import Population
+    from graphwsl.zoo import open_zoo
+
+    opened = open_zoo(zoo)
+    epochs = last_epoch(opened)
+    kept = [c for c in opened.checkpoints if epochs is None or c.epoch in epochs]
+    population = Population.load(opened, kept)
+    parts = [] if made.fitted_to is None else made.fitted_to.parts(
+        population, [str(zoo)] * len(population)
+    )  # fmt: skip
+    train = population.select([n for n, part in enumerate(parts) if part == "train"])
+    others = population.select([n for n, part in enumerate(parts) if part is None])
+    if not len(train) or not len(others):
+        raise GeneratorError(
+            f"{str(zoo)!r} holds {len(train):,} networks that the generator learnt from and "
+            f"{len(others):,} that it never saw; give the zoo that it learnt from"
+        )
+    return train, others

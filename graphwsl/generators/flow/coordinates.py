@@ -1,0 +1,250 @@
+"""The coordinates of a flow: a scale a layer, and a covariance for every kind of unit.
+
+The source of the flow is Gaussian with the mean of all units of a kind and the covariance of their
+numbers, so that noise differs from networks only in how units go together. Scales follow the width:
+where networks of several widths are learnt from, the logarithm of a scale is a line in that of the
+width, which holds for others too.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from graphwsl.errors import GeneratorError
+from graphwsl.generators.flow.plan import OUTGOING, Flat, FlowPlan
+
+_LEAST = 1e-8
+_STEEPEST = 2.0
+"""Of scales against widths, either way: more is no law but chance."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a plan: units of an orbit, pairs, or the rest.
+
+    Attributes:
+        key: Pieces of one key are read alike.
+        width: Numbers of a unit, or of a pair.
+        count: How many of them there are.
+        fan: Number of units that its scale depends on.
+        roles: What each number is, see :mod:`graphwsl.generators.flow.plan`.
+    """
+
+    key: str
+    width: int
+    count: int
+    fan: int
+    roles: tuple[int, ...]
+
+
+def pieces_of(plan: FlowPlan, *, by_depth: bool) -> list[Piece]:
+    """The pieces of a plan, in the order of its rows.
+
+    Args:
+        plan: An architecture.
+        by_depth: Whether what lies at several depths is read apart, where all have equally many.
+    """
+    found = []
+    for number, units in enumerate(plan.units):
+        count, width = units.entries.shape
+        key = f"units {number if by_depth else ''}:{units.kind}"
+        found.append(Piece(key, width, count, count, tuple(units.columns.tolist())))
+    for number, pairs in enumerate(plan.pairs):
+        targets, sources, width = pairs.entries.shape
+        key = f"pairs {number if by_depth else ''}:{pairs.kind}"
+        found.append(Piece(key, width, targets * sources, sources, (0,) * width))
+    fan = len(plan.units[-1].entries) if plan.units else 1
+    found.append(Piece(f"rest:{len(plan.rest)}", len(plan.rest), 1, fan, (0,) * len(plan.rest)))
+    return [piece for piece in found if piece.width]
+
+
+class Gaussian(nn.Module):
+    """Mean and covariance of the numbers of a kind, on the scale of their layer.
+
+    Args:
+        width: How many numbers.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mean = nn.Buffer(torch.zeros(width))
+        self.root = nn.Buffer(torch.eye(width))
+        self.inverse = nn.Buffer(torch.eye(width))
+        self.offset = nn.Buffer(torch.zeros(3))
+        self.slope = nn.Buffer(torch.zeros(3))
+        self.correlation = nn.Buffer(torch.zeros(()))
+
+    def scale(self, piece: Piece) -> Float[Tensor, " width"]:
+        """The scale of every number, in networks of that many units."""
+        scales = (self.offset + self.slope * math.log(piece.fan)).exp()
+        return scales[list(piece.roles)]
+
+    @torch.no_grad()
+    def fit(self, pieces: Sequence[Piece], values: Sequence[Float[Tensor, "*units width"]]) -> None:
+        """Take all from networks.
+
+        Args:
+            pieces: This kind in each of several architectures.
+            values: Its numbers in their networks.
+        """
+        roles = torch.tensor(pieces[0].roles)
+        for role in roles.unique().tolist():
+            fans = torch.tensor([math.log(piece.fan) for piece in pieces]).double()
+            spreads = torch.stack([one[..., roles == role].double().std(correction=0).clamp(
+                min=_LEAST).log() for one in values])  # fmt: skip
+            slope = -0.5 if role == OUTGOING or pieces[0].key.startswith("pairs") else 0.0
+            if len(fans.unique()) > 1:
+                centred = fans - fans.mean()
+                slope = float((centred * spreads).sum() / centred.square().sum())
+                slope = max(-_STEEPEST, min(_STEEPEST, slope))
+            self.slope[role] = slope
+            self.offset[role] = float(spreads.mean()) - slope * float(fans.mean())
+        scaled = [
+            v.flatten(0, -2).double() / self.scale(p) for p, v in zip(pieces, values, strict=True)
+        ]
+        units = torch.cat(scaled)
+        mean = units.mean(0)
+        centred = units - mean
+        covariance = centred.T @ centred / len(units)
+        # Towards independent numbers, the more the fewer units there are.
+        share = units.shape[1] / (units.shape[1] + len(units))
+        covariance = (1 - share) * covariance + share * covariance.diagonal().diag()
+        eigenvalues, vectors = torch.linalg.eigh(covariance)
+        least = max(float(eigenvalues.max()) * 1e-6, 1e-12)
+        roots = eigenvalues.clamp(min=least).sqrt()
+        self.mean.copy_(mean)
+        self.root.copy_((vectors * roots) @ vectors.T)
+        self.inverse.copy_((vectors / roots) @ vectors.T)
+
+
+class Coordinates(nn.Module):
+    """Networks in the coordinates of a flow, and its noise.
+
+    Args:
+        widths: Numbers of every kind of piece, by key.
+        by_depth: See :func:`pieces_of`.
+    """
+
+    def __init__(self, widths: dict[str, int], *, by_depth: bool) -> None:
+        super().__init__()
+        self.by_depth = by_depth
+        self.kinds = nn.ModuleDict({key: Gaussian(width) for key, width in widths.items()})
+        self._pieces: dict[int, list[Piece]] = {}
+
+    def pieces(self, plan: FlowPlan) -> list[Piece]:
+        """The pieces of a plan.
+
+        Raises:
+            GeneratorError: One of a kind that was not learnt from.
+        """
+        if id(plan) not in self._pieces:  # plans are kept by the module that has these coordinates
+            found = pieces_of(plan, by_depth=self.by_depth)
+            for piece in found:
+                if piece.key not in self.kinds:
+                    raise GeneratorError(
+                        f"the architecture has parts ({piece.key}) that no training network has; "
+                        f"those have {', '.join(self.kinds)}"
+                    )
+            self._pieces[id(plan)] = found
+        return self._pieces[id(plan)]
+
+    def fit(self, networks: Iterable[tuple[FlowPlan, Flat]]) -> None:
+        """Take scales, means and covariances from training networks of several architectures."""
+        pieces: dict[str, list[Piece]] = {}
+        values: dict[str, list[Tensor]] = {}
+        for plan, flat in networks:
+            for piece, own in zip(self.pieces(plan), self.cut(plan, flat), strict=True):
+                pieces.setdefault(piece.key, []).append(piece)
+                values.setdefault(piece.key, []).append(own)
+        for key, gaussian in self.kinds.items():
+            gaussian.fit(pieces[key], values[key])  # type: ignore[operator]
+
+    def into(self, plan: FlowPlan, flat: Flat) -> Flat:
+        """Weights in these coordinates."""
+        scale, mean = self.scale(plan), self._each(plan, "mean")
+        return flat / scale - mean
+
+    def out_of(self, plan: FlowPlan, points: Flat) -> Flat:
+        """The inverse of :meth:`into`."""
+        return (points + self._each(plan, "mean")) * self.scale(plan)
+
+    def scale(self, plan: FlowPlan) -> Float[Tensor, " parameters"]:
+        """The scale of every number of a plan."""
+        return torch.cat([self._of(piece).scale(piece).repeat(piece.count)
+                          for piece in self.pieces(plan)])  # fmt: skip
+
+    def correlation(self, plan: FlowPlan) -> Float[Tensor, " parameters"]:
+        """Of noise and networks, for every number of a plan."""
+        return torch.cat([self._of(piece).correlation.expand(piece.count * piece.width)
+                          for piece in self.pieces(plan)])  # fmt: skip
+
+    def noise(self, plan: FlowPlan, count: int, generator: torch.Generator | None) -> Flat:
+        """Points at time 0, drawn on the CPU."""
+        size = sum(piece.count * piece.width for piece in self.pieces(plan))
+        drawn = torch.randn(count, size, generator=generator)
+        return self.coloured(plan, drawn.to(next(self.buffers()).device))
+
+    def coloured(self, plan: FlowPlan, white: Flat) -> Flat:
+        """Numbers of variance 1 with the covariance of networks."""
+        return self._times(plan, white, "root")
+
+    def whitened(self, plan: FlowPlan, points: Flat) -> Flat:
+        """The inverse of :meth:`coloured`."""
+        return self._times(plan, points, "inverse")
+
+    @torch.no_grad()
+    def fit_correlation(self, plan: FlowPlan, noise: Flat, points: Flat) -> None:
+        """Take the correlation of noise and networks that are paired."""
+        cut = zip(self.pieces(plan), self.cut(plan, noise), self.cut(plan, points), strict=True)
+        for piece, ours, theirs in cut:
+            norm = float(ours.norm() * theirs.norm())
+            found = float((ours * theirs).sum()) / norm if norm else 0.0
+            self._of(piece).correlation.fill_(max(0.0, min(0.99, found)))
+
+    def importance(self, plan: FlowPlan) -> Float[Tensor, " parameters"]:
+        """How much the error of every number counts; the sum is 1.
+
+        Numbers of one role in one piece count together as the root of how many there are, so that a
+        few biases are not lost beside thousands of weights.
+        """
+        parts = []
+        for piece in self.pieces(plan):
+            roles = torch.tensor(piece.roles)
+            counts = torch.stack([(roles == role).sum() for role in roles]) * piece.count
+            parts.append(counts.float().rsqrt().repeat(piece.count))
+        weights = torch.cat(parts)
+        return weights / weights.sum()
+
+    def _times(self, plan: FlowPlan, points: Flat, name: str) -> Flat:
+        found = [
+            (own @ getattr(self._of(piece), name)).flatten(1)
+            for piece, own in zip(self.pieces(plan), self.cut(plan, points), strict=True)
+        ]
+        return torch.cat(found, dim=1)
+
+    def _each(self, plan: FlowPlan, name: str) -> Float[Tensor, " parameters"]:
+        return torch.cat([getattr(self._of(piece), name).repeat(piece.count)
+                          for piece in self.pieces(plan)])  # fmt: skip
+
+    def cut(self, plan: FlowPlan, flat: Flat) -> list[Float[Tensor, "networks count width"]]:
+        """Rows of a plan, piece by piece, as views."""
+        pieces = self.pieces(plan)
+        sizes = [piece.count * piece.width for piece in pieces]
+        return [own.unflatten(1, (piece.count, piece.width))
+                for own, piece in zip(flat.split(sizes, dim=1), pieces, strict=True)]  # fmt: skip
+
+    def _of(self, piece: Piece) -> Gaussian:
+        found = self.kinds[piece.key]
+        assert isinstance(found, Gaussian)
+        return found
+
+
+def kinds_of_pieces(plans: Sequence[FlowPlan]) -> tuple[dict[str, int], bool]:
+    """Widths of all kinds of pieces by key, and whether these tell depths apart."""
+    by_depth = len({(len(plan.units), len(plan.pairs)) for plan in plans}) == 1
+    pieces = [piece for plan in plans for piece in pieces_of(plan, by_depth=by_depth)]
+    return {piece.key: piece.width for piece in pieces}, by_depth
