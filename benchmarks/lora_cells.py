@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,25 @@ import torch
 
 from benchmarks.cells import Result
 from benchmarks.lora_worlds.digit_subsets import digit_subsets
+from benchmarks.lora_worlds.language_tasks import language_tasks
 from benchmarks.lora_worlds.world import World
+from benchmarks.results import SCRATCH
 from graphwsl.generators import make
 from graphwsl.generators.lora import adapted_networks, pairs_of, references
 from graphwsl.generators.lora.low_rank import Pairs
 from graphwsl.populations.population import Population
 
-WORLDS: dict[str, Callable[[int], World]] = {"digits": digit_subsets}
-QUICK: dict[str, Callable[[int], World]] = {
-    "digits": lambda seed: digit_subsets(seed, tasks=12, steps=3)
+NAME = "prompt_to_lora"
+
+WORLDS: dict[str, Callable[[int, Path], World]] = {
+    "digits": digit_subsets,
+    "language": language_tasks,
 }
-EPOCHS = {"digits": 30}
+QUICK: dict[str, Callable[[int, Path], World]] = {
+    "digits": partial(digit_subsets, tasks=12, steps=3),
+    "language": partial(language_tasks, steps=3, base_steps=3, few=True),
+}
+EPOCHS = {"digits": 80, "language": 200}
 
 HYPER = {"decoder": "hyper_convolutional", "kernel": 3, "hidden": ((4, 12, 64), (6, 8, 64))}
 METHODS: dict[str, dict[str, Any]] = {
@@ -38,7 +46,7 @@ METHODS: dict[str, dict[str, Any]] = {
 @lru_cache(maxsize=1)
 def world(name: str, seed: int, quick: bool) -> World:
     """A world, made once."""
-    return (QUICK if quick else WORLDS)[name](seed)
+    return (QUICK if quick else WORLDS)[name](seed, SCRATCH / f"{NAME}_adapters")
 
 
 def free(name: str, seed: int, quick: bool) -> Result:

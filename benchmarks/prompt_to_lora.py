@@ -18,7 +18,7 @@ from benchmarks import lora_cells as cells
 from benchmarks.cells import Result, restore_cells, run_cell, time_warning
 from benchmarks.results import SCRATCH, Report, known_cells
 
-NAME = "prompt_to_lora"
+NAME = cells.NAME
 SEEDS = (0, 1, 2)
 
 FREE = {

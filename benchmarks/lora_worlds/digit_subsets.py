@@ -2,11 +2,12 @@
 
 import random
 from itertools import combinations
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.lora_worlds.world import World, cut
+from benchmarks.lora_worlds.world import World, cut, kept
 from graphwsl.generators.lora import adapted, train_adapters
 from graphwsl.generators.lora.low_rank import Pairs
 from graphwsl.generators.lora.module import run_adapted
@@ -24,7 +25,7 @@ TEMPLATES = (
 HELD_OUT = 20
 
 
-def digit_subsets(seed: int, tasks: int = 300, steps: int = 600) -> World:
+def digit_subsets(seed: int, folder: Path, tasks: int = 300, steps: int = 600) -> World:
     """Subsets of three to seven digits; of held-out ones the complement was not trained either."""
     data = load_images("digits")
     train, test = data.train.flatten(1), data.test.flatten(1)
@@ -34,16 +35,19 @@ def digit_subsets(seed: int, tasks: int = 300, steps: int = 600) -> World:
     for number, subset in enumerate(known + held_out):
         is_in[number, list(subset)] = 1
     network = adapted(base, rank=4, seed=seed)
-    made = train_adapters(
-        network, train, is_in[:, data.train_labels], steps=steps, learning_rate=0.02, seed=seed
-    )
-    pairs = {name: (a[:, -1], b[:, -1]) for name, (a, b) in made.pairs.items()}
+    labels = is_in[:, data.train_labels]
+
+    def trained() -> Pairs:
+        made = train_adapters(network, train, labels, steps=steps, learning_rate=0.02, seed=seed)
+        return {name: (a[:, -1], b[:, -1]) for name, (a, b) in made.pairs.items()}
+
+    pairs = kept(folder / f"digits-{seed}-{tasks}-{steps}.safetensors", trained)
     state = {name: tensor.detach() for name, tensor in network.state_dict().items()}
-    labels = is_in[len(known) :, data.test_labels]
+    right = is_in[len(known) :, data.test_labels]
 
     def quality(pairs: Pairs, task: int | None) -> Tensor:
         answers = run_adapted(network, state, pairs, test).argmax(-1)
-        return (answers == (labels if task is None else labels[task])).float().mean(-1)
+        return (answers == (right if task is None else right[task])).float().mean(-1)
 
     return World(
         network,

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from benchmarks.lora_worlds.world import World, cut
+from benchmarks.lora_worlds.world import World, cut, kept
 from gnncore.storage import load_tensors, make_folder, save_tensors
 from graphwsl.generators.lora import adapted, train_adapters
 from graphwsl.generators.lora.low_rank import Pairs
@@ -151,10 +151,14 @@ def language_tasks(
     texts = torch.randint(LETTERS, (512, LENGTH), generator=torch.Generator().manual_seed(seed))
     answers = torch.stack([answer(task, texts) for task in tasks])
     inputs = torch.stack([sentence(texts, own, None) for own in answers])
-    made = train_adapters(
-        network, inputs, answers, steps=steps, batch_size=16, learning_rate=0.01, seed=seed
-    )
-    pairs = {name: (a[:, -1], b[:, -1]) for name, (a, b) in made.pairs.items()}
+
+    def trained() -> Pairs:
+        made = train_adapters(
+            network, inputs, answers, steps=steps, batch_size=16, learning_rate=0.01, seed=seed
+        )
+        return {name: (a[:, -1], b[:, -1]) for name, (a, b) in made.pairs.items()}
+
+    pairs = kept(folder / f"language-{seed}-{len(tasks)}-{steps}.safetensors", trained)
     state = {name: tensor.detach() for name, tensor in network.state_dict().items()}
     fresh = torch.randint(
         LETTERS, (128, LENGTH), generator=torch.Generator().manual_seed(1000 + seed)
@@ -212,7 +216,7 @@ def sentence(texts: Tensor, answers: Tensor, commands: Tensor | None) -> Tensor:
 
 
 def trained_base(folder: Path, steps: int) -> LanguageModel:
-    """The base, trained once on all tasks by their commands; in a tenth of texts they are hidden."""
+    """The base, trained once on all tasks by commands, which a tenth of texts hide."""
     torch.manual_seed(0)
     base = LanguageModel()
     path = folder / f"base-{steps}.safetensors"

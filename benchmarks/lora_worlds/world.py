@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
+from gnncore.storage import load_tensors, make_folder, save_tensors
 from graphwsl.generators.lora.low_rank import Pairs
 
 
@@ -29,6 +32,24 @@ class World:
     trained: Pairs
     held_out: list[str]
     quality: Callable[[Pairs, int | None], Tensor]
+
+
+def kept(path: Path, train: Callable[[], Pairs]) -> Pairs:
+    """Adapters that are trained once and kept in a file.
+
+    Args:
+        path: The file.
+        train: Trains them.
+    """
+    if path.exists():
+        tensors = {name: torch.from_numpy(array) for name, array in load_tensors(path).items()}
+        layers = dict.fromkeys(name.rpartition("/")[0] for name in tensors)
+        return {layer: (tensors[f"{layer}/A"], tensors[f"{layer}/B"]) for layer in layers}
+    pairs = train()
+    make_folder(path.parent)
+    matrices = {f"{n}/{e}": m for n, both in pairs.items() for e, m in zip("AB", both, strict=True)}
+    save_tensors(path, {name: matrix.numpy() for name, matrix in matrices.items()})
+    return pairs
 
 
 def cut(pairs: Pairs, start: int, stop: int | None = None) -> Pairs:

@@ -18,7 +18,7 @@ need nothing more. Where training networks are read in another frame than their 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -37,6 +37,8 @@ from graphwsl.generators.settings import GeneratorSettings
 from graphwsl.populations.fitted_to import FittedTo
 from graphwsl.populations.population import Architecture, Function, Population
 from graphwsl.representations.objective import Terms
+
+Made = TypeVar("Made", bound="Generator")
 
 PART = 256
 """Networks that are made at once."""
@@ -111,7 +113,7 @@ class Generator(ABC):
         drawn from the generator, on the CPU."""
 
     def fit(
-        self,
+        self: Made,
         population: Population,
         condition: str | Sequence[str] | None = None,
         epochs: int | None = None,
@@ -119,7 +121,7 @@ class Generator(ABC):
         valid: Population | None = None,
         work: str | Path | None = None,
         progress: bool = False,
-    ) -> Self:
+    ) -> Made:
         """Learn from networks; the epoch with the least loss on others is kept.
 
         Args:

@@ -1,6 +1,6 @@
 """What a generator is made and trained with: published, or small enough for two cores."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ Count = Annotated[int, Field(ge=1, le=10**6)]
 NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Settings = TypeVar("Settings", bound="GeneratorSettings")
 
 
 class GeneratorSettings(Configuration):
@@ -48,7 +49,7 @@ class GeneratorSettings(Configuration):
     held_out: Share = 0.1
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "cpu"
 
-    def replaced(self, **options: Any) -> Self:
+    def replaced(self: Settings, **options: Any) -> Settings:
         """The same settings with others in place.
 
         Args:

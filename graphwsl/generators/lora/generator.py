@@ -54,8 +54,8 @@ class PromptToLora(Generator):
     )  # fmt: skip
     small = PromptSettings(
         prompts=4, words=16, channels=128, decoder="mean", width=256, token_width=64,
-        standardise=True, pairs=0.01, product=0.01, behaviour=1.0, epochs=100, batch_size=32,
-        learning_rate=1e-3, weight_decay=0.01, noise=1e-2,
+        standardise=True, pairs=1e-3, product=1e-3, behaviour=1.0, epochs=100, batch_size=64,
+        learning_rate=2e-3, weight_decay=0.01, noise=1e-2,
     )  # fmt: skip
 
     def fit(

@@ -1,5 +1,7 @@
 """A small base, adapters of it and prompts, for the tests of prompts to adapters."""
 
+from functools import cache
+
 import torch
 from torch import nn
 
@@ -34,6 +36,7 @@ def prompts(tasks: int) -> list[list[str]]:
     ]
 
 
+@cache
 def population(networks: int = 8, seed: int = 0) -> Population:
     network = adapted(base(), rank=2, alpha=4)
     return adapted_networks(
