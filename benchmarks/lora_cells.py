@@ -29,7 +29,11 @@ QUICK: dict[str, Callable[[int, Path], World]] = {
     "digits": partial(digit_subsets, tasks=12, steps=3),
     "language": partial(language_tasks, steps=3, base_steps=3, few=True),
 }
-EPOCHS = {"digits": 80, "language": 200}
+EPOCHS = {"digits": 80, "language": 150}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "digits": {},
+    "language": {"behaviour_inputs": 16, "batch_size": 33},
+}
 
 HYPER = {"decoder": "hyper_convolutional", "kernel": 3, "hidden": ((4, 12, 64), (6, 8, 64))}
 METHODS: dict[str, dict[str, Any]] = {
@@ -62,7 +66,7 @@ def generated(name: str, method: str, seed: int, quick: bool, folder: Path) -> R
     """Accuracy at held-out tasks of adapters that a generator makes: of their prompts, of those of
     another task, and of random words."""
     found = world(name, seed, quick)
-    generator = make("prompt_to_lora", seed=seed, **METHODS[method])
+    generator = make("prompt_to_lora", seed=seed, **METHODS[method] | OPTIONS[name])
     start = time.process_time()
     generator.fit(
         population(found),

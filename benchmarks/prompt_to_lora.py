@@ -37,6 +37,7 @@ def main(
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="A few steps, to see that it runs.")] = False,
     world: Annotated[list[str] | None, typer.Option(help="Worlds to measure.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="Seeds to measure.")] = None,
     method: Annotated[list[str] | None, typer.Option(help="Methods to measure.")] = None,
 ) -> None:
     """Measure every cell that is missing, and print the tables."""
@@ -47,8 +48,8 @@ def main(
     report = Report(NAME, "Adapters from prompts", quick=quick)
     found: dict[str, Result] = {}
     for name in world or cells.WORLDS:
-        for seed in SEEDS[: 1 if quick else None]:
-            measure(root, found, name, seed, method or [*cells.METHODS], quick)
+        for number in seed or SEEDS[: 1 if quick else None]:
+            measure(root, found, name, number, method or [*cells.METHODS], quick)
         table(report, name, found)
     for sentence in (*NOTES, *time_warning(report.record)):
         report.say(sentence)

@@ -131,7 +131,7 @@ class Block(nn.Module):
 
 
 def language_tasks(
-    seed: int, folder: Path, steps: int = 300, base_steps: int = 4000, few: bool = False
+    seed: int, folder: Path, steps: int = 200, base_steps: int = 3000, few: bool = False
 ) -> World:
     """All moves with all replacements; of held-out ones the inverse was not trained either.
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 Condition = Float[Tensor, "networks prompts words channels"]
 Tokens = Float[Tensor, "networks tokens rows columns"]
+Image = Float[Tensor, "networks ..."]
 Shape = tuple[int, int, int]
 
 
@@ -45,7 +46,7 @@ class HyperConvolution(nn.Module):
         self.prompts = conv(n, m, bias=True)
         self.is_residual = before == after
 
-    def forward(self, x: Condition) -> Condition:
+    def forward(self, x: Image) -> Image:
         """The next image.
 
         Args:
@@ -59,11 +60,11 @@ class HyperConvolution(nn.Module):
         return found + x if self.is_residual else found
 
 
-def _over_channels(convolution: nn.Module, x: Condition) -> Condition:
+def _over_channels(convolution: nn.Module, x: Image) -> Image:
     return convolution(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
 
-def _over_words(convolution: nn.Module, x: Condition) -> Condition:
+def _over_words(convolution: nn.Module, x: Image) -> Image:
     return convolution(x.transpose(1, 2)).transpose(1, 2)
 
 

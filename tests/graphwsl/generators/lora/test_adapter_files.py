@@ -93,7 +93,17 @@ def test_other_tensors_are_refused(tmp_path: Path) -> None:
     save_adapter(tmp_path, random_pairs(None), alpha=4)
     path = tmp_path / "adapter_model.safetensors"
     tensors = load_tensors(path)
-    save_tensors(path, {**tensors, "base_model.model.x.lora_embedding_A": tensors.popitem()[1]})
+    save_tensors(
+        path,
+        {
+            **tensors,
+            "base_model.model.x.lora_embedding_A": tensors["base_model.model.2.lora_B.weight"],
+        },
+    )
+    with pytest.raises(GraphwslError, match="lora_embedding_A', which is no pair"):
+        load_adapter(tmp_path)
+    del tensors["base_model.model.2.lora_B.weight"]
+    save_tensors(path, tensors)
     with pytest.raises(GraphwslError, match=r"and no 'base_model\.model\.2\.lora_B\.weight'"):
         load_adapter(tmp_path)
 

@@ -15,7 +15,7 @@ def drawn(seed: int, rank: int, inputs: int, outputs: int) -> tuple[torch.Tensor
     return a, torch.randn(outputs, rank, generator=generator, dtype=torch.float64)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 4), st.integers(4, 9), st.integers(4, 9))
 def test_it_has_the_same_product_and_its_singular_values(
     seed: int, rank: int, inputs: int, outputs: int

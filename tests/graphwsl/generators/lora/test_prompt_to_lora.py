@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from gnncore.errors import TrainingError
+from gnncore.errors import CheckpointError
 from graphwsl.errors import GraphwslError
 from graphwsl.generators import load, make
 from graphwsl.generators.generator import Generator
@@ -50,10 +50,10 @@ HYPER = {"decoder": "hyper_convolutional", "kernel": 3, "hidden": ((4, 6, 16), (
     ("options", "share"),
     [
         (PAIRS, 0.35),
-        ({**PAIRS, "pairs": 0.0, "product": 1.0}, 0.35),
-        ({**PAIRS, "pairs": 0.0, "behaviour": 1.0}, 0.35),
-        ({**PAIRS, **HYPER}, 0.8),
-        ({**PAIRS, "decoder": "attention"}, 0.5),
+        pytest.param({**PAIRS, "pairs": 0.0, "product": 1.0}, 0.35, marks=pytest.mark.slow),
+        pytest.param({**PAIRS, "pairs": 0.0, "behaviour": 1.0}, 0.35, marks=pytest.mark.slow),
+        pytest.param({**PAIRS, **HYPER}, 0.8, marks=pytest.mark.slow),
+        pytest.param({**PAIRS, "decoder": "attention"}, 0.5, marks=pytest.mark.slow),
     ],
 )
 def test_it_learns_the_networks_that_it_was_given(options: dict[str, Any], share: float) -> None:
@@ -122,7 +122,8 @@ def test_terms_are_what_they_are_called() -> None:
     assert module is not None
     module.teacher, module.inputs = some.functions[0], INPUTS
     codes = module.conditions.of_checkpoints(some.checkpoints)
-    found = module.terms(Batch(some.architectures[0], rows(some), codes, torch.arange(8)))
+    batch = Batch(some.architectures[0], rows(some), codes, torch.arange(8))
+    found = module.terms(batch).detach()
     sampled = made.sample(8, condition=texts(8))
     first, second = (pairs_of(rows(one), some.architectures[0]) for one in (some, sampled))
     variances = {
@@ -203,23 +204,22 @@ def test_a_fit_that_was_interrupted_ends_bitwise_alike(tmp_path: Path) -> None:
     assert torch.equal(
         rows(whole.sample(2, condition=texts(2))), rows(resumed.sample(2, condition=texts(2)))
     )
-    with pytest.raises(TrainingError):
+    with pytest.raises(CheckpointError, match="training data changed"):
         make("prompt_to_lora", **SMALL).fit(population(seed=1), work=tmp_path)
 
 
 def interrupted(work: Path) -> None:
-    calls = 0
+    calls, terms = 0, PromptDecoder.terms
 
-    class Killed(PromptDecoder):
-        def terms(self, batch: Batch) -> Tensor:
-            nonlocal calls
-            calls += 1
-            if calls > 5:
-                raise KeyboardInterrupt
-            return super().terms(batch)
+    def killed(module: PromptDecoder, batch: Batch) -> Tensor:
+        nonlocal calls
+        calls += 1
+        if calls > 5:
+            raise KeyboardInterrupt
+        return terms(module, batch)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("graphwsl.generators.lora.generator.PromptDecoder", Killed)
+        patch.setattr(PromptDecoder, "terms", killed)
         made = make("prompt_to_lora", **SMALL)
         assert isinstance(made, PromptToLora)
         made.fit(population(), inputs=INPUTS, work=work)
