@@ -96,7 +96,10 @@ def test_every_page_is_on_the_map() -> None:
     assert {name for name in pages if f"({name})" not in index} == set()
 
 
-SMALLER = {"predict_accuracy.py": {"networks": 8, "epochs": 2}}
+SMALLER = {
+    "generate_networks.py": {"networks": 6, "epochs": 1},
+    "predict_accuracy.py": {"networks": 8, "epochs": 2},
+}
 """What examples are called with that would take a minute as they are."""
 
 

@@ -12,6 +12,7 @@ from tests import ROOT
 PAGES = {
     "gnncore.layers.LAYERS": "models.md",
     "graphwsl.generators.baselines.BASELINES": "generators.md",
+    "graphwsl.generators.registry.GENERATORS": "generators.md",
     "graphwsl.generators.latent.registry.SAMPLERS": "generators.md",
     "graphwsl.imports.onnx.registry.OPERATORS": "imports.md",
     "graphwsl.neural_graph.rules.RULES": "neural-graph.md",

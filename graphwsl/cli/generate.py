@@ -104,7 +104,7 @@ def train(
     as_json: bool = json_option(ALONE),
     quiet: bool = quiet_option(),
 ) -> None:
-    """Learn from 70 % of a zoo's networks to make others; 15 % choose the epoch."""
+    """Learn from 70 % of a zoo's networks to make others."""
     from gnncore.command_line.importing import import_modules
     from gnncore.command_line.json_output import echo_json
     from gnncore.command_line.resuming import resumable
@@ -139,8 +139,7 @@ def train(
         typer.echo(summary["out"])
         typer.echo(
             f"{summary['generator']}: {summary['report']['parameters']:,} parameters, learnt from "
-            f"{summary['networks']['train']:,} networks; loss {summary['report']['loss']:.4g} on "
-            f"{summary['networks']['valid']:,} others"
+            f"{summary['networks']['train']:,} networks; loss {summary['report']['loss']:.4g}"
         )
 
 

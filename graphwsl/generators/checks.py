@@ -6,6 +6,9 @@ from graphwsl import arguments
 from graphwsl.errors import GeneratorError
 from graphwsl.populations.population import Population
 
+LOOKED_AT = 16
+"""Training networks, evenly from all, that choose the epoch where no others do."""
+
 
 def require_finite(population: Population) -> None:
     """Refuse networks with weights that are not finite.
@@ -85,5 +88,6 @@ def _cut(population: Population, share: float, seed: int) -> tuple[Population, P
         held_out.update(generator.choice(names, count, replace=False).tolist())
     chosen = [checkpoint.model in held_out for checkpoint in population.checkpoints]
     if not any(chosen):
-        return population, population
+        few = range(0, len(population), -(-len(population) // LOOKED_AT))
+        return population, population.select(few)
     return population.select([not one for one in chosen]), population.select(chosen)

@@ -113,7 +113,7 @@ class Conditions:
                 own = given.get(target.name) or [self.known[n][column] for n in drawn]
                 for row, value in zip(rows, own, strict=True):
                     row[target.name] = value
-        checkpoints = [Checkpoint("asked", None, row, {}) for row in rows]
+        checkpoints = [_wanted(row) for row in rows]
         return self.of_checkpoints(checkpoints), rows
 
     def to_json(self) -> dict[str, Any]:
@@ -177,3 +177,9 @@ class Conditions:
             else:
                 parts.append(((own - center) / (spread or 1.0))[:, None].float())
         return torch.cat(parts, dim=1)
+
+
+def _wanted(row: dict[str, Scalar]) -> Checkpoint:
+    """A network that would have these properties."""
+    epoch = row.get("epoch")
+    return Checkpoint("asked", epoch if isinstance(epoch, int) else None, dict(row), {})

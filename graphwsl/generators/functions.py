@@ -77,7 +77,7 @@ class Functions:
         if len({function.program for function in fitting}) != 1:
             raise GeneratorError(
                 f"{len(fitting)} functions of training networks fit "
-                + ("" if architecture is None else f"{architecture.name!r}")
+                + ("" if architecture is None else f" {architecture.name!r}")
                 + f", which one is meant? {ADVICE}"
             )
         return fitting[0], self._factors_of(fitting[0])

@@ -31,7 +31,7 @@ from graphwsl.generators.conditions import Codes, Condition, Conditions
 from graphwsl.generators.functions import Functions
 from graphwsl.generators.latent.batch_norm import condition_batch_norm, has_statistics
 from graphwsl.generators.made import population_of
-from graphwsl.generators.module import GeneratorModule, Rows, call_on_networks
+from graphwsl.generators.module import Architectures, GeneratorModule, Rows, call_on_networks
 from graphwsl.generators.saved import GENERATOR
 from graphwsl.generators.settings import GeneratorSettings
 from graphwsl.populations.fitted_to import FittedTo
@@ -155,7 +155,8 @@ class Generator(ABC):
         with seeded(self.seed):
             module = self._build(train, self._built)
         self.module = module
-        module.architectures = list({a.digest: a for a in train.present + valid.present}.values())
+        present = {a.digest: a for a in train.present + valid.present}
+        module.architectures = Architectures(present.values())
         result = fit(
             module,
             self._store(train, learnt=True),

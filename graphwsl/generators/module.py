@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -32,6 +32,13 @@ class Batch:
     numbers: Int[Tensor, " networks"]
 
 
+class Architectures(list[Architecture]):
+    """Architectures, which copies of a module have in common; training changes nothing in them."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Architectures":
+        return self
+
+
 class GeneratorModule(nn.Module, ABC):
     """What a generator has learnt.
 
@@ -44,7 +51,7 @@ class GeneratorModule(nn.Module, ABC):
 
     def __init__(self) -> None:
         super().__init__()
-        self.architectures: list[Architecture] = []
+        self.architectures = Architectures()
 
     @abstractmethod
     def terms(self, batch: Batch) -> Float[Tensor, "networks terms"]:

@@ -30,7 +30,8 @@ class GeneratorSettings(Configuration):
             stops.
         average_decay: Decay a step of the moving average of the weights that is kept; None keeps
             the weights themselves.
-        held_out: Share of the networks on which the epoch is chosen, where no others are given.
+        held_out: Share of the networks on which the epoch is chosen, where no others are given; 0
+            chooses it by some of the training networks.
         device: ``auto``, ``cpu``, ``cuda`` …
     """
 

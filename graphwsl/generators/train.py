@@ -88,8 +88,8 @@ def train_generator(
         method: One of :data:`graphwsl.generators.GENERATORS`.
         size: ``published`` or ``small``.
         seed: Seed of initial weights, batches and noise.
-        split_seed: Seed of the split: 70 % of the networks are learnt from, 15 % choose the epoch,
-            and 15 % are held out for the scorecard.
+        split_seed: Seed of the split: 70 % of the networks are learnt from, 15 % choose the epoch
+            (unless ``held_out`` of the settings is 0), and 15 % are held out for the scorecard.
         condition: Properties by which networks can be asked for; None for no condition.
         epochs_of_zoo: Checkpoints of these epochs; None for the last alone.
         resume: Go on with what is in ``out``; start if there is nothing, and only read it if it
@@ -133,7 +133,8 @@ def train_generator(
     parts = parts_of_zoo(population, split_seed)
 
     def learn(state: Path) -> None:
-        model.fit(parts["train"], condition, valid=parts["valid"], work=state, progress=progress)
+        others = parts["valid"] if model.settings.held_out else None
+        model.fit(parts["train"], condition, valid=others, work=state, progress=progress)
         model.save(folder)
         counts = {
             "networks": {n: len({c.model for c in p.checkpoints}) for n, p in parts.items()},

@@ -84,12 +84,12 @@ class Gaussian(nn.Module):
         return scales[list(piece.roles)]
 
     @torch.no_grad()
-    def fit(self, pieces: Sequence[Piece], values: Sequence[Float[Tensor, "*units width"]]) -> None:
+    def fit(self, pieces: Sequence[Piece], values: Sequence[Tensor]) -> None:
         """Take all from networks.
 
         Args:
             pieces: This kind in each of several architectures.
-            values: Its numbers in their networks.
+            values: Its numbers in their networks, each of shape ``(networks, units, width)``.
         """
         roles = torch.tensor(pieces[0].roles)
         for role in roles.unique().tolist():
@@ -133,7 +133,7 @@ class Coordinates(nn.Module):
         super().__init__()
         self.by_depth = by_depth
         self.kinds = nn.ModuleDict({key: Gaussian(width) for key, width in widths.items()})
-        self._pieces: dict[int, list[Piece]] = {}
+        self._pieces: dict[FlowPlan, list[Piece]] = {}
 
     def pieces(self, plan: FlowPlan) -> list[Piece]:
         """The pieces of a plan.
@@ -141,7 +141,7 @@ class Coordinates(nn.Module):
         Raises:
             GeneratorError: One of a kind that was not learnt from.
         """
-        if id(plan) not in self._pieces:  # plans are kept by the module that has these coordinates
+        if plan not in self._pieces:
             found = pieces_of(plan, by_depth=self.by_depth)
             for piece in found:
                 if piece.key not in self.kinds:
@@ -149,8 +149,8 @@ class Coordinates(nn.Module):
                         f"the architecture has parts ({piece.key}) that no training network has; "
                         f"those have {', '.join(self.kinds)}"
                     )
-            self._pieces[id(plan)] = found
-        return self._pieces[id(plan)]
+            self._pieces[plan] = found
+        return self._pieces[plan]
 
     def fit(self, networks: Iterable[tuple[FlowPlan, Flat]]) -> None:
         """Take scales, means and covariances from training networks of several architectures."""
@@ -230,7 +230,7 @@ class Coordinates(nn.Module):
         return torch.cat([getattr(self._of(piece), name).repeat(piece.count)
                           for piece in self.pieces(plan)])  # fmt: skip
 
-    def cut(self, plan: FlowPlan, flat: Flat) -> list[Float[Tensor, "networks count width"]]:
+    def cut(self, plan: FlowPlan, flat: Flat) -> list[Float[Tensor, "networks _ _"]]:
         """Rows of a plan, piece by piece, as views."""
         pieces = self.pieces(plan)
         sizes = [piece.count * piece.width for piece in pieces]

@@ -23,7 +23,7 @@ PLACES = 64
 """Units of an orbit that can be told apart where the flow is not equivariant."""
 
 Units = Float[Tensor, "networks units channels"]
-PairSignal = Float[Tensor, "networks targets sources edge_channels"]
+PairSignal = Float[Tensor, "networks _ _ edge_channels"]
 Link = tuple[slice, slice]
 """Where the targets and the sources of a block of pairs are among all units."""
 
@@ -193,7 +193,7 @@ class Round(nn.Module):
         h = self.second_norm(x) * (1 + second_scale) + second_shift
         return x + (1 + second_gate) * self.dropout(self.network(h)), updated
 
-    def _sent(self, weight: Tensor, values: Units, place: slice, like: Units) -> Units:
+    def _sent(self, weight: Tensor, values: Tensor, place: slice, like: Units) -> Units:
         """What units get along pairs, in the rows of these units among all."""
         heads = values.unflatten(2, (self.edge, -1)).transpose(1, 2)
         sums = (weight @ heads) / math.sqrt(values.shape[1])  # (networks, edge, units, channels)

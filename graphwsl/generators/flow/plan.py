@@ -77,8 +77,8 @@ class Parts:
         rest: What nothing moves, shape ``(networks, rest)``.
     """
 
-    units: list[Float[Tensor, "networks units width"]]
-    pairs: list[Float[Tensor, "networks targets sources width"]]
+    units: list[Float[Tensor, "networks _ _"]]
+    pairs: list[Float[Tensor, "networks _ _ _"]]
     rest: Float[Tensor, "networks rest"]
 
     def flat(self) -> Flat:

@@ -33,6 +33,6 @@ class FlowSettings(GeneratorSettings):
     dropout: Share = 0.0
     sweeps: Annotated[int, Field(ge=0, le=100)] = 2
     equivariant: bool = True
-    validations: Count = 2
+    validations: Count = 1
     steps: Count = 20
     solver: Solver = "heun"

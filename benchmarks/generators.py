@@ -1,0 +1,132 @@
+"""Networks that are made: how good, how unlike one another, how new, and as asked for.
+
+    python -m benchmarks.generators --zoos mnist_perceptron=300 --networks 100 --seeds 3
+
+Zoos are recipes of the package, from which so many networks are drawn and trained into
+``--zoo-folder``, or folders as ``name=folder``. Of each, ``--networks`` are learnt from, and all
+others are held out for the scorecard; networks that choose an epoch are some of the former.
+Results are kept in ``--out`` and never worked out twice, so the program may be killed at any time
+and started again, also several times at once.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+
+from benchmarks.cells import Result, restore_cells, time_warning
+from benchmarks.generator_tasks.cell import Cell, Networks
+from benchmarks.generator_tasks.rows import choose_rows
+from benchmarks.generator_tasks.tables import LEGEND, report_networks
+from benchmarks.hardware import ROOT
+from benchmarks.representation_tasks.studies import zoo_of_recipe
+from benchmarks.results import Report, console, known_cells
+from benchmarks.weights.tasks import ZooOfBenchmark
+
+NAME = "generators"
+
+
+def main(
+    zoos: Annotated[
+        str, typer.Option(help="Recipes, or name=folder, or recipe=networks, with commas.")
+    ] = "mnist_perceptron=300",
+    rows: Annotated[
+        str, typer.Option(help="Names of rows, with commas, or methods, or all.")
+    ] = "methods",
+    networks: Annotated[int, typer.Option(help="Networks that are learnt from.")] = 100,
+    requested: Annotated[
+        str, typer.Option(help="Zoos of which networks are asked for by accuracy, with commas.")
+    ] = "",
+    sizes: Annotated[
+        str, typer.Option(help="Sizes that are made only, as zoo:width=32+48, with commas.")
+    ] = "",
+    seeds: Annotated[int, typer.Option(help="Fits of every row.")] = 3,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the networks.")] = None,
+    size: Annotated[str, typer.Option(help="Settings: small or published.")] = "small",
+    generated: Annotated[int, typer.Option(help="Networks that are made and judged.")] = 100,
+    zoo_folder: Annotated[Path, typer.Option(help="Where zoos are kept.")] = ROOT
+    / "runs"
+    / "generator_zoos",
+    out: Annotated[Path, typer.Option(help="Where results are kept.")] = ROOT
+    / "runs"
+    / "generators",
+    collect_only: Annotated[
+        bool, typer.Option(help="Fit nothing, only write the tables of what is there.")
+    ] = False,
+    restore: Annotated[
+        bool, typer.Option(help="Begin with what the committed result file holds.")
+    ] = False,
+    json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
+    quick: Annotated[bool, typer.Option(help="A few networks, to see that it runs.")] = False,
+) -> None:
+    """Work out what is not there yet, and write all tables."""
+    with TemporaryDirectory() as scratch:
+        if quick:
+            out, zoo_folder = Path(scratch, "cells"), Path(scratch, "zoos")
+            zoos, requested, sizes = "digits_seed=14", "", ""
+            networks, seeds, epochs, generated = 8, 1, 2, 4
+        report = Report(NAME, "Networks that are made", quick=quick)
+        if restore:
+            restore_cells(out, known_cells(NAME))
+        known = {
+            zoo.name: zoo for zoo in (_zoo(part, zoo_folder) for part in zoos.split(",") if part)
+        }
+        options: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
+        plain = [(Networks(zoo, networks), False) for zoo in known.values()]
+        plain += [(Networks(known[name], networks), True) for name in requested.split(",") if name]
+        plain += [
+            (Networks(known[name], networks, _factor(factor)), False)
+            for name, _, factor in (part.partition(":") for part in sizes.split(",") if part)
+        ]
+        cells = [
+            Cell(row, own, seed, size, options, generated, ask)
+            for seed in range(1, seeds + 1)
+            for own, ask in plain
+            for row in choose_rows(rows)
+        ]
+        if collect_only:
+            cells = [cell for cell in cells if cell.is_done(out)]
+        results = _run(cells, out)
+        for name in dict.fromkeys(own.name for own, _ in plain):
+            own = [one for one in results.values() if one["networks"] == name]
+            report_networks(report, name, own)
+        for sentence in (*LEGEND, *time_warning(report.record)):
+            report.say(sentence)
+        report.save(
+            {"zoos": zoos, "rows": rows, "networks": networks, "seeds": seeds, "epochs": epochs}
+            | {"size": size, "generated": generated, "requested": requested, "sizes": sizes},
+            {"cells": results},
+            json,
+        )
+
+
+def _zoo(text: str, folder: Path) -> ZooOfBenchmark:
+    """The zoo that ``recipe``, ``recipe=networks`` or ``name=folder`` names."""
+    name, _, given = text.partition("=")
+    if given and not given.isdecimal():
+        return ZooOfBenchmark(name, Path(given))
+    wanted = int(given or 300)
+    return ZooOfBenchmark(name, zoo_of_recipe(name, folder, wanted))
+
+
+def _factor(text: str) -> tuple[str, tuple[int, ...]]:
+    """A factor and its values, as ``width=32+48``."""
+    name, _, values = text.partition("=")
+    return name, tuple(int(value) for value in values.split("+"))
+
+
+def _run(cells: list[Cell], out: Path) -> dict[str, Result]:
+    """The results of cells by their folders; those that others work on are left out."""
+    results: dict[str, Result] = {}
+    for number, cell in enumerate(cells, 1):
+        name = cell.folder(out).relative_to(out).as_posix()
+        console.print(f"{number}/{len(cells)} {name}", soft_wrap=True, highlight=False)
+        found = cell.run(out)
+        if found is not None:
+            results[name] = found
+    return results
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,140 @@
+"""``graphwsl generate``: train, sample and score, resumed and refused in one line."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from typer.testing import CliRunner, Result
+
+from graphwsl.cli import app
+from graphwsl.cli.choices import GENERATORS as CHOICES
+from graphwsl.generators import GENERATORS
+from graphwsl.zoo import Recipe, train_zoo
+
+RECIPE = {
+    "data": {"name": "digits"},
+    "epochs": 2,
+    "keep": (1, 2),
+    "batch_size": 64,
+    "seeds": 12,
+    "fixed": {"architecture": "mlp", "width": 4, "depth": 1, "learning_rate": 0.01},
+}
+TINY = [
+    text
+    for option in ("channels=16", "edge_channels=4", "heads=2", "rounds=1", "steps=2")
+    for text in ("--option", option)
+]
+
+
+def graphwsl(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [*map(str, arguments)], env={"COLUMNS": "200"})
+
+
+def trained(zoo: Path, out: Path, *more: object) -> Result:
+    return graphwsl("generate", "train", zoo, *TINY, "--epochs", 3, "--condition", "test_accuracy",
+                    "--out", out, *more)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("generate") / "zoo"
+    train_zoo(Recipe.of(RECIPE), folder, workers=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("made") / "flow"
+    result = trained(zoo, out)
+    assert result.exit_code == 0, result.output
+    assert "learnt from 8 networks" in result.output
+    return out
+
+
+def test_choices_are_all_methods() -> None:
+    assert set(CHOICES) == set(GENERATORS)
+
+
+def test_a_generator_is_kept_with_what_it_learnt_from(made: Path, zoo: Path) -> None:
+    names = {path.name for path in made.iterdir()} - {".lock"}
+    assert names == {
+        "generating.json", "generator.json", "generator.safetensors", "metrics.json",
+        "manifest.json",
+    }  # fmt: skip
+    again = trained(zoo, made, "--resume", "--json")
+    assert again.exit_code == 0, again.output
+    summary = json.loads(again.stdout)
+    assert summary["networks"] == {"train": 8, "valid": 2, "test": 2}
+    assert summary["condition"] == ["test_accuracy"]
+    assert "all files are as they should be" in graphwsl("verify", made).output
+    other = graphwsl("generate", "train", zoo, *TINY, "--epochs", 2, "--out", made, "--resume")
+    assert other.exit_code == 2
+    assert len(other.output.strip().splitlines()) == 1
+
+
+def test_networks_are_files_that_other_commands_read(made: Path, zoo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "samples"
+    result = graphwsl("generate", "sample", made, "--count", 3, "--out", out,
+                      "--condition", "test_accuracy=0.5", "--seed", 1)  # fmt: skip
+    assert result.exit_code == 0, result.output
+    index = json.loads((out / "networks.json").read_text())
+    assert [row["asked_test_accuracy"] for row in index] == [0.5] * 3
+    files = sorted(out.glob("*.safetensors"))
+    shapes = [tuple(tensor.shape) for tensor in load_file(files[0]).values()]
+    assert sorted(shapes) == [(4,), (4, 64), (10,), (10, 4)]
+    card = graphwsl("score", *files, "--zoo", zoo, "--networks", 2, "--baseline", "average",
+                    "--json")  # fmt: skip
+    assert card.exit_code == 0, card.output
+    assert json.loads(card.stdout)["samples"]["networks"] == 3
+
+
+def test_networks_of_other_sizes(made: Path, tmp_path: Path) -> None:
+    result = graphwsl("generate", "sample", made, "--count", 1, "--out", tmp_path / "wide",
+                      "--network", "width=6")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    state = load_file(tmp_path / "wide" / "00000.safetensors")
+    assert (6, 64) in [tuple(tensor.shape) for tensor in state.values()]
+
+
+def test_a_card_is_of_networks_that_were_never_seen(made: Path, zoo: Path, tmp_path: Path) -> None:
+    out, picture = tmp_path / "card.json", tmp_path / "card.svg"
+    result = graphwsl("generate", "score", made, "--zoo", zoo, "--count", 4, "--baseline",
+                      "gaussian", "--out", out, "--picture", picture)  # fmt: skip
+    assert result.exit_code == 0, result.output
+    card = json.loads(out.read_text())
+    assert card["train"]["networks"] == 8
+    assert card["held_out"]["networks"] == 2
+    assert card["samples"]["networks"] == 4
+    assert "is_copying" in result.output
+    assert picture.stat().st_size > 0
+
+
+def test_mistakes_end_in_one_line(made: Path, zoo: Path, tmp_path: Path) -> None:
+    for arguments in (
+        ("train", zoo, "--method", "equivariant_flows"),
+        ("train", zoo, "--option", "chanels=3", "--out", tmp_path / "a"),
+        ("train", zoo, "--condition", "colour", "--out", tmp_path / "b"),
+        ("train", zoo, "--epoch", 7, "--out", tmp_path / "c"),
+        ("train", tmp_path / "nothing"),
+        ("sample", zoo, "--out", tmp_path / "d"),
+        ("sample", made, "--out", tmp_path / "e", "--condition", "sign=large"),
+        ("sample", made, "--out", tmp_path / "f", "--network", "depth=5"),
+        ("sample", made, "--out", made),
+        ("score", made, "--zoo", made),
+    ):
+        result = graphwsl("generate", *arguments)
+        assert result.exit_code == 2, (arguments, result.output)
+        assert len(result.output.strip().splitlines()) == 1, result.output
+
+
+def test_networks_that_are_not_finite_are_named(zoo: Path, tmp_path: Path) -> None:
+    path = tmp_path / "other"
+    train_zoo(Recipe.of({**RECIPE, "seeds": 4, "epochs": 1, "keep": (1,)}), path, workers=1)
+    chunk = next((path / "chunks").iterdir())
+    save_file({name: torch.full_like(t, torch.nan) if t.is_floating_point() else t
+               for name, t in load_file(chunk).items()}, chunk)  # fmt: skip
+    result = trained(path, tmp_path / "out")
+    assert result.exit_code == 2
+    assert len(result.output.strip().splitlines()) == 1

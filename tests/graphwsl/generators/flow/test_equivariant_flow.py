@@ -1,0 +1,181 @@
+"""The flow: equivariant to rounding, right on Gaussians, of any size, asked for by conditions."""
+
+from copy import copy, deepcopy
+from functools import cache
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphwsl.errors import GeneratorError
+from graphwsl.generators import make
+from graphwsl.generators.flow.coordinates import Gaussian, pieces_of
+from graphwsl.generators.flow.equivariant_flow import EquivariantFlow
+from graphwsl.generators.flow.plan import FlowPlan
+from graphwsl.populations import Population
+from graphwsl.populations.symmetric_views import views
+from graphwsl.symmetries import Symmetries, symmetries
+from tests.graphwsl.generators.flow.flow_cases import gaussian_population
+from tests.graphwsl.generators.method_cases import fitted, population, rows, seeded, tiny
+from tests.graphwsl.properties.property_cases import MLP, SMALL_CNN, MemoryZoo
+
+
+def flow(kind: str = "mlp", condition: str | None = None) -> EquivariantFlow:
+    made = fitted("equivariant_flow", kind, condition)
+    assert isinstance(made, EquivariantFlow)
+    return made
+
+
+def loud(made: EquivariantFlow) -> EquivariantFlow:
+    """Another one whose weights are nowhere near zero, as few epochs leave them."""
+    made, generator = copy(made), seeded(5)
+    made.module = deepcopy(made._flow())
+    with torch.no_grad():
+        for parameter in made.module.parameters():
+            parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
+    return made
+
+
+@cache
+def group_of(kind: str, number: int) -> Symmetries:
+    return symmetries(population(kind).architectures[number].graph)
+
+
+@pytest.mark.parametrize("kind", ["mlp", "cnn", "mixed"])
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 10**6), time=st.floats(0, 1))
+def test_the_velocity_is_equivariant(kind: str, seed: int, time: float) -> None:
+    made, own = loud(flow(kind)), population(kind)
+    for number, architecture in enumerate(own.architectures):
+        some, group = own.rows(number)[:3], group_of(kind, number)
+        times = torch.full((3,), time)
+        first = made.velocity(some, times, architecture)
+        moved, expected = (
+            views(one, group, seeded(seed), scalings=False, signs=False) for one in (some, first)
+        )
+        found = made.velocity(moved, times, architecture)
+        assert float(first.abs().max()) > 0
+        scale = max(1.0, float(first.abs().max()))
+        torch.testing.assert_close(found, expected, atol=1e-5 * scale, rtol=1e-5)
+
+
+def test_units_with_places_are_told_apart() -> None:
+    made = tiny("equivariant_flow", equivariant=False, epochs=1).fit(population("mlp"))
+    assert isinstance(made, EquivariantFlow)
+    made = loud(made)
+    own, architecture = population("mlp").rows(0)[:2], population("mlp").architectures[0]
+    group, times = symmetries(architecture.graph), torch.full((2,), 0.5)
+    first = made.velocity(own, times, architecture)
+    moved, expected = (views(one, group, seeded(1), scalings=False, signs=False)
+                       for one in (own, first))  # fmt: skip
+    assert float((made.velocity(moved, times, architecture) - expected).abs().max()) > 1e-2
+
+
+def test_samples_of_gaussian_networks_are_gaussian() -> None:
+    """Units are independent of one another: all that there is to learn are mean and covariance."""
+    own = gaussian_population(400)
+    made = tiny("equivariant_flow", epochs=2, learning_rate=1e-4, steps=10, sweeps=0).fit(own)
+    found, plan = rows(made.sample(400, generator=seeded())), FlowPlan.of(own.architectures[0])
+    parts, expected = (plan.split(plan.read(one)) for one in (found, rows(own)))
+    ours, theirs = (one.units[0].flatten(0, 1) for one in (parts, expected))
+    torch.testing.assert_close(ours.mean(0), theirs.mean(0), atol=0.15, rtol=0)
+    torch.testing.assert_close(ours.T.cov(), theirs.T.cov(), atol=0.5, rtol=0)
+    torch.testing.assert_close(parts.rest.std(0), expected.rest.std(0), atol=0.3, rtol=0)
+
+
+def test_marginals_on_the_way_are_those_of_lines() -> None:
+    """Half way from noise to networks of the same Gaussian the variance is half as large."""
+    own = gaussian_population(300)
+    made = tiny("equivariant_flow", epochs=1, learning_rate=1e-5, sweeps=0).fit(own)
+    assert isinstance(made, EquivariantFlow)
+    assert made.module is not None
+    module = made._flow()
+    plan = module.plan(own.architectures[0])
+    start = module.coordinates.noise(plan, 300, seeded())
+    points, codes, steps = start, torch.zeros(300, 0), 40
+    for step in range(steps):
+        time = torch.full((300,), 0.5 * (step + 0.5) / steps)
+        with torch.no_grad():
+            points = points + 0.5 / steps * module.velocity(plan, points, time, codes)
+    ratio = points.std(0) / start.std(0)
+    torch.testing.assert_close(ratio, torch.full_like(ratio, 0.5**0.5), atol=0.03, rtol=0)
+
+
+def test_learning_lowers_the_error_where_units_depend_on_one_another() -> None:
+    own = gaussian_population(60)
+    states = [state.clone() for state in own.states]
+    plan = FlowPlan.of(own.architectures[0])
+    for state in states:  # outputs have biases that follow from the units
+        state[plan.rest] = state[plan.units[0].entries].sum(0)[:2]
+    made = tiny("equivariant_flow", epochs=30, learning_rate=1e-2).fit(
+        Population.alike(own.checkpoints, states, own.functions[0])
+    )
+    losses = [row["validation_loss"] for row in made.history]
+    assert min(losses) < 0.97 * losses[0]
+
+
+def test_widths_that_were_not_learnt_from() -> None:
+    made = flow("mixed")
+    sampled = made.sample(3, {"width": 9}, generator=seeded())
+    assert sampled.checkpoints[0].configuration["width"] == 9
+    assert len(sampled.states[0]) == 9 * 9 + 9 + 81 + 9 + 27 + 3
+    assert rows(sampled).isfinite().all()
+    assert "parts (units" in _refusal(lambda: made.sample(1, {"width": 9, "depth": 3}))
+
+
+def test_depths_that_were_not_learnt_from() -> None:
+    own = Population.load(MemoryZoo([{**MLP, "depth": 2}, {**MLP, "depth": 3}], 12))
+    made = tiny("equivariant_flow", epochs=1).fit(own)
+    sampled = made.sample(2, {"depth": 4}, generator=seeded())
+    assert len(sampled.states[0]) == 9 * 4 + 4 + 3 * (16 + 4) + 12 + 3
+    assert rows(sampled).isfinite().all()
+
+
+def test_scales_follow_the_width() -> None:
+    """Deviations of 1 / width at widths 2 and 8 are learnt as a law, and hold at 32."""
+    values, pieces = [], []
+    for width in (2, 8, 32):
+        plan = FlowPlan.of(gaussian_population(1, width=width, depth=2).architectures[0])
+        pieces.append(next(p for p in pieces_of(plan, by_depth=True) if p.key.startswith("pairs")))
+        values.append(torch.randn(4000, width**2, 1, generator=seeded()) / width)
+    gaussian = Gaussian(1)
+    gaussian.fit(pieces[:2], values[:2])
+    assert float(gaussian.scale(pieces[2])) == pytest.approx(1 / 32, rel=0.05)
+    assert float(gaussian.mean) == pytest.approx(0, abs=0.02)
+    assert float(gaussian.root) == pytest.approx(1, rel=0.02)
+
+
+def test_batch_norms_are_conditioned_and_never_copied() -> None:
+    residual = {**SMALL_CNN, "architecture": "resnet8", "in_channels": 1}
+    own = Population.load(MemoryZoo([residual], 4))
+    made = tiny("equivariant_flow", epochs=1).fit(own)
+    assert "give inputs=" in _refusal(lambda: made.sample(2))
+    inputs = torch.rand(20, 1, 8, 8, generator=seeded())
+    first, second = (made.sample(2, generator=seeded(), inputs=x) for x in (inputs, 2 * inputs))
+    graph = own.architectures[0].graph
+    statistics = torch.cat([
+        torch.full((tensor.numel(),), name.endswith(("running_mean", "running_var")))
+        for name, tensor in graph.state.items()
+    ])  # fmt: skip
+    changed = (rows(first) != rows(second))[0]
+    assert bool(changed[statistics].any())
+    assert not bool(changed[~statistics].any())
+
+
+def test_rows_times_and_channels_that_do_not_fit() -> None:
+    made, architecture = flow(), population("mlp").architectures[0]
+    assert "numbers each" in _refusal(
+        lambda: made.velocity(torch.zeros(2, 5), torch.zeros(2), architecture)
+    )
+    assert "choose a multiple" in _refusal(
+        lambda: make("equivariant_flow", channels=10, heads=4).fit(population("mlp"))
+    )
+
+
+def _refusal(call: object) -> str:
+    assert callable(call)
+    with pytest.raises(GeneratorError) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
