@@ -14,8 +14,7 @@ from benchmarks.lora_worlds.digit_subsets import digit_subsets
 from benchmarks.lora_worlds.language_tasks import language_tasks
 from benchmarks.lora_worlds.world import World
 from benchmarks.results import SCRATCH
-from graphwsl.generators import make
-from graphwsl.generators.lora import adapted_networks, pairs_of, references
+from graphwsl.generators.lora import PromptToLora, adapted_networks, pairs_of, references
 from graphwsl.generators.lora.low_rank import Pairs
 from graphwsl.populations.population import Population
 
@@ -66,7 +65,7 @@ def generated(name: str, method: str, seed: int, quick: bool, folder: Path) -> R
     """Accuracy at held-out tasks of adapters that a generator makes: of their prompts, of those of
     another task, and of random words."""
     found = world(name, seed, quick)
-    generator = make("prompt_to_lora", seed=seed, **METHODS[method] | OPTIONS[name])
+    generator = PromptToLora(seed=seed, **METHODS[method] | OPTIONS[name])
     start = time.process_time()
     generator.fit(
         population(found),

@@ -7,6 +7,7 @@
 Held-out tasks chose nothing: neither settings nor epochs.
 """
 
+from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Annotated, Any
@@ -73,9 +74,7 @@ def measure(
         found[f"{folder}/free"] = result
     for method in methods:
         key = f"{folder}/{method.replace(', ', '-').replace(' ', '_')}"
-        result = run_cell(
-            root / key, lambda at, method=method: cells.generated(name, method, seed, quick, at)
-        )
+        result = run_cell(root / key, partial(cells.generated, name, method, seed, quick))
         if result is not None:
             found[key] = {**result, "method": method}
 

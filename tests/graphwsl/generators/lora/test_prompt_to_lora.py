@@ -289,7 +289,7 @@ def test_what_cannot_be_asked_for_is_refused() -> None:
         ({"accuracy": "x"}, "asked for by 'prompts', got accuracy"),
     ):
         with pytest.raises(GraphwslError, match=message):
-            made.sample(3, condition=condition)  # type: ignore[arg-type]
+            made.sample(3, condition=condition)
     with pytest.raises(GraphwslError, match="only answers count"):
         make("prompt_to_lora", **SMALL, pairs=0.0, product=0.0).fit(population())
     with pytest.raises(GraphwslError, match="decoder"):
