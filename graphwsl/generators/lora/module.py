@@ -32,6 +32,7 @@ class PromptDecoder(GeneratorModule):
         center: Mean token of the training networks.
         spread: Deviation of each token's numbers over the training networks.
         variance: Variance of the products of each layer over the training networks.
+        mask: What of tokens is a number.
         conditions: Reads prompts.
         teacher: The function of the networks, where answers are compared.
         inputs: Inputs on which they are compared.

@@ -30,7 +30,8 @@ def adapted_networks(
     """The population of adapters of one network.
 
     Args:
-        network: Of :func:`~graphwsl.generators.lora.adapted`; its own adapters are of no account.
+        network: What :func:`~graphwsl.generators.lora.adapted` gives; its own adapters are of no
+            account.
         inputs: Examples of what it takes.
         pairs: A and B of every layer, ``(networks, …)`` or ``(tasks, snapshots, …)``, whose
             snapshots become the epochs of one model.
@@ -94,7 +95,7 @@ def pair_places(architecture: Architecture) -> dict[str, tuple[slice, slice]]:
     """Where A and B of each layer lie in a flattened state.
 
     Args:
-        architecture: Of adapted networks.
+        architecture: That of adapted networks.
 
     Raises:
         GeneratorError: It has no adapters.
@@ -166,7 +167,7 @@ def base_row(architecture: Architecture) -> Float[Tensor, " entries"]:
     """The state of the network that was traced, without what its adapters hold.
 
     Args:
-        architecture: Of adapted networks.
+        architecture: That of adapted networks.
     """
     row = architecture.graph.flat(dtype=torch.float32).clone()
     for places in pair_places(architecture).values():

@@ -86,7 +86,7 @@ def pooled(
     """One vector of unit length for several prompts: the mean of their words.
 
     Args:
-        encoded: Of :func:`encode_prompts`.
+        encoded: What :func:`encode_prompts` gives.
     """
     mean = encoded.flatten(-3, -2).mean(-2)
     return mean / mean.norm(dim=-1, keepdim=True).clamp_min(1e-12)

@@ -67,7 +67,8 @@ def train_adapters(
     The rate falls to zero along half a cosine.
 
     Args:
-        network: Of :func:`~graphwsl.generators.lora.adapted`; every task begins with its adapters.
+        network: What :func:`~graphwsl.generators.lora.adapted` gives; every task begins with its
+            adapters.
         inputs: Samples that all tasks share, ``(samples, …)``, or ``(tasks, samples, …)``; the
             labels decide which: they are shared where the first dimension is not that of tasks.
         labels: The labels of every task.
