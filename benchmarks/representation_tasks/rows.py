@@ -64,6 +64,8 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
         "no_behaviour": {"structure": 1.0},
         "latents_32": {"latent_channels": 32},
         "latents_128": {"latent_channels": 128},
+        "latents_192": {"latent_channels": 192},
+        "latents_256": {"latent_channels": 256},
     },
 }
 """Parts that are left out or changed: contrast (γ), structure against behaviour (β), views, halo,
