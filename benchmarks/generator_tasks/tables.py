@@ -42,7 +42,7 @@ def _cards(report: Report, name: str, results: list[Result]) -> None:
     if not results:
         return
     rows = [
-        [row, *_values([one["card"]["samples"] for one in own]),
+        [row, *_values([one["card"] for one in own]),
          spread([one["processor_seconds"] for one in own], 0),
          spread([one["seconds_of_sample"] for one in own], 3)]
         for row, own in _by_row(results).items()

@@ -108,8 +108,8 @@ class FlowModule(GeneratorModule):
         return plan.write(self.coordinates.out_of(plan, points))
 
     @torch.no_grad()
-    def begin(self, networks: list[tuple[Architecture, Rows]], seed: int) -> None:
-        """Take scales, covariances and the correlation with noise from training networks."""
+    def begin(self, networks: list[tuple[Architecture, Tensor]], seed: int) -> None:
+        """Take scales, covariances and the correlation with noise from rows of networks."""
         plans = [self.plan(architecture) for architecture, _ in networks]
         flats = [plan.read(rows) for plan, (_, rows) in zip(plans, networks, strict=True)]
         self.coordinates.fit(zip(plans, flats, strict=True))

@@ -146,7 +146,7 @@ def test_populations_that_cannot_be_learnt_from(name: str) -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_architectures_that_cannot_be_made(name: str) -> None:
     made = fitted(name)
-    for wrong in (3, {"width": "wide"}, {"architecture": "none"}):
+    for wrong in ({"width": "wide"}, {"architecture": "none"}):
         refusal(lambda w=wrong: made.sample(1, w), GraphwslError)
     deeper = Population.load(MemoryZoo([{**MLP, "depth": 3}], 1))
     refusal(lambda: made.sample(1, deeper.functions[0]))

@@ -108,7 +108,7 @@ def test_learning_lowers_the_error_where_units_depend_on_one_another() -> None:
     plan = FlowPlan.of(own.architectures[0])
     for state in states:  # outputs have biases that follow from the units
         state[plan.rest] = state[plan.units[0].entries].sum(0)[:2]
-    made = tiny("equivariant_flow", epochs=30, learning_rate=1e-2).fit(
+    made = tiny("equivariant_flow", epochs=40, learning_rate=1e-2, average_decay=None).fit(
         Population.alike(own.checkpoints, states, own.functions[0])
     )
     losses = [row["validation_loss"] for row in made.history]
