@@ -2,12 +2,14 @@
 
     python -m benchmarks.prompt_to_lora             measure what is missing, print all tables
     python -m benchmarks.prompt_to_lora --restore   begin with the cells of the result file
+    python -m benchmarks.prompt_to_lora --measured  print the cells that are there, and no more
     python -m benchmarks.prompt_to_lora --quick     a few steps of everything, to see that it runs
 
 Held-out tasks chose nothing: neither settings nor epochs.
 """
 
 from functools import partial
+from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Annotated, Any
@@ -16,7 +18,13 @@ import torch
 import typer
 
 from benchmarks import lora_cells as cells
-from benchmarks.cells import Result, restore_cells, run_cell, time_warning
+from benchmarks.cells import (
+    Result,
+    finished_cells,
+    restore_cells,
+    run_cell,
+    time_warning,
+)
 from benchmarks.results import SCRATCH, Report, known_cells
 
 NAME = cells.NAME
@@ -37,6 +45,7 @@ def main(
     restore: Annotated[bool, typer.Option(help="Begin with what the result file holds.")] = False,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="A few steps, to see that it runs.")] = False,
+    measured: Annotated[bool, typer.Option(help="Only print what was measured.")] = False,
     world: Annotated[list[str] | None, typer.Option(help="Worlds to measure.")] = None,
     seed: Annotated[list[int] | None, typer.Option(help="Seeds to measure.")] = None,
     method: Annotated[list[str] | None, typer.Option(help="Methods to measure.")] = None,
@@ -47,10 +56,11 @@ def main(
     if restore:
         restore_cells(root, known_cells(NAME))
     report = Report(NAME, "Adapters from prompts", quick=quick)
-    found: dict[str, Result] = {}
-    for name in world or cells.WORLDS:
-        for number in seed or SEEDS[: 1 if quick else None]:
-            measure(root, found, name, number, method or [*cells.METHODS], quick)
+    worlds, seeds = world or [*cells.WORLDS], seed or SEEDS[: 1 if quick else None]
+    for name, number in product(worlds, () if measured else seeds):
+        measure(root, name, number, method or [*cells.METHODS], quick)
+    found = {str(at.relative_to(root)): result for at, result in finished_cells(root)}
+    for name in worlds:
         table(report, name, found)
     for sentence in (*NOTES, *time_warning(report.record)):
         report.say(sentence)
@@ -64,19 +74,17 @@ NOTES = (
 )
 
 
-def measure(
-    root: Path, found: dict[str, Result], name: str, seed: int, methods: list[str], quick: bool
-) -> None:
-    """The cells of a world and seed, into ``found``."""
-    folder = f"{name}/seed-{seed}"
-    result = run_cell(root / folder / "free", lambda _: cells.free(name, seed, quick))
-    if result is not None:
-        found[f"{folder}/free"] = result
+def measure(root: Path, name: str, seed: int, methods: list[str], quick: bool) -> None:
+    """Work out the cells of a world and seed that are missing."""
+    folder = root / name / f"seed-{seed}"
+    run_cell(folder / "free", lambda _: cells.free(name, seed, quick))
     for method in methods:
-        key = f"{folder}/{method.replace(', ', '-').replace(' ', '_')}"
-        result = run_cell(root / key, partial(cells.generated, name, method, seed, quick))
-        if result is not None:
-            found[key] = {**result, "method": method}
+        run_cell(folder / slug(method), partial(cells.generated, name, method, seed, quick))
+
+
+def slug(method: str) -> str:
+    """Name of the folder of a method."""
+    return method.replace(", ", "-").replace(" ", "_")
 
 
 def table(report: Report, name: str, found: dict[str, Result]) -> None:
@@ -87,7 +95,7 @@ def table(report: Report, name: str, found: dict[str, Result]) -> None:
         [title, spread(free, key), "", "", "", "", str(len(free))] for key, title in FREE.items()
     ]
     for method in cells.METHODS:
-        of = [one for one in own.values() if one.get("method") == method]
+        of = [one for key, one in own.items() if key.endswith(f"/{slug(method)}")]
         if of:
             asked = [spread(of, key) for key in ("generated", "wrong prompt", "random strings")]
             rows.append(
