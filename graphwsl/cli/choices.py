@@ -61,7 +61,7 @@ BASELINES = (
     "density",
     "retrieval",
 )
-GENERATORS = ("equivariant_flow", "aligned_flow", "recurrent_diffusion")
+GENERATORS = ("equivariant_flow", "aligned_flow", "recurrent_diffusion", "prompt_to_lora")
 REPRESENTATIONS = (
     "hyper_representation",
     "sane",

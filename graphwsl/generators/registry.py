@@ -9,13 +9,17 @@ from graphwsl.errors import GeneratorError
 from graphwsl.generators.aligned_flow.method import AlignedFlow
 from graphwsl.generators.flow.equivariant_flow import EquivariantFlow
 from graphwsl.generators.generator import Generator
+from graphwsl.generators.lora.generator import PromptToLora
 from graphwsl.generators.recurrent_diffusion.method import RecurrentDiffusion
 from graphwsl.generators.saved import GENERATOR
 
 GENERATORS: Registry[type[Generator]] = Registry(
     "generator",
     GeneratorError,
-    {method.name: method for method in (EquivariantFlow, AlignedFlow, RecurrentDiffusion)},
+    {
+        method.name: method
+        for method in (EquivariantFlow, AlignedFlow, RecurrentDiffusion, PromptToLora)
+    },
     more=", or import the module that registers it",
 )
 """All methods by name; others join by ``@GENERATORS.register("name")``."""

@@ -9,6 +9,7 @@ import torch
 from benchmarks import (
     diagnosis,
     landscapes,
+    prompt_to_lora,
     representation_training,
     sparse_twins,
     trajectories,
@@ -61,3 +62,8 @@ def test_representation_training(tmp_path: Path) -> None:
         seconds = 7000 / 12 * (row["before"] + row["epochs"] * row["epoch"])
         assert row["minutes"] == pytest.approx(seconds / 60)
         assert 0 < row["outside"] < 1
+
+
+def test_prompts_to_adapters(tmp_path: Path) -> None:
+    prompt_to_lora.main(json=tmp_path / "result.json", quick=True)
+    assert len(titles(tmp_path / "result.json")) == 2
