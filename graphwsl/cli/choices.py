@@ -60,7 +60,7 @@ BASELINES = (
     "density",
     "retrieval",
 )
-GENERATORS = ("equivariant_flow",)
+GENERATORS = ("equivariant_flow", "prompt_to_lora")
 REPRESENTATIONS = (
     "hyper_representation",
     "sane",

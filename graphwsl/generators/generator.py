@@ -58,6 +58,7 @@ class Generator(ABC):
         sizes: Whether it makes networks of architectures that it did not learn from.
         makes_statistics: Whether it makes the running statistics of batch norms.
         least: Networks that it must be fitted to.
+        conditions_of: What reads conditions.
         published: Settings of the publication.
         small: Settings for two cores.
         settings: Those that were chosen.
@@ -76,6 +77,7 @@ class Generator(ABC):
     sizes: ClassVar[bool] = False
     makes_statistics: ClassVar[bool] = False
     least: ClassVar[int] = 2
+    conditions_of: ClassVar[type[Conditions]] = Conditions
     published: ClassVar[GeneratorSettings]
     small: ClassVar[GeneratorSettings]
 
@@ -89,7 +91,7 @@ class Generator(ABC):
         self.size, self.seed = size, seed
         self.history: list[dict[str, Any]] = []
         self.report: dict[str, Any] = {}
-        self.conditions = Conditions()
+        self.conditions: Conditions = self.conditions_of()
         self.fitted_to: FittedTo | None = None
         self._functions = Functions([], [])
         self._built: dict[str, Any] = {}
@@ -145,7 +147,7 @@ class Generator(ABC):
         for part in (train, valid):
             require_finite(part)
             self._check(part)
-        self.conditions = Conditions.of(condition, train.checkpoints)
+        self.conditions = self.conditions_of.of(condition, train.checkpoints)
         self.fitted_to = FittedTo.of(train, valid)
         self._functions = Functions.of(train)
         self._built = {}
@@ -270,7 +272,7 @@ class Generator(ABC):
             self.settings = self.settings.replaced(**config["settings"])
             self.size, self.seed = str(config["size"]), int(config["seed"])
             self._built = dict(config["built"])
-            self.conditions = Conditions.from_json(config["conditions"])
+            self.conditions = self.conditions_of.from_json(config["conditions"])
             self._functions = Functions([], config["networks"])
             self.history, self.report = list(config["history"]), dict(config["report"])
             known = config["fitted_to"]

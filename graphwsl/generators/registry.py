@@ -8,12 +8,13 @@ from graphwsl import arguments
 from graphwsl.errors import GeneratorError
 from graphwsl.generators.flow.equivariant_flow import EquivariantFlow
 from graphwsl.generators.generator import Generator
+from graphwsl.generators.lora.generator import PromptToLora
 from graphwsl.generators.saved import GENERATOR
 
 GENERATORS: Registry[type[Generator]] = Registry(
     "generator",
     GeneratorError,
-    {method.name: method for method in (EquivariantFlow,)},
+    {method.name: method for method in (EquivariantFlow, PromptToLora)},
     more=", or import the module that registers it",
 )
 """All methods by name; others join by ``@GENERATORS.register("name")``."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import diagnosis, landscapes, sparse_twins, trajectories
+from benchmarks import diagnosis, landscapes, prompt_to_lora, sparse_twins, trajectories
 from gnncore.storage import read_json
 
 pytestmark = pytest.mark.slow
@@ -43,4 +43,9 @@ def test_landscapes(tmp_path: Path) -> None:
 
 def test_sparse_twins(tmp_path: Path) -> None:
     sparse_twins.main(json=tmp_path / "result.json", quick=True)
+    assert len(titles(tmp_path / "result.json")) == 2
+
+
+def test_prompts_to_adapters(tmp_path: Path) -> None:
+    prompt_to_lora.main(json=tmp_path / "result.json", quick=True)
     assert len(titles(tmp_path / "result.json")) == 2

@@ -1,0 +1,1 @@
+"""Worlds in which adapters are made from prompts: a frozen base, tasks described in words."""

@@ -1,0 +1,140 @@
+"""Prompts as the condition of a generator: texts, of which new ones are understood as well."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from graphwsl.errors import GeneratorError
+from graphwsl.generators.conditions import Codes, Condition, Conditions
+from graphwsl.generators.lora.networks import PROMPTS
+from graphwsl.generators.lora.prompts import Encoded, encode_prompts
+from graphwsl.zoo.checkpoint import Checkpoint, Scalar
+
+
+@dataclass(frozen=True)
+class PromptConditions(Conditions):
+    """Texts with a prompt a line, each known by a number, which is the code of a network.
+
+    Attributes:
+        texts: Numbers of all texts that were seen.
+        encoded: Prompts of texts as vectors, by number, words, channels and encoder.
+    """
+
+    texts: dict[str, int] = field(default_factory=dict)
+    encoded: dict[tuple[int, int, int, str], Encoded] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, names: str | Sequence[str] | None, checkpoints: Sequence[Checkpoint]
+    ) -> "PromptConditions":
+        """The prompts of training networks.
+
+        Args:
+            names: None or ``prompts``, the factor that holds them.
+            checkpoints: The training networks.
+
+        Raises:
+            GeneratorError: Another condition, or a network without prompts.
+        """
+        if names not in (None, PROMPTS) and list(names or ()) != [PROMPTS]:
+            raise GeneratorError(f"low-rank adapters are asked for by {PROMPTS!r}, got {names!r}")
+        made = cls(known=tuple((_text(checkpoint),) for checkpoint in checkpoints))
+        made.of_checkpoints(checkpoints)
+        return made
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the properties."""
+        return [PROMPTS]
+
+    @property
+    def channels(self) -> int:
+        """Numbers of a network's condition: that of its text."""
+        return 1
+
+    def of_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> Codes:
+        """The numbers of the texts of networks.
+
+        Args:
+            checkpoints: They have prompts.
+
+        Raises:
+            GeneratorError: One has none.
+        """
+        numbers = [
+            self.texts.setdefault(_text(checkpoint), len(self.texts)) for checkpoint in checkpoints
+        ]
+        return torch.tensor(numbers, dtype=torch.float32).reshape(-1, 1)
+
+    def asked(
+        self, condition: Condition | None, count: int, generator: torch.Generator | None
+    ) -> tuple[Codes, list[dict[str, Scalar]]]:
+        """The numbers of the texts that are asked for, and the texts.
+
+        Args:
+            condition: A text, or one for each network, with a prompt a line.
+            count: How many networks.
+            generator: Not needed.
+
+        Raises:
+            GeneratorError: There is none, or not one for each network.
+        """
+        del generator
+        if isinstance(condition, Mapping):
+            if list(condition) != [PROMPTS]:
+                raise GeneratorError(
+                    f"low-rank adapters are asked for by {PROMPTS!r}, got {', '.join(condition)}"
+                )
+            condition = condition[PROMPTS]
+        if condition is None:
+            raise GeneratorError("give condition=, a text that describes the task, a prompt a line")
+        texts: list[Any] = [condition] * count if isinstance(condition, str) else [*condition]  # type: ignore[misc]
+        if len(texts) != count:
+            raise GeneratorError(
+                f"condition must be one text, or one for each of {count:,} networks, got "
+                f"{len(texts):,}"
+            )
+        rows: list[dict[str, Scalar]] = [{PROMPTS: text} for text in texts]
+        return self.of_checkpoints([Checkpoint("asked", None, row, {}) for row in rows]), rows
+
+    def vectors(self, number: int, words: int, channels: int, encoder: str) -> Encoded:
+        """The prompts of a text as vectors, worked out once.
+
+        Args:
+            number: Code of the text.
+            words: As :func:`~graphwsl.generators.lora.prompts.encode_prompts` has it.
+            channels: As there.
+            encoder: As there.
+        """
+        key = (number, words, channels, encoder)
+        if key not in self.encoded:
+            lines = list(self.texts)[number].splitlines()
+            self.encoded[key] = encode_prompts(lines, words, channels, encoder)
+        return self.encoded[key]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for a file."""
+        return {"known": [list(row) for row in self.known]}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "PromptConditions":
+        """The inverse of :meth:`to_json`.
+
+        Args:
+            values: What it gave.
+        """
+        return cls(known=tuple(tuple(row) for row in values["known"]))
+
+
+def _text(checkpoint: Checkpoint) -> str:
+    try:
+        text = checkpoint[PROMPTS]
+    except (KeyError, ValueError):
+        text = None
+    if not isinstance(text, str) or not text.strip():
+        raise GeneratorError(
+            f"{checkpoint.model!r} has no {PROMPTS!r}, a text with a prompt a line, got {text!r}"
+        )
+    return text

@@ -1,0 +1,168 @@
+"""Prompts to adapters: Drag-and-Drop (Liang et al., 2025) for networks of any base.
+
+What is learnt from are adapters of one base, each with prompts that describe its task; for prompts
+of a task that was never trained, adapters are made in one pass. The published way compares tokens
+of A and B alone. Pairs of one product are many, and trainings end in different ones, so here the
+products count as well, and (given unlabelled inputs) what the adapted networks answer.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from graphwsl import arguments
+from graphwsl.errors import GeneratorError
+from graphwsl.generators.conditions import Codes
+from graphwsl.generators.generator import Generator
+from graphwsl.generators.lora.conditions import PromptConditions
+from graphwsl.generators.lora.module import PromptDecoder
+from graphwsl.generators.lora.networks import (
+    canonical_networks,
+    pairs_of,
+    shared_base,
+    with_pairs,
+)
+from graphwsl.generators.lora.settings import PromptSettings
+from graphwsl.generators.lora.tokens import TokenShapes, detokenize
+from graphwsl.generators.module import Rows
+from graphwsl.populations.population import Architecture, Population
+
+
+class PromptToLora(Generator):
+    """A decoder from prompts to the low-rank adapters of one base network.
+
+    Networks are of :func:`~graphwsl.generators.lora.adapted_networks`. After it was loaded,
+    ``sample`` is told the function of the networks (``architecture=population.functions[0]``),
+    since of the base only its weights are kept.
+    """
+
+    name: ClassVar[str] = "prompt_to_lora"
+    conditions_of: ClassVar[type[PromptConditions]] = PromptConditions
+    settings: PromptSettings
+    conditions: PromptConditions
+    module: PromptDecoder | None
+    published = PromptSettings(
+        hidden=(
+            (128, 200, 300), (128, 100, 256), (256, 50, 200), (512, 50, 200),
+            (1024, 25, 200), (1024, 10, 200), (2048, 10, 200),
+        ),
+        epochs=1000, batch_size=64, learning_rate=3e-5, weight_decay=0.1, warm_up=0.0,
+    )  # fmt: skip
+    small = PromptSettings(
+        prompts=4, words=16, channels=128, decoder="mean", width=256, token_width=64,
+        standardise=True, pairs=1e-3, product=1e-3, behaviour=1.0, epochs=100, batch_size=64,
+        learning_rate=2e-3, weight_decay=0.01, noise=1e-2,
+    )  # fmt: skip
+
+    def fit(
+        self,
+        population: Population,
+        condition: str | Sequence[str] | None = None,
+        epochs: int | None = None,
+        *,
+        valid: Population | None = None,
+        inputs: Tensor | None = None,
+        work: str | Path | None = None,
+        progress: bool = False,
+    ) -> "PromptToLora":
+        """Learn from adapters and the prompts of their tasks.
+
+        Args:
+            population: Networks to learn from.
+            condition: ``prompts``, which is also what None means.
+            epochs: Passes over the networks; those of the settings by default.
+            valid: Networks that choose the epoch; by default whole tasks of the population.
+            inputs: Samples without labels on which answers of networks are compared; without them
+                only their weights are.
+            work: Folder for the state between two epochs, from which the same fit goes on.
+            progress: Show the progress on stderr.
+
+        Raises:
+            GeneratorError: Networks without adapters or prompts, of different bases, or inputs that
+                they do not take.
+            TrainingError: The training diverged.
+            CheckpointError: ``work`` holds the state of another fit.
+        """
+        if inputs is not None:
+            arguments.instance(
+                "inputs", inputs, Tensor, "a torch.Tensor", "give unlabelled samples"
+            )
+            if not len(inputs):
+                raise GeneratorError("there are no inputs; give at least one sample")
+        weighs = self.settings.pairs or self.settings.product
+        if not weighs and (inputs is None or not self.settings.behaviour):
+            raise GeneratorError(
+                "only answers count (pairs=0, product=0), and there are no inputs; give inputs="
+            )
+        self._inputs = inputs
+        try:
+            return super().fit(
+                population, condition, epochs, valid=valid, work=work, progress=progress
+            )
+        finally:
+            self._inputs = None
+            if self.module is not None:
+                self.module.inputs = None
+
+    _inputs: Tensor | None = None
+
+    def _check(self, population: Population) -> None:
+        super()._check(population)
+        shared_base(population)
+
+    def _prepared(self, population: Population, *, learnt: bool) -> Population:
+        del learnt
+        return canonical_networks(population) if self.settings.canonical else population
+
+    def _build(self, train: Population | None, built: dict[str, Any]) -> PromptDecoder:
+        if train is not None:
+            architecture = train.architectures[0]
+            pairs = pairs_of(train.states[0][None], architecture)
+            shapes = TokenShapes.of(pairs, self.settings.token_width)
+            built["shapes"] = {name: list(one) for name, one in shapes.shapes.items()}
+            built["entries"] = architecture.num_entries
+        known = {name: (int(r), int(i), int(o)) for name, (r, i, o) in built["shapes"].items()}
+        module = PromptDecoder(
+            self.settings, TokenShapes(known, self.settings.token_width), int(built["entries"])
+        )
+        if train is not None:
+            module.look_at(train, shared_base(train))
+            module.teacher, module.inputs = train.functions[0], self._inputs
+        module.conditions = self.conditions
+        return module
+
+    def _draw(
+        self,
+        count: int,
+        architecture: Architecture,
+        codes: Codes,
+        generator: torch.Generator | None,
+    ) -> Rows:
+        module = self.module
+        assert module is not None
+        tokens = module.tokens(module.condition(codes, generator, drawn=generator is not None))
+        pairs = detokenize(tokens, module.shapes)
+        return with_pairs(module.base.expand(count, -1), pairs, architecture)
+
+    def _check_makes(self, architecture: Architecture) -> None:
+        module = self._fitted()
+        assert isinstance(module, PromptDecoder)
+        shapes = {
+            name: (a.shape[1], a.shape[2], b.shape[1])
+            for name, (a, b) in pairs_of(
+                torch.zeros(1, architecture.num_entries), architecture
+            ).items()
+        }
+        if shapes != module.shapes.shapes or architecture.num_entries != len(module.base):
+            raise GeneratorError(
+                f"{self.name!r} makes adapters of the network that it learnt from, and "
+                f"{architecture.name!r} is another one; give architecture=population.functions[0]"
+            )
+
+    def _identity(self) -> str:
+        inputs = b"" if self._inputs is None else self._inputs.numpy().tobytes()
+        return f"{super()._identity()} {hashlib.sha256(inputs).hexdigest()}"
