@@ -153,15 +153,15 @@ class NoStates(States):
         self.channels = channels
 
     def of(self, rows: Rows, numbers: Int[Tensor, " networks"]) -> State:
-        """Nothing."""
+        """An empty state for each network."""
         del numbers
         return rows.new_zeros(len(rows), 0)
 
     def draw(self, count: int, generator: torch.Generator | None) -> State:
-        """Nothing."""
+        """An empty state for each network."""
         del generator
         return torch.zeros(count, 0)
 
     def forward(self, state: State) -> Vectors:
-        """Zeros."""
+        """Zeros, so that nothing is added."""
         return state.new_zeros(len(state), self.channels)
