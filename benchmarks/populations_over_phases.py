@@ -1,0 +1,167 @@
+"""Populations over temperature, width and amount of data, with their landscapes as one table.
+
+Perceptrons learn small pictures of digits at several rates (temperature: large ones are noisy),
+widths and amounts of data, three seeds each. All seeds of a cell see the same samples and labels,
+as in the published populations: every amount is a data set of its own, registered here.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from benchmarks.cells import Result
+from graphwsl.landscape import LandscapeSettings, MeasuredCell, measure
+from graphwsl.zoo import Recipe, open_zoo, train_zoo
+from graphwsl.zoo.data import load_images, register_data
+from graphwsl.zoo.data_set import DataSet
+
+SAMPLES = 800
+SHARES = (0.05, 0.15, 0.4, 1.0)
+"""Of the training samples that networks see."""
+NOISE = 0.1
+"""Share of the labels that are wrong in the noisy data, as in the published population."""
+RATES = (0.001, 0.003, 0.01, 0.03, 0.1)
+WIDTHS = (2, 4, 6, 8, 16, 32)
+FIXED: dict[str, Any] = {
+    "architecture": "mlp",
+    "depth": 2,
+    "activation": "tanh",
+    "optimiser": "sgd",
+}
+EPOCHS, SEEDS, BATCH = 60, 3, 32
+SETTINGS = LandscapeSettings(metrics=("hessian", "similarity", "curves"), curve_steps=500)
+QUICK = SETTINGS.model_copy(update={"samples": 64, "probes": 4, "curve_steps": 4})
+MOST_TESTED = 2000
+
+
+def digits() -> DataSet:
+    """The 8 × 8 digits, 800 to learn from and 997 to test on."""
+    return _split(load_images("digits"))
+
+
+def noisy_digits() -> DataSet:
+    """The same, a tenth of whose training labels are others."""
+    data = digits()
+    generator = torch.Generator().manual_seed(1)
+    wrong = torch.rand(SAMPLES, generator=generator) < NOISE
+    shift = torch.randint(1, 10, (SAMPLES,), generator=generator)
+    labels = torch.where(wrong, (data.train_labels + shift) % 10, data.train_labels)
+    return DataSet(data.train, labels, data.test, data.test_labels, classes=10)
+
+
+def mnist() -> DataSet:
+    """Images of MNIST at half their size, 800 to learn from and 2,000 to test on."""
+    return _split(load_images("mnist_5000"), functional.avg_pool2d)
+
+
+POPULATIONS: dict[str, Callable[[], DataSet]] = {
+    "digits": digits,
+    "noisy digits": noisy_digits,
+    "MNIST": mnist,
+}
+"""The data of each population."""
+
+
+def _split(data: DataSet, change: Callable[[Tensor, int], Tensor] | None = None) -> DataSet:
+    images = torch.cat([data.train, data.test])
+    labels = torch.cat([data.train_labels, data.test_labels])
+    images = images if change is None else change(images, 2)
+    images = (images - images.mean()) / images.std()
+    until = SAMPLES + MOST_TESTED
+    return DataSet(
+        images[:SAMPLES],
+        labels[:SAMPLES],
+        images[SAMPLES:until],
+        labels[SAMPLES:until],
+        classes=10,
+    )
+
+
+def _first(name: str, share: float) -> DataSet:
+    data = POPULATIONS[name]()
+    count = round(share * SAMPLES)
+    return DataSet(
+        data.train[:count], data.train_labels[:count], data.test, data.test_labels, classes=10
+    )
+
+
+def data_name(name: str, share: float) -> str:
+    """What the data of a part of a population are registered as."""
+    return f"{share:.0%} of {name}"
+
+
+for _name in POPULATIONS:
+    for _share in SHARES:
+        register_data(data_name(_name, _share))(partial(_first, _name, _share))
+
+
+def recipe_of(name: str, share: float, quick: bool = False) -> Recipe:
+    """How the networks that see a share of the data are trained."""
+    grid = {"width": WIDTHS, "learning_rate": RATES}
+    if quick:
+        grid = {"width": WIDTHS[2:4], "learning_rate": RATES[2:4]}
+    return Recipe.of(
+        {
+            "data": {"name": data_name(name, share)},
+            "epochs": 2 if quick else EPOCHS,
+            "keep": (2 if quick else EPOCHS,),
+            "batch_size": BATCH,
+            "seeds": SEEDS,
+            "fixed": FIXED,
+            "grid": grid,
+        }
+    )
+
+
+def measured(folder: Path, name: str, share: float, quick: bool = False) -> Result:
+    """Train the networks of a part of a population and measure them; both go on where they ended.
+
+    Returns:
+        The cells of the landscape, and the processor seconds of the last call.
+    """
+    start = time.process_time()
+    zoo, out = folder / "zoo", folder / "landscape.json"
+    train_zoo(recipe_of(name, share, quick), zoo, workers=1, resume=zoo.exists())
+    trained = time.process_time() - start
+    settings = QUICK if quick else SETTINGS
+    found = measure(open_zoo(zoo), settings, out=out, resume=out.exists())
+    cells = [row_of(cell, share) for cell in found.cells]
+    seconds = {"training": trained, "measuring": time.process_time() - start - trained}
+    return {"cells": cells, "seconds": {key: round(one, 1) for key, one in seconds.items()}}
+
+
+def row_of(cell: MeasuredCell, share: float) -> dict[str, float]:
+    """A cell as a row of a table of metrics, with names and units of the published tables."""
+    width = int(cell.configuration["width"] or 0)
+    own = cell.metrics
+    between = cell.profiles["train_curve_error"][1:-1]
+    row = {
+        "rate": float(cell.configuration["learning_rate"] or 0),
+        "width": width,
+        "data": share,
+        "log_para_amount": math.log(width),
+        "log_data_amount": math.log(share * SAMPLES),
+        "train_error": 100 * own["train_error"],
+        "test_error": 100 * own["test_error"],
+        "test_acc": 100 * (1 - own["test_error"]),
+        "train_loss": own["train_loss"],
+        "test_loss": own["test_loss"],
+        "hessian_t": math.log(max(own["train_hessian_trace"], 1e-6)),
+        "CKA": own["similarity"],
+        "mode_connectivity_peak": -100 * max(between),
+        "mode_connectivity": 100 * own["train_curve_error_connectivity"],
+    }
+    return {key: float(f"{value:.6g}") for key, value in row.items()}
+
+
+def table_of(parts: list[Result]) -> dict[str, list[float]]:
+    """One table of all parts of a population."""
+    rows = [row for part in parts for row in part["cells"]]
+    return {name: [row[name] for row in rows] for name in rows[0]}
