@@ -63,7 +63,7 @@ def checked(load: Callable[[], Loaded]) -> dict[str, Any]:
         "tracing_seconds": tracing.cpu,
     }
     del graph, tracing
-    group = symmetries(neural_graph(deepcopy(module).double(), _doubled(inputs)))
+    group = symmetries(neural_graph(deepcopy(module).double(), doubled(inputs)))
     finding = timed(lambda: (group.orbits, group.positive, group.sign))
     for name in KINDS:
         only = {other: other == name for other in KINDS}
@@ -87,9 +87,10 @@ def failures_of(record: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _doubled(inputs: Any) -> Any:
+def doubled(inputs: Any) -> Any:
+    """Inputs in double precision; whole numbers as they are."""
     if isinstance(inputs, Tensor):
         return inputs.double() if inputs.is_floating_point() else inputs
     if isinstance(inputs, Mapping):
-        return {name: _doubled(one) for name, one in inputs.items()}
-    return tuple(map(_doubled, inputs))
+        return {name: doubled(one) for name, one in inputs.items()}
+    return tuple(map(doubled, inputs))

@@ -73,14 +73,19 @@ def values_of(program: Program) -> dict[fx.Node, Any]:
             writes into tensors.
     """
     values: dict[fx.Node, Any] = {}
+    of_inputs: set[fx.Node] = set()
     given = iter([*program.state.values(), *program.inputs])
     for node in program.graph_module.graph.nodes:
+        if not of_inputs.isdisjoint(node.all_input_nodes):
+            of_inputs.add(node)
         if node.op == "placeholder":
+            if len(values) >= len(program.state):
+                of_inputs.add(node)
             values[node] = next(given)
         elif node.op == "get_attr":
             values[node] = getattr(program.graph_module, str(node.target))
         elif node.op == "call_function":
-            _require_understood(node)
+            _require_understood(node, node in of_inputs)
             args, kwargs = filled(node.args, values), filled(node.kwargs, values)
             values[node] = node.target(*args, **kwargs)
     return values
@@ -182,7 +187,7 @@ def name_of(node: fx.Node) -> str:
     return str(node.target._schema.name.split("::")[-1])  # type: ignore[union-attr]
 
 
-def _require_understood(node: fx.Node) -> None:
+def _require_understood(node: fx.Node, of_inputs: bool) -> None:
     if node.target is getitem:
         return
     where = f"the operator {node.target}{module_of(node)},"
@@ -190,7 +195,8 @@ def _require_understood(node: fx.Node) -> None:
         raise UnsupportedModelError(f"{where} holds programs of its own and cannot be compacted")
     tags: Sequence[Any] = getattr(node.target, "tags", ())
     indices = node.args[1] if len(node.args) > 1 else None
-    if any(tag in tags for tag in DYNAMIC) and not isinstance(indices, list):
+    # What is looked at of weights and positions alone is the same whatever the inputs.
+    if of_inputs and any(tag in tags for tag in DYNAMIC) and not isinstance(indices, list):
         raise UnsupportedModelError(
             f"{where} goes on by what the inputs are, and what is never read on the example may be "
             "read on others; compact a network without such a branch"

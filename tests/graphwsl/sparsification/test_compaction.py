@@ -234,6 +234,20 @@ def test_networks_that_look_at_their_inputs_are_refused() -> None:
         compact(Wired(wiring, layer=nn.Linear(3, 3)), torch.ones(1, 3))
 
 
+def test_networks_that_look_at_positions_or_weights_alone() -> None:
+    """What they find there is the same whatever the inputs."""
+
+    def wiring(m: Any, x: Tensor) -> Tensor:
+        positions = torch.arange(x.shape[1])
+        in_order = bool((positions.diff() == 1).all())
+        return m.head(m.layer(x).relu()) if in_order and bool(m.layer.bias.any()) else x
+
+    model = randomised(Wired(wiring, layer=nn.Linear(3, 4), head=nn.Linear(4, 2)).double())
+    dead(model, {"layer.weight": [0, 3]})
+    small = assert_same(model, (torch.zeros(2, 3, dtype=torch.float64),))
+    assert sizes(small.program)["head.weight"] == (2, 2)
+
+
 def test_what_a_network_returns_keeps_its_form() -> None:
     def wiring(m: Any, x: Tensor) -> dict[str, Any]:
         return {"first": m.layer(x), "rest": (x, 3, None)}
