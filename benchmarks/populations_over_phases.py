@@ -27,8 +27,8 @@ SHARES = (0.05, 0.15, 0.4, 1.0)
 """Of the training samples that networks see."""
 NOISE = 0.1
 """Share of the labels that are wrong in the noisy data, as in the published population."""
-RATES = (0.001, 0.003, 0.01, 0.03, 0.1)
-WIDTHS = (2, 4, 6, 8, 16, 32)
+RATES = (0.003, 0.01, 0.03, 0.1, 0.3)
+WIDTHS = (4, 6, 8, 16, 32)
 FIXED: dict[str, Any] = {
     "architecture": "mlp",
     "depth": 2,

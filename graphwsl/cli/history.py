@@ -112,23 +112,24 @@ def parents(
     modules: list[str] = IMPORT,
     as_json: bool = json_option(),
 ) -> None:
-    """Find the network that each was tuned from; of trainings their last checkpoints count."""
-    import torch
+    """Find the network that each was tuned from; of trainings their last checkpoints count.
 
+    Of a zoo in two stages, parents are among the networks, and heads are left out.
+    """
     from gnncore.command_line.importing import import_modules
     from gnncore.command_line.json_output import echo_json
     from gnncore.command_line.output import say
     from graphwsl.errors import TrajectoryError
-    from graphwsl.trajectories.histories import histories, is_zoo
+    from graphwsl.trajectories.histories import histories, is_zoo, last_rows
     from graphwsl.trajectories.lineage import parentage
+    from graphwsl.zoo.layouts.registry import open_zoo
 
     import_modules(modules)
-    layers, trainings = histories(folder)
     if is_zoo(folder):
-        names = [training.name for training in trainings]
-        rows = torch.stack([training.rows[-1] for training in trainings])
+        layers, names, rows = last_rows(open_zoo(folder))
     else:
-        names, rows = trainings[0].labels, trainings[0].rows
+        layers, (history,) = histories(folder)
+        names, rows = history.labels, history.rows
     unknown = [name for name in root if name not in names]
     if unknown:
         raise TrajectoryError(f"there is no network {unknown[0]!r} in {str(folder)!r}")

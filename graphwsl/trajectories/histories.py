@@ -13,6 +13,7 @@ from torch import Tensor
 from graphwsl.errors import TrajectoryError
 from graphwsl.imports.checkpoint import read_state_dict
 from graphwsl.zoo.layouts.registry import LAYOUTS, open_zoo
+from graphwsl.zoo.parentage import parents_of
 from graphwsl.zoo.rows import RowLayout, array
 from graphwsl.zoo.zoo import Zoo
 
@@ -139,6 +140,34 @@ def histories_of_zoo(zoo: Zoo) -> tuple[Layers, list[History]]:
         History(model, [str(usable[n].epoch) for n in numbers], rows[numbers])
         for model, numbers in members.items()
     ]
+
+
+def last_rows(zoo: Zoo) -> tuple[Layers, list[str], Float[Tensor, "networks entries"]]:
+    """The last checkpoint of every network of a zoo: how it lies in a row, names, and rows.
+
+    Of a zoo in two stages the parents are among them, first, and tensors that not all networks have
+    in one shape, such as heads, are left out.
+
+    Raises:
+        ZooError: There are no usable checkpoints, or networks without parents differ in shape.
+        TrajectoryError: A checkpoint cannot be used, or the networks have no tensor in common.
+    """
+    if not any(checkpoint.configuration.get("parent") for checkpoint in zoo.checkpoints):
+        layers, trainings = histories_of_zoo(zoo)
+        return layers, [one.name for one in trainings], torch.stack([o.rows[-1] for o in trainings])
+    home, _ = parents_of(zoo)
+    both = [zoo] if home is zoo else [home, zoo]
+    last = {checkpoint.model: (one, checkpoint) for one in both for checkpoint in one.checkpoints}
+    states = {model: one.weights(checkpoint) for model, (one, checkpoint) in last.items()}
+    first, *others = map(_shapes_of, states.values())
+    shared = {
+        name: shape for name, shape in first.items() if all(o.get(name) == shape for o in others)
+    }
+    if not shared:
+        raise TrajectoryError("the networks of the zoo have no tensor in common; give one family")
+    layers = Layers(shared)
+    rows = [layers.row({n: state[n] for n in shared}, model) for model, state in states.items()]
+    return layers, list(states), torch.stack(rows)
 
 
 def checkpoint_files(path: Path) -> list[Path]:

@@ -82,7 +82,9 @@ def parentage(
         sizes: Numbers of entries of the tensors that lie in a row, one after the other. With them a
             head that was replaced by a new one is told from one that moved. None takes a row as
             one tensor.
-        roots: Numbers of networks that are known to be roots; at most one a family.
+        roots: Numbers of networks that are known to be roots. Of several that share an origin, as
+            trainings from one initialisation do, each has a family of its own, which those belong
+            to that are nearest to it.
         generations: 1 if all that are no roots were tuned from roots; None if children may have
             children.
         similar: As for :func:`graphwsl.trajectories.separate`.
@@ -91,7 +93,7 @@ def parentage(
         InvalidArgumentError: The rows are no matrix of numbers in floating point, or
             ``generations`` is neither 1 nor None.
         TrajectoryError: There are no networks, weights that are not finite, sizes that do not add
-            up, or roots that do not exist or are of one family.
+            up, or roots that do not exist.
     """
     rows = checked(rows, 1, "parentage")
     if sizes is not None and (min(sizes, default=0) < 1 or sum(sizes) != rows.shape[1]):
@@ -104,15 +106,12 @@ def parentage(
     for root in roots:
         if not 0 <= root < len(rows):
             raise TrajectoryError(f"root {root} is no network; there are {len(rows)}")
-    families = separate(rows, similar=similar)
+    families = _with_one_root(rows, separate(rows, similar=similar), list(dict.fromkeys(roots)))
     parents = torch.full((len(rows),), -1)
     found, certain = [], []
     for number in range(int(families.max()) + 1):
         members = (families == number).nonzero()[:, 0]
         given = [n for n, member in enumerate(members.tolist()) if member in roots]
-        if len(given) > 1:
-            named = [int(members[n]) for n in given]
-            raise TrajectoryError(f"the roots {named} are of one family; give one of them")
         family = _Family(rows[members], sizes or [rows.shape[1]], similar)
         root, sure = (given[0], True) if given else family.root()
         found.append(int(members[root]))
@@ -236,6 +235,23 @@ class _Family:
         common = (np.abs(within).sum() - len(others)) / (len(others) * pairs)
         distance = np.log(products.diagonal()[others]).mean() / 2
         return float(opposite + 0.3 * common + 0.02 * distance)
+
+
+def _with_one_root(
+    rows: Float[Tensor, "networks entries"], families: Int[Tensor, " networks"], roots: list[int]
+) -> Int[Tensor, " networks"]:
+    """Families that are known to have several roots, cut into those of each."""
+    labels = families.tolist()
+    for number in range(max(labels) + 1):
+        own = [root for root in roots if families[root] == number]
+        if len(own) < 2:
+            continue
+        for member in (families == number).nonzero()[:, 0].tolist():
+            lengths = [float((rows[member].double() - rows[root].double()).norm()) for root in own]
+            nearest = member if member in own else own[lengths.index(min(lengths))]
+            labels[member] = len(rows) + nearest
+    order = {label: place for place, label in enumerate(dict.fromkeys(labels))}
+    return torch.tensor([order[label] for label in labels])
 
 
 def _parent(

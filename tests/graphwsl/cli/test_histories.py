@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from graphwsl.cli import app
+from graphwsl.zoo import Recipe, train_zoo
 from tests.graphwsl.trajectories.paths import brownian
 
 
@@ -76,6 +77,31 @@ def test_order_and_separation_of_a_folder() -> None:
     write(brownian(3, 400, 2) / 10 + brownian(0, 400, 2), mixed, first=4)
     groups = json.loads(run("history", "separate", "mixed", "--json")[1])["trainings"]
     assert [len(group) for group in groups] == [4, 4]
+
+
+def test_parents_of_a_zoo_in_two_stages() -> None:
+    """Trunks that begin with one initialisation, and networks with other heads."""
+    vit = {"architecture": "vit", "width": 8, "depth": 1, "patch_size": 4}
+    before = {
+        "data": {"name": "digits_even"},
+        "epochs": 1,
+        "batch_size": 256,
+        "fixed": {**vit, "head_width": 8, "learning_rate": 0.01},
+        "grid": {"objective": ["labels", "contrastive"]},
+    }
+    recipe = {
+        "data": {"name": "digits_odd"},
+        "epochs": 1,
+        "batch_size": 256,
+        "fixed": vit,
+        "grid": {"head_width": [0, 8], "frozen": [False, True]},
+        "pretraining": before,
+    }
+    train_zoo(Recipe.of(recipe), "family")
+    roots = ("--root", "00000", "--root", "00001")
+    found = json.loads(run("history", "parents", "family", *roots, "--json")[1])["parents"]
+    assert len(found) == 2 + 2 * 4
+    assert found == {name: name[:5] if "-" in name else None for name in found}
 
 
 def test_parents_of_a_folder() -> None:

@@ -71,6 +71,22 @@ def test_heads_that_were_replaced_do_not_count() -> None:
     assert found.parents.tolist() == STAR
 
 
+@pytest.mark.parametrize("generations", [None, 1])
+def test_known_roots_from_one_initialisation_each_have_a_family(generations: int | None) -> None:
+    """Two trainings from the same weights, and children of both, some of them frozen copies."""
+    generator = torch.Generator().manual_seed(0)
+
+    def noise(size: float) -> torch.Tensor:
+        return size * torch.randn(ENTRIES, generator=generator)
+
+    start = noise(1.0)
+    roots = [start + noise(0.3), start + noise(0.3)]
+    tuned = [roots[n % 2] + (noise(0.2) if n < 10 else 0) for n in range(14)]
+    found = parentage(torch.stack([*roots, *tuned]), roots=[1, 0], generations=generations)
+    assert found.parents.tolist() == [-1, -1, *[n % 2 for n in range(14)]]
+    assert (found.roots, found.families.tolist()) == ([0, 1], [n % 2 for n in range(16)])
+
+
 def test_a_network_alone_is_its_own_root() -> None:
     found = parentage(torch.randn(1, 10))
     assert (found.parents.tolist(), found.roots, found.is_certain) == ([-1], [0], [True])
@@ -78,8 +94,6 @@ def test_a_network_alone_is_its_own_root() -> None:
 
 def test_roots_and_sizes_that_cannot_be_are_refused() -> None:
     rows = grown(STAR, 0)
-    with pytest.raises(TrajectoryError, match=r"the roots \[0, 3\] are of one family"):
-        parentage(rows, roots=[0, 3])
     with pytest.raises(TrajectoryError, match="root 99 is no network; there are 18"):
         parentage(rows, roots=[99])
     with pytest.raises(TrajectoryError, match="add up to the 4,000 entries of a row, got 5"):
