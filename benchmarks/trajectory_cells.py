@@ -1,6 +1,7 @@
 """The cells of :mod:`benchmarks.trajectories`: each trains its networks and gives one table."""
 
 import dataclasses
+import time
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -12,7 +13,10 @@ from sklearn.metrics import adjusted_rand_score, roc_auc_score
 from torch import Tensor
 
 from benchmarks.cells import Result
+from benchmarks.results import SCRATCH
 from graphwsl.trajectories import DriftAlarm, find_order, parentage, separate
+from graphwsl.trajectories.histories import last_rows
+from graphwsl.zoo import Recipe, parents_of, train_zoo
 from graphwsl.zoo.data import load_images
 from graphwsl.zoo.data_set import DataSet
 from graphwsl.zoo.training.chunk import Training, train_chunk
@@ -22,6 +26,8 @@ CNN = {"architecture": "cnn", "width": 8, "depth": 2}
 MLP = {"architecture": "mlp", "width": 16, "depth": 2}
 PARTS = {"all 50": (1, 51), "first 25": (1, 26), "last 25": (26, 51)}
 RATE = 0.05
+TUNED, PRETRAINED = 3, 10
+"""Epochs of the transformers, instead of 15 and 30."""
 
 
 def orders(quick: bool) -> Result:
@@ -104,6 +110,69 @@ def parents(quick: bool) -> Result:
                 )
     columns = ["networks", "number", "roots right", "right where certain", "parents right"]
     return {"title": "Parents of tuned networks", "columns": columns, "rows": rows}
+
+
+def transformer_parents(quick: bool) -> Result:
+    """The same of the zoo of vision transformers in two stages, by all that they share."""
+    recipe = transformers(quick)
+    folder = SCRATCH / "trajectories" / ("transformers-quick" if quick else "transformers")
+    start = time.process_time()
+    zoo = train_zoo(recipe, folder, workers=1, resume=folder.exists()).zoo
+    seconds = time.process_time() - start
+    layers, names, networks = last_rows(zoo)
+    order = torch.randperm(len(names), generator=torch.Generator().manual_seed(0)).tolist()
+    names, networks = [names[n] for n in order], networks[order]
+    _, of = parents_of(zoo)
+    truth = torch.tensor([names.index(of[name].model) if name in of else -1 for name in names])
+    tuned = (truth >= 0).nonzero()[:, 0]
+    trunks = (truth < 0).nonzero()[:, 0].tolist()
+    rows = []
+    for given in (False, True):
+        for generations in (1, None):
+            found = parentage(
+                networks,
+                sizes=layers.tensor_sizes,
+                roots=trunks if given else (),
+                generations=generations,
+            )
+            # A frozen trunk is the parent's bitwise: nothing tells which of them was first.
+            right = [
+                parent >= 0 and bool(torch.equal(networks[parent], networks[own]))
+                for parent, own in zip(found.parents[tuned].tolist(), truth[tuned], strict=True)
+            ]
+            sure = [r for r, s in zip(found.roots, found.is_certain, strict=True) if s]
+            rows.append(
+                [
+                    f"{'given' if given else 'found'} roots, "
+                    f"{'one generation' if generations else 'any depth'}",
+                    str(len(tuned)),
+                    f"{len(set(found.roots) & set(trunks))} of {len(trunks)}",
+                    f"{len(set(sure) & set(trunks))} of {len(sure)}",
+                    f"{np.mean(right):.1%}",
+                ]
+            )
+    before = recipe.pretraining
+    assert before is not None
+    return {
+        "title": f"Parents of transformers tuned from {len(trunks)} trunks, recipe vit_two_stage "
+        f"with {recipe.epochs} epochs after {before.epochs}, by all but their heads; right is also "
+        "a network whose frozen trunk is the parent's",
+        "columns": ["", "tuned", "roots right", "right where certain", "parents right"],
+        "rows": rows,
+        "training_seconds": round(seconds),
+    }
+
+
+def transformers(quick: bool) -> Recipe:
+    """The recipe of the package with fewer epochs."""
+    recipe = Recipe.resolve("vit_two_stage").model_dump()
+    epochs, before = (1, 1) if quick else (TUNED, PRETRAINED)
+    recipe |= {"epochs": epochs, "keep": (epochs,)}
+    recipe["pretraining"] |= {"epochs": before, "keep": (before,)}
+    if quick:
+        recipe |= {"sample": 4}
+        recipe["pretraining"] |= {"seeds": 1}
+    return Recipe.of(recipe)
 
 
 def alarms(quick: bool) -> Result:
