@@ -3,11 +3,14 @@
     python -m benchmarks.diagnosis
 
 All methods learn from the published table of clean ResNet-18 and are judged on the one with noisy
-labels. A cell is a method and a task; ``--restore`` begins with those of the result file.
+labels; and from perceptrons that are trained and measured here on one data set, to be judged on
+those of another. A cell is a method and a task, or a part of a population; ``--restore`` begins
+with those of the result file.
 """
 
 import time
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,13 +18,23 @@ import numpy as np
 import typer
 
 from benchmarks.cells import Result, restore_cells, run_cell
+from benchmarks.populations_over_phases import (
+    PHASES,
+    POPULATIONS,
+    SEEDS_OF_CELL,
+    SHARES,
+    measured,
+    phases_of,
+    table_of,
+)
 from benchmarks.results import SCRATCH, Report, known_cells
-from graphwsl.diagnosis import evaluate, failure_labels, published_table
+from graphwsl.diagnosis import Axes, evaluate, failure_labels, published_table
 from graphwsl.diagnosis.diagnoser import METRICS, NOTHING, Diagnoser
-from graphwsl.diagnosis.evaluation import CASES, METHODS, SEEDS
+from graphwsl.diagnosis.evaluation import CASES, METHODS, SEEDS, Case, answers
 from graphwsl.diagnosis.labels import PUBLISHED_AXES, ROOMS
 from graphwsl.diagnosis.one_step import STEPS, one_step_improvement
 from graphwsl.diagnosis.questions import OPTIMAL, QUESTIONS
+from graphwsl.diagnosis.table import select
 
 PUBLISHED = {
     "md_tree": (87.70, 75.89, 82.56, 74.10, 78.16),
@@ -46,6 +59,9 @@ MEASURED = {
     "training error alone": METRICS[:1],
 }
 """Which metrics of a network are known."""
+
+OWN_AXES = Axes("rate", hot_is="large", accuracy="test_acc")
+"""Those of the populations that are trained here."""
 
 Work = Callable[[], Result]
 
@@ -77,6 +93,60 @@ def trust(metrics: tuple[str, ...], tolerance: float) -> Result:
             "commonest": float(np.unique(answers, return_counts=True)[1].max() / len(answers)),
         }
     return result
+
+
+def transfer(train: dict[str, Any], test: dict[str, Any], question: str, seeds: int) -> Result:
+    """How often methods are right about one population when they learn from another.
+
+    Args:
+        train: Labelled table that is learnt from: all of it, or 8 cells of width and amount of data
+            for the temperature, one amount of data for the width.
+        test: Labelled table of the networks that are diagnosed.
+        question: ``temperature`` or ``width``.
+        seeds: Draws.
+    """
+    label = QUESTIONS[question].label
+    train, test = (select(one, one[label] != OPTIMAL) for one in (train, test))
+    sizes = ("log_data_amount", "log_para_amount")
+    some = CASES[1] if question == "temperature" else CASES[4]
+    result: Result = {
+        "networks": len(test[label]),
+        "commonest": float(np.unique(test[label], return_counts=True)[1].max() / len(test[label])),
+    }
+    for name, case, draws in (
+        ("all", Case(question, "data_limit", 1, sizes), 1),
+        ("some", some, seeds),
+    ):
+        for method in METHODS:
+            result[f"{name}/{method}"] = [
+                float(np.mean(answers(train, test, case, method, seed) == test[label]))
+                for seed in range(draws)
+            ]
+    return result
+
+
+def own_populations(out: Path, seeds: int, quick: bool) -> dict[str, Result]:
+    """Populations of perceptrons on several data sets, and what is learnt from one of another."""
+    done: dict[str, Result] = {}
+    tables = {}
+    for name in POPULATIONS:
+        for share in SHARES[-2:] if quick else SHARES:
+            cell = f"population {name}/{share:g}"
+            result = run_cell(out / cell, lambda at, n=name, s=share: measured(at, n, s, quick))
+            if result is not None:
+                done[cell] = result
+        parts = [one for cell, one in done.items() if cell.startswith(f"population {name}/")]
+        tables[name] = failure_labels(table_of(parts), OWN_AXES)
+    for one, other in permutations(tables, 2):
+        for question in ("temperature", "width"):
+            cell = f"transfer {one} to {other}/{question}"
+            train, test = tables[one], tables[other]
+            result = run_cell(
+                out / cell, lambda _, a=train, b=test, q=question: transfer(a, b, q, seeds)
+            )
+            if result is not None:
+                done[cell] = result
+    return done
 
 
 def cells(seeds: int) -> dict[str, Work]:
@@ -114,6 +184,7 @@ def main(
         result = run_cell(out / name, lambda _, work=work: work())
         if result is not None:
             done[name] = result
+    done |= own_populations(out, min(seeds, 50), quick)
     show(report, done)
     report.save({"seeds": seeds, "axes": vars(PUBLISHED_AXES)}, {"cells": done}, json)
 
@@ -157,8 +228,56 @@ def show(report: Report, done: dict[str, Result]) -> None:
             for name in MEASURED
         ],
     )
+    show_own(report, done)
     took = sum(done[f"case {case}/md_tree"]["seconds"] for case in CASES)
     report.say(f"The five cases of MD tree take {took:.1f} s of one core.")
+
+
+def show_own(report: Report, done: dict[str, Result]) -> None:
+    """What was learnt from populations of perceptrons."""
+    rows = []
+    for name, cell in done.items():
+        if not name.startswith("transfer "):
+            continue
+        for part, what in (("all", "all networks"), ("some", "some")):
+            rows.append(
+                [
+                    f"{name.removeprefix('transfer ').replace('/', ', ')}, from {what}",
+                    f"{100 * cell['commonest']:.1f}",
+                    *(_mean_of(cell[f"{part}/{method}"]) for method in METHODS),
+                ]
+            )
+    report.table(
+        "Right answers about perceptrons that learnt other data [%]; some: 8 of 20 cells of width "
+        "and amount of data for the temperature, one amount of data for the width, 50 draws",
+        ["", "commonest answer", *(TITLES[method] for method in METHODS)],
+        rows,
+    )
+    parts = {name: cell for name, cell in done.items() if name.startswith("population ")}
+    report.table(
+        "Mean test accuracy [%] of the perceptrons in every phase, and how many cells there are",
+        ["population, thresholds", *(name or "undecided" for name in PHASES)],
+        [
+            row
+            for name in POPULATIONS
+            for row in phases_of(
+                name,
+                [part for one, part in parts.items() if one.startswith(f"population {name}/")],
+            )
+        ],
+    )
+    seconds = [part["seconds"] for part in parts.values()]
+    training, measuring = (sum(one[key] for one in seconds) for key in ("training", "measuring"))
+    networks = SEEDS_OF_CELL * sum(len(part["cells"]) for part in parts.values())
+    report.say(
+        f"To train these {networks} perceptrons took {training:.0f} s of one core, and to measure "
+        f"trace, eigenvalue, CKA and curves {measuring:.0f} s."
+    )
+
+
+def _mean_of(values: list[float]) -> str:
+    percent = 100 * np.array(values)
+    return f"{percent.mean():.1f}" + (f" ± {percent.std():.1f}" if len(values) > 1 else "")
 
 
 def _both(done: dict[str, Result], case: int, method: str) -> str:

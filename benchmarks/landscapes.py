@@ -21,9 +21,10 @@ import typer
 from scipy.stats import spearmanr
 
 from benchmarks.cells import Result, restore_cells, run_cell, time_warning
+from benchmarks.populations_over_phases import PHASES, THRESHOLDS
 from benchmarks.results import SCRATCH, Report, console, known_cells, progress
 from gnncore.figures import save_figure
-from graphwsl.landscape import Landscape, LandscapeSettings, MeasuredCell, Thresholds, measure
+from graphwsl.landscape import Landscape, LandscapeSettings, MeasuredCell, measure
 from graphwsl.landscape.picture import draw_plane, draw_ways
 from graphwsl.landscape.settings import METRICS
 from graphwsl.zoo import Recipe, open_zoo, train_zoo
@@ -46,12 +47,6 @@ RECIPE: dict[str, Any] = {
         "batch_size": (32, 64, 128, 256, 512),
     },
 }
-THRESHOLDS = (
-    Thresholds(),
-    Thresholds(train_error=0.1),
-    Thresholds(connectivity=0.05),
-    Thresholds(train_error=0.1, connectivity=0.05, similarity=0.6),
-)
 COLUMNS = {
     "train_error": "train error",
     "test_error": "test error",
@@ -177,11 +172,10 @@ def report_trends(report: Report, measured: Landscape) -> None:
 
 def report_phases(report: Report, measured: Landscape) -> None:
     """Test accuracy of every phase, for several sets of thresholds."""
-    phases = ("I", "II", "III", "IV-A", "IV-B", None)
     rows = []
     for limits in THRESHOLDS:
         texts = []
-        for phase in phases:
+        for phase in PHASES:
             own = [cell for cell in measured.cells if cell.phase(limits).name == phase]
             accuracy = [100 * (1 - cell.metrics["test_error"]) for cell in own]
             texts.append(f"{np.mean(accuracy):.1f} ({len(own)})" if own else "")

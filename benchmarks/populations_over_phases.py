@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.cells import Result
-from graphwsl.landscape import LandscapeSettings, MeasuredCell, measure
+from graphwsl.landscape import LandscapeSettings, MeasuredCell, Thresholds, measure, phase_of
 from graphwsl.zoo import Recipe, open_zoo, train_zoo
 from graphwsl.zoo.data import load_images, register_data
 from graphwsl.zoo.data_set import DataSet
@@ -35,10 +35,18 @@ FIXED: dict[str, Any] = {
     "activation": "tanh",
     "optimiser": "sgd",
 }
-EPOCHS, SEEDS, BATCH = 60, 3, 32
+EPOCHS, SEEDS_OF_CELL, BATCH = 60, 3, 32
 SETTINGS = LandscapeSettings(metrics=("hessian", "similarity", "curves"), curve_steps=500)
 QUICK = SETTINGS.model_copy(update={"samples": 64, "probes": 4, "curve_steps": 4})
 MOST_TESTED = 2000
+THRESHOLDS = (
+    Thresholds(),
+    Thresholds(train_error=0.1),
+    Thresholds(connectivity=0.05),
+    Thresholds(train_error=0.1, connectivity=0.05, similarity=0.6),
+)
+"""Where phases end, in several ways."""
+PHASES = ("I", "II", "III", "IV-A", "IV-B", None)
 
 
 def digits() -> DataSet:
@@ -113,7 +121,7 @@ def recipe_of(name: str, share: float, quick: bool = False) -> Recipe:
             "epochs": 2 if quick else EPOCHS,
             "keep": (2 if quick else EPOCHS,),
             "batch_size": BATCH,
-            "seeds": SEEDS,
+            "seeds": SEEDS_OF_CELL,
             "fixed": FIXED,
             "grid": grid,
         }
@@ -165,3 +173,17 @@ def table_of(parts: list[Result]) -> dict[str, list[float]]:
     """One table of all parts of a population."""
     rows = [row for part in parts for row in part["cells"]]
     return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def phases_of(name: str, parts: list[Result]) -> list[list[str]]:
+    """Mean test accuracies of the cells of every phase, a row a set of thresholds."""
+    rows = []
+    for limits in THRESHOLDS:
+        found: dict[str | None, list[float]] = {phase: [] for phase in PHASES}
+        for cell in (cell for part in parts for cell in part["cells"]):
+            error, connectivity = cell["train_error"] / 100, cell["mode_connectivity"] / 100
+            found[phase_of(error, connectivity, cell["CKA"], limits).name].append(cell["test_acc"])
+        means = [f"{sum(own) / len(own):.1f} ({len(own)})" if own else "" for own in found.values()]
+        words = [f"{key.replace('_', ' ')} {value:g}" for key, value in limits.model_dump().items()]
+        rows.append([f"{name}, {', '.join(words)}", *means])
+    return rows

@@ -2,12 +2,15 @@
 
     python -m benchmarks.sparse_twins
 
-A zoo of digits whose networks differ by the seed alone is trained, and pruned by magnitude and by
-variational dropout to several sparsities; both have the same number of further epochs. Then whole
-channels of larger networks are set to zero, and the networks compacted.
+A zoo of digits whose networks differ in activation, rate, decay and amount of data, and therefore
+in how good they are, is trained for 50 epochs, as published, and pruned by magnitude and by
+variational dropout to several sparsities; both have 25 further epochs. Then whole channels of
+larger networks, and of every architecture of the coverage corpus, are set to zero, and the networks
+compacted.
 """
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,8 +19,12 @@ import typer
 from torch import Tensor, nn
 
 from benchmarks.cells import finished_cells, run_cell
+from benchmarks.coverage_corpus.checks import small
+from benchmarks.coverage_corpus.pruning import LARGEST_ERROR, compacted, failure_of
+from benchmarks.coverage_corpus.small_configs import SMALL_CONFIGS
 from benchmarks.results import SCRATCH, Report, known_cells
 from gnncore.storage import write_json
+from graphwsl.errors import GraphwslError
 from graphwsl.sparsification import compact, compared, sparsify, summarise_twins
 from graphwsl.sparsification.twins import METHODS
 from graphwsl.zoo import train_zoo
@@ -25,16 +32,23 @@ from graphwsl.zoo.architectures.registry import build
 from graphwsl.zoo.recipe import Recipe
 
 NAME = "sparse_twins"
-SPARSITIES = (0.5, 0.7, 0.8, 0.9, 0.95)
+SPARSITIES = (0.5, 0.8, 0.9, 0.95)
+GRID: dict[str, Any] = {
+    "activation": ["tanh", "relu"],
+    "learning_rate": [1e-2, 3e-3],
+    "weight_decay": [0.0, 1e-3],
+    "data_fraction": [0.15, 0.4, 1.0],
+}
+"""Of these factors of ``digits_hyperparameters`` come networks that learn, well or less well."""
 STRUCTURED = 0.8
 """Share of the channels that are set to zero in the networks that are compacted."""
 
 
 def main(
-    networks: Annotated[int, typer.Option(help="Networks of the zoo.")] = 12,
+    seeds: Annotated[int, typer.Option(help="Networks of every point of the grid.")] = 2,
     width: Annotated[int, typer.Option(help="Channels of their layers.")] = 16,
-    epochs: Annotated[int, typer.Option(help="Epochs of the training.")] = 20,
-    tuning: Annotated[int, typer.Option(help="Epochs after pruning.")] = 12,
+    epochs: Annotated[int, typer.Option(help="Epochs of the training.")] = 50,
+    tuning: Annotated[int, typer.Option(help="Epochs after pruning.")] = 25,
     restore: Annotated[
         bool, typer.Option("--restore", help="Begin with the cells of the result file.")
     ] = False,
@@ -49,11 +63,14 @@ def main(
         torch.set_num_threads(1)
         _picture(picture)
         return
-    sparsities = SPARSITIES
+    sparsities, grid, corpus = SPARSITIES, GRID, list(SMALL_CONFIGS)
     if quick:
-        networks, width, epochs, tuning, sparsities = 3, 4, 1, 2, (0.5, 0.8)
+        seeds, width, epochs, tuning, sparsities = 3, 4, 1, 2, (0.5, 0.8)
+        grid, corpus = {"activation": ["tanh"]}, ["BERT", "Llama"]
+    networks = seeds * math.prod(map(len, grid.values()))
     settings: dict[str, Any] = {
-        "networks": networks,
+        "grid": grid,
+        "seeds": seeds,
         "width": width,
         "epochs": epochs,
         "tuning": tuning,
@@ -78,6 +95,8 @@ def main(
             lambda cell, name=name: _compacted(name, quick),
             lambda result: result["quick"] == quick,
         )
+    for name in corpus:
+        run_cell(folder / "cells" / f"corpus_{name}", lambda cell, name=name: _of_corpus(name))
     cells = {path.name: result for path, result in finished_cells(folder / "cells")}
     _tables(report, cells)
     report.save(settings, {"cells": cells}, json)
@@ -85,13 +104,14 @@ def main(
 
 def _twins(cell: Path, zoo: Path, method: str, settings: dict[str, Any]) -> dict[str, Any]:
     recipe = Recipe.resolve(
-        "digits_seed",
+        "digits_hyperparameters",
         epochs=settings["epochs"],
         keep=[settings["epochs"]],
-        seeds=settings["networks"],
-    )
-    fixed = {**recipe.fixed, "width": settings["width"]}
-    train_zoo(Recipe.of({**recipe.model_dump(), "fixed": fixed}), zoo, workers=1, resume=True)
+        seeds=settings["seeds"],
+        grid=settings["grid"],
+    ).model_dump()
+    fixed = {**recipe["fixed"], "width": settings["width"]}
+    train_zoo(Recipe.of({**recipe, "fixed": fixed, "sample": None}), zoo, workers=1, resume=True)
     made = sparsify(
         zoo,
         cell / "zoo",
@@ -162,6 +182,13 @@ def _compacted(name: str, quick: bool) -> dict[str, Any]:
     }
 
 
+def _of_corpus(name: str) -> dict[str, Any]:
+    try:
+        return compacted(partial(small, *SMALL_CONFIGS[name]), STRUCTURED)
+    except GraphwslError as error:
+        return {"refused": str(error)}
+
+
 def _network(name: str, width: int) -> tuple[nn.Module, Tensor]:
     inputs = torch.randn(8, 3, 32, 32)
     if name == "resnet":
@@ -218,6 +245,25 @@ def _tables(report: Report, cells: dict[str, Any]) -> None:
             )
     columns = ["network", "parameters", "compacted", "ms", "compacted ms", "faster", "error"]
     report.table(f"{STRUCTURED:.0%} of the channels zero, then compacted", columns, rows)
+    found = {
+        name.removeprefix("corpus_"): cell
+        for name, cell in cells.items()
+        if name.startswith("corpus_")
+    }
+    rows = [
+        [name, *(f"{cell[key]:,}" for key in ("layers", "before", "after")), f"{cell['error']:.0e}"]
+        for name, cell in found.items()
+        if "refused" not in cell
+    ]
+    columns = ["architecture", "layers", "parameters", "compacted", "error"]
+    report.table("The same of the layers of small architectures of transformers", columns, rows)
+    failures = {name: reason for name, cell in found.items() if (reason := failure_of(cell))}
+    report.say(
+        f"{len(found) - len(failures)} of {len(found)} architectures compute the same to "
+        f"{LARGEST_ERROR:g} without their dead channels."
+    )
+    for name, reason in failures.items():
+        report.say(f"{name}: {reason}.")
 
 
 if __name__ == "__main__":

@@ -43,4 +43,4 @@ def test_landscapes(tmp_path: Path) -> None:
 
 def test_sparse_twins(tmp_path: Path) -> None:
     sparse_twins.main(json=tmp_path / "result.json", quick=True)
-    assert len(titles(tmp_path / "result.json")) == 2
+    assert len(titles(tmp_path / "result.json")) == 3
