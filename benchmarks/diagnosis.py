@@ -248,7 +248,7 @@ def show_own(report: Report, done: dict[str, Result]) -> None:
                 ]
             )
     report.table(
-        "Right answers about perceptrons that learnt other data [%]; some: 8 of 20 cells of width "
+        "Right answers about perceptrons that learnt other data [%]; some: 8 of 15 cells of width "
         "and amount of data for the temperature, one amount of data for the width, 50 draws",
         ["", "commonest answer", *(TITLES[method] for method in METHODS)],
         rows,
@@ -266,13 +266,17 @@ def show_own(report: Report, done: dict[str, Result]) -> None:
             )
         ],
     )
-    seconds = [part["seconds"] for part in parts.values()]
-    training, measuring = (sum(one[key] for one in seconds) for key in ("training", "measuring"))
-    networks = SEEDS_OF_CELL * sum(len(part["cells"]) for part in parts.values())
-    report.say(
-        f"To train these {networks} perceptrons took {training:.0f} s of one core, and to measure "
-        f"trace, eigenvalue, CKA and curves {measuring:.0f} s."
-    )
+    whole = [part for part in parts.values() if part["seconds"] is not None]
+    if whole:
+        training, measuring = (
+            sum(part["seconds"][key] for part in whole) for key in ("training", "measuring")
+        )
+        networks = SEEDS_OF_CELL * sum(len(part["cells"]) for part in whole)
+        report.say(
+            f"{networks} of these perceptrons, which went through without a break, took "
+            f"{training:.0f} s of one core to train, and {measuring:.0f} s to measure: trace and "
+            "eigenvalue, CKA, and curves."
+        )
 
 
 def _mean_of(values: list[float]) -> str:

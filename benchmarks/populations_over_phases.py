@@ -23,7 +23,7 @@ from graphwsl.zoo.data import load_images, register_data
 from graphwsl.zoo.data_set import DataSet
 
 SAMPLES = 800
-SHARES = (0.05, 0.15, 0.4, 1.0)
+SHARES = (0.05, 0.15, 0.4)
 """Of the training samples that networks see."""
 NOISE = 0.1
 """Share of the labels that are wrong in the noisy data, as in the published population."""
@@ -132,17 +132,19 @@ def measured(folder: Path, name: str, share: float, quick: bool = False) -> Resu
     """Train the networks of a part of a population and measure them; both go on where they ended.
 
     Returns:
-        The cells of the landscape, and the processor seconds of the last call.
+        The cells of the landscape, and the processor seconds; of work that was interrupted none.
     """
     start = time.process_time()
     zoo, out = folder / "zoo", folder / "landscape.json"
+    resumed = zoo.exists()
     train_zoo(recipe_of(name, share, quick), zoo, workers=1, resume=zoo.exists())
     trained = time.process_time() - start
     settings = QUICK if quick else SETTINGS
     found = measure(open_zoo(zoo), settings, out=out, resume=out.exists())
     cells = [row_of(cell, share) for cell in found.cells]
     seconds = {"training": trained, "measuring": time.process_time() - start - trained}
-    return {"cells": cells, "seconds": {key: round(one, 1) for key, one in seconds.items()}}
+    rounded = {key: round(one, 1) for key, one in seconds.items()}
+    return {"cells": cells, "seconds": None if resumed else rounded}
 
 
 def row_of(cell: MeasuredCell, share: float) -> dict[str, float]:

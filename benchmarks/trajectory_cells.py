@@ -1,7 +1,6 @@
 """The cells of :mod:`benchmarks.trajectories`: each trains its networks and gives one table."""
 
 import dataclasses
-import time
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -115,10 +114,8 @@ def parents(quick: bool) -> Result:
 def transformer_parents(quick: bool) -> Result:
     """The same of the zoo of vision transformers in two stages, by all that they share."""
     recipe = transformers(quick)
-    folder = SCRATCH / "trajectories" / ("transformers-quick" if quick else "transformers")
-    start = time.process_time()
+    folder = SCRATCH / ("transformers-quick" if quick else "transformers")
     zoo = train_zoo(recipe, folder, workers=1, resume=folder.exists()).zoo
-    seconds = time.process_time() - start
     layers, names, networks = last_rows(zoo)
     order = torch.randperm(len(names), generator=torch.Generator().manual_seed(0)).tolist()
     names, networks = [names[n] for n in order], networks[order]
@@ -159,7 +156,6 @@ def transformer_parents(quick: bool) -> Result:
         "a network whose frozen trunk is the parent's",
         "columns": ["", "tuned", "roots right", "right where certain", "parents right"],
         "rows": rows,
-        "training_seconds": round(seconds),
     }
 
 
