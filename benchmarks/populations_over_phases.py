@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.nn import functional
 
 from benchmarks.cells import Result
 from graphwsl.landscape import LandscapeSettings, MeasuredCell, Thresholds, measure, phase_of
@@ -38,7 +36,6 @@ FIXED: dict[str, Any] = {
 EPOCHS, SEEDS_OF_CELL, BATCH = 60, 3, 32
 SETTINGS = LandscapeSettings(metrics=("hessian", "similarity", "curves"), curve_steps=500)
 QUICK = SETTINGS.model_copy(update={"samples": 64, "probes": 4, "curve_steps": 4})
-MOST_TESTED = 2000
 THRESHOLDS = (
     Thresholds(),
     Thresholds(train_error=0.1),
@@ -51,7 +48,12 @@ PHASES = ("I", "II", "III", "IV-A", "IV-B", None)
 
 def digits() -> DataSet:
     """The 8 × 8 digits, 800 to learn from and 997 to test on."""
-    return _split(load_images("digits"))
+    data = load_images("digits")
+    images = torch.cat([data.train, data.test])
+    labels = torch.cat([data.train_labels, data.test_labels])
+    images = (images - images.mean()) / images.std()
+    train, test = slice(SAMPLES), slice(SAMPLES, None)
+    return DataSet(images[train], labels[train], images[test], labels[test], classes=10)
 
 
 def noisy_digits() -> DataSet:
@@ -64,32 +66,11 @@ def noisy_digits() -> DataSet:
     return DataSet(data.train, labels, data.test, data.test_labels, classes=10)
 
 
-def mnist() -> DataSet:
-    """Images of MNIST at half their size, 800 to learn from and 2,000 to test on."""
-    return _split(load_images("mnist_5000"), functional.avg_pool2d)
-
-
 POPULATIONS: dict[str, Callable[[], DataSet]] = {
     "digits": digits,
     "noisy digits": noisy_digits,
-    "MNIST": mnist,
 }
 """The data of each population."""
-
-
-def _split(data: DataSet, change: Callable[[Tensor, int], Tensor] | None = None) -> DataSet:
-    images = torch.cat([data.train, data.test])
-    labels = torch.cat([data.train_labels, data.test_labels])
-    images = images if change is None else change(images, 2)
-    images = (images - images.mean()) / images.std()
-    until = SAMPLES + MOST_TESTED
-    return DataSet(
-        images[:SAMPLES],
-        labels[:SAMPLES],
-        images[SAMPLES:until],
-        labels[SAMPLES:until],
-        classes=10,
-    )
 
 
 def _first(name: str, share: float) -> DataSet:
