@@ -58,6 +58,8 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
         "no_behaviour": {"structure": 1.0},
         "structure_half": {"structure": 0.5},
         "no_structure": {"structure": 0.0},
+        "epochs_30": {"epochs": 30},
+        "no_behaviour_epochs_30": {"structure": 1.0, "epochs": 30},
         "no_views": {"views": 0},
     },
     "graph_autoencoder": {
