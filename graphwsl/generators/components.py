@@ -60,7 +60,7 @@ class PrincipalComponents(nn.Module):
         """The coordinates of rows.
 
         Args:
-            rows: Of the same length.
+            rows: Rows of the same length.
         """
         return (rows - self.mean) @ self.directions.T
 

@@ -18,7 +18,7 @@ class Velocity(nn.Module):
     """A perceptron of points, time and condition, as published; zero at first.
 
     Args:
-        dimensions: Of a point.
+        dimensions: Numbers of a point.
         conditions: Numbers of a condition.
         settings: Sizes and dropout.
     """

@@ -55,7 +55,7 @@ class Denoiser(nn.Module):
 
         Args:
             x: Tokens after a step of the diffusion, 0 in the padding.
-            step: Of each token, from 0.
+            step: Step of each token, from 0.
             condition: Prototype of each token.
         """
         scale = self.time(sines(step, TIME_CHANNELS))[:, None]

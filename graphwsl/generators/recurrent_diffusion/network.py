@@ -73,8 +73,8 @@ class RecurrentDiffusionModule(GeneratorModule):
         """What the diffusion of every token is conditioned on.
 
         Args:
-            tokenizer: Of the architecture.
-            state: Of each network.
+            tokenizer: Tokenizer of the architecture.
+            state: State of each network.
             codes: Condition of each network.
         """
         positions = tokenizer.layout.positions.to(state.device)

@@ -21,7 +21,7 @@ class LSTM(nn.Module):
     """Long short-term memory, from the first token to the last.
 
     Args:
-        channels: Of a token.
+        channels: Channels of a token.
         blocks: Layers.
     """
 
@@ -38,7 +38,7 @@ class Transformer(nn.Module):
     """Attention of all tokens to all.
 
     Args:
-        channels: Of a token; a multiple of 4, the number of heads.
+        channels: Channels of a token; a multiple of 4, the number of heads.
         blocks: Blocks of attention.
     """
 
@@ -61,7 +61,7 @@ class Mamba(nn.Module):
     Theirs are those of transformers, which run without a GPU.
 
     Args:
-        channels: Of a token.
+        channels: Channels of a token.
         blocks: How many.
         state: Numbers of a channel's state. Published are 128.
 
@@ -88,7 +88,7 @@ class TokenNetwork(nn.Module):
     """A perceptron of every token alone: the ablation in which nothing goes from one to another.
 
     Args:
-        channels: Of a token.
+        channels: Channels of a token.
         blocks: Hidden layers.
     """
 

@@ -51,8 +51,8 @@ class NumberStates(States):
     """The number of the training network, as published: sampling looks one up.
 
     Args:
-        networks: That are learnt from.
-        channels: Of the vectors.
+        networks: Number of training networks.
+        channels: Channels of the vectors.
         spread: Deviation of initial vectors; 0 for equal ones, as published.
     """
 
@@ -84,8 +84,8 @@ class CoordinateStates(States):
 
     Args:
         components: Components of the normalised training networks.
-        networks: That are learnt from.
-        channels: Of the vectors.
+        networks: Number of training networks.
+        channels: Channels of the vectors.
         noise: Deviation of the noise that is added to a coordinate in training.
         sampler: Name of the latent sampler that draws coordinates.
 
@@ -145,7 +145,7 @@ class NoStates(States):
     """Nothing tells networks apart but the noise that each token begins with.
 
     Args:
-        channels: Of the vectors.
+        channels: Channels of the vectors.
     """
 
     def __init__(self, channels: int) -> None:
