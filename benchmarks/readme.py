@@ -13,7 +13,8 @@ from benchmarks.results import FOLDER
 from gnncore.storage import read_json, write_text
 
 PAGES = tuple(
-    FOLDER.parent / name for name in ("README.md", "SIMULATION.md", "WEIGHTS.md", "POPULATIONS.md")
+    FOLDER.parent / f"{name}.md"
+    for name in ("README", "SIMULATION", "WEIGHTS", "POPULATIONS", "REPRESENTATIONS")
 )
 SECTION = re.compile(r"(<!-- results: (\w+) -->\n).*?(<!-- end -->)", re.S)
 

@@ -19,10 +19,12 @@ READ = {"--population", "--reference", "--zoo", "--campaign"}
 FILES = {"--picture", "--spectra", "--ways", "--csv"}
 OUT_IS_A_FILE = {
     "graphwsl diagnose",
+    "graphwsl generate score",
     "graphwsl landscape",
     "graphwsl represent embed",
     "graphwsl score",
     "gridstab basin-map",
+    "gridstab pack",
     "gridstab predict",
     "gridstab report",
 }

@@ -15,6 +15,11 @@ from gnncore.models.specification import (
     RandomWalkEncoding,
 )
 from gnncore.training import TrainingSettings
+from graphwsl.generators.aligned_flow.settings import AlignedFlowSettings
+from graphwsl.generators.flow.settings import FlowSettings
+from graphwsl.generators.lora.settings import PromptSettings
+from graphwsl.generators.recurrent_diffusion.settings import RecurrentDiffusionSettings
+from graphwsl.generators.settings import GeneratorSettings
 from graphwsl.landscape.phases import Thresholds
 from graphwsl.landscape.settings import LandscapeSettings
 from graphwsl.representations.graph_settings import GraphSettings
@@ -22,22 +27,29 @@ from graphwsl.representations.settings import RepresentationSettings, TokenSetti
 from graphwsl.zoo.recipe import Data, Factors, Recipe, factors_model
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.run_folder import Imported, RunConfig
+from gridstab.learning.raster import Raster
 from gridstab.learning.training_folder import DataOrigin, TrainingConfig
 
 ROOT = Path(__file__).parents[1]
 SETTINGS: list[type[Configuration]] = [
+    AlignedFlowSettings,
     Campaign,
     Data,
     DataOrigin,
     Factors,
+    FlowSettings,
+    GeneratorSettings,
     GraphSettings,
     Head,
     Imported,
     LandscapeSettings,
     LaplacianEncoding,
     ModelSpecification,
+    PromptSettings,
     RandomWalkEncoding,
+    Raster,
     Recipe,
+    RecurrentDiffusionSettings,
     RepresentationSettings,
     RunConfig,
     Thresholds,
@@ -76,7 +88,7 @@ def test_no_settings_are_forgotten() -> None:
         for package in ("gnncore", "gridstab", "graphwsl")
         for file in (ROOT / package).rglob("*.py")
         for name in re.findall(
-            r"^class (\w+)\((?:Configuration|RepresentationSettings)\)",
+            r"^class (\w+)\((?:Configuration|GeneratorSettings|RepresentationSettings)\)",
             file.read_text("utf-8"),
             re.M,
         )

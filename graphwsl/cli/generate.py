@@ -7,6 +7,7 @@ import typer
 
 from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
+from gnncore.command_line.outputs import file_option, folder_option, picture_option
 from graphwsl.cli import app
 from graphwsl.cli.choices import BASELINES, DATA, DEVICES, GENERATORS
 from graphwsl.cli.options import (
@@ -96,8 +97,8 @@ def train(
         show_default=False,
         autocompletion=one_of(*DEVICES),
     ),
-    out: Path | None = typer.Option(
-        None, help="Folder of the generator. [default: generators/<zoo>-<method>]"
+    out: Path | None = folder_option(
+        "Folder of the generator. [default: generators/<zoo>-<method>]"
     ),
     resume: bool = typer.Option(
         False, "--resume", help="Continue the training in that folder, or repair what it made."
@@ -148,8 +149,8 @@ def train(
 @generate_app.command()
 def sample(
     generator: Path = _GENERATOR,
-    out: Path = typer.Option(
-        ..., help="Folder of the networks, a .safetensors file each; new or empty."
+    out: Path = folder_option(
+        "Folder of the networks, a .safetensors file each; new or empty.", default=...
     ),
     count: int = typer.Option(100, min=1, help="How many networks."),
     condition: list[str] = _CONDITION,
@@ -207,10 +208,8 @@ def score(
     seed: int = typer.Option(
         0, min=0, max=LARGEST_SEED, help="Seed of the noise, and of what baselines draw."
     ),
-    out: Path | None = typer.Option(None, help="JSON file of the card."),
-    picture: Path | None = typer.Option(
-        None, help="PNG, SVG or PDF file of accuracy against novelty."
-    ),
+    out: Path | None = file_option("JSON file of the card."),
+    picture: Path | None = picture_option("of accuracy against novelty"),
     modules: list[str] = IMPORT,
     as_json: bool = json_option(),
 ) -> None:

@@ -6,7 +6,7 @@ import typer
 
 from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import quiet_option
-from gnncore.command_line.outputs import folder_option
+from gnncore.command_line.outputs import file_option, folder_option
 from gridstab.cli import app
 from gridstab.cli.choices import LAYOUTS
 
@@ -14,7 +14,7 @@ from gridstab.cli.choices import LAYOUTS
 @app.command()
 def pack(
     run: Path = typer.Argument(help="Run folder, or folder of landscapes; complete."),
-    out: Path = typer.Option(..., help="New file, such as labels.h5."),
+    out: Path = file_option("New file, such as labels.h5.", default=...),
     quiet: bool = quiet_option(),
 ) -> None:
     """Put all labels of a run into one small file with checksums, for --data of other commands."""

@@ -62,7 +62,7 @@ def test_a_gaussian_is_learnt() -> None:
     with gnncore_seeded(0):
         module = AlignedFlowModule(settings, 2, None, None, 2, 0).train()
         optimiser = torch.optim.Adam(module.parameters(), 1e-2)
-        for _ in range(150):
+        for _ in range(500):
             optimiser.zero_grad()
             module.terms(batch).mean().backward()
             optimiser.step()
