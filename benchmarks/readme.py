@@ -14,7 +14,7 @@ from gnncore.storage import read_json, write_text
 
 PAGES = tuple(
     FOLDER.parent / f"{name}.md"
-    for name in ("README", "SIMULATION", "WEIGHTS", "POPULATIONS", "REPRESENTATIONS")
+    for name in ("README", "SIMULATION", "WEIGHTS", "POPULATIONS", "REPRESENTATIONS", "GENERATORS")
 )
 SECTION = re.compile(r"(<!-- results: (\w+) -->\n).*?(<!-- end -->)", re.S)
 
