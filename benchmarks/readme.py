@@ -14,7 +14,15 @@ from gnncore.storage import read_json, write_text
 
 PAGES = tuple(
     FOLDER.parent / f"{name}.md"
-    for name in ("README", "SIMULATION", "WEIGHTS", "POPULATIONS", "REPRESENTATIONS", "GENERATORS")
+    for name in (
+        "README",
+        "SIMULATION",
+        "WEIGHTS",
+        "POPULATIONS",
+        "REPRESENTATIONS",
+        "GENERATORS",
+        "FURTHER_ZOOS",
+    )
 )
 SECTION = re.compile(r"(<!-- results: (\w+) -->\n).*?(<!-- end -->)", re.S)
 
