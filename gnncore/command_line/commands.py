@@ -73,7 +73,7 @@ class Commands(TyperGroup):
                     _forget_output()
                 broken = isinstance(error, BrokenPipeError)  # by a reader who has read enough
                 code = 1 if broken else self._fail(*_described(error))
-            elif isinstance(error, MemoryError):
+            elif isinstance(error, MemoryError) or _is_out_of_memory(error):
                 code = self._fail("that needs more memory than there is", 1)
             else:
                 raise
@@ -103,6 +103,12 @@ class Commands(TyperGroup):
 def _is_of_output(error: Exception) -> TypeGuard[OSError]:
     """Whether a standard stream failed, of which an error, unlike that of a file, has no name."""
     return isinstance(error, OSError) and error.filename is None and error.errno in _OF_STREAMS
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether torch could not allocate, which has a class of its own on a GPU alone."""
+    said = str(error)
+    return isinstance(error, RuntimeError) and ("alloc_cpu" in said or "out of memory" in said)
 
 
 def _forget_output() -> None:

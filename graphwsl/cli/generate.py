@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from graphwsl.generators.train import TrainedGenerator
     from graphwsl.populations import Population
 
+MOST_SAMPLES = 1_000_000
+
 generate_app = typer.Typer(
     help="Networks that are made: train, sample, score.",
     no_args_is_help=True,
@@ -152,7 +154,7 @@ def sample(
     out: Path = folder_option(
         "Folder of the networks, a .safetensors file each; new or empty.", default=...
     ),
-    count: int = typer.Option(100, min=1, help="How many networks."),
+    count: int = typer.Option(100, min=1, max=MOST_SAMPLES, help="How many networks."),
     condition: list[str] = _CONDITION,
     network: list[str] = _NETWORK,
     data: str | None = _SAMPLES,
@@ -185,7 +187,9 @@ def sample(
 def score(
     generator: Path = _GENERATOR,
     zoo: Path = typer.Option(..., help="Folder of the zoo that was learnt from."),
-    count: int = typer.Option(100, min=2, help="How many networks are made and judged."),
+    count: int = typer.Option(
+        100, min=2, max=MOST_SAMPLES, help="How many networks are made and judged."
+    ),
     condition: list[str] = _CONDITION,
     data: str | None = typer.Option(
         None,

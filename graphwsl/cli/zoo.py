@@ -1,5 +1,6 @@
 """``graphwsl zoo …``: train populations of networks, and look at them."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -226,10 +227,11 @@ def _print_twins(
     elif not quiet:
         typer.echo(f"{out}: twins by {method}")
         for row in rows:
+            alike = "–" if math.isnan(row.correlation) else f"{row.correlation:.2f}"
             typer.echo(
                 f"{row.sparsity:.1%} sparse: test accuracy {row.accuracy:.1%} of {row.networks} "
                 f"networks, originals {row.original_accuracy:.1%}, {row.points_lost:.1f} points "
-                f"lost; agreement {row.agreement:.1%}, correlation {row.correlation:.2f}"
+                f"lost; agreement {row.agreement:.1%}, correlation {alike}"
             )
 
 

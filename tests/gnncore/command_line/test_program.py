@@ -35,6 +35,10 @@ def hammer() -> typer.Typer:
         with resumable("hammer"):
             if what == "thumb":
                 raise HammerError("that is no nail:\n  a thumb")
+            if what == "world":
+                import torch
+
+                torch.empty(2**60, dtype=torch.int8)
             if what == "handle":
                 raise BrokenError
             if what == "pause":
@@ -71,6 +75,12 @@ def test_options_are_off_unless_given() -> None:
 def test_an_error_of_the_user_is_one_line_that_names_the_program() -> None:
     found = run("hit", "thumb")
     assert (found.exit_code, found.stderr) == (2, "hammer: that is no nail: a thumb\n")
+
+
+def test_what_needs_too_much_memory_is_said_in_one_line() -> None:
+    result = CliRunner().invoke(hammer(), ["hit", "world"])
+    assert result.exit_code == 1
+    assert result.stderr == "hammer: that needs more memory than there is\n"
 
 
 def test_other_errors_are_not_hidden() -> None:
