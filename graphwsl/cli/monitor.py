@@ -54,6 +54,8 @@ def monitor(
 
     if not 0 < rate < 1:
         raise typer.BadParameter(f"--rate must be above 0 and below 1, got {rate:g}")
+    if until is not None and not follow:
+        raise typer.BadParameter("--until says when --follow ends; give both")
     import_modules(modules)
     normal = None if reference is None else Reference(reference, rate)
     monitors: dict[str, Monitor] = {}

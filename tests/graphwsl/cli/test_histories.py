@@ -127,6 +127,7 @@ def test_what_cannot_be_told_ends_in_one_line() -> None:
         (("history", "order", "nan"), "has weights that are not finite"),
         (("monitor", "nan"), "has weights that are not finite"),
         (("monitor", "mixed"), "is of another architecture"),
+        (("monitor", "mixed", "--until", "3"), "--until says when --follow ends"),
         (("monitor", "empty"), "holds neither a zoo nor checkpoints"),
         (("monitor", "nowhere"), "No such file"),
         (("monitor", "single", "--reference", "single"), "needs at least"),
