@@ -220,7 +220,7 @@ def _tables(report: Report, cells: dict[str, Any]) -> None:
             f"{row['sparsity']:.1%}",
             f"{row['original_accuracy']:.2%}",
             f"{row['accuracy']:.2%}",
-            f"{row['loss']:.2f}",
+            f"{row['points_lost']:.2f}",
             f"{row['agreement']:.1%}",
             "" if row["correlation"] is None else f"{row['correlation']:.2f}",
         ]

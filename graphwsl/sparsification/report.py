@@ -23,7 +23,7 @@ class TwinSummary:
         networks: How many twins there are.
         accuracy: Their mean test accuracy.
         original_accuracy: That of their originals.
-        loss: Points of accuracy, in percent, that a twin has lost; the mean.
+        points_lost: Points of accuracy, in percent, that a twin has lost; the mean.
         agreement: Share of test samples of the same class as by the original; the mean.
         correlation: Pearson's of the accuracies of twins and originals; NaN for fewer than three
             networks, or if all of them are equally good.
@@ -34,20 +34,14 @@ class TwinSummary:
     networks: int
     accuracy: float
     original_accuracy: float
-    loss: float
+    points_lost: float
     agreement: float
     correlation: float
     layers: dict[str, float]
 
-    @property
-    def points_lost(self) -> float:
-        """:attr:`loss` by a name that says its unit."""
-        return self.loss
-
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain values: shares, and ``points_lost`` in place of ``loss``."""
-        values = asdict(self)
-        return {"points_lost" if name == "loss" else name: v for name, v in values.items()}
+        """Everything as plain values."""
+        return asdict(self)
 
 
 def summarise_twins(zoo: StoredZoo) -> list[TwinSummary]:
@@ -97,7 +91,7 @@ def _summary(zoo: StoredZoo, share: float, members: Sequence[Checkpoint]) -> Twi
         networks=len(members),
         accuracy=float(twins.mean()),
         original_accuracy=float(originals.mean()),
-        loss=float(100 * (originals - twins).mean()),
+        points_lost=float(100 * (originals - twins).mean()),
         agreement=float(of("agreement").mean()),
         correlation=correlation(originals, twins),
         layers=_layers(zoo, members),

@@ -2,8 +2,8 @@
 
 Networks of independent seeds need no alignment and no augmentation: a network and all its
 permutations are one. One model makes networks of several architectures, and of widths and depths
-that it has not seen. After the announcement of Piven et al., "Permutation-Equivariant Flow
-Matching" (2026), whose code is not known; ``published`` are our settings for large machines.
+that it has not seen. Announced by Piven et al. (arXiv:2609.32833, 2026), whose code is not known;
+``published`` are our settings for large machines.
 """
 
 from typing import Any, ClassVar

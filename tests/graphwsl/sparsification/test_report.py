@@ -59,9 +59,9 @@ def test_means_and_losses_of_every_sparsity() -> None:
     assert (low.sparsity, high.sparsity) == (0.5, 0.75)
     assert high.accuracy == pytest.approx(0.6)
     assert high.original_accuracy == pytest.approx(0.85)
-    assert high.loss == pytest.approx(25)
+    assert high.points_lost == pytest.approx(25)
     assert high.agreement == pytest.approx(0.7)
-    assert low.loss == pytest.approx(3)
+    assert low.points_lost == pytest.approx(3)
     assert low.correlation == pytest.approx(pearsonr([0.91, 0.84, 0.74], [0.9, 0.8, 0.7])[0])
     assert math.isnan(high.correlation)  # of two
 

@@ -126,7 +126,7 @@ def test_summaries_and_layers(twins: Path) -> None:
     assert [row.sparsity for row in rows] == pytest.approx(SHARES, abs=1e-3)
     for row in rows:
         assert 0 <= row.agreement <= 1
-        assert row.loss == pytest.approx(100 * (row.original_accuracy - row.accuracy))
+        assert row.points_lost == pytest.approx(100 * (row.original_accuracy - row.accuracy))
         assert set(row.layers) == set(masks_of(open_zoo(twins), open_zoo(twins).checkpoints[0]))
     assert rows[0].agreement > rows[1].agreement
 
