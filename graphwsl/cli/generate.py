@@ -225,7 +225,7 @@ def score(
     import_modules(modules)
     epochs = epochs_of(tuning_epochs)
     made, opened = load(generator), open_zoo(zoo)
-    train, held_out = _learnt_and_others(made, zoo)
+    train, held_out = _learnt_and_others(generator, made, zoo)
     images = judging_data(opened, data)
     card = scorecard(
         _made(made, count, condition, [], None, seed, images.train),
@@ -285,15 +285,17 @@ def _made(
     )
 
 
-def _learnt_and_others(made: "Generator", zoo: Path) -> tuple["Population", "Population"]:
+def _learnt_and_others(
+    folder: Path, made: "Generator", zoo: Path
+) -> tuple["Population", "Population"]:
     """Networks of a zoo that were learnt from, and those that the generator never saw."""
     from graphwsl.errors import GeneratorError
-    from graphwsl.generators.train import last_epoch
+    from graphwsl.generators.train import epochs_learnt_from
     from graphwsl.populations import Population
     from graphwsl.zoo import open_zoo
 
     opened = open_zoo(zoo)
-    epochs = last_epoch(opened)
+    epochs = epochs_learnt_from(folder, opened)
     kept = [c for c in opened.checkpoints if epochs is None or c.epoch in epochs]
     population = Population.load(opened, kept)
     parts = [] if made.fitted_to is None else made.fitted_to.parts(

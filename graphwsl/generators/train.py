@@ -155,6 +155,22 @@ def last_epoch(zoo: Zoo) -> list[int] | None:
     return [max(known)] if known else None
 
 
+def epochs_learnt_from(folder: Path, zoo: Zoo) -> list[int] | None:
+    """The epochs of a zoo that a generator learnt from; the last where its folder does not say.
+
+    Args:
+        folder: Of the generator.
+        zoo: The zoo.
+
+    Raises:
+        StorageError: What was asked for cannot be read.
+    """
+    if not (folder / REQUEST).exists():
+        return last_epoch(zoo)
+    asked: list[int] | None = read_json(folder / REQUEST).get("epochs_of_zoo")
+    return asked
+
+
 def parts_of_zoo(population: Population, seed: int) -> dict[str, Population]:
     """Networks to learn from, to choose the epoch by and to judge by; networks that began alike
     together.
