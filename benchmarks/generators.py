@@ -41,6 +41,9 @@ def main(
     sizes: Annotated[
         str, typer.Option(help="Sizes that are made only, as zoo:width=32+48, with commas.")
     ] = "",
+    late: Annotated[
+        str, typer.Option(help="Zoos of which so many last checkpoints count, as zoo=10.")
+    ] = "",
     seeds: Annotated[int, typer.Option(help="Fits of every row.")] = 3,
     epochs: Annotated[int | None, typer.Option(help="Passes over the networks.")] = None,
     size: Annotated[str, typer.Option(help="Settings: small or published.")] = "small",
@@ -55,7 +58,7 @@ def main(
         bool, typer.Option(help="Fit nothing, only write the tables of what is there.")
     ] = False,
     restore: Annotated[
-        bool, typer.Option(help="Begin with what the committed result file holds.")
+        bool, typer.Option(help="Begin with what the committed result file holds, and keep it.")
     ] = False,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="A few networks, to see that it runs.")] = False,
@@ -64,16 +67,19 @@ def main(
     with TemporaryDirectory() as scratch:
         if quick:
             out, zoo_folder = Path(scratch, "cells"), Path(scratch, "zoos")
-            zoos, requested, sizes = "digits_seed=14", "", ""
+            zoos, requested, sizes, late = "digits_seed=14", "", "", ""
             networks, seeds, epochs, generated = 8, 1, 2, 4
         report = Report(NAME, "Networks that are made", quick=quick)
-        if restore:
-            restore_cells(out, known_cells(NAME))
+        before = known_cells(NAME) if restore else {}
+        restore_cells(out, before)
         known = {
             zoo.name: zoo for zoo in (_zoo(part, zoo_folder) for part in zoos.split(",") if part)
         }
         options: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
-        plain = [(Networks(zoo, networks), False) for zoo in known.values()]
+        last = {name: int(n) for name, _, n in (p.partition("=") for p in late.split(",") if p)}
+        plain = [
+            (Networks(zoo, networks, last=last.get(name, 1)), False) for name, zoo in known.items()
+        ]
         plain += [(Networks(known[name], networks), True) for name in requested.split(",") if name]
         plain += [
             (Networks(known[name], networks, _factor(factor)), False)
@@ -87,15 +93,16 @@ def main(
         ]
         if collect_only:
             cells = [cell for cell in cells if cell.is_done(out)]
-        results = _run(cells, out)
-        for name in dict.fromkeys(own.name for own, _ in plain):
+        results = before | _run(cells, out)
+        for name in dict.fromkeys(one["networks"] for one in results.values()):
             own = [one for one in results.values() if one["networks"] == name]
             report_networks(report, name, own)
         for sentence in (*LEGEND, *time_warning(report.record)):
             report.say(sentence)
         report.save(
             {"zoos": zoos, "rows": rows, "networks": networks, "seeds": seeds, "epochs": epochs}
-            | {"size": size, "generated": generated, "requested": requested, "sizes": sizes},
+            | {"size": size, "generated": generated, "requested": requested, "sizes": sizes}
+            | {"late": late},
             {"cells": results},
             json,
         )

@@ -33,34 +33,41 @@ class Networks:
         count: Networks that are learnt from.
         factor: Name and values of a generating factor: networks of other values are learnt from,
             and those of these are made; None for networks as they are learnt from.
+        last: Checkpoints of each network, the last ones of its training.
     """
 
     zoo: ZooOfBenchmark
     count: int
     factor: tuple[str, tuple[int, ...]] | None = None
+    last: int = 1
 
     @property
     def name(self) -> str:
         """In folders and tables."""
+        own = f"{self.zoo.name}-{self.count}" + (f"-last-{self.last}" if self.last > 1 else "")
         if self.factor is None:
-            return f"{self.zoo.name}-{self.count}"
+            return own
         name, values = self.factor
-        return f"{self.zoo.name}-{self.count}-{name}-{'-'.join(map(str, values))}"
+        return f"{own}-{name}-{'-'.join(map(str, values))}"
 
     @cached_property
     def parts(self) -> tuple[Population, Population]:
-        """Networks to learn from, and all others; whole trainings, at the last epoch."""
+        """Networks to learn from, and all others; whole trainings, at the last epochs."""
         population = self.zoo.population
-        last = max(c.epoch or 0 for c in population.checkpoints)
-        kept = population.select([(c.epoch or 0) == last for c in population.checkpoints])
-        order = np.random.default_rng(0).permutation(len(kept)).tolist()
+        epochs = sorted({c.epoch or 0 for c in population.checkpoints})[-self.last :]
+        kept = population.select([(c.epoch or 0) in epochs for c in population.checkpoints])
+        models = list(dict.fromkeys(c.model for c in kept.checkpoints))
+        drawn = np.random.default_rng(0).permutation(len(models)).tolist()
+        place = {models[number]: at for at, number in enumerate(drawn)}
+        order = sorted(range(len(kept)), key=lambda n: place[kept.checkpoints[n].model])
+        learnt = self.count * self.last
         if self.factor is not None:
             name, values = self.factor
             known = [kept.checkpoints[n].configuration.get(name) for n in range(len(kept))]
             others = [n for n in order if known[n] in values]
             order = [n for n in order if known[n] not in values]
-            return kept.select(order[: self.count]), kept.select(others)
-        return kept.select(order[: self.count]), kept.select(order[self.count :])
+            return kept.select(order[:learnt]), kept.select(others)
+        return kept.select(order[:learnt]), kept.select(order[learnt:])
 
 
 @dataclass(frozen=True)

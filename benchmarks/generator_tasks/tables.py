@@ -11,11 +11,13 @@ COLUMNS = {
     "dispersion": "dispersion",
     "relative_disagreement": "disagreement",
     "relative_distance": "distance",
+    "nearest_error_overlap": "overlap",
     "copy_statistic": "copy z",
 }
 LEGEND = (
     "Dispersion and disagreement are relative to training networks, the distance to the nearest "
-    "of them to that of held-out networks; copies are seeds in which a method copies.",
+    "of them to that of held-out networks; overlap is that of errors with the nearest by errors; "
+    "copies are seeds in which a method copies.",
     "Seconds are of one processor: of the fit, and of a network that is made.",
 )
 """What the columns are."""

@@ -6,6 +6,7 @@ RECIPES = (
     "cluttered_seed",
     "cnn_l",
     "digits_hyperparameters",
+    "digits_late",
     "digits_mixed",
     "digits_resnet",
     "digits_rotated",

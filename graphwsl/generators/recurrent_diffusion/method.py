@@ -49,7 +49,7 @@ class RecurrentDiffusion(Generator):
     small = published.replaced(
         width=64, recurrence="lstm", channels=64, state_spread=0.5,
         denoiser_channels=(1, 16, 32, 16, 1), noise_steps=200, last_beta=0.1, drawn_tokens=128,
-        sampling_steps=60, eta=0.05, epochs=500, batch_size=8, learning_rate=2e-3, clip_norm=1.0,
+        sampling_steps=60, eta=1.0, epochs=600, batch_size=8, learning_rate=2e-3, clip_norm=1.0,
     )  # fmt: skip
 
     def _build(self, train: Population | None, built: dict[str, Any]) -> RecurrentDiffusionModule:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from typer.testing import CliRunner
 
 from gnncore.training import seeded as seeded_weights
@@ -22,7 +22,7 @@ from graphwsl.generators.recurrent_diffusion.network import RecurrentDiffusionMo
 from graphwsl.generators.recurrent_diffusion.positions import position_vectors
 from graphwsl.generators.recurrent_diffusion.recurrence import RECURRENCES
 from graphwsl.generators.recurrent_diffusion.states import CoordinateStates, NumberStates
-from graphwsl.populations import Function
+from graphwsl.populations import Function, Population, evaluate
 from tests.graphwsl.generators.method_cases import population, rows, seeded, tiny
 
 SMALL: dict[str, Any] = {
@@ -109,6 +109,37 @@ def test_numbers_are_looked_up_and_coordinates_are_new() -> None:
     torch.testing.assert_close(by_place.known.std(0), torch.ones(3), atol=1e-3, rtol=0)
     distances = torch.cdist(by_place.draw(50, seeded()), by_place.known)
     assert float(distances.min()) > 0
+
+
+def two_trainings() -> tuple[Population, Tensor, Tensor]:
+    """The last eight checkpoints of two trainings, and what they learnt."""
+    inputs = torch.randn(600, 8, generator=seeded())
+    labels = (inputs @ torch.randn(8, 3, generator=seeded(1))).argmax(1)
+    found = []
+    for seed in range(2):
+        with seeded_weights(seed):
+            network = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3))
+        optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
+        for step in range(208):
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(network(inputs), labels).backward()
+            optimiser.step()
+            if step >= 200:
+                state = network.state_dict().values()
+                found.append(torch.cat([tensor.flatten() for tensor in state]).clone())
+    function = Function.of(network, inputs[:1], "small")
+    return population_of(torch.stack(found), function, "trained"), inputs, labels
+
+
+def test_samples_do_what_the_networks_did_that_are_looked_up() -> None:
+    """The steps back need fresh noise: without, what the first ones get wrong stays to the end."""
+    train, inputs, labels = two_trainings()
+    before = evaluate(train, inputs, labels).accuracy
+    made = make("recurrent_diffusion", width=16, epochs=800, batch_size=16).fit(train)
+    after = evaluate(made.sample(20, generator=seeded()), inputs, labels).accuracy
+    assert float(before.min()) > 0.97
+    assert float(after.mean()) > float(before.mean()) - 0.03
+    assert float(after.min()) > float(before.min()) - 0.06
 
 
 def test_equal_initial_states_as_published() -> None:

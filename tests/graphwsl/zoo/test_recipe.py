@@ -41,6 +41,7 @@ def recipe(**changes: Any) -> Recipe:
         ("phases_vit", 75),
         ("mixed", 1000),
         ("digits_seed", 100),
+        ("digits_late", 15),
         ("digits_resnet", 60),
         ("digits_hyperparameters", 200),
         ("digits_mixed", 200),
