@@ -177,7 +177,7 @@ def _with_any_batch(model: nn.Module, example_inputs: ExampleInputs) -> CompactN
             _require_same(model, first, found, some)
         for samples in OTHER_SAMPLES:
             repeated = [_repeated(leaf, own, samples) for leaf in given]
-            _require_same(model, first, found, repeated)
+            _require_same(model, first, found, repeated, once=True)
     except (BatchDependentError, GraphwslError):
         return None
     return found
@@ -282,9 +282,21 @@ def _form_of(model: nn.Module, program: Program) -> ResultForm:
 
 
 def _require_same(
-    model: nn.Module, program: Program, found: CompactNetwork, given: Sequence[Tensor]
+    model: nn.Module,
+    program: Program,
+    found: CompactNetwork,
+    given: Sequence[Tensor],
+    *,
+    once: bool = False,
 ) -> None:
-    """Compare what is computed on inputs, and on some that are moved from them.
+    """Compare what is computed on inputs that are moved from the given ones, and on these.
+
+    Args:
+        model: The network.
+        program: Its program.
+        found: What was made of it.
+        given: Inputs.
+        once: Whether those that are moved are enough, where the network runs on them.
 
     Raises:
         UnsupportedModelError: They differ by more than rounding.
@@ -296,7 +308,7 @@ def _require_same(
         else one
         for one in given
     ]
-    for inputs in (list(given), moved):
+    for inputs in (moved, list(given)):
         try:
             expected = run_module(model, program, program.state, inputs)
         except (IndexError, RuntimeError, ValueError):
@@ -315,6 +327,8 @@ def _require_same(
                     f"{type(model).__name__} without what is dead computes something else on the "
                     "example inputs; it depends on them in a way that was not understood"
                 )
+        if once:
+            return
 
 
 def _are_close(own: Tensor, its: Tensor) -> bool:
