@@ -92,6 +92,7 @@ def _symmetries(made: "NeuralGraph", seed: int) -> dict[str, Any]:
             "log_permutations": group.log_permutations,
             "scalings": int(group.positive.allowed.sum()),
             "sign_flips": int(group.sign.allowed.sum()),
+            "general_linear": [own.rank for own in group.general_linear],
         },
         "check": {"error": result.error, "change": result.change},
     }
@@ -147,9 +148,11 @@ def _print_symmetries(found: dict[str, Any]) -> None:
     if not found:
         return
     group, check = found["symmetries"], found["check"]
+    ranks = group["general_linear"]
     typer.echo(
         f"symmetries: e^{group['log_permutations']:.1f} permutations in {len(group['orbits'])} "
         f"orbits, {group['scalings']} scalings, {group['sign_flips']} sign flips"
+        + "".join(f", {ranks.count(rank)} × GL({rank})" for rank in sorted(set(ranks)))
     )
     word = "unchanged" if check["error"] <= LARGEST_ERROR else "CHANGED"
     typer.echo(

@@ -8,6 +8,7 @@ weights, and verified by running the network.
 from graphwsl.symmetries.element import GroupElement
 from graphwsl.symmetries.elements import Elements
 from graphwsl.symmetries.entry_maps import EntryMaps
+from graphwsl.symmetries.general_linear import GeneralLinear, LinearElement
 from graphwsl.symmetries.group import Symmetries, symmetries
 from graphwsl.symmetries.orbits import Orbit
 from graphwsl.symmetries.verify import Verification, verify
@@ -15,7 +16,9 @@ from graphwsl.symmetries.verify import Verification, verify
 __all__ = [
     "Elements",
     "EntryMaps",
+    "GeneralLinear",
     "GroupElement",
+    "LinearElement",
     "Orbit",
     "Symmetries",
     "Verification",

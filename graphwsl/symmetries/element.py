@@ -83,14 +83,27 @@ class GroupElement:
         for use in graph.uses:
             for source, target, factor in moves(use, self.image, self.factors):
                 moved[target] = (flat[source] * factor).to(flat.dtype)
-        weights = {}
-        for name, tensor in graph.state.items():
-            start = graph.offsets[name]
-            part = moved[start : start + tensor.numel()].view(tensor.shape)
-            # A copy, so that no tensor keeps the memory of all.
-            is_moved = is_weights(tensor)
-            weights[name] = part.to(tensor.dtype, copy=True) if is_moved else tensor.clone()
-        return graph.completed(weights)
+        return weights_of(graph, moved)
+
+
+def weights_of(graph: NeuralGraph, flat: Float[Tensor, " entries"]) -> dict[str, Any]:
+    """The state that a flattened one stands for; what is no weight is as in the graph.
+
+    Args:
+        graph: The network's graph.
+        flat: Flattened state.
+
+    Returns:
+        All names of the state, tied tensors under each of theirs.
+    """
+    weights = {}
+    for name, tensor in graph.state.items():
+        start = graph.offsets[name]
+        part = flat[start : start + tensor.numel()].view(tensor.shape)
+        # A copy, so that no tensor keeps the memory of all.
+        is_moved = is_weights(tensor)
+        weights[name] = part.to(tensor.dtype, copy=True) if is_moved else tensor.clone()
+    return graph.completed(weights)
 
 
 def require_graph(graph: Any) -> None:

@@ -1,4 +1,4 @@
-"""The symmetry group of a network, as far as permutations, scalings and sign flips go."""
+"""The symmetries of a network: permutations, scalings, sign flips, and units between matrices."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +13,7 @@ from graphwsl.neural_graph.graph import NeuralGraph
 from graphwsl.symmetries.element import GroupElement, require_graph
 from graphwsl.symmetries.elements import Elements, Permutations, random_factors
 from graphwsl.symmetries.entry_maps import EntryMaps
+from graphwsl.symmetries.general_linear import GeneralLinear, general_linear_groups
 from graphwsl.symmetries.orbits import Orbit, orbits_of, outermost_first
 from graphwsl.symmetries.scalings import Factors, positive_factors, sign_flips
 from graphwsl.symmetries.structure import structure_of
@@ -42,6 +43,11 @@ class Symmetries:
     def sign(self) -> Factors:
         """Nodes that the factor -1 is allowed for."""
         return sign_flips(self.graph)
+
+    @cached_property
+    def general_linear(self) -> list[GeneralLinear]:
+        """Groups GL(r) of units between two matrices, such as those of low-rank adapters."""
+        return general_linear_groups(self.graph, self.orbits, self.positive, self.sign)
 
     @cached_property
     def entry_maps(self) -> EntryMaps:

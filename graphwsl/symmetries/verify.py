@@ -14,6 +14,7 @@ from graphwsl.neural_graph.graph import NeuralGraph, is_weights
 from graphwsl.neural_graph.program import Program, random_operators, run_module
 from graphwsl.neural_graph.ties import same_values
 from graphwsl.symmetries.element import GroupElement
+from graphwsl.symmetries.general_linear import LinearElement
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Verification:
 
 
 def verify(
-    element: GroupElement,
+    element: GroupElement | LinearElement,
     *,
     inputs: Tensor | Sequence[Tensor] | None = None,
     module: nn.Module | None = None,
@@ -64,7 +65,8 @@ def verify(
         UnsupportedModelError: ``module`` is another network.
     """
     advice = "give graphwsl.symmetries.symmetries(graph).random()"
-    arguments.instance("element", element, GroupElement, "a GroupElement", advice)
+    if not isinstance(element, LinearElement):
+        arguments.instance("element", element, GroupElement, "a GroupElement", advice)
     arguments.whole("seed", seed, -(2**62), 2**62)
     arguments.whole("draws", draws, 0, 2**31)
     graph = element.graph
