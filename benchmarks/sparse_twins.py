@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from benchmarks.cells import finished_cells, run_cell
+from benchmarks.cells import finished_cells, restore_cells, run_cell
 from benchmarks.compaction_cells import (
     STRUCTURED,
     compaction_cells,
@@ -24,7 +24,6 @@ from benchmarks.compaction_cells import (
     show_compaction,
 )
 from benchmarks.results import SCRATCH, Report, known_cells
-from gnncore.storage import write_json
 from graphwsl.sparsification import sparsify, summarise_twins
 from graphwsl.sparsification.twins import METHODS
 from graphwsl.zoo import train_zoo
@@ -81,8 +80,7 @@ def main(
     of_method = {method: {**settings, "sparsities": list(sparsities[method])} for method in METHODS}
     folder = SCRATCH / NAME / ("quick" if quick else "whole")
     if restore:
-        for name, cell in known_cells(NAME).items():
-            write_json(folder / "cells" / name / "result.json", cell)
+        restore_cells(folder / "cells", known_cells(NAME))
     torch.set_num_threads(1)
     report = Report(NAME, f"Sparse twins of {networks} networks of the digits", quick=quick)
     for method in METHODS:
