@@ -23,15 +23,18 @@ NAME = "prompt_to_lora"
 WORLDS: dict[str, Callable[[int, Path], World]] = {
     "digits": digit_subsets,
     "language": language_tasks,
+    "families": partial(language_tasks, families=True),
 }
 QUICK: dict[str, Callable[[int, Path], World]] = {
     "digits": partial(digit_subsets, tasks=12, steps=3),
     "language": partial(language_tasks, steps=3, base_steps=3, few=True),
+    "families": partial(language_tasks, steps=3, base_steps=3, few=True, families=True),
 }
-EPOCHS = {"digits": 80, "language": 150}
+EPOCHS = {"digits": 80, "language": 150, "families": 150}
 OPTIONS: dict[str, dict[str, Any]] = {
     "digits": {},
     "language": {"behaviour_inputs": 16, "batch_size": 33},
+    "families": {"behaviour_inputs": 16, "batch_size": 33},
 }
 
 HYPER = {"decoder": "hyper_convolutional", "kernel": 3, "hidden": ((4, 12, 64), (6, 8, 64))}

@@ -131,7 +131,12 @@ class Block(nn.Module):
 
 
 def language_tasks(
-    seed: int, folder: Path, steps: int = 200, base_steps: int = 3000, few: bool = False
+    seed: int,
+    folder: Path,
+    steps: int = 200,
+    base_steps: int = 3000,
+    few: bool = False,
+    families: bool = False,
 ) -> World:
     """All moves with all replacements; of held-out ones the inverse was not trained either.
 
@@ -141,8 +146,9 @@ def language_tasks(
         steps: Steps of the adapters.
         base_steps: Steps of the base.
         few: Whether a few tasks are enough.
+        families: Whether moves and replacements are held out altogether, not only combinations.
     """
-    known, held_out = split_tasks(seed)
+    known, held_out = split_families(seed) if families else split_tasks(seed)
     if few:
         known, held_out = known[:10], held_out[:3]
     tasks = known + held_out
@@ -158,7 +164,8 @@ def language_tasks(
         )
         return {name: (a[:, -1], b[:, -1]) for name, (a, b) in made.pairs.items()}
 
-    pairs = kept(folder / f"language-{seed}-{len(tasks)}-{steps}.safetensors", trained)
+    name = "families" if families else "language"
+    pairs = kept(folder / f"{name}-{seed}-{len(tasks)}-{steps}.safetensors", trained)
     state = {name: tensor.detach() for name, tensor in network.state_dict().items()}
     fresh = torch.randint(
         LETTERS, (128, LENGTH), generator=torch.Generator().manual_seed(1000 + seed)
@@ -193,6 +200,21 @@ def split_tasks(seed: int) -> tuple[list[Task], list[Task]]:
     held_out = [task for task in drawn if task[0] != "keep" and task[1] != "zero"][:HELD_OUT]
     excluded = {*held_out, *map(inverse, held_out)}
     return [task for task in drawn if task not in excluded], held_out
+
+
+def split_families(seed: int) -> tuple[list[Task], list[Task]]:
+    """Tasks to train, and some with a move, a number or a table that none of these has.
+
+    Of each held-out task one half is of the families that were trained, and the other is not.
+    """
+    drawn = random.Random(seed)
+    move = drawn.choice([move for move in MOVES if move != "keep"])
+    number, table = drawn.choice(NUMBERS[1:]), drawn.choice([*TABLES])
+    unknown = [task for task in TASKS if (task[0] == move) != (task[1] in (number, table))]
+    held_out = drawn.sample([t for t in unknown if t[0] != "keep" and t[1] != "zero"], HELD_OUT)
+    of_family = {task for task in TASKS if task[0] == move or task[1] in (number, table)}
+    excluded = of_family | set(map(inverse, held_out))
+    return [task for task in TASKS if task not in excluded], held_out
 
 
 def inverse(task: Task) -> Task:

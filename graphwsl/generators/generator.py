@@ -314,8 +314,10 @@ class Generator(ABC):
 
     def _check_makes(self, architecture: Architecture) -> None:
         """Refuse an architecture that the method cannot make."""
+        if self.sizes or (self.fitted_to is not None and self.fitted_to.knows(architecture)):
+            return
         known = {function.architecture.digest for function in self._functions.known}
-        if not self.sizes and architecture.digest not in known:
+        if architecture.digest not in known:
             raise GeneratorError(
                 f"{self.name!r} makes networks of the architectures that it learnt from, and "
                 f"{architecture.name!r} with {architecture.num_entries:,} numbers is none of them; "

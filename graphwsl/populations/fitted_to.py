@@ -76,6 +76,10 @@ class FittedTo:
             for (name, model, _), part in zip(networks, own, strict=True)
         ]
 
+    def knows(self, architecture: Architecture) -> bool:
+        """Whether an architecture is one of those that it was trained on."""
+        return _of_architecture(architecture) in self.architectures
+
     def is_known(self, population: Population) -> list[bool]:
         """For each checkpoint, whether its architecture is one of those that it was trained on."""
         known = {

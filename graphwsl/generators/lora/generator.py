@@ -11,14 +11,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from graphwsl import arguments
 from graphwsl.errors import GeneratorError
 from graphwsl.generators.conditions import Codes
+from graphwsl.generators.functions import Functions
 from graphwsl.generators.generator import Generator
 from graphwsl.generators.lora.conditions import PromptConditions
+from graphwsl.generators.lora.described import described, function_of
 from graphwsl.generators.lora.module import PromptDecoder
 from graphwsl.generators.lora.networks import (
     canonical_networks,
@@ -35,9 +38,10 @@ from graphwsl.populations.population import Architecture, Population
 class PromptToLora(Generator):
     """A decoder from prompts to the low-rank adapters of one base network.
 
-    Networks are of :func:`~graphwsl.generators.lora.adapted_networks`. After it was loaded,
-    ``sample`` is told the function of the networks (``architecture=population.functions[0]``),
-    since of the base only its weights are kept.
+    Networks are of :func:`~graphwsl.generators.lora.adapted_networks`. The base is kept in the
+    saved folder: its weights, and which layers it has where all are known to
+    :mod:`graphwsl.generators.lora.described`. Else ``sample`` is told the function of the networks
+    after loading (``architecture=population.functions[0]``).
     """
 
     name: ClassVar[str] = "prompt_to_lora"
@@ -125,6 +129,8 @@ class PromptToLora(Generator):
             shapes = TokenShapes.of(pairs, self.settings.token_width)
             built["shapes"] = {name: list(one) for name, one in shapes.shapes.items()}
             built["entries"] = architecture.num_entries
+            built["name"] = architecture.name
+            built["network"] = described(train.functions[0])
         known = {name: (int(r), int(i), int(o)) for name, (r, i, o) in built["shapes"].items()}
         module = PromptDecoder(
             self.settings, TokenShapes(known, self.settings.token_width), int(built["entries"])
@@ -134,6 +140,21 @@ class PromptToLora(Generator):
             module.teacher, module.inputs = train.functions[0], self._inputs
         module.conditions = self.conditions
         return module
+
+    def restore(self, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Become the generator that was saved.
+
+        Args:
+            config: Its configuration.
+            arrays: Its tensors.
+
+        Raises:
+            GeneratorError: The file is not one of this method.
+        """
+        super().restore(config, arrays)
+        if (known := self._built.get("network")) is not None:
+            entries, name = int(self._built["entries"]), str(self._built.get("name"))
+            self._functions = Functions([function_of(known, entries, name)], [])
 
     def _draw(
         self,

@@ -44,12 +44,13 @@ class RecurrentDiffusion(Generator):
     published = RecurrentDiffusionSettings(
         width=8192, recurrence="mamba", channels=8192, blocks=2, drawn_tokens=512,
         epochs=12_800, batch_size=8, learning_rate=3e-5, warm_up=0.0, clip_norm=None,
-        held_out=0.0,
+        held_out=0.0, tokens_at_once=16,
     )  # fmt: skip
     small = published.replaced(
         width=64, recurrence="lstm", channels=64, state_spread=0.5,
         denoiser_channels=(1, 16, 32, 16, 1), noise_steps=200, last_beta=0.1, drawn_tokens=128,
         sampling_steps=60, eta=1.0, epochs=600, batch_size=8, learning_rate=2e-3, clip_norm=1.0,
+        tokens_at_once=4096,
     )  # fmt: skip
 
     def _build(self, train: Population | None, built: dict[str, Any]) -> RecurrentDiffusionModule:

@@ -229,6 +229,19 @@ def test_variants_are_kept_to_the_last_bit(options: dict[str, object], tmp_path:
     torch.testing.assert_close(rows(first), rows(second), atol=0, rtol=0)
 
 
+def test_networks_of_no_zoo_are_made_after_loading_where_their_function_is_given(
+    tmp_path: Path,
+) -> None:
+    train, *_ = two_trainings()
+    made = make("recurrent_diffusion", **{**SMALL, "epochs": 1}).fit(train)
+    made.save(tmp_path / "kept")
+    loaded = load(tmp_path / "kept")
+    first, second = (one.sample(2, train.functions[0], None, seeded()) for one in (made, loaded))
+    torch.testing.assert_close(rows(first), rows(second), atol=0, rtol=0)
+    with pytest.raises(GeneratorError, match="is none of them"):
+        loaded.sample(1, population("mlp").functions[0])
+
+
 def test_the_command_refuses_in_one_line() -> None:
     arguments = ["generate", "train", "zoo", "--method", "recurrent_diffusion"]
     found = CliRunner().invoke(app, [*arguments, "--option", "kernel=4"], env={"COLUMNS": "200"})

@@ -14,7 +14,14 @@ from gnncore.errors import CheckpointError
 from graphwsl.errors import GraphwslError
 from graphwsl.generators import load, make
 from graphwsl.generators.generator import Generator
-from graphwsl.generators.lora import PromptToLora, canonical, pairs_of, tokenize
+from graphwsl.generators.lora import (
+    PromptToLora,
+    adapted,
+    adapted_networks,
+    canonical,
+    pairs_of,
+    tokenize,
+)
 from graphwsl.generators.lora.module import PromptDecoder, run_adapted
 from graphwsl.generators.module import Batch
 from graphwsl.populations.population import Population
@@ -237,6 +244,42 @@ def test_it_is_saved_and_loaded(tmp_path: Path) -> None:
         for one in (made, found)
     ]
     assert torch.equal(*seeded)
+
+
+def test_the_base_is_kept_with_it(tmp_path: Path) -> None:
+    made, some = fitted(), population()
+    made.save(tmp_path)
+    found = load(tmp_path).sample(2, condition=texts(2))
+    assert torch.equal(rows(found), rows(made.sample(2, condition=texts(2))))
+    pairs = pairs_of(rows(found), found.architectures[0])
+    base_of = {
+        name: tensor.detach() for name, tensor in some.functions[0].module.named_parameters()
+    }
+    answers = [
+        run_adapted(one.module, base_of, pairs, INPUTS)
+        for one in (some.functions[0], found.functions[0])
+    ]
+    assert torch.equal(*answers)
+
+
+class Doubled(torch.nn.Sequential):
+    """A base that no file describes."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * super().forward(x)
+
+
+def test_a_base_of_ones_own_is_asked_for_after_loading(tmp_path: Path) -> None:
+    network = adapted(Doubled(*base()), rank=2, alpha=4)
+    some = adapted_networks(network, torch.zeros(2, 5), random_pairs(8), prompts(8))
+    made = make("prompt_to_lora", **SMALL)
+    made.fit(some)
+    made.save(tmp_path)
+    found = load(tmp_path)
+    with pytest.raises(GraphwslError, match="which one is meant") as caught:
+        found.sample(1, condition=texts(1))
+    assert "\n" not in str(caught.value)
+    assert len(found.sample(1, some.functions[0], texts(1))) == 1
 
 
 def another_base() -> Population:
