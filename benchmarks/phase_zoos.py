@@ -49,6 +49,8 @@ class Plane:
         load: The factor of the other axis.
         high_is: Whether the load is high where that is ``large`` or ``small``.
         options: Fields of the recipe that are others here.
+        curves: Settings of the curves between seeds that are others here: squared errors diverge
+            at the common learning rate, and take more steps at a smaller one.
     """
 
     temperature: str
@@ -56,10 +58,14 @@ class Plane:
     load: str
     high_is: str
     options: dict[str, Any] = field(default_factory=dict)
+    curves: dict[str, Any] = field(default_factory=dict)
 
 
 PLANES = {
-    "phases_pinn": Plane("learning_rate", "large", "signal", "large"),
+    "phases_pinn": Plane(
+        *("learning_rate", "large", "signal", "large"),
+        curves={"curve_steps": 5000, "curve_learning_rate": 0.03},
+    ),
     "phases_gpt": Plane("batch_size", "small", "width", "small"),
     "phases_vit": Plane("batch_size", "small", "width", "small"),
     "phases_resnet": Plane("batch_size", "small", "width", "small"),
@@ -90,6 +96,7 @@ def trained_and_measured(folder: Path, recipe: Recipe, settings: LandscapeSettin
     ]
     return {
         "recipe": recipe.model_dump(mode="json"),
+        "settings": settings.model_dump(mode="json"),
         "networks": len(found.networks),
         "cells": cells,
         "seconds": {
@@ -208,7 +215,7 @@ def main(
     torch.set_num_threads(1)
     planes, settings = PLANES, SETTINGS
     if quick:
-        planes = {"phases_pinn": replace(PLANES["phases_pinn"], options=QUICK)}
+        planes = {"phases_pinn": replace(PLANES["phases_pinn"], options=QUICK, curves={})}
         out = out / "quick"
         settings = SETTINGS.model_copy(update={"samples": 32, "probes": 2, "curve_steps": 2})
     report = Report(NAME, "Populations over temperature and load", quick=quick)
@@ -219,7 +226,8 @@ def main(
         if only and name not in only and not (out / name / RESULT).is_file():
             continue
         recipe = Recipe.resolve(name, **plane.options)
-        result = run_cell(out / name, lambda at, r=recipe: trained_and_measured(at, r, settings))
+        own = settings.model_copy(update=plane.curves)
+        result = run_cell(out / name, lambda at, r=recipe, s=own: trained_and_measured(at, r, s))
         if result is not None:
             done[name] = result
     show(report, done)
