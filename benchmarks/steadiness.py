@@ -109,7 +109,7 @@ def taught(sets: Sets) -> str:
     known = home.split("train")[: sets.train_grids]
     larger = [random_grid(100, seed=(99, k)) for k in range(min(UNLABELLED, len(known)))]
     grids = [*known.power_grids(), *larger]
-    predictions = Ensemble.load(*sets.teachers).predict(grids).double().numpy()
+    predictions = Ensemble.load(*sets.teachers).predict_with_range(grids)[0].double().numpy()
     ends = np.cumsum([grid.num_nodes for grid in grids])[:-1]
     # The order is random, so that batches hold grids of both sizes.
     order = np.random.default_rng(0).permutation(len(grids))
