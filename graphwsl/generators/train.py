@@ -130,7 +130,7 @@ def train_generator(
     asked.look()
     population, left_out = networks_of_epochs(found, chosen, GeneratorError)
     request["zoo_sha256"] = population.content_hash
-    parts = parts_of_zoo(population, split_seed)
+    parts = parts_of_zoo(model.read(population, found), split_seed, model.together)
 
     def learn(state: Path) -> None:
         others = parts["valid"] if model.settings.held_out else None
@@ -155,19 +155,23 @@ def last_epoch(zoo: Zoo) -> list[int] | None:
     return [max(known)] if known else None
 
 
-def parts_of_zoo(population: Population, seed: int) -> dict[str, Population]:
-    """Networks to learn from, to choose the epoch by and to judge by; networks that began alike
-    together.
+def parts_of_zoo(
+    population: Population, seed: int, together: Sequence[str] | None = None
+) -> dict[str, Population]:
+    """Networks to learn from, to choose the epoch by and to judge by.
 
     Args:
         population: All.
         seed: Seed of the split.
+        together: Networks that agree in these factors are in one part; by default those that began
+            alike.
 
     Raises:
         PredictorError: There are too few.
     """
     checkpoints = population.checkpoints
-    split = split_models(checkpoints, seed, together=beginning(checkpoints))
+    together = beginning(checkpoints) if together is None else together
+    split = split_models(checkpoints, seed, together=together)
     return {
         part: population.select(split.numbers(part, checkpoints))
         for part in ("train", "valid", "test")

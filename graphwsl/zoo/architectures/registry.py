@@ -14,6 +14,7 @@ from graphwsl import arguments
 from graphwsl.errors import ZooError
 
 # These register their architectures.
+from graphwsl.zoo.architectures import adapted as adapted
 from graphwsl.zoo.architectures import gpt as gpt
 from graphwsl.zoo.architectures import layered as layered
 from graphwsl.zoo.architectures import resnet as resnet
@@ -35,9 +36,9 @@ def build(name: str, configuration: Mapping[str, Any]) -> nn.Module:
     """A network with random weights.
 
     Args:
-        name: ``cnn_s``, ``cnn_l``, ``unterthiner``, ``cnn``, ``mlp``, ``vit``, ``vit_s_16``,
-            ``resnet8``, ``resnet18``, ``resnet34`` or ``resnet50``, ``gpt``, or one that was
-            registered.
+        name: ``cnn_s``, ``cnn_l``, ``unterthiner``, ``cnn``, ``mlp``, ``adapted_mlp``, ``vit``,
+            ``vit_s_16``, ``resnet8``, ``resnet18``, ``resnet34`` or ``resnet50``, ``gpt``, or
+            one that was registered.
         configuration: The generating factors.
 
     Raises:
