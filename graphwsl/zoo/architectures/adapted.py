@@ -5,6 +5,7 @@ without adapters (``head_rank = 0``); with ``frozen = true`` their children trai
 """
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
 from jaxtyping import Float, Shaped
@@ -49,7 +50,7 @@ class AdaptedPerceptron(nn.Module):
         activation: Of hidden layers.
     """
 
-    def __init__(self, sizes: list[int], rank: int, activation: type[nn.Module]) -> None:
+    def __init__(self, sizes: list[int], rank: int, activation: Callable[[], nn.Module]) -> None:
         super().__init__()
         pairs = list(pairwise(sizes))
         self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairs)
