@@ -65,7 +65,9 @@ def shapes_of(configuration: Mapping[str, Any]) -> dict[str, torch.Size]:
     try:
         with torch.device("meta"):
             shell = build(name, configuration).eval()
-        activation = _largest_activation(shell, configuration)
+        activation = 0
+        if sample_shape(configuration) is not None:
+            activation = largest_activation(shell, example_inputs(configuration, device="meta"))
     except ZooError:
         raise
     except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:
@@ -82,11 +84,13 @@ def shapes_of(configuration: Mapping[str, Any]) -> dict[str, torch.Size]:
 
 
 @torch.no_grad()
-def _largest_activation(shell: nn.Module, configuration: Mapping[str, Any]) -> int:
-    """The most numbers that a module takes or gives for one sample; 0 where none is known."""
-    if sample_shape(configuration) is None:
-        return 0
-    sample = example_inputs(configuration, device="meta")
+def largest_activation(shell: nn.Module, sample: Tensor) -> int:
+    """The most numbers that a module takes or gives; the network itself runs only if inputs fit.
+
+    Args:
+        shell: A network without memory for its weights (on ``meta``), in evaluation mode.
+        sample: What it takes, on ``meta``.
+    """
     sizes = [sample.numel()]
 
     def note(module: nn.Module, inputs: object, output: object) -> None:
