@@ -5,6 +5,7 @@ RECIPES = (
     "cluttered_resnet",
     "cluttered_seed",
     "cnn_l",
+    "digits_adapters",
     "digits_hyperparameters",
     "digits_late",
     "digits_mixed",

@@ -37,6 +37,7 @@ from graphwsl.generators.settings import GeneratorSettings
 from graphwsl.populations.fitted_to import FittedTo
 from graphwsl.populations.population import Architecture, Function, Population
 from graphwsl.representations.objective import Terms
+from graphwsl.zoo.zoo import Zoo
 
 Made = TypeVar("Made", bound="Generator")
 
@@ -59,6 +60,8 @@ class Generator(ABC):
         makes_statistics: Whether it makes the running statistics of batch norms.
         least: Networks that it must be fitted to.
         conditions_of: What reads conditions.
+        together: Factors in which networks agree that must not be learnt from and judged by; None
+            for those on which it depends how they begin.
         published: Settings of the publication.
         small: Settings for two cores.
         settings: Those that were chosen.
@@ -78,6 +81,7 @@ class Generator(ABC):
     makes_statistics: ClassVar[bool] = False
     least: ClassVar[int] = 2
     conditions_of: ClassVar[type[Conditions]] = Conditions
+    together: ClassVar[tuple[str, ...] | None] = None
     published: ClassVar[GeneratorSettings]
     small: ClassVar[GeneratorSettings]
 
@@ -111,6 +115,16 @@ class Generator(ABC):
     ) -> Rows:
         """Flattened states of so many networks, whose conditions are given; all random numbers are
         drawn from the generator, on the CPU."""
+
+    def read(self, population: Population, zoo: Zoo) -> Population:
+        """Networks of a zoo with all that the method has to know of them.
+
+        Args:
+            population: Some of its networks.
+            zoo: The zoo.
+        """
+        del zoo
+        return population
 
     def fit(
         self: Made,

@@ -132,7 +132,7 @@ def train_generator(
     asked.look()
     population, left_out = networks_of_epochs(found, chosen, GeneratorError)
     request["zoo_sha256"] = population.content_hash
-    parts = parts_of_zoo(population, split_seed)
+    parts = parts_of_zoo(model.read(population, found), split_seed, model.together)
 
     def learn(state: Path) -> None:
         others = parts["valid"] if model.settings.held_out else None

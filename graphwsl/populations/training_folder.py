@@ -107,18 +107,23 @@ def networks_of_epochs(
     return population, [*zoo.problems, *unusable]
 
 
-def parts_of_zoo(population: Population, seed: int) -> dict[str, Population]:
-    """Networks to learn from, to choose by and to judge by; those that began alike together.
+def parts_of_zoo(
+    population: Population, seed: int, together: Sequence[str] | None = None
+) -> dict[str, Population]:
+    """Networks to learn from, to choose by and to judge by.
 
     Args:
         population: All.
         seed: Seed of the split.
+        together: Networks that agree in these factors are in one part; by default those that began
+            alike.
 
     Raises:
         PredictorError: There are too few.
     """
     checkpoints = population.checkpoints
-    split = split_models(checkpoints, seed, together=beginning(checkpoints))
+    together = beginning(checkpoints) if together is None else together
+    split = split_models(checkpoints, seed, together=together)
     return {part: population.select(split.numbers(part, checkpoints)) for part in PARTS}
 
 

@@ -22,6 +22,7 @@ from graphwsl.zoo.cluttered_digits import cluttered
 from graphwsl.zoo.convection import convection
 from graphwsl.zoo.data_set import MOST_CLASSES, DataSet
 from graphwsl.zoo.data_variants import VARIANTS
+from graphwsl.zoo.digit_subsets import digit_subsets
 from graphwsl.zoo.sentences import sentences
 
 SPLIT_SEED = 42
@@ -235,7 +236,9 @@ NAMES = tuple(_BY_NAME)
 """All data that come with packages, variants included."""
 
 REGISTERED: Registry[Callable[[], DataSet]] = Registry(
-    "data", ZooError, {"convection": convection, "sentences": sentences}
+    "data",
+    ZooError,
+    {"convection": convection, "digit_subsets": digit_subsets, "sentences": sentences},
 )
 """Data that are no images, or of the user's own; add others by :func:`register_data`."""
 

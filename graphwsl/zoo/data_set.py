@@ -37,6 +37,7 @@ class DataSet:
         classes: Number of classes; None where labels are numbers.
         vocabulary: Number of tokens; None where samples are no texts.
         signals: Number of signals; None where all networks learn the same labels.
+        descriptions: What each signal is in words, a prompt a line; None where nobody says.
 
     Raises:
         ZooError: Tensors that do not fit together, are of another type, or are not finite.
@@ -49,6 +50,7 @@ class DataSet:
     classes: int | None = None
     vocabulary: int | None = None
     signals: int | None = None
+    descriptions: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         for part, samples, labels in (
@@ -75,6 +77,9 @@ class DataSet:
         fits = len(rest) == 1 if self.classes is None else of_tokens or not rest
         _require(fits, "train_labels", f"cannot be of shape {rest} for samples of shape {shape}")
         factors_of_sample(shape, self.vocabulary)
+        described = self.descriptions
+        one_each = described is None or len(described) == self.signals
+        _require(one_each, "descriptions", "must be a text for each signal")
 
     @property
     def sample_shape(self) -> tuple[int, ...]:

@@ -5,7 +5,6 @@ a class of one's own in them have none.
 """
 
 import inspect
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +15,7 @@ from graphwsl.errors import GeneratorError
 from graphwsl.generators.lora.low_rank import LowRankLinear
 from graphwsl.populations.population import Function
 from graphwsl.zoo.architectures.layered import LayeredNetwork
-from graphwsl.zoo.architectures.registry import LARGEST_ACTIVATION
+from graphwsl.zoo.architectures.registry import LARGEST_ACTIVATION, largest_activation
 
 CHAINS: dict[str, type[nn.Module]] = {"Sequential": nn.Sequential, "Layered": LayeredNetwork}
 LAYERS: dict[str, type[nn.Module]] = {
@@ -72,11 +71,12 @@ def function_of(description: Mapping[str, Any], entries: int, name: str) -> Func
     """
     try:
         with torch.device("meta"):
-            network = _built(description["network"], DEEPEST)
+            network = _built(description["network"], DEEPEST).eval()
         size = sum(tensor.numel() for tensor in network.state_dict().values())
         shape, dtype = description["inputs"], getattr(torch, description["dtype"])
-        if size == entries and math.prod(shape) <= LARGEST_ACTIVATION:
-            network = network.to_empty(device="cpu").eval()
+        sample = torch.zeros(shape, dtype=dtype, device="meta")
+        if size == entries and largest_activation(network, sample) <= LARGEST_ACTIVATION:
+            network = network.to_empty(device="cpu")
             with torch.no_grad():
                 for tensor in network.state_dict().values():
                     tensor.zero_()
@@ -85,7 +85,8 @@ def function_of(description: Mapping[str, Any], entries: int, name: str) -> Func
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise GeneratorError(f"this describes no network: {reason}") from error
     raise GeneratorError(
-        f"this describes a network of {size:,} numbers with inputs of {shape}, not of {entries:,}"
+        f"this describes a network of {size:,} numbers for inputs of {shape}, not one of "
+        f"{entries:,} that fits into memory"
     )
 
 

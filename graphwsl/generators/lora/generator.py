@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from graphwsl import arguments
-from graphwsl.errors import GeneratorError
+from graphwsl.errors import GeneratorError, ZooError
 from graphwsl.generators.conditions import Codes
 from graphwsl.generators.functions import Functions
 from graphwsl.generators.generator import Generator
@@ -24,15 +24,18 @@ from graphwsl.generators.lora.conditions import PromptConditions
 from graphwsl.generators.lora.described import described, function_of
 from graphwsl.generators.lora.module import PromptDecoder
 from graphwsl.generators.lora.networks import (
+    PROMPTS,
     canonical_networks,
     pairs_of,
     shared_base,
     with_pairs,
+    with_prompts,
 )
 from graphwsl.generators.lora.settings import PromptSettings
 from graphwsl.generators.lora.tokens import TokenShapes, detokenize
 from graphwsl.generators.module import Rows
 from graphwsl.populations.population import Architecture, Population
+from graphwsl.zoo.zoo import Zoo
 
 
 class PromptToLora(Generator):
@@ -46,6 +49,7 @@ class PromptToLora(Generator):
 
     name: ClassVar[str] = "prompt_to_lora"
     conditions_of: ClassVar[type[PromptConditions]] = PromptConditions
+    together: ClassVar[tuple[str, ...] | None] = (PROMPTS,)
     settings: PromptSettings
     conditions: PromptConditions
     module: PromptDecoder | None
@@ -80,8 +84,8 @@ class PromptToLora(Generator):
             condition: ``prompts``, which is also what None means.
             epochs: Passes over the networks; those of the settings by default.
             valid: Networks that choose the epoch; by default whole tasks of the population.
-            inputs: Samples without labels on which answers of networks are compared; without them
-                only their weights are.
+            inputs: Samples without labels on which answers of networks are compared; those of the
+                zoo that was read by default, and without any only weights are compared.
             work: Folder for the state between two epochs, from which the same fit goes on.
             progress: Show the progress on stderr.
 
@@ -91,6 +95,7 @@ class PromptToLora(Generator):
             TrainingError: The training diverged.
             CheckpointError: ``work`` holds the state of another fit.
         """
+        inputs = self._samples if inputs is None else inputs
         if inputs is not None:
             arguments.instance(
                 "inputs", inputs, Tensor, "a torch.Tensor", "give unlabelled samples"
@@ -113,6 +118,26 @@ class PromptToLora(Generator):
                 self.module.inputs = None
 
     _inputs: Tensor | None = None
+    _samples: Tensor | None = None
+
+    def read(self, population: Population, zoo: Zoo) -> Population:
+        """Networks with the prompts of their tasks, as the data of a zoo describe its signals.
+
+        Answers are then compared on the samples that these networks learnt from.
+
+        Args:
+            population: Networks of the zoo.
+            zoo: The zoo.
+        """
+        try:
+            data = zoo.images()
+        except ZooError:  # its networks may have prompts all the same
+            return population
+        texts, self._samples = data.descriptions, data.train
+        if texts is None:
+            return population
+        return with_prompts(population, [texts[int(c.configuration.get("signal") or 0)]
+                                         for c in population.checkpoints])  # fmt: skip
 
     def _check(self, population: Population) -> None:
         super()._check(population)

@@ -74,6 +74,20 @@ def adapted_networks(
     return Population.alike(checkpoints, [*rows], function)
 
 
+def with_prompts(population: Population, texts: Sequence[str]) -> Population:
+    """The same networks with prompts.
+
+    Args:
+        population: The networks.
+        texts: A text for each, a prompt a line.
+    """
+    checkpoints = [
+        replace(checkpoint, configuration={**checkpoint.configuration, PROMPTS: text})
+        for checkpoint, text in zip(population.checkpoints, texts, strict=True)
+    ]
+    return replace(population, checkpoints=checkpoints)
+
+
 def prompt_texts(prompts: Sequence[Sequence[str]], tasks: int) -> list[str]:
     """The prompts of each task as one text, a prompt a line.
 

@@ -14,6 +14,7 @@ from graphwsl import arguments
 from graphwsl.errors import ZooError
 
 # These register their architectures.
+from graphwsl.zoo.architectures import adapted as adapted
 from graphwsl.zoo.architectures import gpt as gpt
 from graphwsl.zoo.architectures import layered as layered
 from graphwsl.zoo.architectures import resnet as resnet
@@ -35,9 +36,9 @@ def build(name: str, configuration: Mapping[str, Any]) -> nn.Module:
     """A network with random weights.
 
     Args:
-        name: ``cnn_s``, ``cnn_l``, ``unterthiner``, ``cnn``, ``mlp``, ``vit``, ``vit_s_16``,
-            ``resnet8``, ``resnet18``, ``resnet34`` or ``resnet50``, ``gpt``, or one that was
-            registered.
+        name: ``cnn_s``, ``cnn_l``, ``unterthiner``, ``cnn``, ``mlp``, ``adapted_mlp``, ``vit``,
+            ``vit_s_16``, ``resnet8``, ``resnet18``, ``resnet34`` or ``resnet50``, ``gpt``, or
+            one that was registered.
         configuration: The generating factors.
 
     Raises:
@@ -64,7 +65,9 @@ def shapes_of(configuration: Mapping[str, Any]) -> dict[str, torch.Size]:
     try:
         with torch.device("meta"):
             shell = build(name, configuration).eval()
-        activation = _largest_activation(shell, configuration)
+        activation = 0
+        if sample_shape(configuration) is not None:
+            activation = largest_activation(shell, example_inputs(configuration, device="meta"))
     except ZooError:
         raise
     except (ArithmeticError, RuntimeError, TypeError, ValueError) as error:
@@ -81,11 +84,13 @@ def shapes_of(configuration: Mapping[str, Any]) -> dict[str, torch.Size]:
 
 
 @torch.no_grad()
-def _largest_activation(shell: nn.Module, configuration: Mapping[str, Any]) -> int:
-    """The most numbers that a module takes or gives for one sample; 0 where none is known."""
-    if sample_shape(configuration) is None:
-        return 0
-    sample = example_inputs(configuration, device="meta")
+def largest_activation(shell: nn.Module, sample: Tensor) -> int:
+    """The most numbers that a module takes or gives; the network itself runs only if inputs fit.
+
+    Args:
+        shell: A network without memory for its weights (on ``meta``), in evaluation mode.
+        sample: What it takes, on ``meta``.
+    """
     sizes = [sample.numel()]
 
     def note(module: nn.Module, inputs: object, output: object) -> None:

@@ -42,6 +42,7 @@ def recipe(**changes: Any) -> Recipe:
         ("mixed", 1000),
         ("digits_seed", 100),
         ("digits_late", 15),
+        ("digits_adapters", 320),
         ("digits_resnet", 60),
         ("digits_hyperparameters", 200),
         ("digits_mixed", 200),

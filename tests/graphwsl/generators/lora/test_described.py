@@ -74,6 +74,11 @@ LINEAR: dict[str, Any] = {
 }  # fmt: skip
 
 
+POOLING: dict[str, Any] = {
+    "layer": "AdaptiveAvgPool2d", "options": {"output_size": 10**6},
+}  # fmt: skip
+
+
 def nested(times: int) -> dict[str, Any]:
     found = LINEAR
     for _ in range(times):
@@ -91,6 +96,7 @@ def nested(times: int) -> dict[str, Any]:
         {"network": None},
         {"inputs": [10**6, 10**6]},
         {"inputs": "many"},
+        {"network": {"layer": "Sequential", "parts": [LINEAR, POOLING]}, "inputs": [2, 1, 1, 5]},
         {"dtype": "load"},
         {"dtype": 3},
     ],

@@ -1,0 +1,110 @@
+"""Adapters as a zoo: one base that is held, a task for each network, prompts for the generator."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from graphwsl.cli import app
+from graphwsl.generators import load, make
+from graphwsl.generators.lora import PromptToLora, pairs_of
+from graphwsl.generators.lora.networks import PROMPTS, shared_base
+from graphwsl.populations import Population, evaluate
+from graphwsl.zoo import Recipe, open_zoo
+from graphwsl.zoo.architectures.registry import build
+from graphwsl.zoo.digit_subsets import DIGITS, ODD, described, digit_subsets, subsets
+from graphwsl.zoo.training.train import train_zoo
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("adapters") / "zoo"
+    recipe = Recipe.resolve("digits_adapters", sample=8, epochs=4, keep=[0, 4])
+    train_zoo(recipe, folder, workers=1)
+    return folder
+
+
+def test_tasks_are_sets_of_digits_and_are_said_in_words() -> None:
+    data, known = digit_subsets(), subsets()
+    assert known[0] == ODD
+    assert len(known) == len(set(known)) == data.signals == 912
+    assert data.descriptions is not None
+    for number in (0, 1, 911):
+        names = {DIGITS[digit] for digit in known[number]}
+        lines = data.descriptions[number].splitlines()
+        assert len(lines) == 6
+        for line in lines:
+            words = line.replace(",", " ").replace(".", " ").replace("?", " ").split()
+            said = [word for word in words if word in names]
+            assert sorted(said) == sorted(names) or "one of" in line
+    assert described(ODD) == data.descriptions[0]
+    odd = data.train_labels[0].bool()
+    assert torch.equal(data.train_labels[:, odd][0], torch.ones(int(odd.sum())).long())
+
+
+def test_adapters_compute_nothing_at_first_and_scale_with_their_product() -> None:
+    factors = {"width": 6, "depth": 1, "in_channels": 1, "image_size": 4, "out_channels": 2}
+    torch.manual_seed(0)
+    adapted = build("adapted_mlp", {**factors, "head_rank": 3})
+    plain = build("adapted_mlp", {**factors, "head_rank": 0})
+    inputs = torch.randn(5, 1, 4, 4)
+    own = adapted.state_dict()
+    plain.load_state_dict({name: own[name] for name in plain.state_dict()})
+    torch.testing.assert_close(adapted(inputs), plain(inputs), atol=0, rtol=0)
+    a, b = own["adapters.1.lora_A.weight"], torch.randn(2, 3)
+    adapted.load_state_dict({**own, "adapters.1.lora_B.weight": b})
+    plain.load_state_dict({**{n: own[n] for n in plain.state_dict()},
+                           "layers.1.weight": own["layers.1.weight"] + 2 * b @ a})  # fmt: skip
+    torch.testing.assert_close(adapted(inputs), plain(inputs))
+
+
+def test_children_hold_the_base_and_learn_their_tasks(zoo: Path) -> None:
+    opened = open_zoo(zoo)
+    population, data = Population.load(opened), opened.images()
+    base = shared_base(population)
+    assert bool(base.any())
+    begun = population.select([c.epoch == 0 for c in population.checkpoints])
+    ended = population.select([c.epoch == 4 for c in population.checkpoints])
+    pairs = pairs_of(torch.stack(begun.states), begun.architectures[0])
+    assert all(not bool(b.any()) for _, b in pairs.values())
+    signals = [int(c.configuration["signal"] or 0) for c in ended.checkpoints]
+    accuracy = [
+        float(evaluate(some.select([n]), data.test, data.test_labels[signal]).accuracy)
+        for some in (begun, ended)
+        for n, signal in enumerate(signals)
+    ]
+    before, after = accuracy[: len(signals)], accuracy[len(signals) :]
+    assert sum(after) / len(after) > sum(before) / len(before) + 0.1
+
+
+def test_prompts_come_from_the_data_and_samples_are_compared_on_its_samples(zoo: Path) -> None:
+    opened = open_zoo(zoo)
+    made = make("prompt_to_lora", epochs=1)
+    assert isinstance(made, PromptToLora)
+    population = made.read(Population.load(opened), opened)
+    texts = digit_subsets().descriptions
+    assert texts is not None
+    for checkpoint in population.checkpoints:
+        assert (
+            checkpoint.configuration[PROMPTS] == texts[int(checkpoint.configuration["signal"] or 0)]
+        )
+    made.fit(population)
+    assert float(made.history[0]["validation_behaviour"]) > 0
+
+
+def test_the_commands(zoo: Path, tmp_path: Path) -> None:
+    runner, out = CliRunner(), tmp_path / "made"
+    arguments = ["generate", "train", str(zoo), "--method", "prompt_to_lora", "--epochs", "1"]
+    found = runner.invoke(app, [*arguments, "--out", str(out), "--quiet"])
+    assert found.exit_code == 0, found.output
+    prompt = "prompts=accept two, five or seven"
+    arguments = ["generate", "sample", str(out), "--count", "2", "--condition", prompt]
+    found = runner.invoke(app, [*arguments, "--out", str(tmp_path / "samples")])
+    assert found.exit_code == 0, found.output
+    samples = load(out).sample(2, condition="accept two, five or seven")
+    learnt = Population.load(open_zoo(zoo))
+    assert torch.equal(shared_base(samples), shared_base(learnt))
+    found = runner.invoke(app, [*arguments[:-2], "--out", str(tmp_path / "none")])
+    assert found.exit_code == 2
+    assert len(found.output.strip().splitlines()) == 1
