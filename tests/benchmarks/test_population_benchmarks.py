@@ -8,6 +8,7 @@ import torch
 
 from benchmarks import (
     diagnosis,
+    generation_scale,
     landscapes,
     prompt_to_lora,
     representation_training,
@@ -66,4 +67,12 @@ def test_representation_training(tmp_path: Path) -> None:
 
 def test_prompts_to_adapters(tmp_path: Path) -> None:
     prompt_to_lora.main(json=tmp_path / "result.json", quick=True)
-    assert len(titles(tmp_path / "result.json")) == 2
+    assert len(titles(tmp_path / "result.json")) == 3
+
+
+def test_a_large_network_from_one_pass(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    generation_scale.main(recurrence="transformer", json=path, quick=True)
+    (row,) = read_json(path)["measured"]["rows"]
+    assert row["numbers"] > 600_000
+    assert row["gigabytes"] < 24
