@@ -49,8 +49,9 @@ FROZEN = 0.5
 """The same from which a trunk was frozen."""
 FEWEST_COPIES = 3
 """Networks that share a trunk, at least, where families have several: it and two more."""
-APART = 0.5
-"""How far members of such a family may be from their trunk, beside the distance of two trunks."""
+APART = 1.5
+"""Distance of two such trunks, at least, beside the median that others moved: two children of one
+network are about 1.4 times as far from each other as from it."""
 PRUNED = 0.05
 """Share of entries that are zero, in tensors that are not zero throughout, from which a network
 was pruned."""
@@ -297,9 +298,10 @@ def _frozen_trunks(
         if len(groups) < 2:
             continue
         centres = torch.stack([own[group].double().mean(0) for group in groups])
-        away = torch.cdist(own.double(), centres).amin(1).max()
-        between = torch.pdist(centres).min()
-        if generations == 1 or away < APART * between:
+        copies = np.unique(np.concatenate(groups))
+        moved = np.delete(torch.cdist(own.double(), centres).amin(1).numpy(), copies)
+        between = float(torch.pdist(centres).min())
+        if generations == 1 or not len(moved) or between > APART * np.median(moved):
             found += [int(members[group[0]]) for group in groups]
     return found
 
