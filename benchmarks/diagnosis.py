@@ -19,10 +19,10 @@ import typer
 
 from benchmarks.cells import Result, restore_cells, run_cell
 from benchmarks.populations_over_phases import (
+    GRIDS,
     PHASES,
     POPULATIONS,
     SEEDS_OF_CELL,
-    SHARES,
     measured,
     phases_of,
     table_of,
@@ -128,25 +128,42 @@ def transfer(train: dict[str, Any], test: dict[str, Any], question: str, seeds: 
 def own_populations(out: Path, seeds: int, quick: bool) -> dict[str, Result]:
     """Populations of perceptrons on several data sets, and what is learnt from one of another."""
     done: dict[str, Result] = {}
-    tables = {}
-    for name in POPULATIONS:
-        for share in SHARES[-2:] if quick else SHARES:
-            cell = f"population {name}/{share:g}"
-            result = run_cell(out / cell, lambda at, n=name, s=share: measured(at, n, s, quick))
-            if result is not None:
-                done[cell] = result
-        parts = [one for cell, one in done.items() if cell.startswith(f"population {name}/")]
-        tables[name] = failure_labels(table_of(parts), OWN_AXES)
-    for one, other in permutations(tables, 2):
-        for question in ("temperature", "width"):
-            cell = f"transfer {one} to {other}/{question}"
-            train, test = tables[one], tables[other]
-            result = run_cell(
-                out / cell, lambda _, a=train, b=test, q=question: transfer(a, b, q, seeds)
-            )
-            if result is not None:
-                done[cell] = result
+    for key, grid in GRIDS.items():
+        if quick and key:
+            continue
+        tables = {}
+        for name in POPULATIONS:
+            shares = grid.shares[-2:] if quick else grid.shares
+            for share in shares:
+                cell = f"{_population(name, key)}/{share:g}"
+                result = run_cell(
+                    out / cell, lambda at, n=name, s=share, g=grid: measured(at, n, s, g, quick)
+                )
+                if result is not None:
+                    done[cell] = result
+            parts = _parts(done, name, key)
+            tables[name] = failure_labels(table_of(parts), OWN_AXES)
+        for one, other in permutations(tables, 2):
+            for question in ("temperature", "width"):
+                cell = f"transfer {one} to {other}{', ' * bool(key)}{key}/{question}"
+                result = run_cell(
+                    out / cell,
+                    lambda _, a=tables[one], b=tables[other], q=question: transfer(a, b, q, seeds),
+                )
+                if result is not None:
+                    done[cell] = result
     return done
+
+
+def _parts(done: dict[str, Result], name: str, grid: str) -> list[Result]:
+    """What was measured of a population."""
+    folder = f"{_population(name, grid)}/"
+    return [one for cell, one in done.items() if cell.startswith(folder)]
+
+
+def _population(name: str, grid: str) -> str:
+    """The folder of the cells of a population."""
+    return f"population {name}{', ' * bool(grid)}{grid}"
 
 
 def cells(seeds: int) -> dict[str, Work]:
@@ -248,8 +265,9 @@ def show_own(report: Report, done: dict[str, Result]) -> None:
                 ]
             )
     report.table(
-        "Right answers about perceptrons that learnt other data [%]; some: 8 of 15 cells of width "
-        "and amount of data for the temperature, one amount of data for the width, 50 draws",
+        "Right answers about perceptrons that learnt other data [%]; some: 8 cells of width and "
+        "amount of data, of 15 or of 28 in the dense grid, for the temperature, one amount of data "
+        "for the width, 50 draws",
         ["", "commonest answer", *(TITLES[method] for method in METHODS)],
         rows,
     )
@@ -259,11 +277,10 @@ def show_own(report: Report, done: dict[str, Result]) -> None:
         ["population, thresholds", *(name or "undecided" for name in PHASES)],
         [
             row
+            for key in GRIDS
             for name in POPULATIONS
-            for row in phases_of(
-                name,
-                [part for one, part in parts.items() if one.startswith(f"population {name}/")],
-            )
+            if (own := _parts(done, name, key))
+            for row in phases_of(f"{name}{', ' * bool(key)}{key}", own)
         ],
     )
     whole = [part for part in parts.values() if part["seconds"] is not None]

@@ -1,11 +1,13 @@
 """Do intervals on predictions hold, at home and away, and how wide are they?
 
     python -m benchmarks.intervals --train-on ds20 --epochs 20
+    python -m benchmarks.intervals --train-on ds20_large --trainings runs/leaderboard
 
 The default model is trained on grids of 20 or of 100 nodes and calibrated on their validation
 grids. Intervals of every level are compared with the labels of the test grids of both sizes and
 of Texas: those of one width, those that follow the difficulty of the nodes, and those of the
-ensemble of all seeds. Trainings are kept in ``--out`` and never repeated.
+ensemble of all seeds. Trainings are kept in ``--out`` and never repeated; with ``--trainings``,
+those of the leaderboard are taken.
 """
 
 from pathlib import Path
@@ -19,14 +21,17 @@ from torch import Tensor
 
 from benchmarks.cells import time_warning
 from benchmarks.hardware import ROOT
-from benchmarks.leaderboard.sets import write_tiny_sets
+from benchmarks.leaderboard.rows import ROWS
+from benchmarks.leaderboard.sets import PACKAGED, TRANSFERS, write_tiny_sets
 from benchmarks.results import Report, console, spread
+from gridstab.errors import InvalidParameterError
 from gridstab.learning.data import GridDataset, load_grid_dataset
 from gridstab.learning.known_range import Beyond
 from gridstab.learning.prediction_intervals import prediction_intervals
 from gridstab.learning.train import train_model
 from gridstab.learning.trained import Ensemble
-from gridstab.learning.transfers import TRANSFERS
+
+DEFAULT = "dirac_bianconi"
 
 Each = list[tuple[Tensor, Beyond | None]]
 
@@ -39,33 +44,43 @@ def main(
     out: Annotated[Path, typer.Option(help="Where trainings are kept.")] = ROOT
     / "runs"
     / "intervals",
+    trainings: Annotated[
+        Path | None, typer.Option(help="What the leaderboard was told as --out; trains nothing.")
+    ] = None,
+    row: Annotated[str, typer.Option(help="Row of the leaderboard to take.")] = DEFAULT,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="Tiny made-up grids, to see that it runs.")] = False,
 ) -> None:
     """Train, predict, and count the labels that are where the intervals say."""
     with TemporaryDirectory() as scratch:
-        paths = {"ds20": "ds20", "ds100": "ds100", "texas": "texas"}
+        paths = dict(PACKAGED)
         if quick:
             paths, out = write_tiny_sets(Path(scratch)), Path(scratch) / "trainings"
             seeds, epochs, levels = 2, 2, "0.5"
         asked = [float(level) for level in levels.split(",")]
-        report = Report("intervals", "Intervals on predictions of basin stability", quick=quick)
+        report = Report(
+            "intervals" if trainings is None else "intervals_of_leaderboard",
+            "Intervals on predictions of basin stability",
+            quick=quick,
+        )
         rows: list[dict[str, Any]] = []
         for name in train_on.split(","):
-            folders = []
-            for seed in range(1, seeds + 1):
+            folders = [] if trainings is None else _of_leaderboard(trainings, row, name)
+            for seed in range(1, seeds + 1) if trainings is None else ():
                 console.print(f"training on {name}, seed {seed}")
                 folder = out / f"{name}-{epochs or 'all'}-epochs-seed-{seed}"
                 train_model("default", paths[name], folder, resume=True, seed=seed, epochs=epochs)
                 folders.append(folder)
             model = Ensemble.load(*folders)
+            seeds = len(folders)
             for test in [b for a, b in TRANSFERS if a == name]:
                 grids = load_grid_dataset(paths[test], features=model.features, split="test")
                 rows += _rows(model, grids, asked, {"trained_on": name, "tested_on": test})
     _table(report, rows, asked)
+    title = "the default model" if row == DEFAULT else row
     report.say(
         "Share of the labels of the test set within their intervals, and in brackets the mean "
-        f"width of the intervals; means over {seeds} trainings of the default model"
+        f"width of the intervals; means over {seeds} trainings of {title}"
         + (f" of {epochs} epochs each." if epochs else ".")
     )
     report.say(
@@ -75,8 +90,24 @@ def main(
     )
     for note in time_warning(report.record):
         report.say(note)
-    settings = {"train_on": train_on, "seeds": seeds, "epochs": epochs, "levels": asked}
+    settings = {"train_on": train_on, "seeds": seeds, "epochs": epochs, "levels": asked, "row": row}
     report.save(settings, {"rows": rows}, json)
+
+
+def _of_leaderboard(trainings: Path, row: str, trained_on: str) -> list[Path]:
+    """The training folders of a row on a set.
+
+    Raises:
+        InvalidParameterError: There are none.
+    """
+    cells = trainings / "cells" / f"{row}-{ROWS[row].digest}"
+    found = sorted(cells.glob(f"{trained_on}-*/training"))
+    if not found:
+        raise InvalidParameterError(
+            f"{str(trainings)!r} has no training of {row!r} on {trained_on!r}; run "
+            f"python -m benchmarks.grid_leaderboard --rows {row} --train-on {trained_on}"
+        )
+    return found
 
 
 def _rows(

@@ -8,6 +8,7 @@ as in the published populations: every amount is a data set of its own, register
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,34 @@ from graphwsl.zoo.data import load_images, register_data
 from graphwsl.zoo.data_set import DataSet
 
 SAMPLES = 800
-SHARES = (0.05, 0.15, 0.4)
-"""Of the training samples that networks see."""
 NOISE = 0.1
 """Share of the labels that are wrong in the noisy data, as in the published population."""
-RATES = (0.003, 0.01, 0.03, 0.1, 0.3)
-WIDTHS = (4, 6, 8, 16, 32)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The axes of a population.
+
+    Attributes:
+        rates: Learning rates.
+        widths: Of both layers.
+        shares: Of the training samples that networks see.
+    """
+
+    rates: tuple[float, ...]
+    widths: tuple[int, ...]
+    shares: tuple[float, ...]
+
+
+GRIDS = {
+    "": Grid((0.003, 0.01, 0.03, 0.1, 0.3), (4, 6, 8, 16, 32), (0.05, 0.15, 0.4)),
+    "dense": Grid(
+        (0.003, 0.0053, 0.0095, 0.017, 0.03, 0.053, 0.095, 0.17, 0.3),
+        (3, 4, 6, 8, 12, 16, 32),
+        (0.05, 0.1, 0.2, 0.4),
+    ),
+}
+"""The first of 75 cells; the second of 252 over the same range, closer to the published one."""
 FIXED: dict[str, Any] = {
     "architecture": "mlp",
     "depth": 2,
@@ -87,15 +110,15 @@ def data_name(name: str, share: float) -> str:
 
 
 for _name in POPULATIONS:
-    for _share in SHARES:
+    for _share in sorted({share for grid in GRIDS.values() for share in grid.shares}):
         register_data(data_name(_name, _share))(partial(_first, _name, _share))
 
 
-def recipe_of(name: str, share: float, quick: bool = False) -> Recipe:
+def recipe_of(name: str, share: float, over: Grid, quick: bool = False) -> Recipe:
     """How the networks that see a share of the data are trained."""
-    grid = {"width": WIDTHS, "learning_rate": RATES}
+    grid = {"width": over.widths, "learning_rate": over.rates}
     if quick:
-        grid = {"width": WIDTHS[2:4], "learning_rate": RATES[2:4]}
+        grid = {"width": over.widths[2:4], "learning_rate": over.rates[2:4]}
     return Recipe.of(
         {
             "data": {"name": data_name(name, share)},
@@ -109,7 +132,7 @@ def recipe_of(name: str, share: float, quick: bool = False) -> Recipe:
     )
 
 
-def measured(folder: Path, name: str, share: float, quick: bool = False) -> Result:
+def measured(folder: Path, name: str, share: float, over: Grid, quick: bool = False) -> Result:
     """Train the networks of a part of a population and measure them; both go on where they ended.
 
     Returns:
@@ -118,7 +141,7 @@ def measured(folder: Path, name: str, share: float, quick: bool = False) -> Resu
     start = time.process_time()
     zoo, out = folder / "zoo", folder / "landscape.json"
     resumed = zoo.exists()
-    train_zoo(recipe_of(name, share, quick), zoo, workers=1, resume=zoo.exists())
+    train_zoo(recipe_of(name, share, over, quick), zoo, workers=1, resume=zoo.exists())
     trained = time.process_time() - start
     settings = QUICK if quick else SETTINGS
     found = measure(open_zoo(zoo), settings, out=out, resume=out.exists())

@@ -1,7 +1,7 @@
 """Do networks that learned from random grids of 20 and 100 nodes know real power systems?
 
     python -m benchmarks.real_grids --rows dirac_bianconi,dirac_bianconi_sum
-    python -m benchmarks.real_grids --rows dirac_bianconi --kept-aside
+    python -m benchmarks.real_grids --rows dirac_bianconi --kept-aside --samples 32 --sampler sobol
 
 The trainings of the leaderboard are judged on MATPOWER cases with generators and consumers at
 random buses, whose labels are simulated on first use (about ten minutes). Texas is not among them:
@@ -25,12 +25,13 @@ from benchmarks.cells import RESULT, Result, restore_cells, run_cell
 from benchmarks.hardware import ROOT
 from benchmarks.leaderboard.kept_aside import kept_aside
 from benchmarks.leaderboard.rows import Network, choose_rows
-from benchmarks.leaderboard.sets import GridSets, write_tiny_sets
-from benchmarks.leaderboard.tables import TITLES, Entry, collect
+from benchmarks.leaderboard.sets import LARGE, PACKAGED, TRAINING_SETS, GridSets, write_tiny_sets
+from benchmarks.leaderboard.tables import Entry, collect
 from benchmarks.leaderboard.training import TASK, Cell
 from benchmarks.results import SCRATCH, Report, known_cells, spread
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.run import run_campaign
+from gridstab.errors import InvalidParameterError
 from gridstab.learning.data import GridDataset, load_grid_dataset
 from gridstab.learning.evaluation import evaluate
 from gridstab.learning.trained import TrainedModel
@@ -43,6 +44,12 @@ CASES = {
 }
 """What is judged on, and what tables call it."""
 
+TRAINED_ON = {
+    "ds20": "grids of 20 nodes",
+    LARGE: "as many grids of 20 nodes as published",
+    "ds100": "grids of 100 nodes",
+}
+
 DEFAULT_ROWS = (
     "dirac_bianconi,dirac_bianconi_sum,dirac_bianconi_4_steps,dirac_bianconi_8_steps,"
     "dirac_bianconi_sum_4_steps,dirac_bianconi_sum_global_features"
@@ -52,7 +59,11 @@ DEFAULT_ROWS = (
 def main(
     rows: Annotated[str, typer.Option(help="Rows of the leaderboard; with commas.")] = DEFAULT_ROWS,
     samples: Annotated[int, typer.Option(help="Perturbations a node.")] = 100,
+    sampler: Annotated[str, typer.Option(help="mc, or sobol, which needs fewer samples.")] = "mc",
     seeds: Annotated[str, typer.Option(help="Seeds of the cases' powers; with commas.")] = "3,4",
+    only: Annotated[
+        str | None, typer.Option(help="Some of the columns by their names; with semicolons.")
+    ] = None,
     trainings: Annotated[Path, typer.Option(help="What the leaderboard was told as --out.")] = ROOT
     / "runs"
     / "leaderboard",
@@ -69,7 +80,7 @@ def main(
     """Judge the trainings of the leaderboard on real power systems."""
     with TemporaryDirectory() as scratch:
         cases = list(CASES)
-        sets = GridSets({name: name for name in TITLES})
+        sets = GridSets(dict(PACKAGED))
         if quick:
             rows, samples, seeds, cases = "dirac_bianconi", 2, "3", ["case118"]
             trainings, sets = Path(scratch), GridSets(write_tiny_sets(Path(scratch)))
@@ -86,8 +97,12 @@ def main(
         }
         if aside:
             columns = dict(list(kept_aside().items())[: 1 if quick else None])
+        if only is not None:
+            columns = _chosen(columns, only)
         on = "kept aside" if aside else seeds
-        cells = {cell_of(entry, trainings, samples, on): entry for entry in entries}
+        # What is not as by default has a part in the digests; the old ones stay as they are.
+        asked = " ".join([on, *([sampler] if sampler != "mc" else []), *([only] if only else [])])
+        cells = {cell_of(entry, trainings, samples, asked): entry for entry in entries}
         cells = {
             cell: entry
             for cell, entry in cells.items()
@@ -96,7 +111,7 @@ def main(
 
         def work(entry: Entry) -> Result:
             folders = {
-                name: labelled(case, seed, samples, workers)
+                name: labelled(case, seed, samples, workers, sampler)
                 for name, (case, seed) in columns.items()
             }
             return judge(entry, folders)
@@ -111,20 +126,40 @@ def main(
             record = run_cell(trainings / cell, lambda _, entry=entry: work(entry))
             if record is not None:
                 judged[cell] = record
-        for trained_on in ("ds20", "ds100"):
+        for trained_on in TRAINING_SETS:
             chosen = [one for one in judged.values() if one["trained_on"] == trained_on]
             chosen.sort(key=lambda one: order.index(one["row"]))
             if chosen:
                 report.table(
-                    f"Trained on grids of {TITLES[trained_on]} nodes: R²",
+                    f"Trained on {TRAINED_ON[trained_on]}: R²",
                     ["model", *columns],
                     [line for record in chosen for line in lines(record, list(columns))],
                 )
         report.say(
-            f"Columns are cases and seeds of the powers, ±1 at random; {samples} samples a node. "
+            f"Columns are cases and seeds of the powers, ±1 at random; {samples} samples a node"
+            f"{', of Sobol sequences' if sampler == 'sobol' else ''}. "
             "± is the standard deviation over trainings."
         )
-        report.save({"samples": samples, "seeds": on}, {"cells": judged}, json)
+        report.save(
+            {"samples": samples, "sampler": sampler, "seeds": on, "only": only},
+            {"cells": judged},
+            json,
+        )
+
+
+def _chosen(columns: dict[str, tuple[str, int]], names: str) -> dict[str, tuple[str, int]]:
+    """Some of the columns.
+
+    Raises:
+        InvalidParameterError: A name that no column has.
+    """
+    chosen = [name.strip() for name in names.split(";")]
+    for name in chosen:
+        if name not in columns:
+            raise InvalidParameterError(
+                f"there is no column {name!r}; choose from {'; '.join(columns)}"
+            )
+    return {name: columns[name] for name in chosen}
 
 
 def cell_of(entry: Entry, trainings: Path, samples: int, seeds: str) -> str:
@@ -139,10 +174,13 @@ def has_model(folder: Path) -> bool:
     return (folder / "training").is_dir()
 
 
-def labelled(case: str, seed: int, samples: int, workers: int) -> Path:
+def labelled(case: str, seed: int, samples: int, workers: int, sampler: str = "mc") -> Path:
     """The run folder of a case; simulated, or continued, if it is not complete."""
-    campaign = Campaign.resolve(None, case=case, grids=1, samples=samples, seed=seed)
-    folder = SCRATCH / "real_grids" / f"{case}-{samples}-samples-seed-{seed}"
+    campaign = Campaign.resolve(
+        None, case=case, grids=1, samples=samples, seed=seed, sampler=sampler
+    )
+    points = "samples" if sampler == "mc" else f"{sampler}-samples"
+    folder = SCRATCH / "real_grids" / f"{case}-{samples}-{points}-seed-{seed}"
     run_campaign(campaign, folder, workers=workers, resume=True)
     return folder
 

@@ -6,29 +6,27 @@ A zoo of digits whose networks differ in activation, rate, decay and amount of d
 in how good they are, is trained for 50 epochs, as published, and pruned by magnitude and by
 variational dropout to several sparsities; both have 25 further epochs. Then whole channels of
 larger networks, and of every architecture of the coverage corpus, are set to zero, and the networks
-compacted.
+compacted; with ``--real`` those that others trained, too.
 """
 
 import math
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 import typer
-from torch import Tensor, nn
 
-from benchmarks.cells import finished_cells, run_cell
-from benchmarks.coverage_corpus.checks import small
-from benchmarks.coverage_corpus.pruning import LARGEST_ERROR, compacted, failure_of
-from benchmarks.coverage_corpus.small_configs import SMALL_CONFIGS
+from benchmarks.cells import finished_cells, restore_cells, run_cell
+from benchmarks.compaction_cells import (
+    STRUCTURED,
+    compaction_cells,
+    draw_compaction,
+    show_compaction,
+)
 from benchmarks.results import SCRATCH, Report, known_cells
-from gnncore.storage import write_json
-from graphwsl.errors import GraphwslError
-from graphwsl.sparsification import compact, compared, sparsify, summarise_twins
+from graphwsl.sparsification import sparsify, summarise_twins
 from graphwsl.sparsification.twins import METHODS
 from graphwsl.zoo import train_zoo
-from graphwsl.zoo.architectures.registry import build
 from graphwsl.zoo.recipe import Recipe
 
 NAME = "sparse_twins"
@@ -41,8 +39,6 @@ GRID: dict[str, Any] = {
     "data_fraction": [0.15, 0.4, 1.0],
 }
 """Of these factors of ``digits_hyperparameters`` come networks that learn, well or less well."""
-STRUCTURED = 0.8
-"""Share of the channels that are set to zero in the networks that are compacted."""
 
 
 def main(
@@ -50,6 +46,9 @@ def main(
     width: Annotated[int, typer.Option(help="Channels of their layers.")] = 16,
     epochs: Annotated[int, typer.Option(help="Epochs of the training.")] = 50,
     tuning: Annotated[int, typer.Option(help="Epochs after pruning.")] = 25,
+    real: Annotated[
+        bool, typer.Option("--real", help="Compact real networks; about 320 MB are downloaded.")
+    ] = False,
     restore: Annotated[
         bool, typer.Option("--restore", help="Begin with the cells of the result file.")
     ] = False,
@@ -62,13 +61,13 @@ def main(
     """Prune a zoo by both methods, and compact networks with dead channels."""
     if picture is not None:
         torch.set_num_threads(1)
-        _picture(picture)
+        draw_compaction(picture)
         return
-    sparsities, grid, corpus = SPARSITIES, GRID, list(SMALL_CONFIGS)
+    sparsities, grid = SPARSITIES, GRID
     if quick:
         seeds, width, epochs, tuning = 3, 4, 1, 2
         sparsities = dict.fromkeys(METHODS, (0.5, 0.8))
-        grid, corpus = {"activation": ["tanh"]}, ["BERT", "Llama"]
+        grid = {"activation": ["tanh"]}
     networks = seeds * math.prod(map(len, grid.values()))
     settings: dict[str, Any] = {
         "grid": grid,
@@ -81,8 +80,7 @@ def main(
     of_method = {method: {**settings, "sparsities": list(sparsities[method])} for method in METHODS}
     folder = SCRATCH / NAME / ("quick" if quick else "whole")
     if restore:
-        for name, cell in known_cells(NAME).items():
-            write_json(folder / "cells" / name / "result.json", cell)
+        restore_cells(folder / "cells", known_cells(NAME))
     torch.set_num_threads(1)
     report = Report(NAME, f"Sparse twins of {networks} networks of the digits", quick=quick)
     for method in METHODS:
@@ -91,14 +89,8 @@ def main(
             lambda cell, method=method: _twins(cell, folder / "zoo", method, of_method[method]),
             lambda result, method=method: result["settings"] == of_method[method],
         )
-    for name in ("vgg", "resnet"):
-        run_cell(
-            folder / "cells" / f"compact_{name}",
-            lambda cell, name=name: _compacted(name, quick),
-            lambda result: result["quick"] == quick,
-        )
-    for name in corpus:
-        run_cell(folder / "cells" / f"corpus_{name}", lambda cell, name=name: _of_corpus(name))
+    for name, work in compaction_cells(quick, real).items():
+        run_cell(folder / "cells" / name, lambda cell, work=work: work())
     cells = {path.name: result for path, result in finished_cells(folder / "cells")}
     _tables(report, cells)
     report.save({**settings, "sparsities": sparsities}, {"cells": cells}, json)
@@ -128,87 +120,6 @@ def _twins(cell: Path, zoo: Path, method: str, settings: dict[str, Any]) -> dict
     return {"settings": settings, "rows": rows, "seconds": made.seconds}
 
 
-def _dead(name: str, width: int, share: float) -> tuple[nn.Module, Tensor]:
-    """A network of which a share of the channels of every convolution are zero, and inputs."""
-    torch.manual_seed(0)
-    model, inputs = _network(name, width)
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for part in model.modules():
-            if isinstance(part, nn.Conv2d):
-                dead = torch.randperm(part.out_channels, generator=generator)
-                part.weight[dead[: round(share * part.out_channels)]] = 0
-            elif isinstance(part, nn.BatchNorm2d):
-                part.running_mean.normal_(generator=generator)
-                part.weight.uniform_(0.5, 1.5, generator=generator)
-                part.bias.normal_(generator=generator)
-    return model.eval(), inputs
-
-
-def _picture(path: Path) -> None:
-    """How time and parameters fall with the share of dead channels."""
-    from matplotlib import pyplot
-
-    shares = (0.0, 0.3, 0.6, 0.9)
-    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.4), layout="constrained", sharey=True)
-    for name, colour in (("vgg", "tab:blue"), ("resnet", "tab:orange")):
-        tables = []
-        for share in shares:
-            model, inputs = _dead(name, 16, share)
-            tables.append(compared(model, compact(model, inputs[:1]), inputs, repetitions=3))
-        for axis, what in zip(axes, ("parameters", "milliseconds"), strict=True):
-            left = [getattr(t.after, what) / getattr(t.before, what) for t in tables]
-            axis.plot(shares, left, "o-", color=colour, label=name)
-            axis.set(xlabel="share of channels that are zero", title=f"{what} that are left")
-            axis.grid(alpha=0.3)
-    axes[0].legend()
-    axes[0].set_ylim(0)
-    figure.savefig(path, dpi=110)
-
-
-def _compacted(name: str, quick: bool) -> dict[str, Any]:
-    model, inputs = _dead(name, 8 if quick else 64, STRUCTURED)
-    small = compact(model, inputs[:1])
-    table = compared(model, small, inputs, repetitions=2 if quick else 10)
-    double = model.double()
-    precise = compact(double, inputs[:1].double())
-    with torch.no_grad():
-        expected = double(inputs.double())
-        error = float((precise(inputs.double()) - expected).abs().max() / expected.abs().max())
-    return {
-        "quick": quick,
-        "before": vars(table.before),
-        "after": vars(table.after),
-        "speed_up": table.speed_up,
-        "error": error,
-    }
-
-
-def _of_corpus(name: str) -> dict[str, Any]:
-    try:
-        return compacted(partial(small, *SMALL_CONFIGS[name]), STRUCTURED)
-    except GraphwslError as error:
-        return {"refused": str(error)}
-
-
-def _network(name: str, width: int) -> tuple[nn.Module, Tensor]:
-    inputs = torch.randn(8, 3, 32, 32)
-    if name == "resnet":
-        factors = {"in_channels": 3, "image_size": 32, "out_channels": 10, "width": width}
-        return build("resnet18", factors), inputs
-    layers: list[nn.Module] = []
-    before = 3
-    for channels in (width, 2 * width, 4 * width):
-        for _ in range(2):
-            layers += [
-                nn.Conv2d(before, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.ReLU()
-            ]  # fmt: skip
-            before = channels
-        layers.append(nn.MaxPool2d(2))
-    head = [nn.Flatten(), nn.Linear(16 * before, 4 * width), nn.ReLU(), nn.Linear(4 * width, 10)]
-    return nn.Sequential(*layers, *head), inputs
-
-
 def _number(value: float) -> float | None:
     return None if math.isnan(value) else value
 
@@ -230,42 +141,7 @@ def _tables(report: Report, cells: dict[str, Any]) -> None:
     ]
     columns = ["method", "sparsity", "original", "twin", "points lost", "agreement", "correlation"]
     report.table("Test accuracy after tuning", columns, rows)
-    rows = []
-    for name, cell in cells.items():
-        if name.startswith("compact_"):
-            before, after = cell["before"], cell["after"]
-            rows.append(
-                [
-                    name.removeprefix("compact_"),
-                    f"{before['parameters']:,}",
-                    f"{after['parameters']:,}",
-                    f"{before['milliseconds']:.1f}",
-                    f"{after['milliseconds']:.1f}",
-                    f"{cell['speed_up']:.1f} ×",
-                    f"{cell['error']:.0e}",
-                ]
-            )
-    columns = ["network", "parameters", "compacted", "ms", "compacted ms", "faster", "error"]
-    report.table(f"{STRUCTURED:.0%} of the channels zero, then compacted", columns, rows)
-    found = {
-        name.removeprefix("corpus_"): cell
-        for name, cell in cells.items()
-        if name.startswith("corpus_")
-    }
-    rows = [
-        [name, *(f"{cell[key]:,}" for key in ("layers", "before", "after")), f"{cell['error']:.0e}"]
-        for name, cell in found.items()
-        if "refused" not in cell
-    ]
-    columns = ["architecture", "layers", "parameters", "compacted", "error"]
-    report.table("The same of the layers of small architectures of transformers", columns, rows)
-    failures = {name: reason for name, cell in found.items() if (reason := failure_of(cell))}
-    report.say(
-        f"{len(found) - len(failures)} of {len(found)} architectures compute the same to "
-        f"{LARGEST_ERROR:g} without their dead channels."
-    )
-    for name, reason in failures.items():
-        report.say(f"{name}: {reason}.")
+    show_compaction(report, cells)
 
 
 if __name__ == "__main__":

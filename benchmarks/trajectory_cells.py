@@ -142,19 +142,23 @@ def transformer_parents(quick: bool) -> Result:
                 roots=trunks if given else (),
                 generations=generations,
             )
-            # A frozen trunk is the parent's bitwise: nothing tells which of them was first.
+            # A frozen trunk is the parent's bitwise: nothing tells which of them was first, nor
+            # which of them is the root.
             right = [
-                parent >= 0 and bool(torch.equal(networks[parent], networks[own]))
-                for parent, own in zip(found.parents[tuned].tolist(), truth[tuned], strict=True)
+                bool(torch.equal(networks[child if parent < 0 else parent], networks[own]))
+                for child, parent, own in zip(
+                    tuned.tolist(), found.parents[tuned].tolist(), truth[tuned], strict=True
+                )
             ]
-            sure = [r for r, s in zip(found.roots, found.is_certain, strict=True) if s]
+            roots = [_same(networks, root, trunks) for root in found.roots]
+            sure = [same for same, s in zip(roots, found.is_certain, strict=True) if s]
             rows.append(
                 [
                     f"{'given' if given else 'found'} roots, "
                     f"{'one generation' if generations else 'any depth'}",
                     str(len(tuned)),
-                    f"{len(set(found.roots) & set(trunks))} of {len(trunks)}",
-                    f"{len(set(sure) & set(trunks))} of {len(sure)}",
+                    f"{len({one for one in roots if one is not None})} of {len(trunks)}",
+                    f"{sum(one is not None for one in sure)} of {len(sure)}",
                     f"{np.mean(right):.1%}",
                 ]
             )
@@ -167,6 +171,11 @@ def transformer_parents(quick: bool) -> Result:
         "columns": ["", "tuned", "roots right", "right where certain", "parents right"],
         "rows": rows,
     }
+
+
+def _same(networks: Tensor, network: int, trunks: list[int]) -> int | None:
+    """Which of the trunks a network is bitwise, if any."""
+    return next((one for one in trunks if torch.equal(networks[network], networks[one])), None)
 
 
 def transformers(quick: bool) -> Recipe:

@@ -1,8 +1,10 @@
 """The strict world of the tests: shapes are checked, warnings are errors, slow tests ask first."""
 
 import gc
+import importlib
 import os
 import pkgutil
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
@@ -82,6 +84,20 @@ def _nothing_is_said_by_the_clock() -> Iterator[None]:
         patch.setattr(heartbeat, "SECONDS", 1e6)
         patch.setattr(progress, "SECONDS_PER_LINE", 1e6)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _networks_of_one_test_are_none_of_another(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[None]:
+    """A module that a test wrote is forgotten with it, lest another of the same name find it."""
+    before = set(sys.modules)
+    yield
+    temporary = str(tmp_path_factory.getbasetemp())
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", None)).startswith(temporary):
+            del sys.modules[name]
+            importlib.invalidate_caches()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

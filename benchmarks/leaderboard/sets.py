@@ -12,8 +12,25 @@ from gridstab.datasets.layouts import LAYOUTS
 from gridstab.errors import GridstabError
 from gridstab.features.feature_set import PUBLISHED, FeatureSet
 from gridstab.grids.growth import random_grid
+from gridstab.learning import transfers
 from gridstab.learning.data import GridDataset, load_grid_dataset
 from gridstab.learning.splits import SPLITS
+
+LARGE = "ds20_large"
+"""As many grids of 20 nodes as published; none of them is among those of ``ds20``."""
+
+TRAINING_SETS = ("ds20", LARGE, "ds100")
+"""What is trained on, in the order of the tables."""
+
+TRANSFERS = (
+    *transfers.TRANSFERS,
+    (LARGE, LARGE),
+    *((LARGE, evaluated) for evaluated in ("ds20", "ds100", "texas")),
+)
+"""Pairs of training and test set: the published ones, and those of the large set."""
+
+PACKAGED = {name: name.replace("_", "-") for name in (*TRAINING_SETS, "texas")}
+"""What :func:`gridstab.learning.load_grid_dataset` calls the sets that come with the package."""
 
 
 @dataclass
@@ -21,7 +38,7 @@ class GridSets:
     """The sets that can be read, each with the features of whoever asks.
 
     Attributes:
-        paths: Where each set is, by its name in ``gridstab.learning.transfers.TRANSFERS``; what
+        paths: Where each set is, by its name in :data:`TRANSFERS`; what
             :func:`gridstab.learning.load_grid_dataset` reads.
         train_grids: Largest number of training grids; None for all.
         missing: Why a set is left out, by name.
@@ -92,14 +109,15 @@ class GridSets:
 
 def write_tiny_sets(folder: Path, grids: int = 20) -> dict[str, str]:
     """Small sets with made-up labels, to see that the program runs; gives their paths."""
-    for name, nodes in (("ds20", 8), ("ds100", 12)):
-        LAYOUTS["v2"].write(folder, [_made_up(k, nodes) for k in range(1, grids + 1)], name)
+    for seed, (name, nodes) in enumerate((("ds20", 8), (LARGE, 8), ("ds100", 12))):
+        LAYOUTS["v2"].write(folder, [_made_up(k, nodes, seed) for k in range(1, grids + 1)], name)
     LAYOUTS["v2"].write(folder, [_made_up(1, 30)], "texas")
-    return {name: str(folder / name) for name in ("ds20", "ds100", "texas")}
+    return {name: str(folder / name) for name in PACKAGED}
 
 
-def _made_up(number: int, nodes: int) -> LabelledGrid:
+def _made_up(number: int, nodes: int, seed: int = 0) -> LabelledGrid:
     """A grid whose "stability" grows with the degree of a node and carries some noise."""
-    grid = random_grid(nodes, seed=number)
-    share = 1 - 0.6 / grid.degree + 0.02 * np.random.default_rng(number).normal(size=nodes)
+    grid = random_grid(nodes, seed=(seed, number))
+    noise = np.random.default_rng((seed, number)).normal(size=nodes)
+    share = 1 - 0.6 / grid.degree + 0.02 * noise
     return LabelledGrid(number, grid, np.rint(1e4 * share.clip(0, 1)) / 1e4)

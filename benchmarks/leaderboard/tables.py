@@ -7,13 +7,13 @@ from pathlib import Path
 
 from benchmarks.cells import Result, finished_cells
 from benchmarks.leaderboard.rows import MIXTURES, ROWS, Row
-from benchmarks.leaderboard.sets import GridSets
+from benchmarks.leaderboard.sets import LARGE, TRAINING_SETS, TRANSFERS, GridSets
 from benchmarks.leaderboard.training import ensemble
 from benchmarks.results import Report, spread
+from gridstab.learning import transfers
 from gridstab.learning.published import PUBLISHED_RESULTS
-from gridstab.learning.transfers import TRANSFERS
 
-TITLES = {"ds20": "20", "ds100": "100", "texas": "Texas"}
+TITLES = {"ds20": "20", LARGE: "20", "ds100": "100", "texas": "Texas"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def collect(out: Path, sets: GridSets) -> list[Entry]:
 def mix(entries: list[Entry], sets: GridSets, out: Path) -> list[Entry]:
     """Ensembles of several rows, where all of them are there; their cells are those of all."""
     mixtures = []
-    for trained_on in ("ds20", "ds100"):
+    for trained_on in TRAINING_SETS:
         known = {entry.row.name: entry for entry in entries if entry.trained_on == trained_on}
         for name, rows in MIXTURES.items():
             if not all(row in known and len(known[row].cells) > 1 for row in rows):
@@ -95,22 +95,22 @@ def write_tables(
     report: Report, entries: list[Entry], mixtures: list[Entry], sets: GridSets
 ) -> None:
     """A table for each training set, and the published values."""
-    for trained_on in ("ds20", "ds100"):
+    for trained_on in TRAINING_SETS:
         chosen, mixed = (
             [entry for entry in some if entry.trained_on == trained_on]
             for some in (entries, mixtures)
         )
         if chosen:
             _leaderboard(report, trained_on, chosen, mixed, sets)
-    transfers = [f"{TITLES[a]} → {TITLES[b]}" for a, b in TRANSFERS]
+    published = transfers.TRANSFERS
     report.table(
         "Published R², on grids of the same ensembles",
-        ["model", "training grids", *transfers],
+        ["model", "training grids", *(_column(a, b) for a, b in published)],
         [
             [
                 result.model,
                 f"{result.training_grids:,}",
-                *map(_number, map(result.r2.get, TRANSFERS)),
+                *map(_number, map(result.r2.get, published)),
             ]
             for result in PUBLISHED_RESULTS
         ],
@@ -159,7 +159,7 @@ def _leaderboard(
             _parameters(entry.cells[0]),
             *map(spread, scores),
             spread(within),
-            _published(entry.row, trained_on),
+            _published(entry.row, trained_on, entry.cells[0]["grids"]),
             _epochs(entry.cells),
             _minutes(statistics.mean(cell["seconds"] for cell in entry.cells)),
             str(len(entry.cells)),
@@ -181,7 +181,7 @@ def _leaderboard(
             "model",
             "features",
             "parameters",
-            *(f"{TITLES[trained_on]} → {TITLES[name]}" for name in tests),
+            *(_column(trained_on, name) for name in tests),
             "within 0.1",
             "published (grids)",
             "epochs",
@@ -190,7 +190,7 @@ def _leaderboard(
         ],
         [
             *(cells for _, cells in ranked),
-            ["ceiling of label noise", "", "", *map(_number, ceilings), "", *rest],
+            [_ceiling(trained_on), "", "", *map(_number, ceilings), "", *rest],
         ],
     )
 
@@ -219,13 +219,26 @@ def _features(row: Row) -> str:
     return " and ".join(dict.fromkeys(titles or [row.features_title]))
 
 
-def _published(row: Row, trained_on: str) -> str:
-    """R² on its own kind of grids, of the result with the fewest training grids."""
-    pair = (trained_on, trained_on)
+def _ceiling(trained_on: str) -> str:
+    """What the last line is called: Sobol points scatter less than the counts say."""
+    return "ceiling of label noise" + (" (at home at least)" if trained_on == LARGE else "")
+
+
+def _column(trained_on: str, evaluated_on: str) -> str:
+    """What a column is called; of two sets of one size, the other one by its name."""
+    title = f"{TITLES[trained_on]} → {TITLES[evaluated_on]}"
+    other = trained_on != evaluated_on and TITLES[trained_on] == TITLES[evaluated_on]
+    return f"{title} of {evaluated_on}" if other else title
+
+
+def _published(row: Row, trained_on: str, grids: int) -> str:
+    """R² on its own kind of grids, of the result with the nearest number of training grids."""
+    size = "ds20" if trained_on == LARGE else trained_on
+    pair = (size, size)
     found = [r for r in PUBLISHED_RESULTS if r.model == row.published and pair in r.r2]
     if not found:
         return ""
-    nearest = min(found, key=lambda result: result.training_grids)
+    nearest = min(found, key=lambda result: abs(result.training_grids - grids))
     return f"{nearest.r2[pair]:.3f} ({nearest.training_grids:,})"
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from benchmarks.cells import RESULT, Result, run_cell
 from benchmarks.hardware import hardware
 from benchmarks.leaderboard.rows import Network, NodeBaseline, Row
-from benchmarks.leaderboard.sets import GridSets
+from benchmarks.leaderboard.sets import TRANSFERS, GridSets
 from gnncore.storage import load_tensors, read_bytes, save_tensors
 from gridstab.learning.baselines import Baseline
 from gridstab.learning.data import GridDataset
@@ -25,7 +25,6 @@ from gridstab.learning.tasks import TASKS
 from gridstab.learning.train import train_model
 from gridstab.learning.trained import TrainedModel
 from gridstab.learning.training_folder import HISTORY
-from gridstab.learning.transfers import TRANSFERS
 
 PREDICTIONS = "predictions.safetensors"
 TASK = TASKS["snbs"]

@@ -9,7 +9,8 @@ SpecificationError: unknown key 'degree', did you mean 'degrees'? The keys are d
 """
 
 from gnncore.configuration.base import Configuration, given
+from gnncore.configuration.device_name import DeviceName
 from gnncore.configuration.problems import one_line
 from gnncore.configuration.toml import to_toml
 
-__all__ = ["Configuration", "given", "one_line", "to_toml"]
+__all__ = ["Configuration", "DeviceName", "given", "one_line", "to_toml"]

@@ -266,14 +266,19 @@ def first_difference(
 ) -> str | None:
     """The first value in which two configurations differ, in words; None if there is none.
 
+    Of mappings within them, only what differs is said.
+
     Args:
         there: What a folder holds.
         here: What is wanted.
         names: Keys to compare, in this order; all of them, sorted, unless given.
     """
     for name in sorted(there.keys() | here.keys()) if names is None else names:
-        if there.get(name) != here.get(name):
-            return f"{name} is {there.get(name)!r} there and {here.get(name)!r} here"
+        before, now = there.get(name), here.get(name)
+        if isinstance(before, Mapping) and isinstance(now, Mapping) and before != now:
+            return f"{name}: {first_difference(before, now)}"
+        if before != now:
+            return f"{name} is {before!r} there and {now!r} here"
     return None
 
 

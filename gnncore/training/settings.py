@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from gnncore.configuration import Configuration
+from gnncore.configuration import Configuration, DeviceName
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -78,7 +78,7 @@ class TrainingSettings(Configuration):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     mixed_precision: Literal["bfloat16", "float16"] | None = None
     compile: bool = False
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    device: DeviceName = "auto"
     data_on_device: bool = True
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 10.0
     tensorboard: bool = False

@@ -9,11 +9,16 @@ from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
 from gnncore.command_line.outputs import file_option, folder_option, picture_option
 from graphwsl.cli import app
-from graphwsl.cli.choices import BASELINES, DATA, DEVICES, GENERATORS
+from graphwsl.cli.choices import BASELINES, DATA, GENERATORS
 from graphwsl.cli.options import (
-    EPOCH,
+    CONTINUE,
+    DEVICE,
     IMPORT,
     LARGEST_SEED,
+    LAST_EPOCH,
+    PASSES,
+    SIZE,
+    SPLIT_SEED,
     print_left_out,
     print_repaired,
     settings_of,
@@ -67,11 +72,7 @@ def train(
         help="equivariant_flow, aligned_flow or recurrent_diffusion.",
         autocompletion=one_of(*GENERATORS),
     ),
-    size: str = typer.Option(
-        "small",
-        help="small, which two cores train in minutes, or published.",
-        autocompletion=one_of("small", "published"),
-    ),
+    size: str = SIZE,
     option: list[str] = typer.Option(
         [],
         help="In place of one of its settings, as channels=64; may be given several times.",
@@ -83,28 +84,17 @@ def train(
         "times. [default: none]",
         show_default=False,
     ),
-    epochs: int | None = typer.Option(
-        None, min=1, help="Passes over the networks. [default: its own]"
-    ),
-    epoch: list[int] | None = EPOCH,
+    epochs: int | None = PASSES,
+    epoch: list[int] | None = LAST_EPOCH,
     seed: int = typer.Option(
         0, min=0, max=LARGEST_SEED, help="Seed of weights, batches and noise."
     ),
-    split_seed: int = typer.Option(
-        0, min=0, max=LARGEST_SEED, help="Seed of the split: 70, 15 and 15 % of the networks."
-    ),
-    device: str | None = typer.Option(
-        None,
-        help="auto, cpu, cuda or cuda:1, … [default: cpu]",
-        show_default=False,
-        autocompletion=one_of(*DEVICES),
-    ),
+    split_seed: int = SPLIT_SEED,
+    device: str | None = DEVICE,
     out: Path | None = folder_option(
         "Folder of the generator. [default: generators/<zoo>-<method>]"
     ),
-    resume: bool = typer.Option(
-        False, "--resume", help="Continue the training in that folder, or repair what it made."
-    ),
+    resume: bool = CONTINUE,
     modules: list[str] = IMPORT,
     as_json: bool = json_option(ALONE),
     quiet: bool = quiet_option(),
@@ -225,7 +215,7 @@ def score(
     import_modules(modules)
     epochs = epochs_of(tuning_epochs)
     made, opened = load(generator), open_zoo(zoo)
-    train, held_out = _learnt_and_others(made, zoo)
+    train, held_out = _learnt_and_others(generator, made, zoo)
     images = judging_data(opened, data)
     card = scorecard(
         _made(made, count, condition, [], None, seed, images.train),
@@ -285,15 +275,17 @@ def _made(
     )
 
 
-def _learnt_and_others(made: "Generator", zoo: Path) -> tuple["Population", "Population"]:
+def _learnt_and_others(
+    folder: Path, made: "Generator", zoo: Path
+) -> tuple["Population", "Population"]:
     """Networks of a zoo that were learnt from, and those that the generator never saw."""
     from graphwsl.errors import GeneratorError
-    from graphwsl.generators.train import last_epoch
+    from graphwsl.generators.train import epochs_learnt_from
     from graphwsl.populations import Population
     from graphwsl.zoo import open_zoo
 
     opened = open_zoo(zoo)
-    epochs = last_epoch(opened)
+    epochs = epochs_learnt_from(folder, opened)
     kept = [c for c in opened.checkpoints if epochs is None or c.epoch in epochs]
     population = Population.load(opened, kept)
     parts = [] if made.fitted_to is None else made.fitted_to.parts(

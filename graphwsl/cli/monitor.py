@@ -27,8 +27,11 @@ def monitor(
         "what is usual. [default: no alarm]",
         show_default=False,
     ),
-    rate: float = typer.Option(
-        0.05, help="Share of normal trainings that may raise an alarm at any checkpoint."
+    rate: float | None = typer.Option(
+        None,
+        help="With --reference, share of normal trainings that may raise an alarm at any "
+        "checkpoint. [default: 0.05]",
+        show_default=False,
     ),
     follow: bool = typer.Option(
         False, "--follow", help="Wait for further checkpoints in the folder, until Ctrl-C."
@@ -52,8 +55,11 @@ def monitor(
     from graphwsl.trajectories.monitoring import Monitor
     from graphwsl.trajectories.reference import Reference
 
-    if not 0 < rate < 1:
+    if rate is not None and not 0 < rate < 1:
         raise typer.BadParameter(f"--rate must be above 0 and below 1, got {rate:g}")
+    if rate is not None and reference is None:
+        raise typer.BadParameter("--rate is that of alarms, which need a --reference; give both")
+    rate = 0.05 if rate is None else rate
     if until is not None and not follow:
         raise typer.BadParameter("--until says when --follow ends; give both")
     import_modules(modules)

@@ -5,7 +5,9 @@ from typing import Any
 
 import typer
 
+from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import import_option
+from graphwsl.cli.choices import DEVICES
 
 IMPORT: Any = import_option("architectures, data, predictors or representations")
 """The option by which a command learns of a user's own architectures and predictors."""
@@ -29,8 +31,42 @@ def epoch_option(default: str = "all") -> Any:
 EPOCH = epoch_option()
 """The option of commands that learn from all checkpoints of a zoo, if not told otherwise."""
 
+LAST_EPOCH = epoch_option("the last")
+"""The option of commands that take the networks as their trainings left them."""
+
 LARGEST_SEED = 2**32 - 1
 """Largest seed of a command: that of scikit-learn, which takes the fewest."""
+
+SIZE: Any = typer.Option(
+    "small",
+    help="small, which two cores train in minutes, or published.",
+    autocompletion=one_of("small", "published"),
+)
+"""``--size``: which settings a learning method starts from."""
+
+PASSES: Any = typer.Option(None, min=1, help="Passes over the networks. [default: its own]")
+"""``--epochs`` of a learning method."""
+
+SPLIT_SEED: Any = typer.Option(
+    0,
+    min=0,
+    max=LARGEST_SEED,
+    help="Seed of the split: 70, 15 and 15 % of the networks.",
+)
+"""``--split-seed``: which networks are learnt from, choose and judge."""
+
+DEVICE: Any = typer.Option(
+    None,
+    help="auto, cpu, cuda or cuda:1, … [default: cpu]",
+    show_default=False,
+    autocompletion=one_of(*DEVICES),
+)
+"""``--device``: where something learns."""
+
+CONTINUE: Any = typer.Option(
+    False, "--resume", help="Continue the training in that folder, or repair what it made."
+)
+"""``--resume`` of a training."""
 
 LISTED = 8
 """Lines about single networks that are printed; ``--json`` lists all."""

@@ -9,11 +9,16 @@ from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
 from gnncore.command_line.outputs import file_option, folder_option
 from graphwsl.cli import app
-from graphwsl.cli.choices import DATA, DEVICES, REPRESENTATIONS
+from graphwsl.cli.choices import DATA, REPRESENTATIONS
 from graphwsl.cli.options import (
+    CONTINUE,
+    DEVICE,
     EPOCH,
     IMPORT,
     LARGEST_SEED,
+    PASSES,
+    SIZE,
+    SPLIT_SEED,
     count_of,
     print_left_out,
     print_repaired,
@@ -55,19 +60,13 @@ def train(
         help="hyper_representation, sane, multi_zoo, behavioural, hub or graph_autoencoder.",
         autocompletion=one_of(*REPRESENTATIONS),
     ),
-    size: str = typer.Option(
-        "small",
-        help="small, which two cores train in minutes, or published.",
-        autocompletion=one_of("small", "published"),
-    ),
+    size: str = SIZE,
     option: list[str] = typer.Option(
         [],
         help="In place of one of its settings, as latent_channels=64; may be given several times.",
         show_default=False,
     ),
-    epochs: int | None = typer.Option(
-        None, min=1, help="Passes over the networks. [default: its own]"
-    ),
+    epochs: int | None = PASSES,
     epoch: list[int] | None = EPOCH,
     data: str | None = typer.Option(
         None,
@@ -79,21 +78,12 @@ def train(
     seed: int = typer.Option(
         0, min=0, max=LARGEST_SEED, help="Seed of weights, batches and augmentations."
     ),
-    split_seed: int = typer.Option(
-        0, min=0, max=LARGEST_SEED, help="Seed of the split: 70, 15 and 15 % of the networks."
-    ),
-    device: str | None = typer.Option(
-        None,
-        help="auto, cpu, cuda or cuda:1, … [default: cpu]",
-        show_default=False,
-        autocompletion=one_of(*DEVICES),
-    ),
+    split_seed: int = SPLIT_SEED,
+    device: str | None = DEVICE,
     out: Path | None = folder_option(
         "Folder of the representation. [default: representations/<zoo>-<method>]"
     ),
-    resume: bool = typer.Option(
-        False, "--resume", help="Continue the training in that folder, or repair what it made."
-    ),
+    resume: bool = CONTINUE,
     modules: list[str] = IMPORT,
     as_json: bool = json_option(ALONE),
     quiet: bool = quiet_option(),

@@ -10,7 +10,7 @@ from gnncore.command_line.options import json_option
 from gnncore.command_line.outputs import file_option, picture_option
 from graphwsl.cli import app
 from graphwsl.cli.choices import BASELINES, DATA
-from graphwsl.cli.options import IMPORT, LARGEST_SEED, epoch_option, print_left_out
+from graphwsl.cli.options import IMPORT, LARGEST_SEED, LAST_EPOCH, print_left_out
 
 if TYPE_CHECKING:
     from graphwsl.generators import Scorecard
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from graphwsl.zoo import Zoo
     from graphwsl.zoo.data_set import DataSet
 
-_EPOCH: Any = epoch_option("the last")
 _BASELINE = one_of(*BASELINES)
 
 
@@ -29,7 +28,7 @@ def score(
         ".safetensors, .npz), or folders of these."
     ),
     zoo: Path = typer.Option(..., help="Folder of the zoo that was learnt from, of any layout."),
-    epoch: list[int] | None = _EPOCH,
+    epoch: list[int] | None = LAST_EPOCH,
     split_seed: int = typer.Option(
         0,
         min=0,

@@ -9,8 +9,17 @@ from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
 from gnncore.command_line.outputs import folder_option
 from graphwsl.cli import app
-from graphwsl.cli.choices import DEVICES, PREDICTORS, TARGETS
-from graphwsl.cli.options import EPOCH, IMPORT, LARGEST_SEED, print_left_out, print_repaired
+from graphwsl.cli.choices import PREDICTORS, TARGETS
+from graphwsl.cli.options import (
+    CONTINUE,
+    DEVICE,
+    EPOCH,
+    IMPORT,
+    LARGEST_SEED,
+    SPLIT_SEED,
+    print_left_out,
+    print_repaired,
+)
 
 if TYPE_CHECKING:
     from graphwsl.properties.train import TrainedPredictor
@@ -38,27 +47,18 @@ def train(
     ),
     epoch: list[int] | None = EPOCH,
     seed: int = typer.Option(0, min=0, max=LARGEST_SEED, help="Seed of weights and batches."),
-    split_seed: int = typer.Option(
-        0, min=0, max=LARGEST_SEED, help="Seed of the split: 70, 15 and 15 % of the networks."
-    ),
+    split_seed: int = SPLIT_SEED,
     together: str | None = typer.Option(
         None,
         help="Factors, with commas; networks that agree in all are in one part of the split. "
         "Empty cuts between any two. [default: those on which it depends how a network begins]",
         show_default=False,
     ),
-    device: str | None = typer.Option(
-        None,
-        help="auto, cpu, cuda or cuda:1, … [default: cpu]",
-        show_default=False,
-        autocompletion=one_of(*DEVICES),
-    ),
+    device: str | None = DEVICE,
     out: Path | None = folder_option(
         "Folder of the predictor. [default: predictors/<zoo>-<target>-<predictor>]"
     ),
-    resume: bool = typer.Option(
-        False, "--resume", help="Continue the training in that folder, or repair what it made."
-    ),
+    resume: bool = CONTINUE,
     modules: list[str] = IMPORT,
     as_json: bool = json_option(ALONE),
     quiet: bool = quiet_option(),

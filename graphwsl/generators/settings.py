@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
-from gnncore.configuration import Configuration
+from gnncore.configuration import Configuration, DeviceName
 from gnncore.training import TrainingSettings
 from graphwsl.errors import GeneratorError
 
@@ -48,7 +48,7 @@ class GeneratorSettings(Configuration):
     patience: Count | None = None
     average_decay: Share | None = None
     held_out: Share = 0.1
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "cpu"
+    device: DeviceName = "cpu"
 
     def replaced(self: Settings, **options: Any) -> Settings:
         """The same settings with others in place.

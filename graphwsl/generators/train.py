@@ -17,7 +17,6 @@ from gnncore.errors import TrainingError
 from gnncore.storage import (
     LOCK_NAME,
     MANIFEST_NAME,
-    StorageError,
     WorkFolder,
     WorkKind,
     read_json,
@@ -29,9 +28,12 @@ from graphwsl.errors import GeneratorError
 from graphwsl.generators.generator import Generator
 from graphwsl.generators.registry import load, make
 from graphwsl.generators.saved import GENERATOR
-from graphwsl.populations.population import Population
-from graphwsl.populations.splits import beginning, split_models
-from graphwsl.populations.training_folder import TrainingFolder, networks_of_epochs
+from graphwsl.populations import training_folder
+from graphwsl.populations.training_folder import (
+    TrainingFolder,
+    networks_of_epochs,
+    parts_of_zoo,
+)
 from graphwsl.zoo.checkpoint import Problem
 from graphwsl.zoo.layouts.registry import open_zoo
 from graphwsl.zoo.zoo import Zoo
@@ -155,47 +157,26 @@ def last_epoch(zoo: Zoo) -> list[int] | None:
     return [max(known)] if known else None
 
 
-def parts_of_zoo(
-    population: Population, seed: int, together: Sequence[str] | None = None
-) -> dict[str, Population]:
-    """Networks to learn from, to choose the epoch by and to judge by.
+def epochs_learnt_from(folder: Path, zoo: Zoo) -> list[int] | None:
+    """The epochs of a zoo that a generator learnt from; the last where its folder does not say.
 
     Args:
-        population: All.
-        seed: Seed of the split.
-        together: Networks that agree in these factors are in one part; by default those that began
-            alike.
+        folder: Of the generator.
+        zoo: The zoo.
 
     Raises:
-        PredictorError: There are too few.
+        StorageError: What was asked for cannot be read.
     """
-    checkpoints = population.checkpoints
-    together = beginning(checkpoints) if together is None else together
-    split = split_models(checkpoints, seed, together=together)
-    return {
-        part: population.select(split.numbers(part, checkpoints))
-        for part in ("train", "valid", "test")
-    }
+    if not (folder / REQUEST).exists():
+        return last_epoch(zoo)
+    asked: list[int] | None = read_json(folder / REQUEST).get("epochs_of_zoo")
+    return asked
 
 
 def problems_of(folder: Path) -> list[str]:
     """Everything that is not as it should be in the folder of a generator, one line each.
 
-    Reads all files. A generator that :meth:`Generator.save` alone wrote is checked by its seal.
-
-    Args:
-        folder: The folder.
-
     Raises:
         GeneratorError: The folder holds no generator.
     """
-    work = WorkFolder(folder, TRAINING)
-    if not work.is_complete and (folder / REQUEST).exists():
-        return ["unfinished: continue it with graphwsl generate train --resume"]
-    problems = [problem.text for problem in work.damage()] if work.is_complete else []
-    if not problems:
-        try:
-            load(folder)
-        except StorageError as error:
-            problems.append(str(error))
-    return problems
+    return training_folder.problems_of(WorkFolder(folder, TRAINING), load)

@@ -52,6 +52,7 @@ class ZooObjective(Objective):
             else BatchedNetworks.of(self.module, samples.ndim - 1)
         )
         self._is_classes = not labels.is_floating_point()
+        self._variance = None if self._is_classes else _variance_of(labels)
         rows = torch.arange(len(labels))[:, None]
         for part in indices.split(batch_size, dim=-1):
             size = part.shape[-1]
@@ -81,11 +82,21 @@ class ZooObjective(Objective):
         return losses_of(outputs, batch.labels)[:, : batch.size].mean(1)
 
     def errors(self, outputs: Any, batch: Batch) -> Float[Tensor, " networks"] | None:
-        """See :class:`Objective`."""
+        """Shares of wrong classes; of labels that are numbers, of their variance not explained."""
+        if self._variance is not None:
+            return self.losses(outputs, batch).double() / self._variance
         if not self._is_classes:
             return None
         right = share_right(outputs, batch.labels)[:, : batch.size]
         return 1 - right.double().mean(1)
+
+
+def _variance_of(
+    labels: Float[Tensor, "networks samples label"],
+) -> Float[Tensor, " networks"] | None:
+    """Variance of the labels of each network, the mean over their numbers; None if one is 0."""
+    variance = labels.double().var(1, correction=0).mean(1)
+    return variance if bool((variance > 0).all()) else None
 
 
 def own_training_data(

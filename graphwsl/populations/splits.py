@@ -115,7 +115,7 @@ def split_models(
                 f"no network is left for the {name} part of {len(configurations)} networks"
                 + (f" with {dict(held_out)} held out" if held_out else "")
                 + f"; the {total} to be cut began in {len(groups)} ways: take more networks, or "
-                "keep none together (together=(), or --together '')"
+                "split those that began alike too (together=(), or graphwsl train --together '')"
             )
     return Split(**{name: tuple(sorted(part)) for name, part in parts.items()})
 

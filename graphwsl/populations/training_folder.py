@@ -5,8 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gnncore.storage import LOCK_NAME, MANIFEST_NAME, Manifest, WorkFolder, write_json
+from gnncore.storage import (
+    LOCK_NAME,
+    MANIFEST_NAME,
+    Manifest,
+    StorageError,
+    WorkFolder,
+    write_json,
+)
 from graphwsl.populations.population import Population
+from graphwsl.populations.splits import PARTS, beginning, split_models
 from graphwsl.populations.training_request import look_for
 from graphwsl.zoo.checkpoint import Problem
 from graphwsl.zoo.zoo import Zoo
@@ -97,3 +105,44 @@ def networks_of_epochs(
         )
     population, unusable = Population.load_usable(zoo, kept)
     return population, [*zoo.problems, *unusable]
+
+
+def parts_of_zoo(
+    population: Population, seed: int, together: Sequence[str] | None = None
+) -> dict[str, Population]:
+    """Networks to learn from, to choose by and to judge by.
+
+    Args:
+        population: All.
+        seed: Seed of the split.
+        together: Networks that agree in these factors are in one part; by default those that began
+            alike.
+
+    Raises:
+        PredictorError: There are too few.
+    """
+    checkpoints = population.checkpoints
+    together = beginning(checkpoints) if together is None else together
+    split = split_models(checkpoints, seed, together=together)
+    return {part: population.select(split.numbers(part, checkpoints)) for part in PARTS}
+
+
+def problems_of(work: WorkFolder, load: Callable[[Path], object]) -> list[str]:
+    """Everything that is not as it should be in a folder, one line each; reads all files.
+
+    Args:
+        work: The folder.
+        load: Loads what was learnt, which is checked by its own seal where no training wrote it.
+
+    Raises:
+        Exception: One of the class of the work's errors: the folder holds nothing of the kind.
+    """
+    if not work.is_complete and (work.path / work.kind.configuration).exists():
+        return [f"unfinished: continue it with {work.kind.made_by} --resume"]
+    problems = [problem.text for problem in work.damage()] if work.is_complete else []
+    if not problems:
+        try:
+            load(work.path)
+        except StorageError as error:
+            problems.append(str(error))
+    return problems

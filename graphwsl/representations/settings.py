@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
-from gnncore.configuration import Configuration
+from gnncore.configuration import Configuration, DeviceName
 from gnncore.training import TrainingSettings
 from graphwsl.errors import RepresentationError
 
@@ -70,7 +70,7 @@ class RepresentationSettings(Configuration):
     weight_decay: NotNegative = 0.0
     schedule: Literal["cosine", "one_cycle"] | None = "one_cycle"
     clip_norm: Positive | None = 1.0
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "cpu"
+    device: DeviceName = "cpu"
 
     def replaced(self: Settings, **options: Any) -> Settings:
         """The same settings with others in place.

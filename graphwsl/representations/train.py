@@ -19,7 +19,6 @@ from gnncore.errors import TrainingError
 from gnncore.storage import (
     LOCK_NAME,
     MANIFEST_NAME,
-    StorageError,
     WorkFolder,
     WorkKind,
     read_json,
@@ -28,9 +27,14 @@ from gnncore.storage import (
 from gnncore.training.distributed import find_device
 from graphwsl import arguments
 from graphwsl.errors import RepresentationError, ZooError
+from graphwsl.populations import training_folder
 from graphwsl.populations.population import Population
-from graphwsl.populations.splits import beginning, split_models
-from graphwsl.populations.training_folder import STATE, TrainingFolder, networks_of_epochs
+from graphwsl.populations.training_folder import (
+    STATE,
+    TrainingFolder,
+    networks_of_epochs,
+    parts_of_zoo,
+)
 from graphwsl.representations.quality import agreement, unexplained
 from graphwsl.representations.registry import load, make
 from graphwsl.representations.representation import Representation
@@ -137,7 +141,7 @@ def train_representation(
     asked.look()
     population, left_out = networks_of_epochs(found, epochs_of_zoo, RepresentationError)
     request["zoo_sha256"] = population.content_hash
-    parts = _parts(population, split_seed)
+    parts = parts_of_zoo(population, split_seed)
     inputs, judging = _samples(found, data)
 
     def learn(state: Path) -> None:
@@ -156,32 +160,10 @@ def train_representation(
 def problems_of(folder: Path) -> list[str]:
     """Everything that is not as it should be in the folder of a representation, one line each.
 
-    Reads all files. A representation that :meth:`Representation.save` alone wrote is checked by its
-    seal.
-
     Raises:
         RepresentationError: The folder holds no representation.
     """
-    work = WorkFolder(folder, TRAINING)
-    if not work.is_complete and (folder / REQUEST).exists():
-        return ["unfinished: continue it with graphwsl represent train --resume"]
-    problems = [problem.text for problem in work.damage()] if work.is_complete else []
-    if not problems:
-        try:
-            load(folder)
-        except StorageError as error:
-            problems.append(str(error))
-    return problems
-
-
-def _parts(population: Population, seed: int) -> dict[str, Population]:
-    """Networks to learn from, to choose by and to judge by; networks that began alike together."""
-    checkpoints = population.checkpoints
-    split = split_models(checkpoints, seed, together=beginning(checkpoints))
-    return {
-        part: population.select(split.numbers(part, checkpoints))
-        for part in ("train", "valid", "test")
-    }
+    return training_folder.problems_of(WorkFolder(folder, TRAINING), load)
 
 
 def _samples(zoo: Zoo, data: str | None) -> tuple[Tensor | None, Tensor | None]:

@@ -45,6 +45,13 @@ LARGE = 0.05
 """Share of all entries that a tensor must have for its replacement to be seen."""
 COPIED = 0.02
 """Share of entries that are bitwise equal from which they were copied and not found by chance."""
+FROZEN = 0.5
+"""The same from which a trunk was frozen."""
+FEWEST_COPIES = 3
+"""Networks that share a trunk, at least, where families have several: it and two more."""
+APART = 1.5
+"""Distance of two such trunks, at least, beside the median that others moved: two children of one
+network are about 1.4 times as far from each other as from it."""
 PRUNED = 0.05
 """Share of entries that are zero, in tensors that are not zero throughout, from which a network
 was pruned."""
@@ -115,7 +122,9 @@ def parentage(
     for root in roots:
         if not 0 <= root < len(rows):
             raise TrajectoryError(f"root {root} is no network; there are {len(rows)}")
-    families = _with_one_root(rows, separate(rows, similar=similar), list(dict.fromkeys(roots)))
+    families = separate(rows, similar=similar)
+    trunks = [] if roots else _frozen_trunks(rows, families, sizes or [rows.shape[1]], generations)
+    families = _with_one_root(rows, families, list(dict.fromkeys([*roots, *trunks])))
     parents = torch.full((len(rows),), -1)
     pruned = torch.zeros(len(rows), dtype=torch.bool)
     found, certain = [], []
@@ -259,6 +268,42 @@ class _Family:
         common = (np.abs(within).sum() - len(others)) / (len(others) * pairs)
         distance = np.log(products.diagonal()[others]).mean() / 2
         return float(opposite + 0.3 * common + 0.02 * distance)
+
+
+def _frozen_trunks(
+    rows: Float[Tensor, "networks entries"],
+    families: Int[Tensor, " networks"],
+    sizes: Sequence[int],
+    generations: int | None,
+) -> list[int]:
+    """One network of every trunk of families that have several, by what was frozen.
+
+    Tuning that freezes a trunk makes copies of it. A family with copies of several networks has
+    several trunks, which began at the same weights, if nobody but those was tuned from; else only
+    if the trunks lie far apart beside what members moved, since a child whose trunk was frozen in
+    turn lies no farther from the root than other children do.
+    """
+    found = []
+    for number in range(int(families.max()) + 1):
+        members = (families == number).nonzero()[:, 0]
+        own = rows[members]
+        if len(own) < 2 * FEWEST_COPIES:
+            continue
+        share = _copied(own, _zeros(own, sizes)) >= FROZEN
+        groups = [
+            np.flatnonzero(share[first])
+            for first in range(len(own))
+            if share[first].sum() >= FEWEST_COPIES and not share[first, :first].any()
+        ]
+        if len(groups) < 2:
+            continue
+        centres = torch.stack([own[group].double().mean(0) for group in groups])
+        copies = np.unique(np.concatenate(groups))
+        moved = np.delete(torch.cdist(own.double(), centres).amin(1).numpy(), copies)
+        between = float(torch.pdist(centres).min())
+        if generations == 1 or not len(moved) or between > APART * np.median(moved):
+            found += [int(members[group[0]]) for group in groups]
+    return found
 
 
 def _with_one_root(

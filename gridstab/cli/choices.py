@@ -46,6 +46,6 @@ FEATURES = (
     "published_measures",
     "network_measures",
 )
-TRAINING_SETS = ("ds20", "ds100")
+TRAINING_SETS = ("ds20", "ds100", "ds20-large")
 SPLITS = ("train", "valid", "test", "all")
 DEVICES = ("auto", "cpu", "cuda")

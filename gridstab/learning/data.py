@@ -12,12 +12,12 @@ from torch_geometric.data import Data, Dataset
 
 from gnncore.errors import TrainingError
 from gnncore.training.graph_store import GraphStore
-from gridstab.datasets.sources import open_source
 from gridstab.errors import DatasetError, InvalidParameterError
 from gridstab.features.feature_set import FeatureSet
 from gridstab.grids.power_grid import PowerGrid
 from gridstab.learning.cache import Cache, default_cache
 from gridstab.learning.grid_store import DOMEGA_RANGE, grid_store, power_grid
+from gridstab.learning.mixture import open_sets
 from gridstab.learning.preparation import forget_features, prepare_features
 from gridstab.learning.raster import Raster
 from gridstab.learning.splits import SPLITS, split_ids
@@ -275,8 +275,9 @@ def load_grid_dataset(
     Args:
         path: A run folder, or a folder of landscapes; the folder of a published archive
             (zenodo.5148085, zenodo.6572973, zenodo.8204334, zenodo.15373799) as downloaded and
-            unpacked; a packed file; or ``ds20``, ``ds100`` or ``texas`` for the sets that come with
-            the package.
+            unpacked; a packed file; or ``ds20``, ``ds100``, ``ds20-large`` or ``texas`` for the
+            sets that come with the package. Several, separated by commas, are one, in which every
+            grid stays in its split.
         features: The columns of ``x`` and ``edge_attr``, or the name of a feature set.
         target: What ``y`` is.
         split: ``train``, ``valid`` or ``test``; all grids unless given.
@@ -303,7 +304,7 @@ def load_grid_dataset(
         raise InvalidParameterError(
             f"unknown target {target!r}; choose one of {', '.join(TARGETS)}"
         )
-    source = open_source(path, samples=samples, coupling=coupling)
+    source = open_sets(path, samples=samples, coupling=coupling)
     fingerprint = chosen.fingerprint
     store = Cache(default_cache() if cache is True else Path(cache)) if cache else None
     key = f"{source.content_hash} {fingerprint}" if store and fingerprint else None

@@ -249,3 +249,14 @@ def test_mixtures_are_the_mean_over_all_members(
     mean = np.mean([load_tensors(folder / PREDICTIONS)["ds20"] for folder in cells], axis=0)
     expected = r2_score(test.store.tensors["y"].flatten().numpy(), mean)
     assert float(listed["both, mean of 4"]["20 → 20"]) == pytest.approx(expected, abs=6e-4)
+
+
+def test_the_large_set_has_a_table_of_its_own(paths: dict[str, str], tmp_path: Path) -> None:
+    result = run(tmp_path, paths, rows="mean", train_on="ds20,ds20_large")
+    (title,) = (t["title"] for t in result["tables"] if "20 → 20 of ds20" in t["columns"])
+    assert title == "Trained on 14 grids of 20 nodes: R² on test grids"
+    cells = {cell["trained_on"]: cell for cell in result["measured"]["cells"].values()}
+    assert set(cells["ds20"]["metrics"]) == {"ds20", "ds100", "texas"}
+    assert set(cells["ds20_large"]["metrics"]) == {"ds20_large", "ds20", "ds100", "texas"}
+    numbers = [load_grid_dataset(paths[name])[0].y for name in ("ds20", "ds20_large")]
+    assert not numbers[0].equal(numbers[1])

@@ -16,6 +16,7 @@ from benchmarks.results import known_cells
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.run import run_campaign
 from gridstab.datasets.run_folder import RunFolder
+from gridstab.errors import InvalidParameterError
 from gridstab.grids.matpower import load_case
 from gridstab.learning.train import train_model
 from gridstab.learning.trained import TrainedModel
@@ -88,7 +89,14 @@ def test_what_is_kept_aside_is_six_cases_and_five_draws_of_texas() -> None:
     assert texas.seed not in TEXAS_SEEDS
 
 
-LEARNING = ("grid_leaderboard", "grid_tasks", "intervals", "landscape_prediction", "real_grids")
+LEARNING = (
+    "grid_leaderboard",
+    "grid_tasks",
+    "intervals",
+    "landscape_prediction",
+    "real_grids",
+    "steadiness",
+)
 """Benchmarks that train or choose models of grids."""
 
 
@@ -114,6 +122,14 @@ def test_no_training_and_no_choice_looks_at_what_is_kept_aside() -> None:
     )
     for path in filter(Path.exists, places):
         assert not named.findall(path.read_text(encoding="utf-8")), path
+
+
+def test_columns_are_chosen_by_name() -> None:
+    columns = kept_aside()
+    chosen = real_grids._chosen(columns, "Texas, 11; IEEE 57, 11")
+    assert chosen == {"Texas, 11": ("texas", 11), "IEEE 57, 11": ("case57", 11)}
+    with pytest.raises(InvalidParameterError, match=r"there is no column 'Texas, 3'; choose from"):
+        real_grids._chosen(columns, "Texas, 3")
 
 
 def test_cells_of_what_is_kept_aside_are_others(tmp_path: Path) -> None:

@@ -135,4 +135,4 @@ def _zeros(value: Any) -> Any:
 
 
 def _any(sizes: Any) -> bool:
-    return any(_any(one) if isinstance(one, list) else one for one in sizes)
+    return any(_any(one) if isinstance(one, list | tuple) else one for one in sizes)

@@ -36,6 +36,9 @@ from graphwsl.sparsification.compaction.writing import NotUniformError, Writer
 OTHER_SAMPLES = (1, 2, 3, 33)
 """Further numbers of samples for which the result is compared with the network."""
 
+MOST_NUMBERS = 2**27
+"""Results of all operators together beyond which a further number of samples is not tried."""
+
 
 @dataclass(frozen=True)
 class ResultForm:
@@ -153,7 +156,7 @@ def compact(model: nn.Module, example_inputs: ExampleInputs) -> CompactNetwork:
     found = _with_any_batch(model, example_inputs)
     if found is None:
         program = trace_program(model, example_inputs)
-        found = _compacted(model, program, None, {})
+        found, _ = _compacted(model, program, None, {})
         _require_same(model, program, found, program.inputs)
     return found
 
@@ -171,13 +174,15 @@ def _with_any_batch(model: nn.Module, example_inputs: ExampleInputs) -> CompactN
 
     try:
         first, second = (trace_program(model, inputs(samples)) for samples in SAMPLES)
-        found = _compacted(model, first, second, varying_numbers(first, second))
+        found, numbers = _compacted(model, first, second, varying_numbers(first, second))
         given = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
         for some in (first.inputs, second.inputs, given):
             _require_same(model, first, found, some)
         for samples in OTHER_SAMPLES:
+            if samples > SAMPLES[1] and samples * numbers > SAMPLES[0] * MOST_NUMBERS:
+                continue
             repeated = [_repeated(leaf, own, samples) for leaf in given]
-            _require_same(model, first, found, repeated)
+            _require_same(model, first, found, repeated, once=True)
     except (BatchDependentError, GraphwslError):
         return None
     return found
@@ -191,7 +196,8 @@ def _repeated(leaf: Any, own: int, samples: int) -> Any:
 
 def _compacted(
     model: nn.Module, program: Program, other: Program | None, numbers: Any
-) -> CompactNetwork:
+) -> tuple[CompactNetwork, int]:
+    """The smaller network, and how many numbers all results of the program are together."""
     nodes = list(program.graph_module.graph.nodes)
     (output,) = (node for node in nodes if node.op == "output")
     returned = list(output.args[0])
@@ -200,13 +206,14 @@ def _compacted(
         written = _smaller(program, steps, numbers, returned)
         form = _form_of(model, program)
     inputs = [steps[node] for node in nodes if node.op == "placeholder"][len(program.state) :]
-    return CompactNetwork(
+    network = CompactNetwork(
         written,
         program.arguments,
         [step.value.shape for step in inputs],
         [bool(step.batched) and step.batched[0] == 1 for step in inputs],
         form,
     )
+    return network, sum(step.value.numel() for step in steps.values())
 
 
 def _smaller(
@@ -282,9 +289,21 @@ def _form_of(model: nn.Module, program: Program) -> ResultForm:
 
 
 def _require_same(
-    model: nn.Module, program: Program, found: CompactNetwork, given: Sequence[Tensor]
+    model: nn.Module,
+    program: Program,
+    found: CompactNetwork,
+    given: Sequence[Tensor],
+    *,
+    once: bool = False,
 ) -> None:
-    """Compare what is computed on inputs, and on some that are moved from them.
+    """Compare what is computed on inputs that are moved from the given ones, and on these.
+
+    Args:
+        model: The network.
+        program: Its program.
+        found: What was made of it.
+        given: Inputs.
+        once: Whether those that are moved are enough, where the network runs on them.
 
     Raises:
         UnsupportedModelError: They differ by more than rounding.
@@ -296,7 +315,7 @@ def _require_same(
         else one
         for one in given
     ]
-    for inputs in (list(given), moved):
+    for inputs in (moved, list(given)):
         try:
             expected = run_module(model, program, program.state, inputs)
         except (IndexError, RuntimeError, ValueError):
@@ -315,6 +334,8 @@ def _require_same(
                     f"{type(model).__name__} without what is dead computes something else on the "
                     "example inputs; it depends on them in a way that was not understood"
                 )
+        if once:
+            return
 
 
 def _are_close(own: Tensor, its: Tensor) -> bool:

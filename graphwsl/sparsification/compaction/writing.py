@@ -294,8 +294,9 @@ class Writer:
     def _is_learnt(self, node: fx.Node) -> bool:
         if node in self.names:
             return self.names[node] in self.parameters
-        is_float = self.steps[node].value.is_floating_point()
-        return is_float and any(map(self._is_learnt, node.all_input_nodes))
+        step = self.steps[node]
+        is_float = step.value.is_floating_point()
+        return is_float and any(map(self._is_learnt, step.source.all_input_nodes))
 
 
 def order_of(step: Step) -> Sequence[int]:

@@ -71,6 +71,7 @@ def test_a_generator_is_kept_with_what_it_learnt_from(made: Path, zoo: Path) -> 
     other = graphwsl("generate", "train", zoo, *TINY, "--epochs", 2, "--out", made, "--resume")
     assert other.exit_code == 2
     assert len(other.output.strip().splitlines()) == 1
+    assert "settings: epochs is 3 there and 2 here" in other.output
 
 
 def test_networks_are_files_that_other_commands_read(made: Path, zoo: Path, tmp_path: Path) -> None:
@@ -110,11 +111,21 @@ def test_a_card_is_of_networks_that_were_never_seen(made: Path, zoo: Path, tmp_p
     assert picture.stat().st_size > 0
 
 
+def test_a_card_is_of_the_epoch_that_was_learnt_from(zoo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "early"
+    assert trained(zoo, out, "--epoch", 1).exit_code == 0
+    result = graphwsl("generate", "score", out, "--zoo", zoo, "--count", 2, "--baseline",
+                      "average", "--json")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["train"]["networks"] == 8
+
+
 def test_mistakes_end_in_one_line(made: Path, zoo: Path, tmp_path: Path) -> None:
     for arguments in (
         ("train", zoo, "--method", "equivariant_flows"),
         ("train", zoo, "--option", "chanels=3", "--out", tmp_path / "a"),
         ("train", zoo, "--condition", "colour", "--out", tmp_path / "b"),
+        ("train", zoo, "--device", "gpu", "--out", tmp_path / "g"),
         ("train", zoo, "--epoch", 7, "--out", tmp_path / "c"),
         ("train", tmp_path / "nothing"),
         ("sample", zoo, "--out", tmp_path / "d"),

@@ -147,6 +147,13 @@ def test_a_rate_that_is_none_is_refused_without_a_reference_too(rate: str) -> No
     assert f"got {rate}" in error
 
 
+def test_a_rate_of_no_alarm_is_refused() -> None:
+    write(brownian(2, 50, 0), Path("run"))
+    code, out, error = run("monitor", "run", "--rate", "0.1")
+    assert (code, out, error.count("\n")) == (2, "", 1)
+    assert "need a --reference" in error
+
+
 def test_a_checkpoint_without_weights_is_refused() -> None:
     Path("run").mkdir()
     save_file({"count": torch.ones(2, dtype=torch.int64)}, "run/epoch_0.safetensors")

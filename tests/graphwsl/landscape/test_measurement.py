@@ -1,10 +1,12 @@
 """What is measured of a whole zoo at once is what each network has alone."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import torch
+from sklearn.metrics import r2_score
 from torch import Tensor
 from torch.nn import functional
 
@@ -251,3 +253,25 @@ def test_zoos_that_lack_what_is_asked_for_are_refused(zoo: Zoo, tmp_path: Path) 
 
     with pytest.raises(ZooError, match="does not say"):
         measure(NoData(), LandscapeSettings(**SETTINGS))  # type: ignore[arg-type]
+
+
+def test_errors_of_numbers_are_the_variance_that_is_not_explained() -> None:
+    fixed = {"architecture": "mlp", "width": 6, "depth": 1, "objective": "convection"}
+    recipe = {
+        "data": {"name": "convection"}, "epochs": 2, "keep": (2,), "seeds": 2,
+        "fixed": {**fixed, "learning_rate": 0.01}, "grid": {"signal": (1, 3)},
+    }  # fmt: skip
+    with TemporaryDirectory() as folder:
+        own = train_zoo(Recipe.of(recipe), Path(folder, "zoo"), workers=1).zoo
+        settings = LandscapeSettings(metrics=("curves",), curve_steps=3)
+        found = measure(own, settings)
+        data, population = own.images(), Population.load(own)
+        for number, network in enumerate(found.networks):
+            module = population.functions[0].module
+            module.load_state_dict(own.weights(own.checkpoints[number]))
+            with torch.no_grad():
+                outputs = module(data.test)
+            truth = data.test_labels[network.configuration["signal"]]
+            expected = 1 - r2_score(truth.numpy(), outputs.numpy())
+            assert network.metrics["test_error"] == pytest.approx(expected, rel=1e-4)
+    assert all("train_curve_error_connectivity" in cell.metrics for cell in found.cells)

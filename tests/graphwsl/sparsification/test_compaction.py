@@ -140,6 +140,28 @@ def test_heads_of_attention() -> None:
     assert found["out.weight"] == (6, 4)
 
 
+class SplitLayers(nn.Module):
+    """Two layers whose weights and biases are parts of one tensor, as in files of ONNX."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(3, 6)
+        self.weight, self.bias = nn.Parameter(torch.zeros(8, 6)), nn.Parameter(torch.zeros(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x).relu()
+        pairs = zip(self.weight.split(4), self.bias.split(4), strict=True)
+        return sum(nn.functional.linear(x, weight, bias) for weight, bias in pairs)
+
+
+def test_parts_of_a_split_tensor_are_weights() -> None:
+    model = randomised(SplitLayers().double())
+    dead(model, {"first.weight": [0, 1, 2, 3]})
+    small = assert_same(model, (torch.zeros(1, 3, dtype=torch.float64),))
+    parameters = sum(one.numel() for one in small.program.parameters())
+    assert parameters == (2 * 3 + 2) + 2 * (4 * 2 + 4)
+
+
 def test_a_network_without_dead_parts_keeps_all() -> None:
     model = randomised(FAMILIES["residual"][0]().double())
     small = assert_same(model, (torch.zeros(1, 2, 5, 5, dtype=torch.float64),))

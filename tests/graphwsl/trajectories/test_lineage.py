@@ -141,3 +141,45 @@ def test_displacements_whose_squares_underflow_are_refused() -> None:
     rows[1:, 1] = torch.tensor([1e-200, 2e-200], dtype=torch.float64)
     with pytest.raises(TrajectoryError, match=r"differ by 1\.0e-200 of their largest weight"):
         parentage(rows)
+
+
+def frozen(row: torch.Tensor, copies: int, generator: torch.Generator) -> list[torch.Tensor]:
+    """Networks tuned from one whose first three quarters were frozen."""
+    rows = []
+    for _ in range(copies):
+        own = row.clone()
+        head = own[3 * ENTRIES // 4 :]
+        head += 0.1 * torch.randn(len(head), generator=generator)
+        rows.append(own)
+    return rows
+
+
+@pytest.mark.parametrize("generations", [1, None])
+@pytest.mark.parametrize("seed", range(3))
+def test_trunks_that_began_alike_are_told_by_what_was_frozen(
+    seed: int, generations: int | None
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    origin = torch.randn(ENTRIES, generator=generator)
+    rows, parents = [], []
+    for _ in range(2):
+        trunk = origin + 0.6 * torch.randn(ENTRIES, generator=generator)
+        tuned = [trunk + 0.15 * torch.randn(ENTRIES, generator=generator) for _ in range(5)]
+        parents += [-1, *[len(rows)] * 10]
+        rows += [trunk, *frozen(trunk, 5, generator), *tuned]
+    found = parentage(torch.stack(rows), sizes=[3 * ENTRIES // 4, ENTRIES // 4])
+    assert len(set(found.families.tolist())) == 2
+    found = parentage(
+        torch.stack(rows), sizes=[3 * ENTRIES // 4, ENTRIES // 4], generations=generations
+    )
+    assert found.parents.tolist() == parents
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_child_whose_trunk_was_frozen_in_turn_is_of_the_family(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    root = torch.randn(ENTRIES, generator=generator)
+    tuned = [root + 0.3 * torch.randn(ENTRIES, generator=generator) for _ in range(6)]
+    rows = [root, *frozen(root, 4, generator), *tuned, *frozen(tuned[0], 4, generator)]
+    found = parentage(torch.stack(rows), sizes=[3 * ENTRIES // 4, ENTRIES // 4])
+    assert set(found.families.tolist()) == {0}

@@ -1,6 +1,7 @@
 """Packed sets hold exactly what the run folder held, in little space."""
 
 from dataclasses import fields
+from itertools import combinations
 from pathlib import Path
 
 import h5py
@@ -99,3 +100,15 @@ def test_packaged_sets_are_what_their_campaign_says(name: str) -> None:
         assert item.grid == campaign.source.grid(item.grid_id)
         assert item.n_samples is not None
         assert (item.n_samples == campaign.samples).all()
+
+
+def test_no_grid_is_in_two_sets() -> None:
+    """What learns from one may be tested on another: also from the campaigns of the full size."""
+    names = [f"benchmark-{name}" for name in BENCHMARK_SETS] + ["ds20-full", "ds100-full"]
+    sources = {name: Campaign.resolve(CAMPAIGNS / f"{name}.toml").source for name in names}
+    twice = [
+        (one, other)
+        for one, other in combinations(names, 2)
+        if sources[one].grid(1) == sources[other].grid(1)
+    ]
+    assert twice == [("benchmark-ds20-large", "ds20-full")]

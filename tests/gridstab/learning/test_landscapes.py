@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import r2_score
+from torchmetrics.functional.image import structural_similarity_index_measure
 from typer.testing import CliRunner
 
 import gridstab
@@ -212,6 +213,30 @@ def test_pixel_r2_is_that_of_scikit_learn() -> None:
     x, y = torch.rand(2, 4, 9, generator=torch.Generator().manual_seed(0))
     assert pixel_r2(x, y) == pytest.approx(r2_score(y.ravel(), x.ravel()))
     assert math.isnan(pixel_r2(x, torch.ones(4, 9)))
+
+
+@pytest.mark.parametrize("side", [6, 9, 20])
+def test_similarity_and_its_gradient_are_those_of_torchmetrics(side: int) -> None:
+    rng = np.random.default_rng(side)
+    label = torch.from_numpy(rng.integers(0, 2, (5, side**2)).astype(np.float64))
+    label[0] = 1.0  # even images have no variance
+    ours, theirs = (
+        torch.from_numpy(np.random.default_rng(1).uniform(size=(5, side**2))).requires_grad_()
+        for _ in range(2)
+    )
+    found = structural_similarity(ours, label)
+    expected = structural_similarity_index_measure(
+        theirs.reshape(-1, 1, side, side),
+        label.reshape(-1, 1, side, side),
+        sigma=1.5,
+        data_range=1.0,
+        reduction="none",
+    )
+    assert isinstance(expected, torch.Tensor)
+    torch.testing.assert_close(found, expected)
+    found.sum().backward()
+    expected.sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad)
 
 
 def test_the_loss_is_cross_entropy_and_dissimilarity() -> None:

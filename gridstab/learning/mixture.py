@@ -1,0 +1,68 @@
+"""Several sets as one, so that a model learns from grids of more than one size."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from gridstab.datasets.sources import Source, open_source
+from gridstab.errors import DatasetError
+from gridstab.learning.splits import SPLITS, split_ids
+
+
+def open_sets(
+    path: str | Path, *, samples: int | None = None, coupling: float | None = None
+) -> Source:
+    """One set, or several whose places are separated by commas, such as ``ds20,ds100``.
+
+    Args:
+        path: What :func:`gridstab.datasets.sources.open_source` opens, or several of them. A place
+            that is there is never cut at its commas.
+        samples: Trajectories behind each published label.
+        coupling: K of every line of published files.
+
+    Raises:
+        DatasetError: Nothing that could be read is there, or a set is given twice.
+        InvalidParameterError: ``samples`` or ``coupling`` for a set that knows its own.
+        RunFolderError: A run folder of another version.
+        StorageError: A file cannot be read, or is damaged.
+    """
+    places = str(path).split(",")
+    if len(places) == 1 or Path(path).exists():
+        return open_source(path, samples=samples, coupling=coupling)
+    if not all(places) or len(set(places)) < len(places):
+        raise DatasetError(
+            f"{str(path)!r} names a set twice or none; separate different sets by single commas"
+        )
+    return mixture([open_source(place, samples=samples, coupling=coupling) for place in places])
+
+
+def mixture(sources: Sequence[Source]) -> Source:
+    """The grids of several sets, numbered anew and evenly mixed; every grid stays in its split.
+
+    Evenly, so that the first training grids hold of every set as much as all of them do.
+    """
+    grids = [source.read() for source in sources]
+    order = sorted(
+        ((rank + 0.5) / len(some), which, rank)
+        for which, some in enumerate(grids)
+        for rank in range(len(some))
+    )
+    numbers = {(which, rank): number for number, (_, which, rank) in enumerate(order, 1)}
+    splits: dict[str, list[int]] = {split: [] for split in SPLITS}
+    for which, (source, some) in enumerate(zip(sources, grids, strict=True)):
+        own = source.splits or split_ids([item.grid_id for item in some], total=source.total)
+        renumbered = {item.grid_id: numbers[which, rank] for rank, item in enumerate(some)}
+        for split in SPLITS:
+            splits[split] += [renumbered[number] for number in own[split]]
+    mixed = [
+        replace(grids[which][rank], grid_id=number)
+        for number, (_, which, rank) in enumerate(order, 1)
+    ]
+    return Source(
+        " and ".join(source.name for source in sources),
+        Path(),
+        [],
+        lambda: mixed,
+        splits={split: sorted(ids) for split, ids in splits.items()},
+        settings=" ".join(["mixture", *(source.content_hash for source in sources)]),
+    )
