@@ -12,7 +12,8 @@ class has a ``name``, the settings ``published`` and ``small``, and says
 
 Training, resuming, conditions, batch norms, files and commands are the same for all methods and
 need nothing more. Where training networks are read in another frame than their own (aligned, say),
-``_prepared`` moves them; where held-out networks have no loss, ``_store`` gives others.
+``_prepared`` moves them; where held-out networks have no loss, ``_store`` gives others; where a zoo
+knows more of its networks than they say, ``read`` adds it.
 """
 
 from abc import ABC, abstractmethod

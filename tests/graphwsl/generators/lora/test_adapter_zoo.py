@@ -7,12 +7,14 @@ import torch
 from typer.testing import CliRunner
 
 from graphwsl.cli import app
+from graphwsl.errors import ZooError
 from graphwsl.generators import load, make
 from graphwsl.generators.lora import PromptToLora, pairs_of
 from graphwsl.generators.lora.networks import PROMPTS, shared_base
 from graphwsl.populations import Population, evaluate
 from graphwsl.zoo import Recipe, open_zoo
 from graphwsl.zoo.architectures.registry import build
+from graphwsl.zoo.data_set import DataSet
 from graphwsl.zoo.digit_subsets import DIGITS, ODD, described, digit_subsets, subsets
 from graphwsl.zoo.training.train import train_zoo
 
@@ -41,6 +43,13 @@ def test_tasks_are_sets_of_digits_and_are_said_in_words() -> None:
     assert described(ODD) == data.descriptions[0]
     odd = data.train_labels[0].bool()
     assert torch.equal(data.train_labels[:, odd][0], torch.ones(int(odd.sum())).long())
+
+
+@pytest.mark.parametrize("texts", [("one",), ("one", "two", "three")])
+def test_every_signal_is_described_or_none(texts: tuple[str, ...]) -> None:
+    samples, labels = torch.zeros(4, 3), torch.zeros(2, 4, dtype=torch.int64)
+    with pytest.raises(ZooError, match="descriptions of a data set must be a text for each signal"):
+        DataSet(samples, labels, samples, labels, classes=2, signals=2, descriptions=texts)
 
 
 def test_adapters_compute_nothing_at_first_and_scale_with_their_product() -> None:
