@@ -9,6 +9,7 @@ import torch
 from benchmarks import (
     diagnosis,
     landscapes,
+    phase_zoos,
     prompt_to_lora,
     representation_training,
     sparse_twins,
@@ -51,6 +52,12 @@ def test_landscapes(tmp_path: Path) -> None:
 def test_sparse_twins(tmp_path: Path) -> None:
     sparse_twins.main(json=tmp_path / "result.json", quick=True)
     assert len(titles(tmp_path / "result.json")) == 3
+
+
+def test_phase_zoos(tmp_path: Path) -> None:
+    phase_zoos.main(out=tmp_path / "cells", json=tmp_path / "result.json", quick=True)
+    measured = read_json(tmp_path / "result.json")["measured"]["cells"]
+    assert [len(one["cells"]) for one in measured.values()] == [4]
 
 
 def test_representation_training(tmp_path: Path) -> None:
