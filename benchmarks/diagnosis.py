@@ -125,11 +125,11 @@ def transfer(train: dict[str, Any], test: dict[str, Any], question: str, seeds: 
     return result
 
 
-def own_populations(out: Path, seeds: int, quick: bool) -> dict[str, Result]:
+def own_populations(out: Path, seeds: int, quick: bool, dense: bool) -> dict[str, Result]:
     """Populations of perceptrons on several data sets, and what is learnt from one of another."""
     done: dict[str, Result] = {}
     for key, grid in GRIDS.items():
-        if quick and key:
+        if key and not dense:
             continue
         tables = {}
         for name in POPULATIONS:
@@ -188,6 +188,9 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of the cells.")] = SCRATCH / "diagnosis",
     restore: Annotated[bool, typer.Option(help="Begin with the cells of the result file.")] = False,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
+    dense: Annotated[
+        bool, typer.Option("--dense", help="Populations over a closer grid, too; 20 minutes.")
+    ] = False,
     quick: Annotated[bool, typer.Option(help="Few seeds, to see that it runs.")] = False,
 ) -> None:
     """Compare methods on the published tables."""
@@ -201,7 +204,7 @@ def main(
         result = run_cell(out / name, lambda _, work=work: work())
         if result is not None:
             done[name] = result
-    done |= own_populations(out, min(seeds, 50), quick)
+    done |= own_populations(out, min(seeds, 50), quick, dense)
     show(report, done)
     report.save({"seeds": seeds, "axes": vars(PUBLISHED_AXES)}, {"cells": done}, json)
 

@@ -135,11 +135,10 @@ def compacted_by_orbits(load: Callable[[], Loaded], share: float) -> dict[str, A
     small = compact(precise, precise_inputs)
     record = {"orbits": len(orbits), "units": sum(orbits)}
     record |= _compared(precise, small, precise_inputs)
-    del small
     module = precise.float()
     program = trace_program(module, inputs)
     given = list(program.state.values()), list(program.inputs)
-    small = compact(module, inputs)
+    small = _in_single_precision(small, module, inputs)
     table = compared(module, small, inputs, repetitions=REPETITIONS)
     with torch.no_grad():
         turns = repeat_for(lambda: program.graph_module(*given), repeats=REPETITIONS)
@@ -151,6 +150,17 @@ def compacted_by_orbits(load: Callable[[], Loaded], share: float) -> dict[str, A
         "milliseconds_of_operators": 1000 * min(turn.wall for turn in turns),
         "milliseconds_after": table.after.milliseconds,
     }
+
+
+def _in_single_precision(small: CompactNetwork, module: nn.Module, inputs: Any) -> nn.Module:
+    """A compacted network in single precision; compacted again if its program has other types."""
+    try:
+        cast = small.float()
+        with torch.no_grad():
+            _called(cast, inputs)
+    except (GraphwslError, RuntimeError):
+        return compact(module, inputs)
+    return cast
 
 
 def compacted(load: Callable[[], Loaded], share: float) -> dict[str, Any]:

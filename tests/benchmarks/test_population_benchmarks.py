@@ -10,6 +10,7 @@ from benchmarks import (
     diagnosis,
     generation_scale,
     landscapes,
+    phase_zoos,
     prompt_to_lora,
     representation_training,
     sparse_twins,
@@ -52,6 +53,12 @@ def test_landscapes(tmp_path: Path) -> None:
 def test_sparse_twins(tmp_path: Path) -> None:
     sparse_twins.main(json=tmp_path / "result.json", quick=True)
     assert len(titles(tmp_path / "result.json")) == 3
+
+
+def test_phase_zoos(tmp_path: Path) -> None:
+    phase_zoos.main(out=tmp_path / "cells", json=tmp_path / "result.json", quick=True)
+    measured = read_json(tmp_path / "result.json")["measured"]["cells"]
+    assert [len(one["cells"]) for one in measured.values()] == [4]
 
 
 def test_representation_training(tmp_path: Path) -> None:
