@@ -4,7 +4,8 @@
 
 Zoos are recipes of the package, from which so many networks are drawn and trained into
 ``--zoo-folder``, or folders as ``name=folder``. Of each, ``--networks`` are learnt from, and all
-others are held out for the scorecard; networks that choose an epoch are some of the former.
+others, or ``--held-out`` of them, judge; networks that choose an epoch are some of the former.
+Where accuracies are asked for, checkpoints of all epochs are learnt from.
 Results are kept in ``--out`` and never worked out twice, so the program may be killed at any time
 and started again, also several times at once.
 """
@@ -35,6 +36,9 @@ def main(
         str, typer.Option(help="Names of rows, with commas, or methods, or all.")
     ] = "methods",
     networks: Annotated[int, typer.Option(help="Networks that are learnt from.")] = 100,
+    held_out: Annotated[
+        int | None, typer.Option(help="Other networks that judge; all others by default.")
+    ] = None,
     requested: Annotated[
         str, typer.Option(help="Zoos of which networks are asked for by accuracy, with commas.")
     ] = "",
@@ -73,8 +77,12 @@ def main(
             zoo.name: zoo for zoo in (_zoo(part, zoo_folder) for part in zoos.split(",") if part)
         }
         options: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
-        plain = [(Networks(zoo, networks), False) for zoo in known.values()]
-        plain += [(Networks(known[name], networks), True) for name in requested.split(",") if name]
+        plain = [(Networks(zoo, networks, held_out=held_out), False) for zoo in known.values()]
+        plain += [
+            (Networks(known[name], networks, every_epoch=True), True)
+            for name in requested.split(",")
+            if name
+        ]
         plain += [
             (Networks(known[name], networks, _factor(factor)), False)
             for name, _, factor in (part.partition(":") for part in sizes.split(",") if part)
@@ -95,6 +103,7 @@ def main(
             report.say(sentence)
         report.save(
             {"zoos": zoos, "rows": rows, "networks": networks, "seeds": seeds, "epochs": epochs}
+            | {"held_out": held_out}
             | {"size": size, "generated": generated, "requested": requested, "sizes": sizes},
             {"cells": results},
             json,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -33,23 +34,29 @@ class Networks:
         count: Networks that are learnt from.
         factor: Name and values of a generating factor: networks of other values are learnt from,
             and those of these are made; None for networks as they are learnt from.
+        held_out: So many of the others judge, the same whatever the number that is learnt from;
+            None for all.
+        every_epoch: Whether all checkpoints of a network are learnt from; else the last.
     """
 
     zoo: ZooOfBenchmark
     count: int
     factor: tuple[str, tuple[int, ...]] | None = None
+    held_out: int | None = None
+    every_epoch: bool = False
 
     @property
     def name(self) -> str:
         """In folders and tables."""
+        judges = "" if self.held_out is None else f"-by-{self.held_out}"
         if self.factor is None:
-            return f"{self.zoo.name}-{self.count}"
+            return f"{self.zoo.name}-{self.count}{judges}"
         name, values = self.factor
         return f"{self.zoo.name}-{self.count}-{name}-{'-'.join(map(str, values))}"
 
     @cached_property
     def parts(self) -> tuple[Population, Population]:
-        """Networks to learn from, and all others; whole trainings, at the last epoch."""
+        """Networks to learn from, and others."""
         population = self.zoo.population
         last = max(c.epoch or 0 for c in population.checkpoints)
         kept = population.select([(c.epoch or 0) == last for c in population.checkpoints])
@@ -59,8 +66,13 @@ class Networks:
             known = [kept.checkpoints[n].configuration.get(name) for n in range(len(kept))]
             others = [n for n in order if known[n] in values]
             order = [n for n in order if known[n] not in values]
-            return kept.select(order[: self.count]), kept.select(others)
-        return kept.select(order[: self.count]), kept.select(order[self.count :])
+        else:
+            others = order[self.count :][-(self.held_out or len(order)) :]
+        train = kept.select(order[: self.count])
+        if self.every_epoch:
+            models = {checkpoint.model for checkpoint in train.checkpoints}
+            train = population.select([c.model in models for c in population.checkpoints])
+        return train, kept.select(others)
 
 
 @dataclass(frozen=True)
@@ -164,17 +176,22 @@ def sizes(
     seed: int,
     count: int,
 ) -> list[dict[str, Any]]:
-    """Accuracy of networks of sizes that were not learnt from, and of trained ones."""
+    """Accuracy of networks of sizes that were not learnt from, and of trained ones.
+
+    Of each architecture that has the size as many are made, and the same counts for trained ones.
+    """
     name, values = factor
     rows = []
     for value in values:
         own = others.select([c.configuration.get(name) == value for c in others.checkpoints])
-        if not len(own):
-            continue
-        drawn = made.sample(count, own.functions[int(own.function[0])],
-                            generator=torch.Generator().manual_seed(seed),
-                            inputs=data.train)  # fmt: skip
-        trained, found = (evaluate(one, data.test, data.test_labels) for one in (own, drawn))
-        rows.append({name: value, "accuracy": float(found.accuracy.mean()),
-                     "trained": float(trained.accuracy.mean())})  # fmt: skip
+        trained, made_ones = [], []
+        for number in own.function.unique().tolist():
+            same = own.select((own.function == number).tolist())
+            drawn = made.sample(count, own.functions[number],
+                                generator=torch.Generator().manual_seed(seed),
+                                inputs=data.train)  # fmt: skip
+            for kept, some in ((trained, same), (made_ones, drawn)):
+                kept.append(float(evaluate(some, data.test, data.test_labels).accuracy.mean()))
+        if trained:
+            rows.append({name: value, "accuracy": fmean(made_ones), "trained": fmean(trained)})
     return rows

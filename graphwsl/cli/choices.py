@@ -10,6 +10,7 @@ RECIPES = (
     "digits_resnet",
     "digits_rotated",
     "digits_seed",
+    "digits_sizes",
     "digits_width",
     "mixed",
     "mnist_epochs",

@@ -7,7 +7,6 @@ products count as well, and (given unlabelled inputs) what the adapted networks 
 """
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from graphwsl import arguments
 from graphwsl.errors import GeneratorError
-from graphwsl.generators.conditions import Codes
+from graphwsl.generators.conditions import Codes, Names
 from graphwsl.generators.generator import Generator
 from graphwsl.generators.lora.conditions import PromptConditions
 from graphwsl.generators.lora.module import PromptDecoder
@@ -61,7 +60,7 @@ class PromptToLora(Generator):
     def fit(
         self,
         population: Population,
-        condition: str | Sequence[str] | None = None,
+        condition: Names | None = None,
         epochs: int | None = None,
         *,
         valid: Population | None = None,
