@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.cells import Result, restore_cells, time_warning
+from benchmarks.cells import finished_cells, restore_cells, time_warning
 from benchmarks.generator_tasks.cell import Cell, Networks
 from benchmarks.generator_tasks.rows import choose_rows
 from benchmarks.generator_tasks.tables import LEGEND, report_networks
@@ -39,6 +39,9 @@ def main(
     held_out: Annotated[
         int | None, typer.Option(help="Other networks that judge; all others by default.")
     ] = None,
+    cards: Annotated[
+        bool, typer.Option(help="Judge networks of all zoos, not only what is asked for below.")
+    ] = True,
     requested: Annotated[
         str, typer.Option(help="Zoos of which networks are asked for by accuracy, with commas.")
     ] = "",
@@ -64,7 +67,7 @@ def main(
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="A few networks, to see that it runs.")] = False,
 ) -> None:
-    """Work out what is not there yet, and write all tables."""
+    """Work out what is not there yet, and write the tables of all cells in ``--out``."""
     with TemporaryDirectory() as scratch:
         if quick:
             out, zoo_folder = Path(scratch, "cells"), Path(scratch, "zoos")
@@ -77,7 +80,8 @@ def main(
             zoo.name: zoo for zoo in (_zoo(part, zoo_folder) for part in zoos.split(",") if part)
         }
         options: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
-        plain = [(Networks(zoo, networks, held_out=held_out), False) for zoo in known.values()]
+        judged = list(known.values()) if cards else []
+        plain = [(Networks(zoo, networks, held_out=held_out), False) for zoo in judged]
         plain += [
             (Networks(known[name], networks, every_epoch=True), True)
             for name in requested.split(",")
@@ -93,10 +97,11 @@ def main(
             for own, ask in plain
             for row in choose_rows(rows)
         ]
-        if collect_only:
-            cells = [cell for cell in cells if cell.is_done(out)]
-        results = _run(cells, out)
-        for name in dict.fromkeys(own.name for own, _ in plain):
+        if not collect_only:
+            _run(cells, out)
+        found = finished_cells(out)
+        results = {folder.relative_to(out).as_posix(): result for folder, result in found}
+        for name in dict.fromkeys(one["networks"] for one in results.values()):
             own = [one for one in results.values() if one["networks"] == name]
             report_networks(report, name, own)
         for sentence in (*LEGEND, *time_warning(report.record)):
@@ -125,16 +130,12 @@ def _factor(text: str) -> tuple[str, tuple[int, ...]]:
     return name, tuple(int(value) for value in values.split("+"))
 
 
-def _run(cells: list[Cell], out: Path) -> dict[str, Result]:
-    """The results of cells by their folders; those that others work on are left out."""
-    results: dict[str, Result] = {}
+def _run(cells: list[Cell], out: Path) -> None:
+    """Work out the cells that no other process is at work on."""
     for number, cell in enumerate(cells, 1):
         name = cell.folder(out).relative_to(out).as_posix()
         console.print(f"{number}/{len(cells)} {name}", soft_wrap=True, highlight=False)
-        found = cell.run(out)
-        if found is not None:
-            results[name] = found
-    return results
+        cell.run(out)
 
 
 if __name__ == "__main__":

@@ -201,7 +201,7 @@ class Round(nn.Module):
         h = self.second_norm(x) * (1 + second_scale) + second_shift
         return x + (1 + second_gate) * self.dropout(self.network(h)), updated
 
-    def _agreement(self, query: Units, key: Units) -> PairSignal:
+    def _agreement(self, query: Tensor, key: Tensor) -> PairSignal:
         """Inner products of both units of every pair, a channel for each head."""
         ours, theirs = (one.unflatten(2, (self.edge, -1)).transpose(1, 2) for one in (query, key))
         return (ours @ theirs.mT / math.sqrt(ours.shape[3])).permute(0, 2, 3, 1)
