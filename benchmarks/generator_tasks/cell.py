@@ -178,13 +178,14 @@ def sizes(
 ) -> list[dict[str, Any]]:
     """Accuracy of networks of sizes that were not learnt from, and of trained ones.
 
-    Of each architecture that has the size as many are made, and the same counts for trained ones.
+    Of every architecture of that size as many are made, and each counts alike.
     """
     name, values = factor
     rows = []
     for value in values:
         own = others.select([c.configuration.get(name) == value for c in others.checkpoints])
-        trained, made_ones = [], []
+        trained: list[float] = []
+        made_ones: list[float] = []
         for number in own.function.unique().tolist():
             same = own.select((own.function == number).tolist())
             drawn = made.sample(count, own.functions[number],
