@@ -35,5 +35,5 @@ class FlowSettings(GeneratorSettings):
     sweeps: Annotated[int, Field(ge=0, le=100)] = 2
     equivariant: bool = True
     validations: Count = 1
-    steps: Count = 6
+    steps: Count = 4
     solver: Solver = "adams"
