@@ -5,6 +5,7 @@ RECIPES = (
     "cluttered_resnet",
     "cluttered_seed",
     "cnn_l",
+    "digits_epochs",
     "digits_hyperparameters",
     "digits_mixed",
     "digits_resnet",

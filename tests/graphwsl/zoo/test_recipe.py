@@ -46,6 +46,7 @@ def recipe(**changes: Any) -> Recipe:
         ("digits_mixed", 200),
         ("digits_width", 400),
         ("digits_sizes", 360),
+        ("digits_epochs", 240),
         ("digits_rotated", 200),
     ],
 )
