@@ -28,7 +28,7 @@ class DataSets:
 
     Attributes:
         name: The factor, such as ``data``.
-        samples: Of each of its values, samples and their classes.
+        samples: Samples and their classes, by the value of the factor.
         classes: Number of classes; None for as many as occur.
         features: Random features of a sample.
 

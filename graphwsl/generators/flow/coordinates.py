@@ -72,11 +72,11 @@ class Gaussian(nn.Module):
         width: How many numbers.
 
     Attributes:
-        mean: Of the numbers.
+        mean: Mean of every number.
         to_components: Maps numbers without their mean to components of variance 1.
         from_components: The inverse.
-        variance: Of every component, before it is brought to 1.
-        correlation: Of every component with the noise that it is paired with.
+        variance: Variance of every component, before it is brought to 1.
+        correlation: Correlation of every component with the noise that it is paired with.
     """
 
     def __init__(self, width: int) -> None:

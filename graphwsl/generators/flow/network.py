@@ -69,7 +69,7 @@ class VelocityNetwork(nn.Module):
         Args:
             plan: The architecture.
             coordinates: Those that the points are in.
-            points: Of variance 1 in all components.
+            points: Points of variance 1 in all components.
             time: Time of every network.
             codes: Condition of every network.
         """
