@@ -4,7 +4,8 @@
 
 Zoos are recipes of the package, from which so many networks are drawn and trained into
 ``--zoo-folder``, or folders as ``name=folder``. Of each, ``--networks`` are learnt from, and all
-others are held out for the scorecard; networks that choose an epoch are some of the former.
+others, or ``--held-out`` of them, judge; networks that choose an epoch are some of the former.
+Where accuracies are asked for, checkpoints of all epochs are learnt from.
 Results are kept in ``--out`` and never worked out twice, so the program may be killed at any time
 and started again, also several times at once.
 """
@@ -15,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.cells import Result, restore_cells, time_warning
+from benchmarks.cells import finished_cells, restore_cells, time_warning
 from benchmarks.generator_tasks.cell import Cell, Networks
 from benchmarks.generator_tasks.rows import choose_rows
 from benchmarks.generator_tasks.tables import LEGEND, report_networks
@@ -35,6 +36,12 @@ def main(
         str, typer.Option(help="Names of rows, with commas, or methods, or all.")
     ] = "methods",
     networks: Annotated[int, typer.Option(help="Networks that are learnt from.")] = 100,
+    held_out: Annotated[
+        int | None, typer.Option(help="Other networks that judge; all others by default.")
+    ] = None,
+    cards: Annotated[
+        bool, typer.Option(help="Judge networks of all zoos, not only what is asked for below.")
+    ] = True,
     requested: Annotated[
         str, typer.Option(help="Zoos of which networks are asked for by accuracy, with commas.")
     ] = "",
@@ -63,7 +70,7 @@ def main(
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="A few networks, to see that it runs.")] = False,
 ) -> None:
-    """Work out what is not there yet, and write all tables."""
+    """Work out what is not there yet, and write the tables of all cells in ``--out``."""
     with TemporaryDirectory() as scratch:
         if quick:
             out, zoo_folder = Path(scratch, "cells"), Path(scratch, "zoos")
@@ -77,10 +84,16 @@ def main(
         }
         options: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
         last = {name: int(n) for name, _, n in (p.partition("=") for p in late.split(",") if p)}
+        judged = list(known.values()) if cards else []
         plain = [
-            (Networks(zoo, networks, last=last.get(name, 1)), False) for name, zoo in known.items()
+            (Networks(zoo, networks, last=last.get(zoo.name, 1), held_out=held_out), False)
+            for zoo in judged
         ]
-        plain += [(Networks(known[name], networks), True) for name in requested.split(",") if name]
+        plain += [
+            (Networks(known[name], networks, every_epoch=True), True)
+            for name in requested.split(",")
+            if name
+        ]
         plain += [
             (Networks(known[name], networks, _factor(factor)), False)
             for name, _, factor in (part.partition(":") for part in sizes.split(",") if part)
@@ -91,9 +104,10 @@ def main(
             for own, ask in plain
             for row in choose_rows(rows)
         ]
-        if collect_only:
-            cells = [cell for cell in cells if cell.is_done(out)]
-        results = before | _run(cells, out)
+        if not collect_only:
+            _run(cells, out)
+        found = finished_cells(out)
+        results = before | {folder.relative_to(out).as_posix(): own for folder, own in found}
         for name in dict.fromkeys(one["networks"] for one in results.values()):
             own = [one for one in results.values() if one["networks"] == name]
             report_networks(report, name, own)
@@ -101,8 +115,8 @@ def main(
             report.say(sentence)
         report.save(
             {"zoos": zoos, "rows": rows, "networks": networks, "seeds": seeds, "epochs": epochs}
-            | {"size": size, "generated": generated, "requested": requested, "sizes": sizes}
-            | {"late": late},
+            | {"held_out": held_out, "late": late}
+            | {"size": size, "generated": generated, "requested": requested, "sizes": sizes},
             {"cells": results},
             json,
         )
@@ -123,16 +137,12 @@ def _factor(text: str) -> tuple[str, tuple[int, ...]]:
     return name, tuple(int(value) for value in values.split("+"))
 
 
-def _run(cells: list[Cell], out: Path) -> dict[str, Result]:
-    """The results of cells by their folders; those that others work on are left out."""
-    results: dict[str, Result] = {}
+def _run(cells: list[Cell], out: Path) -> None:
+    """Work out the cells that no other process is at work on."""
     for number, cell in enumerate(cells, 1):
         name = cell.folder(out).relative_to(out).as_posix()
         console.print(f"{number}/{len(cells)} {name}", soft_wrap=True, highlight=False)
-        found = cell.run(out)
-        if found is not None:
-            results[name] = found
-    return results
+        cell.run(out)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -34,17 +35,23 @@ class Networks:
         factor: Name and values of a generating factor: networks of other values are learnt from,
             and those of these are made; None for networks as they are learnt from.
         last: Checkpoints of each network, the last ones of its training.
+        held_out: So many of the others judge, the same whatever the number that is learnt from;
+            None for all.
+        every_epoch: Whether all checkpoints of a network are learnt from; else the last.
     """
 
     zoo: ZooOfBenchmark
     count: int
     factor: tuple[str, tuple[int, ...]] | None = None
     last: int = 1
+    held_out: int | None = None
+    every_epoch: bool = False
 
     @property
     def name(self) -> str:
         """In folders and tables."""
         own = f"{self.zoo.name}-{self.count}" + (f"-last-{self.last}" if self.last > 1 else "")
+        own += "" if self.held_out is None else f"-by-{self.held_out}"
         if self.factor is None:
             return own
         name, values = self.factor
@@ -52,7 +59,7 @@ class Networks:
 
     @cached_property
     def parts(self) -> tuple[Population, Population]:
-        """Networks to learn from, and all others; whole trainings, at the last epochs."""
+        """Networks to learn from, and others; whole trainings, at the last epochs."""
         population = self.zoo.population
         epochs = sorted({c.epoch or 0 for c in population.checkpoints})[-self.last :]
         kept = population.select([(c.epoch or 0) in epochs for c in population.checkpoints])
@@ -66,8 +73,13 @@ class Networks:
             known = [kept.checkpoints[n].configuration.get(name) for n in range(len(kept))]
             others = [n for n in order if known[n] in values]
             order = [n for n in order if known[n] not in values]
-            return kept.select(order[:learnt]), kept.select(others)
-        return kept.select(order[:learnt]), kept.select(order[learnt:])
+        else:
+            others = order[learnt:][-(self.held_out or len(order)) :]
+        train = kept.select(order[:learnt])
+        if self.every_epoch:
+            learnt_from = {checkpoint.model for checkpoint in train.checkpoints}
+            train = population.select([c.model in learnt_from for c in population.checkpoints])
+        return train, kept.select(others)
 
 
 @dataclass(frozen=True)
@@ -171,17 +183,23 @@ def sizes(
     seed: int,
     count: int,
 ) -> list[dict[str, Any]]:
-    """Accuracy of networks of sizes that were not learnt from, and of trained ones."""
+    """Accuracy of networks of sizes that were not learnt from, and of trained ones.
+
+    Of every architecture of that size as many are made, and each counts alike.
+    """
     name, values = factor
     rows = []
     for value in values:
         own = others.select([c.configuration.get(name) == value for c in others.checkpoints])
-        if not len(own):
-            continue
-        drawn = made.sample(count, own.functions[int(own.function[0])],
-                            generator=torch.Generator().manual_seed(seed),
-                            inputs=data.train)  # fmt: skip
-        trained, found = (evaluate(one, data.test, data.test_labels) for one in (own, drawn))
-        rows.append({name: value, "accuracy": float(found.accuracy.mean()),
-                     "trained": float(trained.accuracy.mean())})  # fmt: skip
+        trained: list[float] = []
+        made_ones: list[float] = []
+        for number in own.function.unique().tolist():
+            same = own.select((own.function == number).tolist())
+            drawn = made.sample(count, own.functions[number],
+                                generator=torch.Generator().manual_seed(seed),
+                                inputs=data.train)  # fmt: skip
+            for kept, some in ((trained, same), (made_ones, drawn)):
+                kept.append(float(evaluate(some, data.test, data.test_labels).accuracy.mean()))
+        if trained:
+            rows.append({name: value, "accuracy": fmean(made_ones), "trained": fmean(trained)})
     return rows

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from graphwsl.generators.baselines import register_baseline as register_baseline
     from graphwsl.generators.card import Scorecard as Scorecard
     from graphwsl.generators.copying import three_sample_test as three_sample_test
+    from graphwsl.generators.data_sets import DataSets as DataSets
     from graphwsl.generators.generator import Generator as Generator
     from graphwsl.generators.registry import GENERATORS as GENERATORS
     from graphwsl.generators.registry import load as load
@@ -29,6 +30,7 @@ _HOME = {
     "BASELINES": "baselines",
     "GENERATORS": "registry",
     "AlignedZoo": "aligned_zoo",
+    "DataSets": "data_sets",
     "Generator": "generator",
     "GeneratorSettings": "settings",
     "Material": "baselines",

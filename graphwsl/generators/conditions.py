@@ -10,11 +10,14 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from graphwsl.errors import GeneratorError, PredictorError
+from graphwsl.generators.data_sets import DataSets
 from graphwsl.populations.targets import Target
 from graphwsl.zoo.checkpoint import Checkpoint, Scalar
 
 Codes = Float[Tensor, "networks channels"]
-Condition = Mapping[str, Scalar | Sequence[Scalar]] | Scalar | Sequence[Scalar]
+Names = str | DataSets | Sequence[str | DataSets]
+"""Properties by which networks can be asked for: one, or several."""
+Condition = Mapping[str, Any] | Scalar | Sequence[Any]
 """A value of each property; of the only one, the value itself. Sequences have one a network."""
 
 
@@ -36,9 +39,7 @@ class Conditions:
     known: tuple[tuple[Scalar, ...], ...] = ()
 
     @classmethod
-    def of(
-        cls, names: str | Sequence[str] | None, checkpoints: Sequence[Checkpoint]
-    ) -> "Conditions":
+    def of(cls, names: Names | None, checkpoints: Sequence[Checkpoint]) -> "Conditions":
         """The properties of these names, as training networks have them.
 
         Args:
@@ -50,7 +51,7 @@ class Conditions:
         """
         if names is None:
             return cls()
-        listed = [names] if isinstance(names, str) else list(names)
+        listed = [names] if isinstance(names, str | DataSets) else list(names)
         if not listed or len(set(listed)) < len(listed):
             raise GeneratorError(f"condition must name properties, each once, got {names!r}")
         try:
@@ -107,12 +108,12 @@ class Conditions:
         """
         given = self._given(condition, count)
         rows: list[dict[str, Scalar]] = [{} for _ in range(count)]
-        if self.targets:
+        if self.names:
             drawn = torch.randint(len(self.known), (count,), generator=generator).tolist()
-            for column, target in enumerate(self.targets):
-                own = given.get(target.name) or [self.known[n][column] for n in drawn]
+            for column, name in enumerate(self.names):
+                own = given.get(name) or [self.known[n][column] for n in drawn]
                 for row, value in zip(rows, own, strict=True):
-                    row[target.name] = value
+                    row[name] = value
         checkpoints = [_wanted(row) for row in rows]
         return self.of_checkpoints(checkpoints), rows
 
@@ -133,23 +134,23 @@ class Conditions:
         centers, spreads = (tuple(map(float, values[key])) for key in ("centers", "spreads"))
         return cls(tuple(targets), centers, spreads, tuple(tuple(row) for row in values["known"]))
 
-    def _given(self, condition: Condition | None, count: int) -> dict[str, list[Scalar]]:
+    def _given(self, condition: Condition | None, count: int) -> dict[str, list[Any]]:
         """The values that are asked for, one a network, by name."""
         if condition is None:
             return {}
-        if not self.targets:
+        if not self.names:
             raise GeneratorError(
                 f"the generator learnt no condition, got {condition!r}; fit it with "
                 'condition="test_accuracy" or the like'
             )
         if not isinstance(condition, Mapping):
-            if len(self.targets) > 1:
+            if len(self.names) > 1:
                 raise GeneratorError(
-                    f"the generator learnt {len(self.targets)} conditions, say of which this is "
+                    f"the generator learnt {len(self.names)} conditions, say of which this is "
                     f"the value: {{{self.names[0]!r}: {condition!r}}}"
                 )
             condition = {self.names[0]: condition}
-        found: dict[str, list[Scalar]] = {}
+        found: dict[str, list[Any]] = {}
         for name, value in condition.items():
             if name not in self.names:
                 raise GeneratorError(

@@ -17,7 +17,7 @@ knows more of its networks than they say, ``read`` adds it.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -28,7 +28,8 @@ from gnncore.training import RaggedRows, TensorStore, fit, seeded
 from graphwsl import __version__, arguments
 from graphwsl.errors import GeneratorError
 from graphwsl.generators.checks import least_networks, parts_of, require_finite
-from graphwsl.generators.conditions import Codes, Condition, Conditions
+from graphwsl.generators.conditions import Codes, Condition, Conditions, Names
+from graphwsl.generators.described import DescribedConditions
 from graphwsl.generators.functions import Functions
 from graphwsl.generators.latent.batch_norm import condition_batch_norm, has_statistics
 from graphwsl.generators.made import population_of
@@ -81,7 +82,7 @@ class Generator(ABC):
     sizes: ClassVar[bool] = False
     makes_statistics: ClassVar[bool] = False
     least: ClassVar[int] = 2
-    conditions_of: ClassVar[type[Conditions]] = Conditions
+    conditions_of: ClassVar[type[Conditions]] = DescribedConditions
     together: ClassVar[tuple[str, ...] | None] = None
     published: ClassVar[GeneratorSettings]
     small: ClassVar[GeneratorSettings]
@@ -130,7 +131,7 @@ class Generator(ABC):
     def fit(
         self: Made,
         population: Population,
-        condition: str | Sequence[str] | None = None,
+        condition: Names | None = None,
         epochs: int | None = None,
         *,
         valid: Population | None = None,
@@ -142,7 +143,8 @@ class Generator(ABC):
         Args:
             population: Networks to learn from.
             condition: Properties by which networks can be asked for afterwards, such as
-                ``test_accuracy``, a generating factor, or several of them.
+                ``test_accuracy``, a generating factor, the data set by its samples
+                (:class:`~graphwsl.generators.data_sets.DataSets`), or several of them.
             epochs: Passes over the networks; those of the settings by default.
             valid: Networks that choose the epoch; by default a share of the population, which is
                 then not learnt from (``held_out`` of the settings).
@@ -212,7 +214,8 @@ class Generator(ABC):
             architecture: What they do: a function or architecture of the training networks, or
                 generating factors, where methods make other sizes too. None for the only one.
             condition: A value for each property that was learnt, or a sequence with one for each
-                network; what is not asked for is as in a training network that is drawn.
+                network; of a data set its name, or a pair of samples and their classes. What is
+                not asked for is as in a training network that is drawn.
             generator: Source of randomness.
             inputs: Samples without labels, on which batch norms are conditioned (see
                 :func:`graphwsl.generators.latent.condition_batch_norm`). Running statistics are

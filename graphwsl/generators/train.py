@@ -161,7 +161,7 @@ def epochs_learnt_from(folder: Path, zoo: Zoo) -> list[int] | None:
     """The epochs of a zoo that a generator learnt from; the last where its folder does not say.
 
     Args:
-        folder: Of the generator.
+        folder: Folder of the generator.
         zoo: The zoo.
 
     Raises:

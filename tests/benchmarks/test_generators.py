@@ -49,6 +49,22 @@ def test_every_generator_competes_and_every_row_can_be_made() -> None:
         choose_rows("oracle")
 
 
+def test_others_judge_and_every_epoch_can_be_learnt_from(zoo: ZooOfBenchmark) -> None:
+    own = narrow(zoo)
+    first, other = (Networks(own, count, held_out=2).parts for count in (1, 3))
+    assert [len(part) for part in (*first, *other)] == [1, 2, 3, 2]
+    assert first[1].checkpoints == other[1].checkpoints
+    known = {checkpoint.model for checkpoint in other[0].checkpoints}
+    assert not known & {checkpoint.model for checkpoint in other[1].checkpoints}
+    train, others = Networks(own, 3, every_epoch=True).parts
+    assert sorted({c.epoch for c in train.checkpoints}) == sorted(
+        {c.epoch for c in own.checkpoints}
+    )
+    assert {c.model for c in train.checkpoints} == known
+    assert not known & {c.model for c in others.checkpoints}
+    assert Networks(own, 3, held_out=2).name == "narrow-3-by-2"
+
+
 def test_cells_are_worked_out_once_and_told(zoo: ZooOfBenchmark, tmp_path: Path) -> None:
     flow, report = ROWS["equivariant_flow"], Report("generators", "A test", quick=True)
     wide = Networks(zoo, 6, _factor("width=4"))

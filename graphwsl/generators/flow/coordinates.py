@@ -1,7 +1,8 @@
-"""The coordinates of a flow: a scale a layer, and a covariance for every kind of unit.
+"""The coordinates of a flow: a scale a layer, and the principal components of every kind of unit.
 
-The source of the flow is Gaussian with the mean of all units of a kind and the covariance of their
-numbers, so that noise differs from networks only in how units go together. Scales follow the width:
+Every unit of a kind is written in the components of all of them, each of deviation 1. Standard
+Gaussian noise then has the mean and the covariance of a unit's weights, so that it differs from
+networks only in how units go together. Scales follow the width:
 where networks of several widths are learnt from, the logarithm of a scale is a line in that of the
 width, which holds for others too.
 """
@@ -20,6 +21,8 @@ from graphwsl.generators.flow.plan import OUTGOING, Flat, FlowPlan
 _LEAST = 1e-8
 _STEEPEST = 2.0
 """Of scales against widths, either way: more is no law but chance."""
+_DOUBT = 100
+"""Units whose correlation with noise counts as none."""
 
 
 @dataclass(frozen=True)
@@ -63,20 +66,28 @@ def pieces_of(plan: FlowPlan, *, by_depth: bool) -> list[Piece]:
 
 
 class Gaussian(nn.Module):
-    """Mean and covariance of the numbers of a kind, on the scale of their layer.
+    """Mean and principal components of the numbers of a kind, on the scale of their layer.
 
     Args:
         width: How many numbers.
+
+    Attributes:
+        mean: Mean of every number.
+        to_components: Maps numbers without their mean to components of variance 1.
+        from_components: The inverse.
+        variance: Variance of every component, before it is brought to 1.
+        correlation: Correlation of every component with the noise that it is paired with.
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.mean = nn.Buffer(torch.zeros(width))
-        self.root = nn.Buffer(torch.eye(width))
-        self.inverse = nn.Buffer(torch.eye(width))
+        self.to_components = nn.Buffer(torch.eye(width))
+        self.from_components = nn.Buffer(torch.eye(width))
+        self.variance = nn.Buffer(torch.ones(width))
+        self.correlation = nn.Buffer(torch.zeros(width))
         self.offset = nn.Buffer(torch.zeros(3))
         self.slope = nn.Buffer(torch.zeros(3))
-        self.correlation = nn.Buffer(torch.zeros(()))
 
     def scale(self, piece: Piece) -> Float[Tensor, " width"]:
         """The scale of every number, in networks of that many units."""
@@ -115,10 +126,11 @@ class Gaussian(nn.Module):
         covariance = (1 - share) * covariance + share * covariance.diagonal().diag()
         eigenvalues, vectors = torch.linalg.eigh(covariance)
         least = max(float(eigenvalues.max()) * 1e-6, 1e-12)
-        roots = eigenvalues.clamp(min=least).sqrt()
+        variance = eigenvalues.clamp(min=least)
         self.mean.copy_(mean)
-        self.root.copy_((vectors * roots) @ vectors.T)
-        self.inverse.copy_((vectors / roots) @ vectors.T)
+        self.variance.copy_(variance)
+        self.to_components.copy_(vectors / variance.sqrt())
+        self.from_components.copy_((vectors * variance.sqrt()).T)
 
 
 class Coordinates(nn.Module):
@@ -165,57 +177,64 @@ class Coordinates(nn.Module):
 
     def into(self, plan: FlowPlan, flat: Flat) -> Flat:
         """Weights in these coordinates."""
-        scale, mean = self.scale(plan), self._each(plan, "mean")
-        return flat / scale - mean
+        centred = flat / self.scale(plan) - self._each(plan, "mean")
+        return self._times(plan, centred, "to_components")
 
     def out_of(self, plan: FlowPlan, points: Flat) -> Flat:
         """The inverse of :meth:`into`."""
-        return (points + self._each(plan, "mean")) * self.scale(plan)
+        found = self._times(plan, points, "from_components") + self._each(plan, "mean")
+        return found * self.scale(plan)
+
+    def moved(self, plan: FlowPlan, velocities: Flat) -> Flat:
+        """How fast weights move where coordinates move so fast."""
+        return self._times(plan, velocities, "from_components") * self.scale(plan)
 
     def scale(self, plan: FlowPlan) -> Float[Tensor, " parameters"]:
         """The scale of every number of a plan."""
         return torch.cat([self._of(piece).scale(piece).repeat(piece.count)
                           for piece in self.pieces(plan)])  # fmt: skip
 
+    def variance(self, plan: FlowPlan) -> Float[Tensor, " parameters"]:
+        """Of every component, on the scale of its layer."""
+        return self._each(plan, "variance")
+
+    def loudness(self, plan: FlowPlan) -> Float[Tensor, " parameters"]:
+        """Deviation of every component, relative to those of its unit: 1 in the mean square."""
+        parts = [(own.variance / own.variance.mean()).sqrt().repeat(piece.count)
+                 for piece in self.pieces(plan) for own in (self._of(piece),)]  # fmt: skip
+        return torch.cat(parts)
+
     def correlation(self, plan: FlowPlan) -> Float[Tensor, " parameters"]:
-        """Of noise and networks, for every number of a plan."""
-        return torch.cat([self._of(piece).correlation.expand(piece.count * piece.width)
-                          for piece in self.pieces(plan)])  # fmt: skip
+        """Of every component with noise."""
+        return self._each(plan, "correlation")
 
     def noise(self, plan: FlowPlan, count: int, generator: torch.Generator | None) -> Flat:
         """Points at time 0, drawn on the CPU."""
         size = sum(piece.count * piece.width for piece in self.pieces(plan))
         drawn = torch.randn(count, size, generator=generator)
-        return self.coloured(plan, drawn.to(next(self.buffers()).device))
-
-    def coloured(self, plan: FlowPlan, white: Flat) -> Flat:
-        """Numbers of variance 1 with the covariance of networks."""
-        return self._times(plan, white, "root")
-
-    def whitened(self, plan: FlowPlan, points: Flat) -> Flat:
-        """The inverse of :meth:`coloured`."""
-        return self._times(plan, points, "inverse")
+        return drawn.to(next(self.buffers()).device)
 
     @torch.no_grad()
     def fit_correlation(self, plan: FlowPlan, noise: Flat, points: Flat) -> None:
-        """Take the correlation of noise and networks that are paired."""
+        """Take the correlation of noise and networks that are paired; less where they are few."""
         cut = zip(self.pieces(plan), self.cut(plan, noise), self.cut(plan, points), strict=True)
         for piece, ours, theirs in cut:
-            norm = float(ours.norm() * theirs.norm())
-            found = float((ours * theirs).sum()) / norm if norm else 0.0
-            self._of(piece).correlation.fill_(max(0.0, min(0.99, found)))
+            ours, theirs = ours.flatten(0, 1), theirs.flatten(0, 1)
+            norms = (ours.norm(dim=0) * theirs.norm(dim=0)).clamp(min=_LEAST)
+            found = (ours * theirs).sum(0) / norms * len(ours) / (len(ours) + _DOUBT)
+            self._of(piece).correlation.copy_(found.clamp(0.0, 0.99))
 
     def importance(self, plan: FlowPlan) -> Float[Tensor, " parameters"]:
-        """How much the error of every number counts; the sum is 1.
+        """How much the error of every component counts; the sum is 1.
 
-        Numbers of one role in one piece count together as the root of how many there are, so that a
-        few biases are not lost beside thousands of weights.
+        A component counts by its variance, and a piece as the root of how many numbers it has, so
+        that a few biases are not lost beside thousands of weights.
         """
         parts = []
         for piece in self.pieces(plan):
-            roles = torch.tensor(piece.roles)
-            counts = torch.stack([(roles == role).sum() for role in roles]) * piece.count
-            parts.append(counts.float().rsqrt().repeat(piece.count))
+            own = self._of(piece).variance
+            share = math.sqrt(piece.count * piece.width) / piece.count
+            parts.append((own / own.sum() * share).repeat(piece.count))
         weights = torch.cat(parts)
         return weights / weights.sum()
 

@@ -38,8 +38,8 @@ class EquivariantFlow(Generator):
         learning_rate=5e-4, weight_decay=0.01, average_decay=0.999, held_out=0.0,
     )  # fmt: skip
     small = FlowSettings(
-        channels=96, edge_channels=12, rounds=2, heads=4, epochs=400, batch_size=10,
-        learning_rate=2e-3, weight_decay=0.01, average_decay=0.995, held_out=0.0,
+        channels=96, edge_channels=12, rounds=3, heads=4, epochs=400, batch_size=16,
+        learning_rate=3e-3, weight_decay=0.01, average_decay=0.998, held_out=0.0,
     )  # fmt: skip
 
     @torch.no_grad()

@@ -8,7 +8,12 @@ from graphwsl.errors import GeneratorError
 from graphwsl.generators.conditions import Codes
 from graphwsl.generators.flow.coordinates import Coordinates
 from graphwsl.generators.flow.network import VelocityNetwork
-from graphwsl.generators.flow.ode import gaussian_slope, integrate, interpolated
+from graphwsl.generators.flow.ode import (
+    gaussian_deviation,
+    gaussian_slope,
+    integrate,
+    interpolated,
+)
 from graphwsl.generators.flow.pairing import paired
 from graphwsl.generators.flow.plan import Flat, FlowPlan
 from graphwsl.generators.flow.settings import FlowSettings
@@ -49,8 +54,8 @@ class FlowModule(GeneratorModule):
         return self._plans[digest]
 
     def terms(self, batch: Batch) -> Float[Tensor, "networks terms"]:
-        """The squared error of the velocity on lines from noise to networks; each number counts as
-        :meth:`Coordinates.importance` says."""
+        """The squared error of what the network adds, on lines from noise to networks; 1 is that of
+        a Gaussian alone, and each component counts as :meth:`Coordinates.importance` says."""
         plan = self.plan(batch.architecture)
         points = self.coordinates.into(plan, plan.read(batch.rows))
         if self.training:
@@ -65,10 +70,11 @@ class FlowModule(GeneratorModule):
         self, plan: FlowPlan, points: Flat, time: Float[Tensor, " networks"], codes: Codes
     ) -> Flat:
         """How fast points move, in the coordinates of the flow."""
-        coordinates = self.coordinates
-        white = coordinates.whitened(plan, points)
-        found = coordinates.coloured(plan, self.network(plan, coordinates, white, time, codes))
-        return found + gaussian_slope(time, coordinates.correlation(plan)) * points
+        correlation = self.coordinates.correlation(plan)
+        deviation = gaussian_deviation(time, correlation)
+        found = self.network(plan, self.coordinates, points / deviation, time, codes)
+        found = found * (1 - correlation.square()).sqrt() / deviation
+        return found + gaussian_slope(time, correlation) * points
 
     def velocity_of_rows(
         self, rows: Rows, time: Float[Tensor, " networks"], architecture: Architecture, codes: Codes
@@ -89,22 +95,28 @@ class FlowModule(GeneratorModule):
                 f"and a time and condition; got {tuple(rows.shape)} at {tuple(time.shape)} times"
             )
         points = self.coordinates.into(plan, plan.read(rows))
-        moved = self.velocity(plan, points, time, codes) * self.coordinates.scale(plan)
+        moved = self.coordinates.moved(plan, self.velocity(plan, points, time, codes))
         return plan.write(moved, neutral=False)
 
     def draw(
         self, count: int, architecture: Architecture, codes: Codes,
         generator: torch.Generator | None,
     ) -> Rows:  # fmt: skip
-        """Flattened states of new networks."""
+        """Flattened states of new networks.
+
+        Points are divided by the deviation that a Gaussian has at their time, which solves its part
+        of the equation; the steps are left with what the network adds.
+        """
         plan, settings = self.plan(architecture), self.settings
+        correlation = self.coordinates.correlation(plan)
+        strength = (1 - correlation.square()).sqrt()
+
+        def speed(points: Flat, time: Tensor) -> Flat:
+            found = self.network(plan, self.coordinates, points, time, codes)
+            return found * strength / gaussian_deviation(time, correlation).square()
+
         noise = self.coordinates.noise(plan, count, generator)
-        points = integrate(
-            lambda points, time: self.velocity(plan, points, time, codes),
-            noise,
-            settings.steps,
-            settings.solver,
-        )
+        points = integrate(speed, noise, settings.steps, settings.solver)
         return plan.write(self.coordinates.out_of(plan, points))
 
     @torch.no_grad()
@@ -117,20 +129,39 @@ class FlowModule(GeneratorModule):
         for plan, flat in zip(plans, flats, strict=True):
             points = self.coordinates.into(plan, flat[:256])
             noise = self.coordinates.noise(plan, len(points), generator)
-            points = paired(plan, noise, points, self.settings.sweeps)
+            points = self._paired(plan, noise, points)
             self.coordinates.fit_correlation(plan, noise, points)
 
     def _errors(
         self, plan: FlowPlan, points: Flat, codes: Codes, generator: torch.Generator | None
     ) -> Float[Tensor, " networks"]:
-        """Errors at one draw of noise and time; times of a batch are spread evenly."""
+        """Errors at one draw of noise and time.
+
+        On the line, noise and network give what they have in common with the point, which a
+        Gaussian explains, and the rest, of variance 1 at all times, which the network learns.
+        """
         count = len(points)
         noise = self.coordinates.noise(plan, count, generator)
-        uniform, order = torch.rand(count, generator=generator), torch.randperm(
-            count, generator=generator
-        )  # fmt: skip
-        time = ((order + uniform) / count).to(points.device)
-        ends = paired(plan, noise, points, self.settings.sweeps)
-        found = self.velocity(plan, interpolated(noise, ends, time), time, codes)
-        error = (found - (ends - noise)).square()
-        return error @ self.coordinates.importance(plan).to(error)
+        time = _times(count, generator).to(points.device)
+        ends = self._paired(plan, noise, points)
+        correlation = self.coordinates.correlation(plan)
+        deviation = gaussian_deviation(time, correlation)
+        between = interpolated(noise, ends, time)
+        rest = ends - noise - gaussian_slope(time, correlation) * between
+        rest = rest * deviation / (1 - correlation.square()).sqrt()
+        found = self.network(plan, self.coordinates, between / deviation, time, codes)
+        return (found - rest).square() @ self.coordinates.importance(plan).to(rest)
+
+    def _paired(self, plan: FlowPlan, noise: Flat, points: Flat) -> Flat:
+        """Points that are permuted to lie close to noise, where components count as they vary."""
+        root = self.coordinates.variance(plan).sqrt()
+        return paired(plan, noise * root, points * root, self.settings.sweeps) / root
+
+
+def _times(count: int, generator: torch.Generator | None) -> Float[Tensor, " networks"]:
+    """Times of a batch, spread evenly over a logit-normal distribution: close to noise, and close
+    to networks, there is little to learn (Esser et al., 2024)."""
+    uniform = torch.rand(count, generator=generator)
+    order = torch.randperm(count, generator=generator)
+    quantiles = ((order + uniform) / count).clamp(1e-4, 1 - 1e-4)
+    return torch.special.ndtri(quantiles).sigmoid()

@@ -64,17 +64,19 @@ class VelocityNetwork(nn.Module):
         time: Float[Tensor, " networks"],
         codes: Float[Tensor, "networks conditions"],
     ) -> Flat:
-        """Numbers of variance about 1, to be coloured as noise is.
+        """Numbers of variance 1 in all components.
 
         Args:
             plan: The architecture.
             coordinates: Those that the points are in.
-            points: Whitened.
+            points: Points of variance 1 in all components.
             time: Time of every network.
             codes: Condition of every network.
         """
         pieces = coordinates.pieces(plan)
-        given = dict(zip(pieces, coordinates.cut(plan, points), strict=True))
+        # Components are read as large as they vary, so that the largest are heard first.
+        heard = points * coordinates.loudness(plan)
+        given = dict(zip(pieces, coordinates.cut(plan, heard), strict=True))
         context = self.time(torch.cat([_waves(time), codes], dim=1))
         x, starts = self._units(plan, pieces, given)
         links, pairs, where = [], [], _where(plan).to(points.device)
@@ -131,13 +133,17 @@ class VelocityNetwork(nn.Module):
 class Round(nn.Module):
     r"""Pairs listen to their units, units to units along pairs and by attention.
 
+    A weight is large where what its source gives is what its target looks for, so that pairs hear
+    inner products of both.
+
     With :math:`h = \mathrm{LN}(x)`, scaled and shifted by time and condition, and a head for each
     channel c of the pairs:
 
     .. math::
-        e_{ts} &\leftarrow e_{ts} + W \mathrm{GELU}(A h_t + B h_s + C \, \mathrm{LN}(e_{ts})) \\
+        e_{ts} &\leftarrow e_{ts} + W \mathrm{GELU}(A h_t + B h_s + C \, \mathrm{LN}(e_{ts}))
+            + \bigl[g_c \langle (Q h_t)_c, (K h_s)_c \rangle\bigr]_c \\
         x_t &\leftarrow x_t + \mathrm{Attention}(h)_t + U \Bigl[
-            \tfrac{1}{\sqrt{S}} \sum_s \mathrm{LN}(e_{ts})_c (V h_s)_c \Bigr]_c
+            \tfrac{1}{\sqrt{S}} \sum_s (D e_{ts})_c (V h_s)_c \Bigr]_c
             + \text{the same from targets to sources} \\
         x_t &\leftarrow x_t + \mathrm{MLP}(\mathrm{LN}(x_t))
 
@@ -154,12 +160,13 @@ class Round(nn.Module):
         self.edge_norm = nn.LayerNorm(edge)
         self.modulate = _silent(channels, 6 * channels)
         self.modulate_pairs = _silent(channels, 2 * edge)
-        self.from_target = nn.Linear(channels, 2 * edge, bias=False)
-        self.from_source = nn.Linear(channels, 2 * edge, bias=False)
+        self.of_target = nn.Linear(channels, 2 * channels + 2 * edge, bias=False)
+        self.of_source = nn.Linear(channels, 2 * channels + 2 * edge, bias=False)
         self.from_pair = nn.Linear(edge, 2 * edge)
         self.to_pair = nn.Linear(2 * edge, edge)
+        self.gain = nn.Parameter(torch.full((edge,), 0.1))
+        self.weigh = nn.Linear(edge, edge)
         self.mix = nn.Linear(channels, 3 * channels, bias=False)
-        self.values = nn.Linear(channels, 2 * channels, bias=False)
         self.join = nn.Linear(3 * channels, channels)
         self.network = nn.Sequential(
             nn.Linear(channels, 2 * channels), nn.GELU(), nn.Linear(2 * channels, channels)
@@ -174,24 +181,30 @@ class Round(nn.Module):
         modulation = self.modulate(context)[:, None].chunk(6, dim=2)
         shift, scale, gate, second_shift, second_scale, second_gate = modulation
         h = self.unit_norm(x) * (1 + scale) + shift
-        to_target, to_source, offset = self.from_target(h), self.from_source(h), (
-            self.modulate_pairs(context)[:, None, None]
-        )  # fmt: skip
-        forward, backward = self.values(h).chunk(2, dim=2)
+        offset = self.modulate_pairs(context)[:, None, None]
+        sizes = [x.shape[2], x.shape[2], 2 * self.edge]
         into = [torch.zeros_like(x)], [torch.zeros_like(x)]
         updated = []
         for signal, (target, source) in zip(pairs, links, strict=True):
+            query, backward, to_target = self.of_target(h[:, target]).split(sizes, dim=2)
+            key, forward, to_source = self.of_source(h[:, source]).split(sizes, dim=2)
             hidden = self.from_pair(self.edge_norm(signal)) + offset
-            hidden = hidden + to_target[:, target, None] + to_source[:, None, source]
+            hidden = hidden + to_target[:, :, None] + to_source[:, None]
             signal = signal + self.dropout(self.to_pair(functional.gelu(hidden)))
+            signal = signal + self.gain * self._agreement(query, key)
             updated.append(signal)
-            weight = self.edge_norm(signal).permute(0, 3, 1, 2)
-            into[0].append(self._sent(weight, forward[:, source], target, x))
-            into[1].append(self._sent(weight.mT, backward[:, target], source, x))
+            weight = self.weigh(signal).permute(0, 3, 1, 2)
+            into[0].append(self._sent(weight, forward, target, x))
+            into[1].append(self._sent(weight.mT, backward, source, x))
         messages = torch.cat([self._attended(h), *(sum(one[1:], one[0]) for one in into)], dim=2)
         x = x + (1 + gate) * self.dropout(self.join(messages))
         h = self.second_norm(x) * (1 + second_scale) + second_shift
         return x + (1 + second_gate) * self.dropout(self.network(h)), updated
+
+    def _agreement(self, query: Tensor, key: Tensor) -> PairSignal:
+        """Inner products of both units of every pair, a channel for each head."""
+        ours, theirs = (one.unflatten(2, (self.edge, -1)).transpose(1, 2) for one in (query, key))
+        return (ours @ theirs.mT / math.sqrt(ours.shape[3])).permute(0, 2, 3, 1)
 
     def _sent(self, weight: Tensor, values: Tensor, place: slice, like: Units) -> Units:
         """What units get along pairs, in the rows of these units among all."""

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Solver = Literal["euler", "heun", "rk4"]
+Solver = Literal["euler", "adams", "heun", "rk4"]
 Points = Float[Tensor, "points dimensions"]
 Velocity = Callable[[Points, Float[Tensor, " points"]], Points]
 """How fast points move, each at its time."""
@@ -20,14 +20,18 @@ def integrate(velocity: Velocity, points: Points, steps: int, solver: Solver = "
         velocity: How fast they move.
         points: A row a point.
         steps: Steps of equal length.
-        solver: ``euler``, one evaluation a step and of first order, ``heun``, two and of second
+        solver: ``euler``, one evaluation a step and of first order, ``adams``, one and of second
+            order (Adams and Bashforth, which looks back a step), ``heun``, two and of second
             order, or ``rk4``, four and of fourth order.
     """
-    length = 1.0 / steps
+    length, before = 1.0 / steps, None
     for number in range(steps):
         time = points.new_full((len(points),), number * length)
         first = velocity(points, time)
-        if solver == "heun":
+        if solver == "adams":
+            now, first = first, first if before is None else 1.5 * first - 0.5 * before
+            before = now
+        elif solver == "heun":
             second = velocity(points + length * first, time + length)
             first = (first + second) / 2
         elif solver == "rk4":
@@ -60,5 +64,20 @@ def gaussian_slope(
         correlation: Correlation of each dimension.
     """
     time = time.view(-1, *(1,) * correlation.ndim)
-    variance = (1 - time).square() + time.square() + 2 * time * (1 - time) * correlation
-    return (2 * time - 1) * (1 - correlation) / variance
+    return (2 * time - 1) * (1 - correlation) / _variance(time, correlation)
+
+
+def gaussian_deviation(
+    time: Float[Tensor, " points"], correlation: Float[Tensor, "*dimensions"]
+) -> Float[Tensor, "points *dimensions"]:
+    """The standard deviation of the same variable on its line, see :func:`gaussian_slope`.
+
+    Args:
+        time: Times from 0 to 1.
+        correlation: Correlation of each dimension.
+    """
+    return _variance(time.view(-1, *(1,) * correlation.ndim), correlation).sqrt()
+
+
+def _variance(time: Tensor, correlation: Tensor) -> Tensor:
+    return (1 - time).square() + time.square() + 2 * time * (1 - time) * correlation

@@ -23,7 +23,8 @@ class FlowSettings(GeneratorSettings):
             learnt place besides, which an order of units must then mean something by.
         validations: Draws of noise and time for every held-out network.
         steps: Steps from noise to a network.
-        solver: ``euler``, ``heun`` or ``rk4``, see :func:`graphwsl.generators.flow.ode.integrate`.
+        solver: ``euler``, ``adams``, ``heun`` or ``rk4``, see
+            :func:`graphwsl.generators.flow.ode.integrate`.
     """
 
     channels: Count = 128
@@ -34,5 +35,5 @@ class FlowSettings(GeneratorSettings):
     sweeps: Annotated[int, Field(ge=0, le=100)] = 2
     equivariant: bool = True
     validations: Count = 1
-    steps: Count = 20
-    solver: Solver = "heun"
+    steps: Count = 4
+    solver: Solver = "adams"

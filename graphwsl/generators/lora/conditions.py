@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from graphwsl.errors import GeneratorError
-from graphwsl.generators.conditions import Codes, Condition, Conditions
+from graphwsl.generators.conditions import Codes, Condition, Conditions, Names
 from graphwsl.generators.lora.networks import PROMPTS
 from graphwsl.generators.lora.prompts import Encoded, encode_prompts
 from graphwsl.zoo.checkpoint import Checkpoint, Scalar
@@ -26,9 +26,7 @@ class PromptConditions(Conditions):
     encoded: dict[tuple[int, int, int, str], Encoded] = field(default_factory=dict)
 
     @classmethod
-    def of(
-        cls, names: str | Sequence[str] | None, checkpoints: Sequence[Checkpoint]
-    ) -> "PromptConditions":
+    def of(cls, names: Names | None, checkpoints: Sequence[Checkpoint]) -> "PromptConditions":
         """The prompts of training networks.
 
         Args:
@@ -38,7 +36,7 @@ class PromptConditions(Conditions):
         Raises:
             GeneratorError: Another condition, or a network without prompts.
         """
-        if names not in (None, PROMPTS) and list(names or ()) != [PROMPTS]:
+        if names not in (None, PROMPTS) and names != [PROMPTS]:
             raise GeneratorError(f"low-rank adapters are asked for by {PROMPTS!r}, got {names!r}")
         made = cls(known=tuple((_text(checkpoint),) for checkpoint in checkpoints))
         made.of_checkpoints(checkpoints)

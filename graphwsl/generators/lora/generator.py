@@ -7,7 +7,6 @@ products count as well, and (given unlabelled inputs) what the adapted networks 
 """
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +16,7 @@ from torch import Tensor
 
 from graphwsl import arguments
 from graphwsl.errors import GeneratorError, ZooError
-from graphwsl.generators.conditions import Codes
+from graphwsl.generators.conditions import Codes, Names
 from graphwsl.generators.functions import Functions
 from graphwsl.generators.generator import Generator
 from graphwsl.generators.lora.conditions import PromptConditions
@@ -69,7 +68,7 @@ class PromptToLora(Generator):
     def fit(
         self,
         population: Population,
-        condition: str | Sequence[str] | None = None,
+        condition: Names | None = None,
         epochs: int | None = None,
         *,
         valid: Population | None = None,

@@ -47,7 +47,7 @@ class AdaptedPerceptron(nn.Module):
     Args:
         sizes: Neurons of inputs, of every hidden layer and of outputs.
         rank: Rank of every path; 0 for none.
-        activation: Of hidden layers.
+        activation: Activation of hidden layers.
     """
 
     def __init__(self, sizes: list[int], rank: int, activation: Callable[[], nn.Module]) -> None:

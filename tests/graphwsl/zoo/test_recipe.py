@@ -47,6 +47,8 @@ def recipe(**changes: Any) -> Recipe:
         ("digits_hyperparameters", 200),
         ("digits_mixed", 200),
         ("digits_width", 400),
+        ("digits_sizes", 360),
+        ("digits_epochs", 240),
         ("digits_rotated", 200),
     ],
 )

@@ -6,10 +6,10 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from graphwsl.generators.flow.ode import Solver, gaussian_slope, integrate
+from graphwsl.generators.flow.ode import Solver, gaussian_deviation, gaussian_slope, integrate
 
 
-@pytest.mark.parametrize(("solver", "order"), [("euler", 1), ("heun", 2)])
+@pytest.mark.parametrize(("solver", "order"), [("euler", 1), ("adams", 2), ("heun", 2)])
 def test_errors_fall_with_the_order_of_the_solver(solver: Solver, order: int) -> None:
     """x' = t x has the solution exp(1/2) at time 1."""
     start = torch.ones(1, 1, dtype=torch.float64)
@@ -33,6 +33,8 @@ def test_the_linear_velocity_has_the_marginals_of_a_gaussian(correlation: float)
     for t, deviation in zip(times, found.y[0], strict=True):
         variance = (1 - t) ** 2 + t**2 + 2 * t * (1 - t) * correlation
         assert deviation**2 == pytest.approx(variance, abs=1e-4)
+        known = float(gaussian_deviation(torch.tensor([t]), rho))
+        assert known == pytest.approx(deviation, abs=1e-4)
 
 
 def test_the_linear_velocity_is_the_regression_of_the_velocity() -> None:
