@@ -50,8 +50,8 @@ class Plane:
         high_is: Whether the load is high where that is ``large`` or ``small``.
         options: Fields of the recipe that are others here.
         settings: What is measured otherwise than of the rest: curves of squared errors diverge at
-            the common learning rate, and take more steps at a smaller one; those of transformers
-            are left out, and what is measured of them takes fewer samples.
+            the common learning rate, and take more steps at a smaller one; those of language
+            models are left out, and what is measured of transformers takes fewer samples.
     """
 
     temperature: str
@@ -62,15 +62,16 @@ class Plane:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-FEWER: dict[str, Any] = {"metrics": ("hessian", "similarity"), "samples": 64, "probes": 8}
+FEWER: dict[str, Any] = {"samples": 64, "probes": 8}
 """Of transformers, whose Hessians take minutes a group of networks."""
+NO_CURVES: dict[str, Any] = {**FEWER, "metrics": ("hessian", "similarity")}
 
 PLANES = {
     "phases_pinn": Plane(
         *("learning_rate", "large", "signal", "large"),
         settings={"curve_steps": 5000, "curve_learning_rate": 0.03},
     ),
-    "phases_gpt": Plane("batch_size", "small", "width", "small", settings=FEWER),
+    "phases_gpt": Plane("batch_size", "small", "width", "small", settings=NO_CURVES),
     "phases_vit": Plane("batch_size", "small", "width", "small", settings=FEWER),
     "phases_resnet": Plane("batch_size", "small", "width", "small"),
 }
