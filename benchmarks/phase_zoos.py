@@ -50,8 +50,8 @@ class Plane:
         high_is: Whether the load is high where that is ``large`` or ``small``.
         options: Fields of the recipe that are others here.
         settings: What is measured otherwise than of the rest: curves of squared errors diverge at
-            the common learning rate, and take more steps at a smaller one; those of transformers
-            take longer than all else, and are left out.
+            the common learning rate, and take more steps at a smaller one; those of language
+            models are left out, and what is measured of transformers takes fewer samples.
     """
 
     temperature: str
@@ -62,7 +62,9 @@ class Plane:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-NO_CURVES: dict[str, Any] = {"metrics": ("hessian", "similarity")}
+FEWER: dict[str, Any] = {"samples": 64, "probes": 8}
+"""Of transformers, whose Hessians take minutes a group of networks."""
+NO_CURVES: dict[str, Any] = {**FEWER, "metrics": ("hessian", "similarity")}
 
 PLANES = {
     "phases_pinn": Plane(
@@ -70,7 +72,7 @@ PLANES = {
         settings={"curve_steps": 5000, "curve_learning_rate": 0.03},
     ),
     "phases_gpt": Plane("batch_size", "small", "width", "small", settings=NO_CURVES),
-    "phases_vit": Plane("batch_size", "small", "width", "small", settings=NO_CURVES),
+    "phases_vit": Plane("batch_size", "small", "width", "small", settings=FEWER),
     "phases_resnet": Plane("batch_size", "small", "width", "small"),
 }
 QUICK = {"epochs": 1, "keep": (1,), "grid": {"signal": (1, 2), "learning_rate": (1e-3, 1e-2)}}
