@@ -143,14 +143,14 @@ CHANGES: dict[str, Change] = {
     "base": Change("four steps a layer, 20 nodes"),
     "mixed_sizes": Change("half of the grids of 100 nodes", data=mixed),
     "no_line_features": Change(
-        "lines carry the coupling alone", seeing(FeatureSet(NODES, ("coupling",)))
+        "lines carry the coupling alone", seeing(FeatureSet.named("local_nodes"))
     ),
     "no_flows": Change(
         "lines carry no flows", seeing(FeatureSet(NODES, ("coupling", "stiffness", "bridge")))
     ),
     "mixed_no_line_features": Change(
         "half of 100 nodes, and lines carry the coupling alone",
-        seeing(FeatureSet(NODES, ("coupling",))),
+        seeing(FeatureSet.named("local_nodes")),
         mixed,
     ),
     "distances": Change(
