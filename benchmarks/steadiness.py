@@ -99,6 +99,11 @@ def trained(**settings: Any) -> Network:
     return replace(BASE, settings=BASE.settings.model_copy(update=settings))
 
 
+def mixed(sets: Sets) -> str:
+    """Grids of 20 and of 100 nodes, in turn."""
+    return f"{sets.paths['ds20']},{sets.paths['ds100']}"
+
+
 def taught(sets: Sets) -> str:
     """The training grids and larger ones, labelled by the mean of what the teachers predict.
 
@@ -136,12 +141,17 @@ NODES, LINES = BASE.features.node, BASE.features.edge
 
 CHANGES: dict[str, Change] = {
     "base": Change("four steps a layer, 20 nodes"),
-    "mixed_sizes": Change(
-        "half of the grids of 100 nodes",
-        data=lambda sets: f"{sets.paths['ds20']},{sets.paths['ds100']}",
-    ),
+    "mixed_sizes": Change("half of the grids of 100 nodes", data=mixed),
     "no_line_features": Change(
-        "lines carry the coupling alone", seeing(FeatureSet(NODES, ("coupling",)))
+        "lines carry the coupling alone", seeing(FeatureSet.named("local_nodes"))
+    ),
+    "no_flows": Change(
+        "lines carry no flows", seeing(FeatureSet(NODES, ("coupling", "stiffness", "bridge")))
+    ),
+    "mixed_no_line_features": Change(
+        "half of 100 nodes, and lines carry the coupling alone",
+        seeing(FeatureSet.named("local_nodes")),
+        mixed,
     ),
     "distances": Change(
         "and distances, over their mean", seeing(FeatureSet((*NODES, "relative_distances"), LINES))

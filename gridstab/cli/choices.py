@@ -43,6 +43,7 @@ FEATURES = (
     "operating_point",
     "solitary",
     "local",
+    "local_nodes",
     "published_measures",
     "network_measures",
 )

@@ -6,6 +6,8 @@
 ``solitary``                 and whether the node can stay out of step by itself
 ``local``                    without phases, susceptibilities and loads of nodes, which depend on
                              the size of the grid: for grids unlike those trained on
+``local_nodes``              and lines that carry their coupling alone: for grids most unlike
+                             those trained on
 ``published_measures``       six network measures of every node, for baselines without a graph
 ``network_measures``         all known ones
 ============================ ==================================================================
@@ -198,6 +200,7 @@ FEATURE_SETS: Registry[FeatureSet] = Registry(
         "operating_point": OPERATING_POINT,
         "solitary": SOLITARY,
         "local": LOCAL,
+        "local_nodes": FeatureSet(node=LOCAL.node, edge=PUBLISHED.edge),
         "published_measures": FeatureSet(node=("published_measures",), edge=()),
         "network_measures": FeatureSet(node=("network_measures",), edge=()),
     },

@@ -177,6 +177,15 @@ def test_features_can_be_left_out(grid: PowerGrid) -> None:
         FeatureSet().without("power")
 
 
+def test_lines_may_carry_their_coupling_alone(grid: PowerGrid) -> None:
+    (x, edge_attr), (local, _) = (
+        FeatureSet.named(name).compute(grid) for name in ("local_nodes", "local")
+    )
+    np.testing.assert_array_equal(x, local)
+    np.testing.assert_array_equal(edge_attr[:, 0], grid.edge_attr)
+    assert edge_attr.shape[1] == 1
+
+
 def test_what_grows_with_the_grid_is_not_local() -> None:
     small, large = (
         np.concatenate([FeatureSet.named("solitary").compute(grid)[0] for grid in grids])
