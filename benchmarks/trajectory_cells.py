@@ -167,7 +167,7 @@ def transformer_parents(quick: bool) -> Result:
     return {
         "title": f"Parents of transformers tuned from {len(trunks)} trunks, recipe vit_two_stage "
         f"with {recipe.epochs} epochs after {before.epochs}, by all but their heads; right is also "
-        "a network whose frozen trunk is the parent's",
+        "what is bitwise the same: of a trunk and its frozen copies nothing tells which was first",
         "columns": ["", "tuned", "roots right", "right where certain", "parents right"],
         "rows": rows,
     }

@@ -238,7 +238,11 @@ NAMES = tuple(_BY_NAME)
 REGISTERED: Registry[Callable[[], DataSet]] = Registry(
     "data",
     ZooError,
-    {"convection": convection, "digit_subsets": digit_subsets, "sentences": sentences},
+    {
+        "convection": convection,
+        "digit_subsets": lambda: digit_subsets(load_images("digits")),
+        "sentences": sentences,
+    },
 )
 """Data that are no images, or of the user's own; add others by :func:`register_data`."""
 

@@ -39,11 +39,13 @@ def described(subset: tuple[int, ...]) -> str:
     return "\n".join(lines)
 
 
-def digit_subsets() -> DataSet:
-    """The digits with two classes, in 912 ways: signal 0 tells odd digits from even ones."""
-    from graphwsl.zoo.data import load_images
+def digit_subsets(digits: DataSet) -> DataSet:
+    """The digits with two classes, in 912 ways: signal 0 tells odd digits from even ones.
 
-    known, digits = subsets(), load_images("digits")
+    Args:
+        digits: The digits with ten classes.
+    """
+    known = subsets()
     is_in = torch.zeros(len(known), 10, dtype=torch.int64)
     for number, subset in enumerate(known):
         is_in[number, list(subset)] = 1

@@ -14,8 +14,9 @@ from graphwsl.generators.lora.networks import PROMPTS, shared_base
 from graphwsl.populations import Population, evaluate
 from graphwsl.zoo import Recipe, open_zoo
 from graphwsl.zoo.architectures.registry import build
+from graphwsl.zoo.data import load_images
 from graphwsl.zoo.data_set import DataSet
-from graphwsl.zoo.digit_subsets import DIGITS, ODD, described, digit_subsets, subsets
+from graphwsl.zoo.digit_subsets import DIGITS, ODD, described, subsets
 from graphwsl.zoo.training.train import train_zoo
 
 
@@ -28,7 +29,7 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_tasks_are_sets_of_digits_and_are_said_in_words() -> None:
-    data, known = digit_subsets(), subsets()
+    data, known = load_images("digit_subsets"), subsets()
     assert known[0] == ODD
     assert len(known) == len(set(known)) == data.signals == 912
     assert data.descriptions is not None
@@ -92,7 +93,7 @@ def test_prompts_come_from_the_data_and_samples_are_compared_on_its_samples(zoo:
     made = make("prompt_to_lora", epochs=1)
     assert isinstance(made, PromptToLora)
     population = made.read(Population.load(opened), opened)
-    texts = digit_subsets().descriptions
+    texts = load_images("digit_subsets").descriptions
     assert texts is not None
     for checkpoint in population.checkpoints:
         assert (
