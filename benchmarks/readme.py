@@ -16,6 +16,7 @@ PAGES = tuple(
     FOLDER.parent / f"{name}.md"
     for name in (
         "README",
+        "TRANSFER",
         "SIMULATION",
         "WEIGHTS",
         "POPULATIONS",
