@@ -28,7 +28,8 @@ class DataSets:
 
     Attributes:
         name: The factor, such as ``data``.
-        samples: Samples and their classes, by the value of the factor.
+        samples: Samples and their classes, by the value of the factor; they are kept in the file of
+            a generator, and some hundreds of each are enough.
         classes: Number of classes; None for as many as occur.
         features: Random features of a sample.
 
