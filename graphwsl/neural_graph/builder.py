@@ -21,6 +21,7 @@ from graphwsl.neural_graph.roles import (
 )
 from graphwsl.neural_graph.units import NOTHING, NodeKind, UnitTable, reduced, varying_dims
 from graphwsl.neural_graph.values import Value, mixed
+from graphwsl.neural_graph.versions import Versions
 
 
 @dataclass(eq=False)
@@ -63,6 +64,7 @@ class GraphBuilder:
     """The state of the tracing; rules take it as their first argument."""
 
     units: UnitTable = field(default_factory=UnitTable)
+    versions: Versions = field(default_factory=Versions)
     weights: list[WeightUse] = field(default_factory=list)
     parameters: list[ParameterUse] = field(default_factory=list)
     opaque: list[tuple[str, Int[Tensor, " values"]]] = field(default_factory=list)

@@ -22,6 +22,7 @@ from graphwsl.neural_graph.modules import module_of
 from graphwsl.neural_graph.program import ExampleInputs, Program, trace_program
 from graphwsl.neural_graph.rules import RULES
 from graphwsl.neural_graph.rules.elementwise import pointwise
+from graphwsl.neural_graph.rules.index import MOVING
 from graphwsl.neural_graph.rules.registry import (
     Call,
     Result,
@@ -207,9 +208,11 @@ def _called(builder: GraphBuilder, node: fx.Node, values: dict[fx.Node, Any], st
         return _independent(result, builder.drawn if is_random(operator) else Value)
     builder.operator = call.name
     value = rounded(builder, call, _ruled(builder, call, module_of(node), strict))
+    value = builder.versions.noted(node, value, moves=call.name in MOVING)
     if operator._schema.is_mutable and isinstance(node.args[0], fx.Node):
         # Functional programs have in-place operators on fresh values only.
         values[node.args[0]] = value
+        builder.versions.renew(node.args[0], node)
     return value
 
 

@@ -7,6 +7,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+MOVED = -1
+"""The origin of an activation whose units are at other positions than before."""
+
 Entries = Int[Tensor, "..."]
 """Indices into the flattened state, in the shape of the value; -1 where there is none."""
 
@@ -27,7 +30,8 @@ class Value:
         coupled: For a statistic of weights, entries and those that must be permuted along with
             them, as pairs of tensors of one shape.
         origin: For weights, a number of the expression that makes them of parameters; 0 for
-            parameters themselves, in whatever order.
+            parameters themselves, in whatever order. For an activation, the version of its units
+            (:mod:`graphwsl.neural_graph.versions`).
     """
 
     tensor: Tensor

@@ -22,7 +22,7 @@ from graphwsl.neural_graph.rules.moves import note_moves, note_written
 from graphwsl.neural_graph.rules.reduction import has_constants
 from graphwsl.neural_graph.rules.registry import Call, Result, opaque, rule
 from graphwsl.neural_graph.units import NOTHING, varying_dims
-from graphwsl.neural_graph.values import Value, mixed, nothing_like
+from graphwsl.neural_graph.values import MOVED, Value, mixed, nothing_like
 
 MOVERS = (
     "_to_copy",
@@ -63,7 +63,13 @@ MOVERS = (
 KEEPERS = frozenset({"alias", "detach", "lift", "lift_fresh", "squeeze", "unsqueeze"})
 """Movers that leave the order of the elements as it is."""
 
+PICKERS = ("index", "_unsafe_index", "index_select", "gather", "take_along_dim")
+
 VIEWS = ("view", "_unsafe_view", "_reshape_alias", "_reshape_copy", "reshape", "view_as")
+
+
+MOVING = frozenset({*MOVERS, *PICKERS, *VIEWS}) - {"_to_copy"}
+"""Operators that say by :data:`~graphwsl.neural_graph.values.MOVED` whether they move units."""
 
 
 @rule(*MOVERS, *VIEWS)
@@ -84,9 +90,16 @@ def move(builder: GraphBuilder, call: Call) -> Result:
             tensor = _laid_out(tensor, value.tensor)
         return call.operator(tensor, *rest, **call.kwargs)
 
-    if value.units is not None and call.name not in KEEPERS:
-        note_moves(builder, value.units, operator)
+    if call.name not in KEEPERS:
+        value = _moved(builder, value, operator)
     return _mapped(value, call.result, operator)
+
+
+def _moved(builder: GraphBuilder, value: Value, operator: Callable[[Tensor], Any]) -> Value:
+    """A value of which is known whether an operator moves its units."""
+    if value.units is not None and note_moves(builder, value.units, operator):
+        return replace(value, origin=MOVED)
+    return value
 
 
 def _is_whole(tensor: Tensor) -> bool:
@@ -168,6 +181,7 @@ def joined(builder: GraphBuilder, values: list[Value], result: Tensor, operator:
     """One operator on several values, whose units (or entries) go together."""
     if any(value.is_activation for value in values):
         values = [builder.promoted(value) for value in values]
+        builder.versions.colour_joined(builder.units, values, operator)
         units = operator([value.known_units for value in values])
         if has_constants(Value(result, units)):
             # What is constant at some indices takes no factor.
@@ -257,8 +271,7 @@ def move_floats(builder: GraphBuilder, call: Call) -> Result:
         # One is added for the padding of im2col, which must come out as nothing.
         return call.operator((tensor + 1).double(), *rest, **call.kwargs).long() - 1
 
-    if value.units is not None:
-        note_moves(builder, value.units, operator)
+    value = _moved(builder, value, operator)
     return value.rearranged(call.result, operator)
 
 
@@ -270,8 +283,7 @@ def triangle(builder: GraphBuilder, call: Call) -> Result:
     def operator(tensor: Tensor) -> Tensor:
         return call.operator(tensor + 1, *rest) - 1
 
-    if value.units is not None:
-        note_moves(builder, value.units, operator)
+    value = _moved(builder, value, operator)
     return value.rearranged(call.result, operator)
 
 
@@ -323,7 +335,7 @@ def _hides_constants(*values: Value) -> bool:
     )
 
 
-@rule("index", "_unsafe_index", "index_select", "gather", "take_along_dim")
+@rule(*PICKERS)
 def pick(builder: GraphBuilder, call: Call) -> Result:
     """Selection by constant numbers; by computed ones, from elements of the same units."""
     value, *rest = call.args
@@ -338,8 +350,7 @@ def pick(builder: GraphBuilder, call: Call) -> Result:
     def operator(tensor: Tensor) -> Tensor:
         return call.operator(tensor, *plain)
 
-    if value.units is not None:
-        note_moves(builder, value.units, operator)
+    value = _moved(builder, value, operator)
     return value.copied(call.result, operator)
 
 

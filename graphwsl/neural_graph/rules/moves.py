@@ -19,17 +19,24 @@ from graphwsl.neural_graph.values import Value, mixed
 
 def note_moves(
     builder: GraphBuilder, units: Int[Tensor, "..."], operator: Callable[[Tensor], Any]
-) -> None:
-    """Record the units whose positions an operator leaves out, repeats or puts in another order."""
+) -> bool:
+    """Record the units whose positions an operator leaves out, repeats or puts in another order.
+
+    Returns:
+        Whether there are any.
+    """
     if units.numel() == 0:
-        return
+        return False
     positions = occurrences(units.reshape(1, -1)).view(units.shape)
     counts = torch.bincount(units.reshape(-1) + 1)
     results = operator(units), operator(positions)
     if isinstance(results[0], Tensor):
         results = ([results[0]], [results[1]])
-    for some, their in zip(*results, strict=True):
+    moved = [
         _note(builder, some.reshape(-1), their.reshape(-1), counts)
+        for some, their in zip(*results, strict=True)
+    ]
+    return any(moved)
 
 
 def _note(
@@ -37,7 +44,7 @@ def _note(
     units: Int[Tensor, " elements"],
     before: Int[Tensor, " elements"],
     counts: Int[Tensor, " units"],
-) -> None:
+) -> bool:
     now = occurrences(units[None])[0]
     distinct, inverse, present = units.unique(return_inverse=True, return_counts=True)
     fingerprint = torch.zeros(len(distinct), dtype=torch.int64)
@@ -47,6 +54,7 @@ def _note(
     is_moved &= distinct != NOTHING
     for one in fingerprint[is_moved].unique():
         builder.applied(OwnOperator.MOVE, distinct[is_moved & (fingerprint == one)])
+    return bool(is_moved.any())
 
 
 def note_written(builder: GraphBuilder, values: list[Value]) -> None:

@@ -36,6 +36,17 @@ from graphwsl.sparsification.compaction.writing import NotUniformError, Writer
 OTHER_SAMPLES = (1, 2, 3, 33)
 """Further numbers of samples for which the result is compared with the network."""
 
+CUTTERS: dict[str, tuple[int | None, tuple[int, int] | None]] = {
+    "narrow": (1, None),
+    "slice": (1, (0, 2**63 - 1)),
+    "split": (2, None),
+    "split_with_sizes": (2, None),
+    "unbind": (1, None),
+    "unsafe_split": (2, None),
+    "unsafe_split_with_sizes": (2, None),
+}
+"""Operators that take parts: where the dimension is among their arguments, and what takes all."""
+
 MOST_NUMBERS = 2**27
 """Results of all operators together beyond which a further number of samples is not tried."""
 
@@ -203,6 +214,8 @@ def _compacted(
     returned = list(output.args[0])
     with torch.no_grad():
         steps = steps_of(program, other, numbers)
+        if other is not None and any(_cuts_samples(step, steps) for step in steps.values()):
+            raise BatchDependentError
         written = _smaller(program, steps, numbers, returned)
         form = _form_of(model, program)
     inputs = [steps[node] for node in nodes if node.op == "placeholder"][len(program.state) :]
@@ -214,6 +227,19 @@ def _compacted(
         form,
     )
     return network, sum(step.value.numel() for step in steps.values())
+
+
+def _cuts_samples(step: Step, steps: Steps) -> bool:
+    """Whether an operator takes some of the samples: how many may depend on a bound out of sight.
+
+    Seven samples in parts of 64 are one part, and a hundred are two.
+    """
+    if step.name not in CUTTERS or not isinstance(step.args[0], fx.Node):
+        return False
+    place, whole = CUTTERS[step.name]
+    dim = step.args[place] if place is not None and len(step.args) > place else 0
+    value = steps[step.args[0]]
+    return bool(value.batched[dim % value.value.ndim]) and step.args[2:4] != whole
 
 
 def _smaller(

@@ -280,3 +280,42 @@ def test_what_a_network_returns_keeps_its_form() -> None:
     assert torch.allclose(found["first"], model(x)["first"])
     assert torch.equal(found["rest"][0], x)
     assert found["rest"][1:] == (3, None)
+
+
+class Parted(nn.Module):
+    """Samples in parts, of which a few samples show one alone."""
+
+    def __init__(self, most: int | None) -> None:
+        super().__init__()
+        self.first, self.second, self.most = nn.Linear(8, 6), nn.Linear(6, 3), most
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs of all samples, or of the first ones."""
+        if self.most is None:
+            return torch.cat([self.second(self.first(part).relu()) for part in x.split(64)])
+        return self.second(self.first(x).relu())[: min(len(x), self.most)]
+
+
+@pytest.mark.parametrize("most", [None, 40])
+def test_bounds_that_a_few_samples_do_not_show_are_not_forgotten(most: int | None) -> None:
+    model = Parted(most)
+    small = compact(model, torch.randn(4, 8))
+    assert not small.any_batch
+    with pytest.raises(UnsupportedModelError):
+        small(torch.randn(65, 8))
+
+
+def test_slices_of_channels_leave_the_number_of_samples_open() -> None:
+    class Halves(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Linear(8, 6)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.first(x)
+            return y[:, :3] * y[:, 3:]
+
+    model = Halves()
+    small, x = compact(model, torch.randn(4, 8)), torch.randn(130, 8)
+    assert small.any_batch
+    assert torch.allclose(small(x), model(x), atol=1e-6)

@@ -390,3 +390,60 @@ def test_parameters_keep_the_positions_at_which_they_stand(name: str, of: str) -
     graph = neural_graph(randomised(model.double()), (drawn(2, 3, 4),))
     assert_sound(graph, (drawn(2, 3, 4),))
     assert bool(symmetries(graph).orbits) == moves
+
+
+PARTS: dict[str, Wiring] = {
+    "before and after a function": lambda y: torch.cat([y.relu()[..., :2], y[..., 2:]], -1),
+    "after one of two functions": lambda y: torch.cat([y.sin()[..., :2], y.cos()[..., 2:]], -1),
+    "with and without a factor": lambda y: torch.cat([(3 * y)[..., :2], y[..., 2:]], -1),
+    "at other times": lambda y: torch.cat([y[:, 1:, :2], y[:, :-1, 2:]], -1),
+    "sums over time": lambda y: torch.cat([y.cumsum(1)[..., :2], y[..., 2:]], -1),
+    "in other orders": lambda y: torch.cat([y.flip(1)[..., :2], y.roll(1, 1)[..., 2:]], -1),
+    "picked": lambda y: torch.cat([y.relu()[..., [0, 1]], y[..., [2, 3, 4, 5]]], -1),
+    "cut": lambda y: torch.cat([y.relu().chunk(2, -1)[0], y.chunk(2, -1)[1]], -1),
+    "written": lambda y: y.slice_scatter(y.relu()[..., :2], -1, 0, 2),
+    "chosen": lambda y: torch.where(torch.arange(6) < 2, y.relu(), y),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("bias", [True, False])
+def test_units_taken_at_other_points_of_the_program_stay_apart(name: str, bias: bool) -> None:
+    torch.manual_seed(0)
+    model = Wired(
+        lambda m, x: m.head(PARTS[name](m.first(x))),
+        first=nn.Linear(3, 6, bias=bias),
+        head=nn.Linear(6, 2),
+    ).double()
+    x = drawn(2, 5, 3)
+    graph = neural_graph(model, (x,))
+    assert_sound(graph, (x,))
+    assert not symmetries(graph).general_linear
+    assert sorted(len(orbit.nodes) for orbit in symmetries(graph).orbits) in ([2, 4], [3, 3])
+
+
+def test_parameters_of_units_that_are_taken_before_and_after_them_stay_apart() -> None:
+    torch.manual_seed(0)
+    model = Wired(
+        lambda m, x: m.head(
+            torch.cat([(m.first(x) + m.one)[:, :3], (m.first(x) + m.other)[:, 3:]], 1)
+        ),
+        first=nn.Linear(3, 6, bias=False),
+        head=nn.Linear(6, 2),
+        one=parameter(6),
+        other=parameter(6),
+    ).double()
+    graph = neural_graph(model, (X,))
+    assert_sound(graph, (X,))
+    assert not symmetries(graph).general_linear
+
+
+def test_halves_of_one_function_computed_twice_are_exchanged() -> None:
+    model = Wired(
+        lambda m, x: m.head(torch.cat([m.first(x).relu()[:, :3], m.first(x).relu()[:, 3:]], 1)),
+        first=nn.Linear(3, 6),
+        head=nn.Linear(6, 2),
+    ).double()
+    graph = neural_graph(model, (X,))
+    assert_sound(graph, (X,))
+    assert [len(orbit.nodes) for orbit in symmetries(graph).orbits] == [6]
