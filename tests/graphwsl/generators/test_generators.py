@@ -76,10 +76,10 @@ def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(
         return original(self, *batch)
 
     monkeypatch.setattr(GeneratorModule, "forward", stopped)
-    first = tiny(name)
+    cut = tiny(name)
     with pytest.raises(KeyboardInterrupt):
-        first.fit(population("mlp"), work=tmp_path)
-    assert "is not fitted; call fit first" in refusal(lambda: first.sample(1))
+        cut.fit(population("mlp"), work=tmp_path)
+    assert "is not fitted; call fit first" in refusal(lambda: cut.sample(1))
     again = tiny(name).fit(population("mlp"), work=tmp_path)
     first, second = (one.sample(3, generator=seeded()) for one in (whole, again))
     torch.testing.assert_close(rows(first), rows(second), atol=0, rtol=0)

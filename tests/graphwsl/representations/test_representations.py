@@ -84,11 +84,11 @@ def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(
         return original(self, *batch)
 
     monkeypatch.setattr(Autoencoder, "forward", stopped)
-    first = tiny(name, epochs=3)
+    cut = tiny(name, epochs=3)
     with pytest.raises(KeyboardInterrupt):
-        fit(first, "mlp", work=tmp_path)
+        fit(cut, "mlp", work=tmp_path)
     with pytest.raises(RepresentationError, match="is not fitted; call fit first"):
-        first.embed(parts("mlp").test)
+        cut.embed(parts("mlp").test)
     again = fit(tiny(name, epochs=3), "mlp", work=tmp_path)
     assert calls[0] == 4 + 4
     test = parts("mlp").test
