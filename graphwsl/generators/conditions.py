@@ -1,6 +1,7 @@
 """What networks are asked for: properties of training networks, as numbers that modules read."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from graphwsl import arguments
 from graphwsl.errors import GeneratorError, PredictorError
 from graphwsl.generators.data_sets import DataSets
 from graphwsl.populations.targets import Target
@@ -19,6 +21,10 @@ Names = str | DataSets | Sequence[str | DataSets]
 """Properties by which networks can be asked for: one, or several."""
 Condition = Mapping[str, Any] | Scalar | Sequence[Any]
 """A value of each property; of the only one, the value itself. Sequences have one a network."""
+
+
+FARTHEST = 1e6
+"""Standard deviations from the mean of training networks beyond which no number is asked for."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +109,8 @@ class Conditions:
             generator: Draws what is not asked for.
 
         Raises:
-            GeneratorError: A property that was not learnt, a value of another kind, or not one for
-                each network.
+            GeneratorError: A property that was not learnt, a value of another kind, not finite or
+                far from all that was learnt, or not one for each network.
         """
         given = self._given(condition, count)
         rows: list[dict[str, Scalar]] = [{} for _ in range(count)]
@@ -156,17 +162,30 @@ class Conditions:
                 raise GeneratorError(
                     f"the generator learnt no condition {name!r}; choose {', '.join(self.names)}"
                 )
-            values: list[Any] = (
-                [value] * count if isinstance(value, str | int | float) or value is None
-                else [*value]
-            )  # fmt: skip
+            values = [_plain(name, one) for one in one_each(name, value, count)]
             if len(values) != count:
                 raise GeneratorError(
                     f"condition {name!r} must be one value, or one for each of {count:,} networks, "
                     f"got {len(values):,}"
                 )
-            found[name] = [v.item() if hasattr(v, "item") else v for v in values]
+            self._require_near(name, values)
+            found[name] = values
         return found
+
+    def _require_near(self, name: str, values: Sequence[str | int | float]) -> None:
+        """Refuse numbers so far from those of training networks that no network can follow."""
+        for column, target in enumerate(self.targets):
+            if target.name != name or target.classes is not None:
+                continue
+            center, most = self.centers[column], FARTHEST * self.spreads[column]
+            for value in values:
+                if isinstance(value, str) or center - most <= value <= center + most:
+                    continue
+                own: list[Any] = [row[column] for row in self.known]
+                raise GeneratorError(
+                    f"condition {name!r} is {arguments.described(value)}, far from all that was "
+                    f"learnt, {min(own)!r} to {max(own)!r}; choose a value closer to them"
+                )
 
     def _codes(self, values: Sequence[Float[Tensor, " networks"]], count: int) -> Codes:
         parts = [torch.zeros(count, 0)]
@@ -178,6 +197,48 @@ class Conditions:
             else:
                 parts.append(((own - center) / (spread or 1.0))[:, None].float())
         return torch.cat(parts, dim=1)
+
+
+def one_each(name: str, value: Any, count: int) -> list[Any]:
+    """What is asked for, one a network; a value alone is that of all of them.
+
+    Args:
+        name: The property.
+        value: A value or several.
+        count: How many networks.
+
+    Raises:
+        GeneratorError: It is neither.
+    """
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():
+        value = value.item()
+    if isinstance(value, str | int | float) or value is None:
+        return [value] * count
+    if not isinstance(value, Iterable) or isinstance(value, bytes | Mapping):
+        raise GeneratorError(
+            f"condition {name!r} must be a number or text, or one for each network, got "
+            f"{arguments.described(value)}"
+        )
+    return [*value]
+
+
+def _plain(name: str, value: Any) -> str | int | float:
+    """A value as plain Python has it; an epoch as a whole number."""
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():
+        value = value.item()
+    if not isinstance(value, str | int | float):
+        raise GeneratorError(
+            f"condition {name!r} must be a number or text, got {arguments.described(value)}"
+        )
+    if isinstance(value, float) and not math.isfinite(value):
+        raise GeneratorError(f"condition {name!r} must be finite, got {value}")
+    if name != "epoch" or type(value) is int:
+        return value
+    if not isinstance(value, float) or not value.is_integer():
+        raise GeneratorError(
+            f"condition 'epoch' must be a whole number, got {arguments.described(value)}"
+        )
+    return int(value)
 
 
 def _wanted(row: dict[str, Scalar]) -> Checkpoint:

@@ -75,10 +75,10 @@ class Functions:
             if architecture is None or function.architecture.digest == architecture.digest
         ]
         if len({function.program for function in fitting}) != 1:
+            meant = "" if architecture is None else f" {architecture.name!r}"
             raise GeneratorError(
-                f"{len(fitting)} functions of training networks fit "
-                + ("" if architecture is None else f" {architecture.name!r}")
-                + f", which one is meant? {ADVICE}"
+                f"{len(fitting)} functions of training networks fit{meant}, which one is meant? "
+                f"{ADVICE}"
             )
         return fitting[0], self._factors_of(fitting[0])
 

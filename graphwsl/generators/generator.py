@@ -26,6 +26,7 @@ import torch
 
 from gnncore.training import RaggedRows, TensorStore, fit, seeded
 from graphwsl import __version__, arguments
+from graphwsl.all_or_nothing import all_or_nothing
 from graphwsl.errors import GeneratorError
 from graphwsl.generators.checks import least_networks, parts_of, require_finite
 from graphwsl.generators.conditions import Codes, Condition, Conditions, Names
@@ -128,6 +129,7 @@ class Generator(ABC):
         del zoo
         return population
 
+    @all_or_nothing
     def fit(
         self: Made,
         population: Population,
@@ -156,6 +158,8 @@ class Generator(ABC):
                 condition that they do not have.
             TrainingError: The training diverged.
             CheckpointError: ``work`` holds the state of another fit.
+
+        After any of them, or an interruption, the generator is what it was before.
         """
         if epochs is not None:
             arguments.whole("epochs", epochs, 1)
@@ -276,6 +280,7 @@ class Generator(ABC):
         arrays = {name: tensor.detach().numpy() for name, tensor in tensors.items()}
         GENERATOR.write(arguments.as_path("folder", folder), config, arrays)
 
+    @all_or_nothing
     def restore(self, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Become the generator that was saved.
 

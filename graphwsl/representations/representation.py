@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gnncore.training import RaggedRows, TensorStore, fit, seeded
 from graphwsl import __version__, arguments
+from graphwsl.all_or_nothing import all_or_nothing
 from graphwsl.errors import RepresentationError
 from graphwsl.populations.fitted_to import FittedTo
 from graphwsl.populations.loading import kinds_of_networks
@@ -93,6 +94,7 @@ class Representation(ABC):
         """The module; what its shape depends on is put into ``built``, or (without networks) read
         from there."""
 
+    @all_or_nothing
     def fit(
         self,
         train: Population,
@@ -118,6 +120,8 @@ class Representation(ABC):
                 inputs where behaviour counts.
             TrainingError: The training diverged.
             CheckpointError: ``work`` holds the state of another fit.
+
+        After any of them, or an interruption, the representation is what it was before.
         """
         if epochs is not None:
             arguments.whole("epochs", epochs, 1)
@@ -274,6 +278,7 @@ class Representation(ABC):
         arrays = {name: tensor.detach().numpy() for name, tensor in tensors.items()}
         write_saved(arguments.as_path("folder", folder), config, arrays)
 
+    @all_or_nothing
     def restore(self, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Become the representation that was saved.
 

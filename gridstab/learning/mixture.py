@@ -33,7 +33,13 @@ def open_sets(
         raise DatasetError(
             f"{str(path)!r} names a set twice or none; separate different sets by single commas"
         )
-    return mixture([open_source(place, samples=samples, coupling=coupling) for place in places])
+    sources = [open_source(place, samples=samples, coupling=coupling) for place in places]
+    known: dict[str, str] = {}
+    for place, source in zip(places, sources, strict=True):
+        before = known.setdefault(source.content_hash, place)
+        if before != place:
+            raise DatasetError(f"{before!r} and {place!r} hold the same set; name it once")
+    return mixture(sources)
 
 
 def mixture(sources: Sequence[Source]) -> Source:

@@ -53,7 +53,7 @@ class EquivariantFlow(Generator):
         """How fast networks move on their way from noise.
 
         Args:
-            rows: Flattened states.
+            rows: Flattened states; read in single precision.
             time: Time of each, from 0 (noise) to 1 (networks).
             architecture: What they have in common.
             condition: As that of :meth:`sample`; what is not said is drawn from a generator of
@@ -63,13 +63,28 @@ class EquivariantFlow(Generator):
             The derivative of every row; 0 for running statistics.
 
         Raises:
-            GeneratorError: Not fitted, or rows of another architecture.
+            GeneratorError: Not fitted, rows of another architecture, or not a time from 0 to 1 for
+                each.
         """
+        flow = self._flow()
         advice = "give one of population.architectures"
         arguments.instance("architecture", architecture, Architecture, "an Architecture", advice)
+        if not isinstance(rows, Tensor) or rows.ndim != 2:
+            raise GeneratorError(
+                f"rows must be a tensor of shape (networks, entries), got "
+                f"{arguments.described(rows)}"
+            )
+        if not isinstance(time, Tensor) or time.shape != rows.shape[:1]:
+            raise GeneratorError(
+                f"time must be a tensor of shape ({len(rows)},), one of each row, got "
+                f"{arguments.described(time)}"
+            )
+        outside = ~((time >= 0) & (time <= 1))
+        if outside.any():
+            raise GeneratorError(f"time must be from 0 to 1, got {float(time[outside][0]):g}")
         generator = torch.Generator().manual_seed(0)
         codes, _ = self.conditions.asked(condition, len(rows), generator)
-        return self._flow().velocity_of_rows(rows, time, architecture, codes)
+        return flow.velocity_of_rows(rows.float(), time.float(), architecture, codes)
 
     def _build(self, train: Population | None, built: dict[str, Any]) -> FlowModule:
         settings = self.settings

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from graphwsl.errors import GeneratorError
-from graphwsl.generators.conditions import Codes, Condition, Conditions, Names
+from graphwsl.generators.conditions import Codes, Condition, Conditions, Names, one_each
 from graphwsl.generators.lora.networks import PROMPTS
 from graphwsl.generators.lora.prompts import Encoded, encode_prompts
 from graphwsl.zoo.checkpoint import Checkpoint, Scalar
@@ -88,7 +88,7 @@ class PromptConditions(Conditions):
             condition = condition[PROMPTS]
         if condition is None:
             raise GeneratorError("give condition=, a text that describes the task, a prompt a line")
-        texts: list[Any] = [condition] * count if isinstance(condition, str) else [*condition]  # type: ignore[misc]
+        texts = one_each(PROMPTS, condition, count)
         if len(texts) != count:
             raise GeneratorError(
                 f"condition must be one text, or one for each of {count:,} networks, got "

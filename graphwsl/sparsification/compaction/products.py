@@ -65,14 +65,16 @@ def sources_of(
         read = have.clone()
     for source in (is_read & ~have).nonzero().flatten().tolist():
         values = x.value.select(dim, source)
+        if not values.numel():  # without samples or positions nothing is added
+            continue
         first = values.reshape(-1)[0]
         is_known = bool(x.constant.select(dim, source).all()) and bool((values == first).all())
         if is_known and (not only_zeros or first == 0):
             constants[source] = float(first)
         else:
             read[source] = True
-    if not read.any():
-        read[int(have.nonzero()[0])] = True
+    if len(read) and not read.any():
+        read[int(have.long().argmax())] = True
     return Sources(read, constants)
 
 

@@ -278,7 +278,7 @@ class Writer:
         return x
 
     def _without(self, x: fx.Node, dim: int, order: Int[Tensor, " kept"], each: int) -> fx.Node:
-        first, count = int(order[0]), len(order)
+        first, count = int(order[0]) if len(order) else 0, len(order)
         if not each and torch.equal(order, torch.arange(first, first + count)):
             return self.call(torch.narrow, x, dim, first, count)
         return self.call(left_out, x, dim, self._indices(order), each)
@@ -334,6 +334,8 @@ def _uniform(step: Step, fill: Tensor, is_known: Tensor, dim: int) -> Tensor:
 
     Elements that are not known are not read, so that they may be anything.
     """
+    if not fill.numel():
+        return fill
     each = step.batched[dim]
     others = [other for other in range(fill.ndim) if other != dim]
     batched = {other for other in others if step.batched[other]}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from gnncore.errors import CheckpointError
 from graphwsl.errors import GeneratorError, GraphwslError
 from graphwsl.generators import GENERATORS, load, make
 from graphwsl.generators.module import GeneratorModule
@@ -75,11 +76,26 @@ def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(
         return original(self, *batch)
 
     monkeypatch.setattr(GeneratorModule, "forward", stopped)
+    cut = tiny(name)
     with pytest.raises(KeyboardInterrupt):
-        tiny(name).fit(population("mlp"), work=tmp_path)
+        cut.fit(population("mlp"), work=tmp_path)
+    assert "is not fitted; call fit first" in refusal(lambda: cut.sample(1))
     again = tiny(name).fit(population("mlp"), work=tmp_path)
     first, second = (one.sample(3, generator=seeded()) for one in (whole, again))
     torch.testing.assert_close(rows(first), rows(second), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_fit_that_fails_changes_nothing(name: str, tmp_path: Path) -> None:
+    own = population("mlp")
+    made = tiny(name, epochs=1).fit(own, "size", work=tmp_path / "work")
+    before, report, known = made.sample(3, generator=seeded()), made.report, made.fitted_to
+    refusal(lambda: made.fit(own.select(range(12)), work=tmp_path / "work"), CheckpointError)
+    torch.testing.assert_close(rows(made.sample(3, generator=seeded())), rows(before))
+    assert (made.report, made.fitted_to, made.conditions.names) == (report, known, ["size"])
+    first = tiny(name, epochs=2)
+    refusal(lambda: first.fit(own, "size", work=tmp_path / "work"), CheckpointError)
+    assert "is not fitted; call fit first" in refusal(lambda: first.sample(1))
 
 
 @pytest.mark.parametrize("name", METHODS)

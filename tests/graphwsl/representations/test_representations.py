@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import torch
 
+from gnncore.errors import CheckpointError
+from graphwsl.errors import RepresentationError
 from graphwsl.populations import Population
 from graphwsl.representations import REPRESENTATIONS, load, make
 from graphwsl.representations.autoencoder import Autoencoder
@@ -82,14 +84,29 @@ def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(
         return original(self, *batch)
 
     monkeypatch.setattr(Autoencoder, "forward", stopped)
+    cut = tiny(name, epochs=3)
     with pytest.raises(KeyboardInterrupt):
-        fit(tiny(name, epochs=3), "mlp", work=tmp_path)
+        fit(cut, "mlp", work=tmp_path)
+    with pytest.raises(RepresentationError, match="is not fitted; call fit first"):
+        cut.embed(parts("mlp").test)
     again = fit(tiny(name, epochs=3), "mlp", work=tmp_path)
     assert calls[0] == 4 + 4
     test = parts("mlp").test
     torch.testing.assert_close(again.embed(test), whole.embed(test), atol=0, rtol=0)
     first, second = rows(again.reconstruct(test)), rows(whole.reconstruct(test))
     torch.testing.assert_close(first, second, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("name", REPRESENTATIONS)
+def test_a_fit_that_fails_changes_nothing(name: str, tmp_path: Path) -> None:
+    made, own = fit(tiny(name, epochs=1), "mlp", work=tmp_path), parts("mlp")
+    test = own.test
+    before, report, known = made.embed(test), made.report, made.fitted_to
+    inputs = own.inputs if made.settings.structure < 1 else None
+    with pytest.raises(CheckpointError):
+        made.fit(own.train.select(range(12)), own.valid, inputs=inputs, work=tmp_path)
+    torch.testing.assert_close(made.embed(test), before)
+    assert (made.report, made.fitted_to) == (report, known)
 
 
 @pytest.mark.parametrize("name", REPRESENTATIONS)

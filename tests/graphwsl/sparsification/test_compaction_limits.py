@@ -83,6 +83,25 @@ def test_branches_on_the_number_of_samples_fix_it(run: Callable[..., Tensor]) ->
         found(torch.randn(12, 4))
 
 
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda own, x: own.b(own.a(x).relu()[1:]),
+        lambda own, x: own.b(own.n(own.a(x))[1:].softmax(-1)),
+        lambda own, x: own.c(own.a(x)[1:, :, None]),
+        lambda own, x: own.b(own.a(x)) + own.a(x)[:, 1:1] @ own.b.weight[:, 1:1].T,
+    ],
+)
+def test_results_without_an_element(run: Callable[..., Tensor]) -> None:
+    torch.manual_seed(0)
+    model = Written(
+        run, a=nn.Linear(8, 6), b=nn.Linear(6, 3), c=nn.Conv1d(6, 4, 1, groups=2),
+        n=nn.LayerNorm(6),
+    )  # fmt: skip
+    x = torch.randn(1, 8)
+    same(model, compact(model, x), x)
+
+
 def test_arguments_that_are_no_tensors_are_those_of_the_example() -> None:
     model = Written(lambda own, x, scale=1.0: own.a(x) * scale, a=nn.Linear(4, 2))
     x = torch.randn(3, 4)

@@ -71,6 +71,14 @@ def test_sets_without_a_name_and_sets_given_twice_are_refused(
         load(given.format(*places))
 
 
+def test_a_set_under_two_spellings_is_given_twice(places: list[str]) -> None:
+    first, again = places[0], f"{Path(places[0]).parent}/./of_6"
+    with pytest.raises(DatasetError, match="hold the same set") as caught:
+        load(f"{first},{places[1]},{again}")
+    assert repr(first) in str(caught.value)
+    assert repr(again) in str(caught.value)
+
+
 def test_a_place_that_is_there_is_not_cut(places: list[str], tmp_path: Path) -> None:
     named = tmp_path / "one,two"
     Path(places[0]).rename(named)

@@ -1,7 +1,9 @@
 """The flow: equivariant to rounding, right on Gaussians, of any size, asked for by conditions."""
 
+import inspect
 from copy import copy, deepcopy
 from functools import cache
+from typing import Any
 
 import pytest
 import torch
@@ -202,6 +204,44 @@ def test_rows_times_and_channels_that_do_not_fit() -> None:
     )
     assert "choose a multiple" in _refusal(
         lambda: make("equivariant_flow", channels=10, heads=4).fit(population("mlp"))
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"time": torch.tensor(0.5)},
+            "of shape (2,), one of each row, got a Tensor of shape ()",
+        ),
+        ({"time": 0.5}, "time must be a tensor of shape (2,), one of each row, got 0.5"),
+        ({"time": torch.full((3,), 0.5)}, "one of each row, got a Tensor of shape (3,)"),
+        ({"time": torch.tensor([0.5, 2.0])}, "time must be from 0 to 1, got 2"),
+        ({"time": torch.tensor([torch.nan, 0.5])}, "time must be from 0 to 1, got nan"),
+        ({"rows": [[0.0]]}, "rows must be a tensor of shape (networks, entries), got a list"),
+        ({"rows": torch.zeros(3)}, "rows must be a tensor of shape (networks, entries), got a"),
+    ],
+)
+def test_velocities_are_of_rows_at_times(change: dict[str, Any], message: str) -> None:
+    own = population("mlp")
+    fitting: dict[str, Any] = {"rows": own.rows(0)[:2], "time": torch.full((2,), 0.5)}
+    call = {**fitting, **change, "architecture": own.architectures[0]}
+    velocity = inspect.unwrap(EquivariantFlow.velocity)  # types are checked in tests alone
+    assert message in _refusal(lambda: velocity(flow(), **call))
+
+
+def test_velocities_of_double_precision_are_those_of_single() -> None:
+    own, time = population("mlp"), torch.full((2,), 0.5)
+    some, architecture = own.rows(0)[:2], own.architectures[0]
+    found = flow().velocity(some.double(), time.double(), architecture)
+    torch.testing.assert_close(found, flow().velocity(some, time, architecture), atol=0, rtol=0)
+
+
+def test_there_is_no_velocity_before_the_fit() -> None:
+    own, made = population("mlp"), tiny("equivariant_flow")
+    assert isinstance(made, EquivariantFlow)
+    assert "is not fitted" in _refusal(
+        lambda: made.velocity(own.rows(0)[:1], torch.zeros(1), own.architectures[0])
     )
 
 
