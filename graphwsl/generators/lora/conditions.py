@@ -77,7 +77,7 @@ class PromptConditions(Conditions):
             generator: Not needed.
 
         Raises:
-            GeneratorError: There is none, or not one for each network.
+            GeneratorError: There is none, something else, or not one for each network.
         """
         del generator
         if isinstance(condition, Mapping):
@@ -88,7 +88,12 @@ class PromptConditions(Conditions):
             condition = condition[PROMPTS]
         if condition is None:
             raise GeneratorError("give condition=, a text that describes the task, a prompt a line")
-        texts: list[Any] = [condition] * count if isinstance(condition, str) else [*condition]  # type: ignore[misc]
+        if not isinstance(condition, (str, Sequence)):
+            raise GeneratorError(
+                f"{PROMPTS!r} must be a text with a prompt a line, or one for each network, got "
+                f"{condition!r}"
+            )
+        texts: list[Any] = [condition] * count if isinstance(condition, str) else [*condition]
         if len(texts) != count:
             raise GeneratorError(
                 f"condition must be one text, or one for each of {count:,} networks, got "

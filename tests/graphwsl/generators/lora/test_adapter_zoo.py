@@ -118,3 +118,7 @@ def test_the_commands(zoo: Path, tmp_path: Path) -> None:
     found = runner.invoke(app, [*arguments[:-2], "--out", str(tmp_path / "none")])
     assert found.exit_code == 2
     assert len(found.output.strip().splitlines()) == 1
+    arguments = [*arguments[:-1], "prompts=7", "--out", str(tmp_path / "none")]
+    found = runner.invoke(app, arguments)
+    assert found.exit_code == 2
+    assert found.output.strip().endswith("or one for each network, got 7")
