@@ -15,7 +15,7 @@ import torch
 
 from gnncore.storage import first_difference, make_folder, write_json
 from graphwsl import __version__
-from graphwsl.arguments import as_path, described
+from graphwsl.arguments import as_path
 from graphwsl.errors import ZooError
 from graphwsl.sparsification.twins import Twins, check_choices, make_twins
 from graphwsl.zoo.checkpoint import Checkpoint, Scalar
@@ -184,7 +184,7 @@ def _own(zoo: StoredZoo | str | Path) -> StoredZoo:
     opened = zoo if isinstance(zoo, StoredZoo) else open_zoo(as_path("zoo", zoo))
     if not isinstance(opened, StoredZoo):
         raise ZooError(
-            f"{described(zoo)} is no zoo that graphwsl zoo train made, of which all is known that "
+            f"{str(zoo)!r} is no zoo that graphwsl zoo train made, of which all is known that "
             "tuning needs; train one"
         )
     if not opened.folder.is_complete:
@@ -196,6 +196,11 @@ def _own(zoo: StoredZoo | str | Path) -> StoredZoo:
         raise ZooError(f"{str(opened.folder.path)!r} has no network that could be pruned")
     if any(name in opened.checkpoints[0].configuration for name in OF_TWINS):
         raise ZooError(f"{str(opened.folder.path)!r} is a sparse twin already; give its original")
+    if any(checkpoint.configuration.get("frozen") for checkpoint in opened.checkpoints):
+        raise ZooError(
+            f"{str(opened.folder.path)!r} has networks that hold all but their heads as their "
+            "parents have it ('frozen'), which pruning would change; give a zoo without them"
+        )
     return opened
 
 

@@ -12,6 +12,7 @@ from graphwsl.generators import load, make
 from graphwsl.generators.lora import PromptToLora, pairs_of
 from graphwsl.generators.lora.networks import PROMPTS, shared_base
 from graphwsl.populations import Population, evaluate
+from graphwsl.sparsification import sparsify
 from graphwsl.zoo import Recipe, open_zoo
 from graphwsl.zoo.architectures.registry import build
 from graphwsl.zoo.data import load_images
@@ -122,3 +123,9 @@ def test_the_commands(zoo: Path, tmp_path: Path) -> None:
     found = runner.invoke(app, arguments)
     assert found.exit_code == 2
     assert found.output.strip().endswith("or one for each network, got 7")
+
+
+def test_what_is_held_is_not_pruned(zoo: Path, tmp_path: Path) -> None:
+    with pytest.raises(ZooError, match="hold all but their heads as their parents have it"):
+        sparsify(zoo, tmp_path / "twins", epochs=1)
+    assert not (tmp_path / "twins").exists()
