@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from typer.testing import CliRunner
 
+from gnncore.storage import StorageError
 from graphwsl.cli import app
 from graphwsl.errors import ZooError
 from graphwsl.sparsification import masks_of, sparsify, summarise_twins
@@ -251,3 +252,14 @@ def test_a_zoo_of_a_published_layout_is_refused_by_its_path(tmp_path: Path) -> N
     write_small_cnn_zoo(tmp_path / "published", weights, [small_cnn_row("a", 0)])
     with pytest.raises(ZooError, match=r"^'.*published' is no zoo that graphwsl zoo train made"):
         sparsify(tmp_path / "published", tmp_path / "twins")
+
+
+def test_nothing_is_left_of_twins_of_a_damaged_zoo(zoo: Path, tmp_path: Path) -> None:
+    shutil.copytree(zoo, tmp_path / "zoo")
+    chunk = tmp_path / "zoo" / "chunks" / "00000.safetensors"
+    data = bytearray(chunk.read_bytes())
+    data[-20] ^= 1
+    chunk.write_bytes(data)
+    with pytest.raises(StorageError):
+        sparsify(tmp_path / "zoo", tmp_path / "twins", epochs=1)
+    assert not (tmp_path / "twins").exists()

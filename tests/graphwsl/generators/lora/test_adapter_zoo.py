@@ -125,6 +125,18 @@ def test_the_commands(zoo: Path, tmp_path: Path) -> None:
     assert found.output.strip().endswith("or one for each network, got 7")
 
 
+@pytest.mark.parametrize("options", [["encoder=missing"], ["pairs=0", "product=0", "behaviour=0"]])
+def test_nothing_is_left_of_a_training_that_is_refused(
+    zoo: Path, tmp_path: Path, options: list[str]
+) -> None:
+    arguments = ["generate", "train", str(zoo), "--method", "prompt_to_lora"]
+    given = [part for option in options for part in ("--option", option)]
+    found = CliRunner().invoke(app, [*arguments, *given, "--out", str(tmp_path / "a" / "out")])
+    assert found.exit_code == 2
+    assert len(found.output.strip().splitlines()) == 1
+    assert not any(tmp_path.iterdir())
+
+
 def test_what_is_held_is_not_pruned(zoo: Path, tmp_path: Path) -> None:
     with pytest.raises(ZooError, match="hold all but their heads as their parents have it"):
         sparsify(zoo, tmp_path / "twins", epochs=1)
