@@ -54,6 +54,8 @@ def made(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_choices_are_all_methods() -> None:
     assert set(CHOICES) == set(GENERATORS)
+    shown = graphwsl("generate", "train", "--help").output
+    assert all(name in shown for name in GENERATORS)
 
 
 def test_a_generator_is_kept_with_what_it_learnt_from(made: Path, zoo: Path) -> None:
