@@ -8,7 +8,7 @@ from pydantic import AfterValidator
 
 def _known(name: str) -> str:
     if re.fullmatch(r"auto|cpu|cuda(:\d+)?", name) is None:
-        raise ValueError(f"a device is called auto, cpu, cuda or cuda:1, …, not {name!r}")
+        raise ValueError(f"one is called auto, cpu, cuda or cuda:1, …, got {name!r}")
     return name
 
 

@@ -19,8 +19,9 @@ def exclusive_lock(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Keep other processes, and other holders in this one, from writing into a folder.
 
     The kernel holds the lock on ``folder/.lock`` and releases it when the process ends, however
-    it ends; the empty file stays. Processes forked inside the block share the lock. What was read
-    before the lock was held may have changed since, so look again inside the block.
+    it ends; the empty file stays, unless the holder removes it. Processes forked inside the block
+    share the lock. What was read before the lock was held may have changed since, so look again
+    inside the block.
 
     Raises:
         FolderInUseError: Another holder is at work.
@@ -45,6 +46,10 @@ def exclusive_lock(folder: str | os.PathLike[str]) -> Iterator[None]:
             ) from error
         except OSError as error:
             raise StorageError.because("lock", folder, error) from error
+        if os.fstat(descriptor).st_nlink == 0:  # its holder removed it, folder and all, meanwhile
+            raise FolderInUseError.because(
+                "lock", folder, "another run has just removed it; run the command again"
+            )
         yield
     finally:
         os.close(descriptor)

@@ -18,7 +18,7 @@ The layout of a folder is its owner's; here is what all of them do alike.
 
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -286,15 +286,30 @@ def first_difference(
 def only_writer(folder: Path) -> Iterator[None]:
     """Make the folder, and keep all others from writing there.
 
-    What was found in the folder before may have changed meanwhile: look again inside.
+    What was found in the folder before may have changed meanwhile: look again inside. Folders that
+    were made are gone again where the work fails before anything is written.
 
     Raises:
         FolderInUseError: Another process is at work there.
         StorageError: The disk is full, the folder read-only, and the like.
     """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     make_folder(folder)
     with exclusive_lock(folder):
-        yield
+        try:
+            yield
+        except BaseException:
+            with suppress(OSError):  # Windows keeps a lock that is held
+                _remove_unused(made)
+            raise
+
+
+def _remove_unused(made: list[Path]) -> None:
+    """Remove folders that were made, the innermost first, if there is but a lock in that."""
+    if made and [entry.name for entry in made[0].iterdir()] == [LOCK_NAME]:
+        (made[0] / LOCK_NAME).unlink()
+        for path in made:
+            path.rmdir()
 
 
 def unexpected_entries(

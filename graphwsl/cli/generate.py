@@ -69,7 +69,7 @@ def train(
     zoo: Path = typer.Argument(help="Folder of a zoo, of any layout."),
     method: str = typer.Option(
         "equivariant_flow",
-        help="equivariant_flow, aligned_flow or recurrent_diffusion.",
+        help="equivariant_flow, aligned_flow, recurrent_diffusion or prompt_to_lora.",
         autocompletion=one_of(*GENERATORS),
     ),
     size: str = SIZE,

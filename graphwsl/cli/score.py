@@ -75,7 +75,8 @@ def score(
     opened = open_zoo(zoo)
     train, held_out = _parts(opened, epoch, split_seed)
     known = [checkpoint.configuration for checkpoint in train.checkpoints[:1]]
-    loaded = load_networks(population, homes=Homes(known=known))
+    homes = Homes(known=known, advice="name by --zoo a zoo of such networks")
+    loaded = load_networks(population, homes=homes)
     images = judging_data(opened, data)
     card = scorecard(
         loaded.population,

@@ -1,12 +1,14 @@
 """What generated networks do: a function of the training networks, or one that is asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from gnncore.names import unknown
 from graphwsl.errors import GeneratorError
 from graphwsl.populations.loading import kinds_of_networks
 from graphwsl.populations.population import Architecture, Function, Population
-from graphwsl.zoo.architectures.registry import build
+from graphwsl.zoo.architectures.factors import OF_ALL
+from graphwsl.zoo.architectures.registry import ARCHITECTURES, build
 from graphwsl.zoo.checkpoint import Scalar
 from graphwsl.zoo.inputs import example_inputs
 
@@ -57,8 +59,9 @@ class Functions:
                 those that all training networks share for what they do not say.
 
         Raises:
-            GeneratorError: There are several to choose from, or none that fits.
-            ZooError: Generating factors that no architecture has.
+            GeneratorError: There are several to choose from, or none that fits, or a factor that
+                the architecture has not.
+            ZooError: Generating factors out of their bounds, or an architecture that nobody knows.
         """
         if isinstance(architecture, Function):
             return architecture, self._factors_of(architecture)
@@ -66,6 +69,7 @@ class Functions:
             factors = {**self._shared(), **architecture}
             if "architecture" not in factors:
                 raise GeneratorError(f"{dict(architecture)!r} names no architecture; {ADVICE}")
+            _require_known(factors["architecture"], architecture)
             return self._of_factors(factors), factors
         if architecture is not None and not isinstance(architecture, Architecture):
             raise GeneratorError(f"architecture cannot be {architecture!r}; {ADVICE}")
@@ -107,3 +111,11 @@ class Functions:
             ):
                 return dict(factors)
         return {}
+
+
+def _require_known(architecture: Any, names: Iterable[str]) -> None:
+    """Refuse a factor that an architecture does not read, and would be without effect."""
+    known = [*OF_ALL, *ARCHITECTURES.find(architecture).factors]
+    for name in names:
+        if name not in known:
+            raise GeneratorError(unknown("factor", name, known, "the factors are"))

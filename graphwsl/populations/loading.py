@@ -50,12 +50,14 @@ class Homes:
         entry: Where weights lie in files that hold more; see
             :func:`graphwsl.imports.read_state_dict`.
         by_activation: Whether it matters which activation a network has.
+        advice: What to do where it is not known what weights belong to.
     """
 
     network: str | None = None
     known: Sequence[Mapping[str, Scalar]] = ()
     entry: str | None = None
     by_activation: bool = False
+    advice: str = "say by --network what they belong to"
     _named: dict[str, Function] = field(default_factory=dict)
 
     def read(self, path: str) -> Population:
@@ -91,19 +93,16 @@ class Homes:
                 fitting.setdefault((factors["architecture"], activation), factors)
         if not self.known:
             raise ImportedModelError(
-                f"no architecture is known that the weights in {path!r} may be of; say by "
-                "--network what they belong to"
+                f"no architecture is known that the weights in {path!r} may be of; {self.advice}"
             )
         if not fitting:
             raise ImportedModelError(
-                f"the weights in {path!r} are of none of the networks that were learnt from; say "
-                "by --network what they belong to"
+                f"the weights in {path!r} are of none of the networks that were learnt from; "
+                f"{self.advice}"
             )
         if len(fitting) > 1:
             found = ", ".join(" with ".join(map(str, filter(None, key))) for key in fitting)
-            raise ImportedModelError(
-                f"the weights in {path!r} may be of {found}; say by --network what they belong to"
-            )
+            raise ImportedModelError(f"the weights in {path!r} may be of {found}; {self.advice}")
         (factors,) = fitting.values()
         name = str(factors["architecture"])
         return Function.of(

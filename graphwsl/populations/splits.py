@@ -114,8 +114,7 @@ def split_models(
             raise PredictorError(
                 f"no network is left for the {name} part of {len(configurations)} networks"
                 + (f" with {dict(held_out)} held out" if held_out else "")
-                + f"; the {total} to be cut began in {len(groups)} ways: take more networks, or "
-                "split those that began alike too (together=(), or graphwsl train --together '')"
+                + f"; the {total} to be cut began in {len(groups)} ways: take more networks"
             )
     return Split(**{name: tuple(sorted(part)) for name, part in parts.items()})
 

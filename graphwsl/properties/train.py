@@ -149,7 +149,13 @@ def train_predictor(
     population, unusable = Population.load_usable(found, kept)
     left_out = [*known, *unusable]
     request["zoo_sha256"] = population.content_hash
-    split = split_models(population.checkpoints, split_seed, together=together, held_out=held_out)
+    try:
+        split = split_models(
+            population.checkpoints, split_seed, together=together, held_out=held_out
+        )
+    except PredictorError as error:
+        advice = ", or split those that began alike too (together=(), or --together '')"
+        raise PredictorError(f"{error}{advice if together else ''}") from error
     wanted = Target.of(target, population.checkpoints)
     model.check(population, split, wanted)
     with work.claim(lambda: _look(work, request, resume)) as before:

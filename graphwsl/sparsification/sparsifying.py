@@ -13,13 +13,14 @@ from typing import Any
 
 import torch
 
-from gnncore.storage import first_difference, make_folder, write_json
+from gnncore.storage import StorageError, first_difference, make_folder, write_json
 from graphwsl import __version__
-from graphwsl.arguments import as_path, described
+from graphwsl.arguments import as_path
 from graphwsl.errors import ZooError
 from graphwsl.sparsification.twins import Twins, check_choices, make_twins
 from graphwsl.zoo.checkpoint import Checkpoint, Scalar
 from graphwsl.zoo.layouts.native import CONFIG_NAME, KIND, ZooFolder
+from graphwsl.zoo.layouts.native_chunks import CHUNKS
 from graphwsl.zoo.layouts.registry import open_zoo
 from graphwsl.zoo.store import StoredZoo
 from graphwsl.zoo.sweep import NetworkConfig, chunks
@@ -101,20 +102,19 @@ def sparsify(
     configuration = _configuration(originals, method, shares, epochs)
     folder, work = ZooFolder(path), ZooFolder(path).work
 
-    def look() -> ZooFolder:
-        work.look(lambda: _difference(folder.config, configuration), resume=resume)
-        return folder
+    def look() -> bool:
+        return work.look(lambda: _difference(folder.config, configuration), resume=resume)
 
     look()
     by_name = {member.row.model: member for member in members}
     planned = _planned([member.row for member in members])
     done, trained, total = 0, 0, epochs * len(members)
-    with work.claim(look):
-        make_folder(path / "chunks")
+    data = originals.images()
+    with work.claim(look) as there:
+        make_folder(path / CHUNKS)
         if not (path / CONFIG_NAME).exists():
             write_json(path / CONFIG_NAME, configuration)
         folder = ZooFolder(path)
-        data = originals.images()
         missing = folder.missing(len(planned), folder.flaws(planned))
         for number, rows in enumerate(planned):
             done += 0 if number in missing else epochs * len(rows)
@@ -128,7 +128,12 @@ def sparsify(
                     on_progress(done, total)
 
             some = [by_name[row.model] for row in rows]
-            _make(folder, originals, data, number, some, method, epochs, count)
+            try:
+                _make(folder, originals, data, number, some, method, epochs, count)
+            except (ZooError, StorageError):
+                if not there:
+                    work.withdraw(CHUNKS)
+                raise
         if missing or not folder.is_complete:
             folder.finish(len(planned))
     found = StoredZoo(ZooFolder(path))
@@ -184,7 +189,7 @@ def _own(zoo: StoredZoo | str | Path) -> StoredZoo:
     opened = zoo if isinstance(zoo, StoredZoo) else open_zoo(as_path("zoo", zoo))
     if not isinstance(opened, StoredZoo):
         raise ZooError(
-            f"{described(zoo)} is no zoo that graphwsl zoo train made, of which all is known that "
+            f"{str(zoo)!r} is no zoo that graphwsl zoo train made, of which all is known that "
             "tuning needs; train one"
         )
     if not opened.folder.is_complete:
@@ -196,6 +201,11 @@ def _own(zoo: StoredZoo | str | Path) -> StoredZoo:
         raise ZooError(f"{str(opened.folder.path)!r} has no network that could be pruned")
     if any(name in opened.checkpoints[0].configuration for name in OF_TWINS):
         raise ZooError(f"{str(opened.folder.path)!r} is a sparse twin already; give its original")
+    if any(checkpoint.configuration.get("frozen") for checkpoint in opened.checkpoints):
+        raise ZooError(
+            f"{str(opened.folder.path)!r} has networks that hold all but their heads as their "
+            "parents have it ('frozen'), which pruning would change; give a zoo without them"
+        )
     return opened
 
 

@@ -269,7 +269,7 @@ def test_a_recipe_that_was_edited_gets_its_own_networks(
     path = unfinished(zoos["one"], tmp_path / "zoo")
     config = path / "zoo.json"
     config.write_text(config.read_text().replace('"seed": 1', '"seed": 2'))
-    with pytest.raises(GraphwslError, match="holds another zoo: fixed is"):
+    with pytest.raises(GraphwslError, match="holds another zoo: fixed: seed is"):
         resumed(path)
     assert len(ZooFolder(path).problems()) == 3
     assert len(resumed(path, OTHER)) == 2

@@ -77,7 +77,7 @@ class PromptConditions(Conditions):
             generator: Not needed.
 
         Raises:
-            GeneratorError: There is none, or not one for each network.
+            GeneratorError: There is none, something else, or not one for each network.
         """
         del generator
         if isinstance(condition, Mapping):
@@ -89,6 +89,11 @@ class PromptConditions(Conditions):
         if condition is None:
             raise GeneratorError("give condition=, a text that describes the task, a prompt a line")
         texts = one_each(PROMPTS, condition, count)
+        if not all(isinstance(text, str) for text in texts):
+            raise GeneratorError(
+                f"{PROMPTS!r} must be a text with a prompt a line, or one for each network, got "
+                f"{condition!r}"
+            )
         if len(texts) != count:
             raise GeneratorError(
                 f"condition must be one text, or one for each of {count:,} networks, got "

@@ -6,6 +6,7 @@ The toy squares numbers: one file each, any of which may be lost, damaged, or an
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -272,3 +273,43 @@ def test_what_was_refused_is_withdrawn_unless_there_is_work(
     assert work.is_blank == (more is None)
     assert (work.path / "state").exists() == (more is not None)
     assert (work.path / "table.json").exists() == (more is not None)
+
+
+@pytest.mark.parametrize("before", [None, "above", "above/table"])
+def test_folders_are_gone_again_where_work_fails_before_it_begins(
+    tmp_path: Path, before: str | None
+) -> None:
+    if before is not None:
+        (tmp_path / before).mkdir(parents=True)
+    work = WorkFolder(tmp_path / "above" / "table", KIND)
+
+    def refused() -> None:
+        raise SquaresError
+
+    with pytest.raises(SquaresError), work.claim(refused):
+        pass
+    left = {None: [], "above": ["above"], "above/table": ["above", "above/table"]}[before]
+    assert [str(p.relative_to(tmp_path)) for p in sorted(tmp_path.rglob("*")) if p.is_dir()] == left
+
+
+def test_work_that_was_begun_is_left_where_it_fails(tmp_path: Path) -> None:
+    work = WorkFolder(tmp_path / "table", KIND)
+    with suppress(SquaresError), work.claim(lambda: None):
+        (work.path / "1.json").write_text("1")
+        raise SquaresError
+    assert (work.path / "1.json").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a lock that is held stays there")
+def test_a_lock_whose_folder_is_gone_is_none(tmp_path: Path, monkeypatch: Any) -> None:
+    real = os.open
+
+    def opened(path: Path, *arguments: int) -> int:
+        found = real(path, *arguments)
+        Path(path).unlink()  # as a holder does who leaves just then
+        return found
+
+    monkeypatch.setattr(os, "open", opened)
+    said = "another run has just removed it"
+    with pytest.raises(FolderInUseError, match=said), exclusive_lock(tmp_path):
+        pass

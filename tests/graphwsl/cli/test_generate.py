@@ -54,6 +54,8 @@ def made(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_choices_are_all_methods() -> None:
     assert set(CHOICES) == set(GENERATORS)
+    shown = graphwsl("generate", "train", "--help").output
+    assert all(name in shown for name in GENERATORS)
 
 
 def test_a_generator_is_kept_with_what_it_learnt_from(made: Path, zoo: Path) -> None:
@@ -125,6 +127,7 @@ def test_mistakes_end_in_one_line(made: Path, zoo: Path, tmp_path: Path) -> None
         ("train", zoo, "--method", "equivariant_flows"),
         ("train", zoo, "--option", "chanels=3", "--out", tmp_path / "a"),
         ("train", zoo, "--condition", "colour", "--out", tmp_path / "b"),
+        ("train", zoo, *2 * ("--condition", "test_accuracy"), "--out", tmp_path / "h"),
         ("train", zoo, "--device", "gpu", "--out", tmp_path / "g"),
         ("train", zoo, "--epoch", 7, "--out", tmp_path / "c"),
         ("train", tmp_path / "nothing"),
@@ -137,3 +140,5 @@ def test_mistakes_end_in_one_line(made: Path, zoo: Path, tmp_path: Path) -> None
         result = graphwsl("generate", *arguments)
         assert result.exit_code == 2, (arguments, result.output)
         assert len(result.output.strip().splitlines()) == 1, result.output
+        if arguments[0] == "train" and "--out" in arguments:
+            assert not Path(arguments[-1]).exists()  # nothing is left of it

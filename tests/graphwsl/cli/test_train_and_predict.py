@@ -353,3 +353,11 @@ def test_errors_are_one_line(
     assert message in err
     assert err.count("\n") == 1
     assert [path for path in here.rglob("*") if path.is_file()] == []
+
+
+def test_what_else_could_be_split_is_said_where_it_can_be_chosen(zoo: Path, here: Path) -> None:
+    code, _, error = run("train", str(zoo), "--together", "width", "--out", "p")
+    assert code == 2
+    assert "take more networks, or split those that began alike too" in error.replace("\n", " ")
+    assert "--together ''" in error
+    assert not Path("p").exists()

@@ -164,6 +164,9 @@ def test_architectures_that_cannot_be_made(name: str) -> None:
     made = fitted(name)
     for wrong in ({"width": "wide"}, {"architecture": "none"}):
         refusal(lambda w=wrong: made.sample(1, w), GraphwslError)
+    assert "unknown factor 'widht', did you mean 'width'?" in refusal(
+        lambda: made.sample(1, {"widht": 3})
+    )
     deeper = Population.load(MemoryZoo([{**MLP, "depth": 3}], 1))
     refusal(lambda: made.sample(1, deeper.functions[0]))
     assert "functions of training networks fit" in refusal(

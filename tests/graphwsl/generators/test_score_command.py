@@ -87,7 +87,7 @@ def test_what_cannot_be_judged_ends_in_one_line(zoo: Path, tmp_path: Path) -> No
     attempts: list[tuple[tuple[object, ...], str]] = [
         ((zoo, "--zoo", tmp_path / "none"), "is no folder"),
         ((tmp_path / "none", "--zoo", zoo), "none"),
-        ((other, "--zoo", zoo), "are of none of the networks"),
+        ((other, "--zoo", zoo), "learnt from; name by --zoo a zoo of such networks"),
         ((zoo, "--zoo", zoo, "--epoch", 7), "no checkpoints of the epochs [7]; it has [1, 2]"),
         ((zoo, "--zoo", zoo, "--baseline", "averige"), "did you mean 'average'"),
         ((zoo, "--zoo", zoo, "--data", "digit"), "unknown data 'digit'"),

@@ -1,6 +1,7 @@
 """Sparse twins: what goes, what stays, and what is stored of it."""
 
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 from typer.testing import CliRunner
 
+from gnncore.storage import StorageError
 from graphwsl.cli import app
 from graphwsl.errors import ZooError
 from graphwsl.sparsification import masks_of, sparsify, summarise_twins
@@ -18,6 +20,11 @@ from graphwsl.sparsification.masks import highest, prunable
 from graphwsl.sparsification.variational_dropout import divergence, log_alpha
 from graphwsl.zoo import open_zoo, train_zoo
 from graphwsl.zoo.recipe import Recipe
+from tests.graphwsl.zoo.layouts.published_layouts import (
+    SMALL_CNN_SHAPES,
+    small_cnn_row,
+    write_small_cnn_zoo,
+)
 
 SHARES = [0.5, 0.9]
 RECIPE: dict[str, Any] = {
@@ -237,3 +244,22 @@ def test_other_twins_in_the_folder_are_told_from_these_in_words(zoo: Path, tmp_p
     with pytest.raises(ZooError, match="it was trained, and is no sparse twin"):
         sparsify(zoo, other, epochs=1)
     sparsify(tmp_path / "copy" / zoo.name, out, epochs=1, resume=True)
+
+
+def test_a_zoo_of_a_published_layout_is_refused_by_its_path(tmp_path: Path) -> None:
+    numbers = sum(map(math.prod, SMALL_CNN_SHAPES.values()))
+    weights = np.zeros((1, numbers), np.float32)
+    write_small_cnn_zoo(tmp_path / "published", weights, [small_cnn_row("a", 0)])
+    with pytest.raises(ZooError, match=r"^'.*published' is no zoo that graphwsl zoo train made"):
+        sparsify(tmp_path / "published", tmp_path / "twins")
+
+
+def test_nothing_is_left_of_twins_of_a_damaged_zoo(zoo: Path, tmp_path: Path) -> None:
+    shutil.copytree(zoo, tmp_path / "zoo")
+    chunk = tmp_path / "zoo" / "chunks" / "00000.safetensors"
+    data = bytearray(chunk.read_bytes())
+    data[-20] ^= 1
+    chunk.write_bytes(data)
+    with pytest.raises(StorageError):
+        sparsify(tmp_path / "zoo", tmp_path / "twins", epochs=1)
+    assert not (tmp_path / "twins").exists()

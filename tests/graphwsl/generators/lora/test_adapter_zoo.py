@@ -12,6 +12,7 @@ from graphwsl.generators import load, make
 from graphwsl.generators.lora import PromptToLora, pairs_of
 from graphwsl.generators.lora.networks import PROMPTS, shared_base
 from graphwsl.populations import Population, evaluate
+from graphwsl.sparsification import sparsify
 from graphwsl.zoo import Recipe, open_zoo
 from graphwsl.zoo.architectures.registry import build
 from graphwsl.zoo.data import load_images
@@ -118,3 +119,25 @@ def test_the_commands(zoo: Path, tmp_path: Path) -> None:
     found = runner.invoke(app, [*arguments[:-2], "--out", str(tmp_path / "none")])
     assert found.exit_code == 2
     assert len(found.output.strip().splitlines()) == 1
+    arguments = [*arguments[:-1], "prompts=7", "--out", str(tmp_path / "none")]
+    found = runner.invoke(app, arguments)
+    assert found.exit_code == 2
+    assert found.output.strip().endswith("or one for each network, got 7")
+
+
+@pytest.mark.parametrize("options", [["encoder=missing"], ["pairs=0", "product=0", "behaviour=0"]])
+def test_nothing_is_left_of_a_training_that_is_refused(
+    zoo: Path, tmp_path: Path, options: list[str]
+) -> None:
+    arguments = ["generate", "train", str(zoo), "--method", "prompt_to_lora"]
+    given = [part for option in options for part in ("--option", option)]
+    found = CliRunner().invoke(app, [*arguments, *given, "--out", str(tmp_path / "a" / "out")])
+    assert found.exit_code == 2
+    assert len(found.output.strip().splitlines()) == 1
+    assert not any(tmp_path.iterdir())
+
+
+def test_what_is_held_is_not_pruned(zoo: Path, tmp_path: Path) -> None:
+    with pytest.raises(ZooError, match="hold all but their heads as their parents have it"):
+        sparsify(zoo, tmp_path / "twins", epochs=1)
+    assert not (tmp_path / "twins").exists()

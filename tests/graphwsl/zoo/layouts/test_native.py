@@ -190,7 +190,11 @@ def test_a_complete_zoo_is_left_alone(zoo_path: Path) -> None:
     [
         ({}, False, r"holds this zoo already \(complete\); resume it"),
         ({"epochs": 3}, True, "holds another zoo: epochs is 2 there and 3 here"),
-        ({"data": {"name": "digits", "image_size": 9}}, True, "holds another zoo: data is"),
+        (
+            {"data": {"name": "digits", "image_size": 9}},
+            True,
+            "holds another zoo: data: image_size is",
+        ),
     ],
 )
 def test_other_zoos_are_not_overwritten(
