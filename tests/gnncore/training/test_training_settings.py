@@ -20,7 +20,7 @@ def test_a_file_and_options_above_it(tmp_path) -> None:
         ({"optimiser": "adam"}, "optimiser must be 'adamw' or 'sgd', got 'adam'"),
         ({"learning_rate": float("nan")}, "learning_rate must be"),
         ({"lr": 0.1}, "unknown key 'lr'; the keys of training settings are epochs,"),
-        ({"device": "gpu"}, "device .* got 'gpu'"),
+        ({"device": "gpu"}, "device: .* got 'gpu'"),
         ({"nesterov": True}, "nesterov needs optimiser 'sgd' with momentum, got 'adamw'"),
     ],
 )

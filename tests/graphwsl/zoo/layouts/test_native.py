@@ -193,7 +193,7 @@ def test_a_complete_zoo_is_left_alone(zoo_path: Path) -> None:
         (
             {"data": {"name": "digits", "image_size": 9}},
             True,
-            "holds another zoo: data: image_size is",
+            "another zoo: data: image_size is",
         ),
     ],
 )
