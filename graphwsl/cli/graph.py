@@ -154,6 +154,9 @@ def _print_symmetries(found: dict[str, Any]) -> None:
         f"orbits, {group['scalings']} scalings, {group['sign_flips']} sign flips"
         + "".join(f", {ranks.count(rank)} × GL({rank})" for rank in sorted(set(ranks)))
     )
+    if not math.isfinite(check["error"]):
+        typer.echo("check: nothing can be said, weights or outputs are not finite")
+        return
     word = "unchanged" if check["error"] <= LARGEST_ERROR else "CHANGED"
     typer.echo(
         f"check: one drawn at random moves {check['change']:.0%} of the parameters, the function "

@@ -81,7 +81,8 @@ def train_adapters(
         seed: Seed of the order of batches.
 
     Raises:
-        GeneratorError: Inputs and labels that do not fit together, or steps that do not come.
+        GeneratorError: Inputs and labels that do not fit together, labels that are no classes where
+            these are learnt, steps that do not come, or losses that are not finite.
     """
     for name, value in (("steps", steps), ("batch_size", batch_size)):
         arguments.whole(name, value, 1)
@@ -90,6 +91,8 @@ def train_adapters(
     if not kept or not 0 < kept[0] <= kept[-1] <= steps:
         raise GeneratorError(f"steps to keep must be from 1 to {steps}, got {list(keep or ())}")
     own = _own_inputs(inputs, labels)
+    if loss is cross_entropy:
+        _require_classes(network, inputs[0] if own else inputs, labels)
     tasks, samples = labels.shape[:2]
     layers = low_rank_layers(network)
     shared = {k: v.detach() for k, v in (*network.named_parameters(), *network.named_buffers())}
@@ -115,6 +118,11 @@ def train_adapters(
         schedule.step()
         since = since + values
         if step in kept:
+            if not bool(since.isfinite().all()):
+                raise GeneratorError(
+                    f"losses are not finite at step {step}; lower learning_rate={learning_rate:g}, "
+                    "and look whether inputs and labels are finite"
+                )
             last = kept[kept.index(step) - 1] if step != kept[0] else 0
             losses.append(since / (step - last))
             since = torch.zeros(tasks)
@@ -141,6 +149,19 @@ def _own_inputs(inputs: Any, labels: Any) -> bool:
             f"{labels.shape[0]} tasks with {labels.shape[1]} samples"
         )
     return False
+
+
+@torch.no_grad()
+def _require_classes(network: nn.Module, inputs: Tensor, labels: Tensor) -> None:
+    """Refuse labels that are no classes of the network's outputs."""
+    classes = network(inputs[:1]).shape[-1]
+    known = labels[labels != IGNORED]
+    least, most = (known.min().item(), known.max().item()) if len(known) else (0, 0)
+    if labels.is_floating_point() or not 0 <= least <= most < classes:
+        raise GeneratorError(
+            f"labels must be whole numbers from 0 to {classes - 1}, one less than the outputs, got "
+            f"{least} to {most} of {labels.dtype}; give loss= for others"
+        )
 
 
 def _batches(samples: int, size: int, generator: torch.Generator) -> Any:

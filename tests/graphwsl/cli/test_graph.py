@@ -1,6 +1,7 @@
 """``graphwsl graph`` and the picture: the numbers are those of the graph, errors are one line."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,13 @@ def test_a_changed_function_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run(NAME)
     assert result.exit_code == 1
     assert "the function is CHANGED" in result.stdout
+
+
+def test_of_what_is_not_finite_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(package, "verify", lambda *_, **__: Verification(math.inf, 1.0))
+    result = run(NAME)
+    assert result.exit_code == 1
+    assert "nothing can be said, weights or outputs are not finite" in result.stdout
 
 
 def test_shapes_that_a_factory_leaves_open() -> None:

@@ -90,3 +90,9 @@ def test_bad_input_is_refused() -> None:
         train_adapters(network, inputs, labels, steps=5, keep=[6])
     with pytest.raises(GraphwslError, match="neither those of all tasks"):
         train_adapters(network, inputs[:5], labels)
+    with pytest.raises(GraphwslError, match="labels must be whole numbers from 0 to"):
+        train_adapters(network, inputs, labels + 7)
+    with pytest.raises(GraphwslError, match="labels must be whole numbers from 0 to"):
+        train_adapters(network, inputs, labels.float())
+    with pytest.raises(GraphwslError, match="losses are not finite at step 3"):
+        train_adapters(network, inputs * torch.nan, labels, steps=3)
