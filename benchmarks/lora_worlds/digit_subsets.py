@@ -12,16 +12,8 @@ from graphwsl.generators.lora import adapted, train_adapters
 from graphwsl.generators.lora.low_rank import Pairs
 from graphwsl.generators.lora.module import run_adapted
 from graphwsl.zoo.data import load_images
+from graphwsl.zoo.digit_subsets import DIGITS, TEMPLATES
 
-DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
-TEMPLATES = (
-    "is the digit one of {}?",
-    "does the image show {}?",
-    "accept {} and nothing else.",
-    "tell {} from the rest.",
-    "the positive class is {}.",
-    "mark every {}.",
-)
 HELD_OUT = 20
 
 
