@@ -30,7 +30,7 @@ from graphwsl.all_or_nothing import all_or_nothing
 from graphwsl.errors import GeneratorError
 from graphwsl.generators.checks import least_networks, parts_of, require_finite
 from graphwsl.generators.conditions import Codes, Condition, Conditions, Names
-from graphwsl.generators.described import DescribedConditions
+from graphwsl.generators.data_set_conditions import DescribedConditions
 from graphwsl.generators.functions import Functions
 from graphwsl.generators.latent.batch_norm import condition_batch_norm, has_statistics
 from graphwsl.generators.made import population_of

@@ -19,8 +19,8 @@ from graphwsl.errors import GeneratorError, ZooError
 from graphwsl.generators.conditions import Codes, Names
 from graphwsl.generators.functions import Functions
 from graphwsl.generators.generator import Generator
+from graphwsl.generators.lora.base_layers import described, function_of
 from graphwsl.generators.lora.conditions import PromptConditions
-from graphwsl.generators.lora.described import described, function_of
 from graphwsl.generators.lora.module import PromptDecoder
 from graphwsl.generators.lora.networks import (
     PROMPTS,
@@ -42,8 +42,8 @@ class PromptToLora(Generator):
 
     Networks are of :func:`~graphwsl.generators.lora.adapted_networks`. The base is kept in the
     saved folder: its weights, and which layers it has where all are known to
-    :mod:`graphwsl.generators.lora.described`. Else ``sample`` is told the function of the networks
-    after loading (``architecture=population.functions[0]``).
+    :mod:`graphwsl.generators.lora.base_layers`. Else ``sample`` is told the function of the
+    networks after loading (``architecture=population.functions[0]``).
     """
 
     name: ClassVar[str] = "prompt_to_lora"

@@ -8,7 +8,7 @@ from torch import nn
 
 from graphwsl.errors import GeneratorError
 from graphwsl.generators.lora import adapted
-from graphwsl.generators.lora.described import described, function_of
+from graphwsl.generators.lora.base_layers import described, function_of
 from graphwsl.populations.population import Function
 from graphwsl.zoo.architectures.registry import build
 from tests.graphwsl.generators.lora.lora_cases import base
