@@ -1,15 +1,18 @@
 """Can a network draw stability landscapes, and is the basin stability in them as good as directly?
 
-    python -m benchmarks.landscape_prediction --grids 700 --epochs 40
+    python -m benchmarks.landscape_prediction --grids 1000 --epochs 40 --seeds 1
 
-Landscapes of grids of 20 nodes are simulated, the default network learns to draw them (task
-``landscape``) and, on the same labels, to predict basin stability directly (task ``snbs``); both
-are judged on unseen grids of 20 nodes and on grids of 100 nodes. Simulations and trainings are kept
-in ``--out`` and never repeated, so the program may be killed at any time and started again;
+Landscapes of grids of 20 nodes are simulated with several trajectories in every pixel, the default
+network learns to draw them (task ``landscape``) and, on the same labels, to predict basin stability
+directly (task ``snbs``); both are judged on unseen grids of 20 and of 100 nodes. Simulations and
+trainings are kept in ``--out`` and never repeated, so the program may be killed at any time and
+started again;
 ``--restore`` begins with the numbers of the result file that comes with this project.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
 from statistics import mean
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -23,7 +26,11 @@ from gnncore.storage import read_json_lines
 from gridstab.counted import counted
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.landscape_run import run_landscapes
-from gridstab.datasets.layouts.landscapes import PublishedLandscapes, write_landscapes
+from gridstab.datasets.layouts.landscapes import (
+    PublishedLandscapes,
+    export_landscapes,
+    write_landscapes,
+)
 from gridstab.grids.growth import random_grid
 from gridstab.learning.data import load_grid_dataset
 from gridstab.learning.evaluation import evaluate
@@ -45,8 +52,13 @@ COLUMNS = {
 
 def main(
     grids: Annotated[int, typer.Option(help="Grids of 20 nodes: 70 % to learn from.")] = 1000,
-    others: Annotated[int, typer.Option(help="Grids of 100 nodes, all of them a test.")] = 50,
+    tests: Annotated[int, typer.Option(help="Other grids of 20 nodes, all of them a test.")] = 60,
+    others: Annotated[int, typer.Option(help="Grids of 100 nodes, all of them a test.")] = 5,
     resolution: Annotated[int, typer.Option(help="Pixels along each axis.")] = 20,
+    per_pixel: Annotated[
+        int, typer.Option(help="Trajectories along each axis of a pixel, to learn from.")
+    ] = 2,
+    per_test_pixel: Annotated[int, typer.Option(help="The same of the tests.")] = 4,
     epochs: Annotated[int | None, typer.Option(help="Of every training.")] = None,
     seeds: Annotated[int, typer.Option(help="Trainings of every task.")] = 3,
     tasks: Annotated[str, typer.Option(help="With commas.")] = ",".join(TASKS),
@@ -61,14 +73,18 @@ def main(
     """Simulate, train and judge what is not there yet, and show everything."""
     with TemporaryDirectory() as scratch:
         if quick:
-            grids, others, resolution, epochs, seeds, out = 10, 2, 8, 2, 2, Path(scratch)
-            for folder, nodes, count in (
-                (labels_of(out, 20, grids, resolution), 8, grids),
-                (labels_of(out, 100, others, resolution), 12, others),
-            ):
-                write_landscapes(
-                    folder, (made_up(k, nodes, resolution) for k in range(1, count + 1))
-                )
+            grids, tests, others, resolution, epochs, seeds, out = 10, 2, 2, 8, 2, 2, Path(scratch)
+        own = Labels(out, 20, grids, resolution, per_pixel, seed=0)
+        # Sets have seeds of their own, so that no grid of one is in another.
+        judges = {
+            "20": Labels(out, 20, tests, resolution, per_test_pixel, seed=2),
+            "100": Labels(out, 100, others, resolution, per_test_pixel, seed=1),
+        }
+        if quick:
+            for number, labels in enumerate((own, *judges.values())):
+                nodes = 8 + 2 * number
+                made = (made_up(k, nodes, resolution) for k in range(1, labels.grids + 1))
+                write_landscapes(labels.place, made)
         report = Report(NAME, "Landscapes, predicted", quick=quick)
         if restore:
             restore_cells(out, known_cells(NAME))
@@ -76,57 +92,91 @@ def main(
         for seed in range(1, seeds + 1):
             for task in tasks.split(","):
                 length = f"{epochs or 'all'}-epochs"
-                cell = f"{task}/{grids}-{others}-grids-{resolution}-pixels-{length}-seed-{seed}"
+                cell = f"{task}/{own.name}-{tests}-{others}-tests-{length}-seed-{seed}"
                 console.print(cell)
 
                 def work(folder: Path, task: str = task, seed: int = seed) -> Result:
-                    own = simulated(out, 20, grids, resolution, workers)
-                    other = simulated(out, 100, others, resolution, workers)
-                    return train_and_judge(folder / "model", task, own, other, seed, epochs)
+                    places = {nodes: labels.simulated(workers) for nodes, labels in judges.items()}
+                    learnt = own.simulated(workers)
+                    return train_and_judge(folder / "model", task, learnt, places, seed, epochs)
 
                 found = run_cell(out / cell, work)
                 if found is not None:
                     results[cell] = found
-    show(report, list(results.values()), resolution)
-    settings = {"grids": grids, "others": others, "resolution": resolution, "epochs": epochs}
-    report.save(settings | {"seeds": seeds}, {"cells": results}, json)
+    show(report, list(results.values()), resolution, per_pixel, per_test_pixel)
+    settings = {"grids": grids, "tests": tests, "others": others, "resolution": resolution}
+    settings |= {"per_pixel": per_pixel, "per_test_pixel": per_test_pixel}
+    report.save(settings | {"epochs": epochs, "seeds": seeds}, {"cells": results}, json)
 
 
-def labels_of(out: Path, nodes: int, grids: int, resolution: int) -> Path:
-    """The folder of the landscapes of grids of one size."""
-    return out / "labels" / f"{nodes}-nodes-{grids}-grids-{resolution}-pixels"
+@dataclass(frozen=True)
+class Labels:
+    """Landscapes of random grids, simulated finer than they are learnt from.
 
+    Attributes:
+        out: Where everything is kept.
+        nodes: Nodes of a grid.
+        grids: How many grids.
+        resolution: Pixels along each axis.
+        per_pixel: Trajectories along each axis of a pixel.
+        seed: Seed of the grids.
+    """
 
-def simulated(out: Path, nodes: int, grids: int, resolution: int, workers: int) -> Path:
-    """The same, simulated or continued, unless published files are there."""
-    folder = labels_of(out, nodes, grids, resolution)
-    if not any(folder.glob("heatmap_grid_*.h5")):
-        # Sizes have seeds of their own, so that no grid of one is a part of another's stream.
-        campaign = Campaign.resolve(nodes=nodes, grids=grids, seed=int(nodes != 20))
-        run_landscapes(campaign, folder, resolution=resolution, workers=workers, resume=True)
-    return folder
+    out: Path
+    nodes: int
+    grids: int
+    resolution: int
+    per_pixel: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """What is different in another set."""
+        return (
+            f"{self.nodes}-nodes-{self.grids}-grids-{self.resolution}-pixels-of-"
+            f"{self.per_pixel**2}-seed-{self.seed}"
+        )
+
+    @property
+    def place(self) -> Path:
+        """The folder of the images, in the published layout."""
+        published = self.out / "labels" / self.name / "published"
+        return published / f"num_sections_{self.resolution}" / f"ds{self.nodes}"
+
+    def simulated(self, workers: int) -> Path:
+        """The same, simulated or continued unless the images are there."""
+        folder = self.out / "labels" / self.name
+        if not (folder / "published").exists():
+            campaign = Campaign.resolve(nodes=self.nodes, grids=self.grids, seed=self.seed)
+            resolution = self.resolution * self.per_pixel
+            run = folder / "simulated"
+            run_landscapes(campaign, run, resolution=resolution, workers=workers, resume=True)
+            rmtree(folder / "unfinished", ignore_errors=True)
+            export_landscapes(run, folder / "unfinished", self.resolution)
+            (folder / "unfinished").rename(folder / "published")
+        return self.place
 
 
 def train_and_judge(
-    folder: Path, task: str, own: Path, other: Path, seed: int, epochs: int | None
+    folder: Path, task: str, own: Path, judges: dict[str, Path], seed: int, epochs: int | None
 ) -> Result:
-    """One training, judged on the unseen grids of its own set and on all of the other."""
+    """One training, judged on all grids of other sets."""
     train_model("default", own, folder, task=task, seed=seed, epochs=epochs, resume=True)
     model = TrainedModel.load(folder)
     history = list(read_json_lines(folder / "history.jsonl"))
-    own_test, other_test = (
-        load_grid_dataset(place, features=model.features, target=model.task.target, split=split)
-        for place, split in ((own, "test"), (other, None))
-    )
+    tests = {
+        nodes: load_grid_dataset(place, features=model.features, target=model.task.target)
+        for nodes, place in judges.items()
+    }
     judged = {
-        "20": evaluate(model.predict_with_range(own_test)[0], own_test, model.task),
-        "100": evaluate(model.predict_with_range(other_test)[0], other_test, model.task),
+        nodes: evaluate(model.predict_with_range(test)[0], test, model.task)
+        for nodes, test in tests.items()
     }
     return {
         "task": task,
         "seed": seed,
         "train_grids": model.config.data.grids["train"],
-        "test_grids": {"20": len(own_test), "100": len(other_test)},
+        "test_grids": {nodes: len(test) for nodes, test in tests.items()},
         "parameters": model.model.num_parameters,
         "epochs": len(history),
         "best_epoch": model.metrics["best_epoch"],
@@ -144,7 +194,9 @@ def made_up(number: int, nodes: int, size: int) -> PublishedLandscapes:
     return PublishedLandscapes(number, grid, lost, np.ones(lost.shape))
 
 
-def show(report: Report, results: list[Result], resolution: int) -> None:
+def show(
+    report: Report, results: list[Result], resolution: int, per_pixel: int, per_test_pixel: int
+) -> None:
     """One table for both tests, and what else there is to say."""
     lines = []
     for task, title in TASKS.items():
@@ -165,8 +217,8 @@ def show(report: Report, results: list[Result], resolution: int) -> None:
         report.say(
             f"{first['train_grids']:,} grids to learn from, {tests['20']:,} of 20 and "
             f"{tests['100']:,} of 100 nodes to test on, {first['epochs']} epochs, "
-            f"{counted(len(trainings), 'training')} of a task. A pixel is one trajectory, that of "
-            "its centre."
+            f"{counted(len(trainings), 'training')} of a task. Trajectories in a pixel: "
+            f"{per_pixel**2} to learn from, {per_test_pixel**2} to test on."
         )
     report.say(
         "Published for 7,000 grids (arXiv:2605.23708), with about 25 random trajectories a pixel: "

@@ -64,6 +64,12 @@ def landscape(
     published: Path | None = folder_option(
         "New folder for the same in the published layout.", panel=WHERE
     ),
+    published_pixels: int | None = typer.Option(
+        None,
+        help="Pixels along each axis of the published layout, which take in several of those "
+        "simulated; a divisor of the resolution. [default: the resolution]",
+        rich_help_panel=WHERE,
+    ),
     as_json: bool = json_option(ALONE, WHERE),
     quiet: bool = quiet_option(WHERE),
     no_picture: bool = typer.Option(
@@ -83,7 +89,11 @@ def landscape(
     from gridstab.datasets.campaign import Campaign
     from gridstab.datasets.landscape_folder import LandscapeFolder
     from gridstab.datasets.landscape_run import run_landscapes
-    from gridstab.datasets.layouts.landscapes import export_landscapes
+    from gridstab.datasets.layouts.landscapes import (
+        export_landscapes,
+        require_published_range,
+        simulated_per_pixel,
+    )
     from gridstab.errors import RunFolderError
 
     import_modules(modules)
@@ -103,8 +113,16 @@ def landscape(
         horizon=horizon,
         domega_range=domega_range,
     )
-    if published is not None and published.exists():
-        raise RunFolderError(f"{str(published)!r} is there already; choose another folder")
+    if published is not None:
+        if published.exists():
+            raise RunFolderError(f"{str(published)!r} is there already; choose another folder")
+        require_published_range(campaign.domega_range)
+    if published_pixels is not None:
+        if published is None:
+            raise RunFolderError(
+                f"--published-pixels {published_pixels} needs a folder; add --published FOLDER"
+            )
+        simulated_per_pixel(resolution, published_pixels)
     with resumable("gridstab"), work_progress("pixels", quiet=quiet) as on_progress:
         run = run_landscapes(
             campaign,
@@ -127,7 +145,7 @@ def landscape(
         )
         raise typer.Exit(1)
     if published is not None:
-        export_landscapes(folder.path, published)
+        export_landscapes(folder.path, published, published_pixels)
     picture = folder.path / "landscapes.png"
     if not (no_picture or picture.exists()):
         from gridstab.report.landscape_plots import plot_landscapes

@@ -31,7 +31,7 @@ def test_quick_and_restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(landscape_prediction, "train_model", None)
     monkeypatch.setattr(landscape_prediction, "known_cells", lambda name: cells)
     landscape_prediction.main(
-        grids=10, others=2, resolution=8, epochs=2, seeds=2, out=tmp_path / "out",
+        grids=10, tests=2, others=2, resolution=8, epochs=2, seeds=2, out=tmp_path / "out",
         restore=True, json=tmp_path / "again.json",
     )  # fmt: skip
     again = json.loads((tmp_path / "again.json").read_text(encoding="utf-8"))

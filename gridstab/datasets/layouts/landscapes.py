@@ -19,10 +19,12 @@ import numpy as np
 from jaxtyping import Float
 
 from gnncore.storage import CorruptFileError, create_dataset, make_folder, read_hdf5, write_hdf5
+from gridstab.arguments import at_least
 from gridstab.datasets.labelled_grid import published_arrays, published_grid
 from gridstab.datasets.landscape_folder import GridLandscapes, LandscapeFolder
 from gridstab.dynamics.engine import Status
-from gridstab.errors import RunFolderError
+from gridstab.dynamics.sampling import DOMEGA_RANGE
+from gridstab.errors import InvalidParameterError, RunFolderError
 from gridstab.grids.power_grid import PowerGrid
 
 _FILE = re.compile(r"heatmap_grid_(\d{5,})\.h5", re.ASCII)
@@ -45,10 +47,24 @@ class PublishedLandscapes:
     samples: Float[np.ndarray, "nodes rows columns"]
 
     @classmethod
-    def of(cls, found: GridLandscapes) -> "PublishedLandscapes":
-        """Simulated landscapes, of one perturbation a pixel; undecided ones do not return."""
+    def of(cls, found: GridLandscapes, pixels: int | None = None) -> "PublishedLandscapes":
+        """Simulated landscapes; undecided perturbations do not return.
+
+        Args:
+            found: Of one perturbation a pixel.
+            pixels: Pixels along each axis, each of which takes in several of the simulated ones;
+                as many as were simulated unless given.
+
+        Raises:
+            InvalidParameterError: The simulated pixels cannot be shared out among so many.
+        """
         not_returned = (found.status != Status.RETURNED).astype(np.float64)
-        return cls(found.grid_id, found.grid, not_returned, np.ones(found.status.shape))
+        nodes, size, _ = found.status.shape
+        pixels = size if pixels is None else pixels
+        each = simulated_per_pixel(size, pixels)
+        blocks = not_returned.reshape(nodes, pixels, each, pixels, each)
+        counts = np.full((nodes, pixels, pixels), float(each**2))
+        return cls(found.grid_id, found.grid, blocks.mean(axis=(2, 4)), counts)
 
     @property
     def snbs(self) -> Float[np.ndarray, " nodes"]:
@@ -57,17 +73,54 @@ class PublishedLandscapes:
         return np.asarray(1 - lost / self.samples.sum(axis=(1, 2)))
 
 
-def export_landscapes(run: str | Path, out: str | Path) -> Path:
+def simulated_per_pixel(resolution: int, pixels: int) -> int:
+    """How many simulated pixels lie along each axis of one that is written.
+
+    Args:
+        resolution: Simulated pixels along each axis.
+        pixels: Written pixels along each axis.
+
+    Raises:
+        InvalidParameterError: The simulated ones cannot be shared out.
+    """
+    at_least("pixels", pixels, 2)
+    if resolution % pixels:
+        raise InvalidParameterError(
+            f"landscapes of {resolution} pixels along each axis cannot be written with {pixels}; "
+            f"choose a number that divides {resolution}, or simulate with resolution "
+            f"{(resolution // pixels + 1) * pixels}"
+        )
+    return resolution // pixels
+
+
+def require_published_range(domega_range: float) -> None:
+    """Nothing, if the layout can tell which frequencies landscapes have.
+
+    Raises:
+        InvalidParameterError: It cannot.
+    """
+    if domega_range != DOMEGA_RANGE:
+        raise InvalidParameterError(
+            f"landscapes with frequencies up to {domega_range:g} rad/s cannot be written in the "
+            f"published layout, which has them up to {DOMEGA_RANGE:g} rad/s; leave out domega_range"
+        )
+
+
+def export_landscapes(run: str | Path, out: str | Path, pixels: int | None = None) -> Path:
     """Write a complete folder of landscapes in the published layout.
 
     Args:
         run: The folder of landscapes.
         out: A new or empty folder.
+        pixels: Pixels along each axis, a divisor of those that were simulated, which become several
+            perturbations of a pixel; as many as were simulated unless given.
 
     Returns:
         The folder of the files, ``num_sections_20/ds20`` or the like below ``out``.
 
     Raises:
+        InvalidParameterError: The simulated pixels cannot be shared out among so many, or the
+            layout cannot tell their frequencies.
         RunFolderError: The landscapes are unfinished, or the folder is not empty.
         StorageError: A file cannot be read or written.
     """
@@ -76,12 +129,17 @@ def export_landscapes(run: str | Path, out: str | Path) -> Path:
         raise RunFolderError(f"{str(run)!r} is unfinished; continue it with --resume first")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunFolderError(f"{str(out)!r} is not empty; choose another folder with --out")
+    pixels = folder.resolution if pixels is None else pixels
+    simulated_per_pixel(folder.resolution, pixels)
     campaign = folder.config.campaign
+    if campaign is not None:
+        require_published_range(campaign.domega_range)
     case = None if campaign is None else campaign.case
     first = folder.landscapes(folder.grid_ids[0]).grid
     name = f"ds{first.num_nodes}" if case is None else Path(case).stem
-    place = out / f"num_sections_{folder.resolution}" / name
-    write_landscapes(place, map(PublishedLandscapes.of, folder.all_landscapes()))
+    place = out / f"num_sections_{pixels}" / name
+    written = (PublishedLandscapes.of(found, pixels) for found in folder.all_landscapes())
+    write_landscapes(place, written)
     return place
 
 

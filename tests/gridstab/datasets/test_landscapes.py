@@ -181,6 +181,31 @@ def test_files_are_as_the_authors_loader_reads_them(campaign: Campaign, tmp_path
         assert group["edge_attr"].shape == (2 * truth.grid.num_lines,)
 
 
+def test_several_simulated_pixels_become_one(campaign: Campaign, tmp_path: Path) -> None:
+    folder = folder_of(campaign, tmp_path / "a")
+    place = export_landscapes(tmp_path / "a", tmp_path / "out", pixels=2)
+    assert place == tmp_path / "out" / "num_sections_2" / "ds6"
+    for one in read_published_landscapes(place, resolution=2):
+        status = folder.landscapes(one.grid_id).status
+        for node, row, column in np.ndindex(one.not_returned.shape):
+            block = status[node, 3 * row : 3 * row + 3, 3 * column : 3 * column + 3]
+            assert one.not_returned[node, row, column] == pytest.approx((block != 1).mean())
+            assert one.samples[node, row, column] == 9
+        np.testing.assert_allclose(one.snbs, folder.landscapes(one.grid_id).snbs, rtol=1e-14)
+
+
+def test_what_the_layout_cannot_say_is_not_written(campaign: Campaign, tmp_path: Path) -> None:
+    folder_of(campaign, tmp_path / "a")
+    with pytest.raises(InvalidParameterError, match=r"of 6 pixels .* with 4; .* resolution 8"):
+        export_landscapes(tmp_path / "a", tmp_path / "out", pixels=4)
+    with pytest.raises(InvalidParameterError, match="pixels must be at least 2"):
+        export_landscapes(tmp_path / "a", tmp_path / "out", pixels=0)
+    folder_of(campaign.model_copy(update={"domega_range": 10.0}), tmp_path / "b")
+    with pytest.raises(InvalidParameterError, match=r"up to 10 rad/s cannot be .* up to 15 rad/s"):
+        export_landscapes(tmp_path / "b", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def published(rng: np.random.Generator, grid_id: int, size: int = 5) -> PublishedLandscapes:
     samples = rng.integers(0, 30, (6, size, size)).astype(float)
     lost = rng.binomial(samples.astype(int), 0.4)
@@ -243,6 +268,11 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["mean_snbs"] == pytest.approx(np.mean(shares))
     assert Path("l/landscapes.png").stat().st_size > 10_000
     assert len(list(read_published_landscapes("p/num_sections_4/ds6"))) == 2
+    run(*asked, "--resume", "--published", "q", "--published-pixels", "2", "--quiet")
+    assert len(list(read_published_landscapes("q/num_sections_2/ds6", resolution=2))) == 2
+    for more in (("--published-pixels", "3"), ("--domega-range", "10")):
+        refused = run(*asked, "--published", "r", *more, code=2)
+        assert refused.stderr.count("\n") == 1
     text = run(*asked, "--resume").stdout
     assert "12 landscapes of 4 × 4 pixels of 2 grids" in text
     assert "complete already" in text
@@ -265,6 +295,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("--nodes", "5"),
         ("--domega-range", "nan"),
         ("--published", "there"),
+        ("--published-pixels", "5"),
         ("--case", "nowhere.csv"),
     ],
 )
