@@ -40,13 +40,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
 HYPER = {"decoder": "hyper_convolutional", "kernel": 3, "hidden": ((4, 12, 64), (6, 8, 64))}
 METHODS: dict[str, dict[str, Any]] = {
     "mean pooling": {},
+    "mean pooling, unknown words looked up": {"neighbours": 5},
     "mean pooling, weights alone": {"behaviour": 0.0},
     "mean pooling, A and B alone": {"behaviour": 0.0, "product": 0.0},
     "hyper-convolution, A and B alone": {**HYPER, "behaviour": 0.0, "product": 0.0},
     "attention": {"decoder": "attention", "width": 128},
     "hyper-convolution": HYPER,
 }
-"""Settings in place of the small ones."""
+"""Settings in place of the small ones, without neighbours."""
 
 
 @lru_cache(maxsize=1)
@@ -68,7 +69,7 @@ def generated(name: str, method: str, seed: int, quick: bool, folder: Path) -> R
     """Accuracy at held-out tasks of adapters that a generator makes: of their prompts, of those of
     another task, and of random words."""
     found = world(name, seed, quick)
-    generator = PromptToLora(seed=seed, **METHODS[method] | OPTIONS[name])
+    generator = PromptToLora(seed=seed, **{"neighbours": 0} | METHODS[method] | OPTIONS[name])
     start = time.process_time()
     generator.fit(
         population(found),

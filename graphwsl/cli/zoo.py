@@ -233,6 +233,16 @@ def _print_twins(
                 f"networks, originals {row.original_accuracy:.1%}, {row.points_lost:.1f} points "
                 f"lost; agreement {row.agreement:.1%}, correlation {alike}"
             )
+    for row in rows:
+        if row.emptied:
+            most, count = max(row.emptied.items(), key=lambda item: item[1])
+            others = len(row.emptied) - 1
+            besides = f", nor in {others} other layers of some" if others else ""
+            typer.echo(
+                f"{row.sparsity:.1%} sparse: {count} of {row.networks} networks have no weight "
+                f"left in {most!r}{besides}; choose a lower sparsity",
+                err=True,
+            )
 
 
 def summarise(zoo: "Zoo", path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import torch
 from graphwsl.errors import GeneratorError
 from graphwsl.generators.conditions import Codes, Condition, Conditions, Names
 from graphwsl.generators.data_sets import DataSets
+from graphwsl.generators.known_data_sets import KnownDataSets
 from graphwsl.zoo.checkpoint import Checkpoint, Scalar
 
 GIVEN = "given"
@@ -23,7 +24,7 @@ class DescribedConditions(Conditions):
         sets: Data sets of training networks; None where networks are not asked for by them.
     """
 
-    sets: DataSets | None = None
+    sets: KnownDataSets | None = None
 
     @classmethod
     def of(cls, names: Names | None, checkpoints: Sequence[Checkpoint]) -> "DescribedConditions":
@@ -48,9 +49,10 @@ class DescribedConditions(Conditions):
             return cls(found.targets, found.centers, found.spreads, found.known)
         known: tuple[tuple[Scalar, ...], ...] = ((),) * len(checkpoints)
         found = Conditions.of(plain, checkpoints) if plain else Conditions(known=known)
-        own = [_data_set(sets[0], checkpoint) for checkpoint in checkpoints]
+        described = sets[0].known
+        own = [_data_set(described, checkpoint) for checkpoint in checkpoints]
         known = tuple((*row, value) for row, value in zip(found.known, own, strict=True))
-        return cls(found.targets, found.centers, found.spreads, known, sets[0])
+        return cls(found.targets, found.centers, found.spreads, known, described)
 
     @property
     def names(self) -> list[str]:
@@ -103,7 +105,7 @@ class DescribedConditions(Conditions):
         if not isinstance(values, Sequence):
             return super().asked(condition, count, generator)
         # Samples stand where a known data set would.
-        known = next(iter(sets.samples))
+        known = next(iter(sets.vectors))
         names = [known if isinstance(one, tuple) else one for one in values]
         codes, rows = super().asked({**condition, sets.name: names}, count, generator)
         for number, one in enumerate(values):
@@ -124,11 +126,11 @@ class DescribedConditions(Conditions):
             values: What it gave.
         """
         plain = Conditions.from_json(values)
-        sets = None if values["sets"] is None else DataSets.from_json(values["sets"])
+        sets = None if values["sets"] is None else KnownDataSets.from_json(values["sets"])
         return cls(plain.targets, plain.centers, plain.spreads, plain.known, sets)
 
 
-def _data_set(sets: DataSets, checkpoint: Checkpoint) -> Scalar:
+def _data_set(sets: KnownDataSets, checkpoint: Checkpoint) -> Scalar:
     """The data set of a network, by name."""
     try:
         value = checkpoint[sets.name]

@@ -1,5 +1,6 @@
 """What generated networks do: a function of the training networks, or one that is asked for."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -8,9 +9,13 @@ from graphwsl.errors import GeneratorError
 from graphwsl.populations.loading import kinds_of_networks
 from graphwsl.populations.population import Architecture, Function, Population
 from graphwsl.zoo.architectures.factors import OF_ALL
-from graphwsl.zoo.architectures.registry import ARCHITECTURES, build
+from graphwsl.zoo.architectures.registry import ARCHITECTURES, build, shapes_of
 from graphwsl.zoo.checkpoint import Scalar
 from graphwsl.zoo.inputs import example_inputs
+
+BYTES = 64
+"""Memory that a number of a network needs at least until it is made: in its graph, its layout and
+its flattened states."""
 
 ADVICE = (
     "give one of population.functions, one of population.architectures, or generating factors "
@@ -60,7 +65,7 @@ class Functions:
 
         Raises:
             GeneratorError: There are several to choose from, or none that fits, or a factor that
-                the architecture has not.
+                the architecture has not, or more numbers than memory holds.
             ZooError: Generating factors out of their bounds, or an architecture that nobody knows.
         """
         if isinstance(architecture, Function):
@@ -98,6 +103,7 @@ class Functions:
         key = tuple(sorted(factors.items()))
         if key not in self._built:
             name = str(factors["architecture"])
+            _require_memory(name, sum(shape.numel() for shape in shapes_of(factors).values()))
             inputs = example_inputs({"in_channels": 1, **factors})
             self._built[key] = Function.of(build(name, factors).eval(), inputs, name)
         return self._built[key]
@@ -119,3 +125,17 @@ def _require_known(architecture: Any, names: Iterable[str]) -> None:
     for name in names:
         if name not in known:
             raise GeneratorError(unknown("factor", name, known, "the factors are"))
+
+
+def _require_memory(architecture: str, numbers: int) -> None:
+    """Refuse a network that memory cannot hold, before it is built."""
+    try:
+        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError):  # not known of this system
+        return
+    if numbers * BYTES > there:
+        raise GeneratorError(
+            f"networks {architecture!r} of {numbers:,} numbers need more than "
+            f"{numbers * BYTES / 1e9:,.0f} GB to be made, and there are {there / 1e9:,.0f} GB; ask "
+            "for smaller ones"
+        )

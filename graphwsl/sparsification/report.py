@@ -28,6 +28,8 @@ class TwinSummary:
         correlation: Pearson's of the accuracies of twins and originals; NaN for fewer than three
             networks, or if all of them are equally good.
         layers: Share of the weights that are gone, a layer.
+        emptied: How many twins have no weight left in a layer, by the layer; such a network gives
+            the same answer to all inputs, unless something leads past the layer.
     """
 
     sparsity: float
@@ -38,6 +40,7 @@ class TwinSummary:
     agreement: float
     correlation: float
     layers: dict[str, float]
+    emptied: dict[str, int]
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values."""
@@ -86,6 +89,7 @@ def _summary(zoo: StoredZoo, share: float, members: Sequence[Checkpoint]) -> Twi
         return np.array([member.metrics[name] for member in members])
 
     twins, originals = of("test_accuracy"), of("original_test_accuracy")
+    layers, emptied = _layers(zoo, members)
     return TwinSummary(
         sparsity=float(of("sparsity").mean()),
         networks=len(members),
@@ -94,7 +98,8 @@ def _summary(zoo: StoredZoo, share: float, members: Sequence[Checkpoint]) -> Twi
         points_lost=float(100 * (originals - twins).mean()),
         agreement=float(of("agreement").mean()),
         correlation=correlation(originals, twins),
-        layers=_layers(zoo, members),
+        layers=layers,
+        emptied=emptied,
     )
 
 
@@ -105,8 +110,12 @@ def correlation(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.corrcoef(first, second)[0, 1])
 
 
-def _layers(zoo: StoredZoo, members: Sequence[Checkpoint]) -> dict[str, float]:
+def _layers(
+    zoo: StoredZoo, members: Sequence[Checkpoint]
+) -> tuple[dict[str, float], dict[str, int]]:
+    """Share of the weights that are gone, and networks without any, of every layer."""
     gone: dict[str, list[int]] = {}
+    emptied: dict[str, int] = {}
     chunks: dict[int, Mapping[str, np.ndarray]] = {}
     for member in members:
         location = zoo.location(member)
@@ -117,4 +126,6 @@ def _layers(zoo: StoredZoo, members: Sequence[Checkpoint]) -> dict[str, float]:
             counts = gone.setdefault(name, [0, 0])
             counts[0] += int((~mask).sum())
             counts[1] += mask.size
-    return {name: zeros / total for name, (zeros, total) in gone.items()}
+            if not mask.any():
+                emptied[name] = emptied.get(name, 0) + 1
+    return {name: zeros / total for name, (zeros, total) in gone.items()}, emptied

@@ -96,7 +96,7 @@ def sparsify(
         raise ZooError("there must be at least one sparsity; give 0.8, say")
     check_choices(method, shares, epochs)
     path = as_path("out", out)
-    originals = _own(zoo)
+    originals = _own(zoo, method)
     require_beside(path, originals.folder.path)
     members = _members(originals, method, shares)
     configuration = _configuration(originals, method, shares, epochs)
@@ -185,7 +185,7 @@ def _with_originals(twins: Twins, originals: Sequence[Checkpoint]) -> TrainedChu
     return replace(twins.trained, metrics=metrics)
 
 
-def _own(zoo: StoredZoo | str | Path) -> StoredZoo:
+def _own(zoo: StoredZoo | str | Path, method: str) -> StoredZoo:
     opened = zoo if isinstance(zoo, StoredZoo) else open_zoo(as_path("zoo", zoo))
     if not isinstance(opened, StoredZoo):
         raise ZooError(
@@ -201,10 +201,13 @@ def _own(zoo: StoredZoo | str | Path) -> StoredZoo:
         raise ZooError(f"{str(opened.folder.path)!r} has no network that could be pruned")
     if any(name in opened.checkpoints[0].configuration for name in OF_TWINS):
         raise ZooError(f"{str(opened.folder.path)!r} is a sparse twin already; give its original")
-    if any(checkpoint.configuration.get("frozen") for checkpoint in opened.checkpoints):
+    if method == "variational_dropout" and any(
+        checkpoint.configuration.get("frozen") for checkpoint in opened.checkpoints
+    ):
         raise ZooError(
             f"{str(opened.folder.path)!r} has networks that hold all but their heads as their "
-            "parents have it ('frozen'), which pruning would change; give a zoo without them"
+            "parents have it ('frozen'), and variational_dropout prunes all; choose magnitude, "
+            "which prunes the heads alone"
         )
     return opened
 

@@ -19,6 +19,7 @@ from graphwsl.zoo.training.batched_networks import BatchedNetworks
 from graphwsl.zoo.training.chunk import TrainedChunk, train_chunk
 from graphwsl.zoo.training.configurations import completed
 from graphwsl.zoo.training.evaluation import BATCH
+from graphwsl.zoo.training.fine_tuning import held_parts
 from graphwsl.zoo.training.initialisation import initialised
 from graphwsl.zoo.training.tuning import Tuning
 
@@ -59,6 +60,8 @@ def make_twins(
     learns for the first half of them how much noise every weight bears, keeps those that bear
     least, and tunes for the rest. Each network is pruned as a whole, not layer by layer.
 
+    Of networks that hold all but their heads (``frozen``) the heads alone are pruned and tuned.
+
     Args:
         configurations: The generating factors of each network, which share what
             :func:`graphwsl.zoo.sweep.shaping` says.
@@ -77,7 +80,11 @@ def make_twins(
     """
     check_choices(method, sparsity, epochs)
     shares = torch.tensor(list(sparsity), dtype=torch.float64)
-    names = prunable(initialised(completed(configurations, data)[0]))
+    held = held_parts(configurations[0], weights)
+    module = initialised(completed(configurations, data)[0])
+    names = [name for name in prunable(module) if name not in held]
+    if not names:
+        raise ZooError("what these networks learnt has no weights that could be pruned")
     began, done = dict(weights), 0
     if method == "magnitude":
         scores = magnitude(weights, names)
@@ -97,7 +104,7 @@ def make_twins(
         epochs=epochs - done,
         batch_size=batch_size,
         kept=[epochs - done],
-        tuning=Tuning(weights=began, masks=masks, epochs=epochs_before + done),
+        tuning=Tuning(weights=began, masks=masks, frozen=held, epochs=epochs_before + done),
         on_epoch=on_epoch,
     )
     metrics = dict(trained.metrics)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from graphwsl.errors import GeneratorError
 from graphwsl.generators.conditions import Codes, Condition, Conditions, Names, one_each
 from graphwsl.generators.lora.networks import PROMPTS
 from graphwsl.generators.lora.prompts import Encoded, encode_prompts
+from graphwsl.generators.lora.unknown_words import KnownTexts
 from graphwsl.zoo.checkpoint import Checkpoint, Scalar
 
 
@@ -38,7 +40,7 @@ class PromptConditions(Conditions):
         """
         if names not in (None, PROMPTS) and names != [PROMPTS]:
             raise GeneratorError(f"low-rank adapters are asked for by {PROMPTS!r}, got {names!r}")
-        made = cls(known=tuple((_text(checkpoint),) for checkpoint in checkpoints))
+        made = cls(known=tuple((text_of(checkpoint),) for checkpoint in checkpoints))
         made.of_checkpoints(checkpoints)
         return made
 
@@ -61,10 +63,7 @@ class PromptConditions(Conditions):
         Raises:
             GeneratorError: One has none.
         """
-        numbers = [
-            self.texts.setdefault(_text(checkpoint), len(self.texts)) for checkpoint in checkpoints
-        ]
-        return torch.tensor(numbers, dtype=torch.float32).reshape(-1, 1)
+        return self.numbers([text_of(checkpoint) for checkpoint in checkpoints])
 
     def asked(
         self, condition: Condition | None, count: int, generator: torch.Generator | None
@@ -102,6 +101,28 @@ class PromptConditions(Conditions):
         rows: list[dict[str, Scalar]] = [{PROMPTS: text} for text in texts]
         return self.of_checkpoints([Checkpoint("asked", None, row, {}) for row in rows]), rows
 
+    @cached_property
+    def known_texts(self) -> KnownTexts:
+        """The texts that were learnt from."""
+        return KnownTexts([str(text) for (text,) in self.known])
+
+    def numbers(self, texts: Sequence[str]) -> Codes:
+        """The numbers of texts.
+
+        Args:
+            texts: The texts.
+        """
+        found = [self.texts.setdefault(text, len(self.texts)) for text in texts]
+        return torch.tensor(found, dtype=torch.float32).reshape(-1, 1)
+
+    def text(self, number: int) -> str:
+        """A text by its number.
+
+        Args:
+            number: Code of the text.
+        """
+        return list(self.texts)[number]
+
     def vectors(self, number: int, words: int, channels: int, encoder: str) -> Encoded:
         """The prompts of a text as vectors, worked out once.
 
@@ -113,7 +134,7 @@ class PromptConditions(Conditions):
         """
         key = (number, words, channels, encoder)
         if key not in self.encoded:
-            lines = list(self.texts)[number].splitlines()
+            lines = self.text(number).splitlines()
             self.encoded[key] = encode_prompts(lines, words, channels, encoder)
         return self.encoded[key]
 
@@ -131,7 +152,15 @@ class PromptConditions(Conditions):
         return cls(known=tuple(tuple(row) for row in values["known"]))
 
 
-def _text(checkpoint: Checkpoint) -> str:
+def text_of(checkpoint: Checkpoint) -> str:
+    """The prompts of a network's task, one a line.
+
+    Args:
+        checkpoint: It has some.
+
+    Raises:
+        GeneratorError: It has none.
+    """
     try:
         text = checkpoint[PROMPTS]
     except (KeyError, ValueError):

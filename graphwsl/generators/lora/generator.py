@@ -6,7 +6,6 @@ of A and B alone. Pairs of one product are many, and trainings end in different 
 products count as well, and (given unlabelled inputs) what the adapted networks answer.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,13 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphwsl import arguments
 from graphwsl.errors import GeneratorError, ZooError
 from graphwsl.generators.conditions import Codes, Names
 from graphwsl.generators.functions import Functions
 from graphwsl.generators.generator import Generator
 from graphwsl.generators.lora.base_layers import described, function_of
-from graphwsl.generators.lora.conditions import PromptConditions
+from graphwsl.generators.lora.conditions import PromptConditions, text_of
 from graphwsl.generators.lora.module import PromptDecoder
 from graphwsl.generators.lora.networks import (
     PROMPTS,
@@ -30,6 +28,7 @@ from graphwsl.generators.lora.networks import (
     with_pairs,
     with_prompts,
 )
+from graphwsl.generators.lora.samples import Samples, digest, require_samples, require_samples_of
 from graphwsl.generators.lora.settings import PromptSettings
 from graphwsl.generators.lora.tokens import TokenShapes, detokenize
 from graphwsl.generators.module import Rows
@@ -62,7 +61,7 @@ class PromptToLora(Generator):
     small = PromptSettings(
         prompts=4, words=16, channels=128, decoder="mean", width=256, token_width=64,
         standardise=True, pairs=1e-3, product=1e-3, behaviour=1.0, epochs=100, batch_size=64,
-        learning_rate=2e-3, weight_decay=0.01, noise=1e-2,
+        learning_rate=2e-3, weight_decay=0.01, noise=1e-2, neighbours=5,
     )  # fmt: skip
 
     def fit(
@@ -72,7 +71,7 @@ class PromptToLora(Generator):
         epochs: int | None = None,
         *,
         valid: Population | None = None,
-        inputs: Tensor | None = None,
+        inputs: Samples | None = None,
         work: str | Path | None = None,
         progress: bool = False,
     ) -> "PromptToLora":
@@ -83,8 +82,10 @@ class PromptToLora(Generator):
             condition: ``prompts``, which is also what None means.
             epochs: Passes over the networks; those of the settings by default.
             valid: Networks that choose the epoch; by default whole tasks of the population.
-            inputs: Samples without labels on which answers of networks are compared; those of the
-                zoo that was read by default, and without any only weights are compared.
+            inputs: Samples without labels on which answers of networks are compared: one tensor for
+                all tasks, or of each task by its text (``checkpoint["prompts"]``), as where a model
+                reads on what it has written. Those of the zoo that was read by default; without any
+                only weights are compared.
             work: Folder for the state between two epochs, from which the same fit goes on.
             progress: Show the progress on stderr.
 
@@ -96,11 +97,7 @@ class PromptToLora(Generator):
         """
         inputs = self._samples if inputs is None else inputs
         if inputs is not None:
-            arguments.instance(
-                "inputs", inputs, Tensor, "a torch.Tensor", "give unlabelled samples"
-            )
-            if not len(inputs):
-                raise GeneratorError("there are no inputs; give at least one sample")
+            require_samples(inputs)
         weighs = self.settings.pairs or self.settings.product
         if not weighs and (inputs is None or not self.settings.behaviour):
             raise GeneratorError(
@@ -116,7 +113,7 @@ class PromptToLora(Generator):
             if self.module is not None:
                 self.module.inputs = None
 
-    _inputs: Tensor | None = None
+    _inputs: Samples | None = None
     _samples: Tensor | None = None
 
     def read(self, population: Population, zoo: Zoo) -> Population:
@@ -141,6 +138,8 @@ class PromptToLora(Generator):
     def _check(self, population: Population) -> None:
         super()._check(population)
         shared_base(population)
+        if self._inputs is not None:
+            require_samples_of(self._inputs, map(text_of, population.checkpoints))
 
     def _prepared(self, population: Population, *, learnt: bool) -> Population:
         del learnt
@@ -155,14 +154,19 @@ class PromptToLora(Generator):
             built["entries"] = architecture.num_entries
             built["name"] = architecture.name
             built["network"] = described(train.functions[0])
+            if self.settings.neighbours:
+                built["adapters"] = len(self.conditions.known_texts.texts)
         known = {name: (int(r), int(i), int(o)) for name, (r, i, o) in built["shapes"].items()}
         module = PromptDecoder(
-            self.settings, TokenShapes(known, self.settings.token_width), int(built["entries"])
+            self.settings,
+            TokenShapes(known, self.settings.token_width),
+            int(built["entries"]),
+            int(built.get("adapters", 0)),
         )
+        module.conditions = self.conditions
         if train is not None:
             module.look_at(train, shared_base(train))
             module.teacher, module.inputs = train.functions[0], self._inputs
-        module.conditions = self.conditions
         return module
 
     def restore(self, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
@@ -191,6 +195,13 @@ class PromptToLora(Generator):
         assert module is not None
         tokens = module.tokens(module.condition(codes, generator, drawn=generator is not None))
         pairs = detokenize(tokens, module.shapes)
+        known = self.conditions.known_texts
+        for number, code in enumerate(codes[:, 0].long().tolist()):
+            text = self.conditions.text(code)
+            if module.keeps_adapters and not known.knows(text):
+                near = module.mean_adapter(known.nearest(text, self.settings.neighbours))
+                for name, (a, b) in pairs.items():
+                    a[number], b[number] = near[name]
         return with_pairs(module.base.expand(count, -1), pairs, architecture)
 
     def _check_makes(self, architecture: Architecture) -> None:
@@ -209,5 +220,4 @@ class PromptToLora(Generator):
             )
 
     def _identity(self) -> str:
-        inputs = b"" if self._inputs is None else self._inputs.numpy().tobytes()
-        return f"{super()._identity()} {hashlib.sha256(inputs).hexdigest()}"
+        return f"{super()._identity()} {digest(self._inputs)}"

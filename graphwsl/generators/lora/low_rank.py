@@ -66,13 +66,20 @@ def adapted(
         seed: Seed of A, drawn as ``peft`` draws it.
 
     Raises:
-        GeneratorError: A path is not that of a linear layer, or there are none.
+        GeneratorError: A path is not that of a linear layer, or there are none; the network has
+            adapters already.
     """
     arguments.instance("base", base, nn.Module, "a torch.nn.Module", "give the base network")
     arguments.whole("rank", rank, 1)
     arguments.whole("seed", seed, 0)
     alpha = 2.0 * rank if alpha is None else alpha
     arguments.positive("alpha", alpha)
+    there = [name for name, part in base.named_modules() if isinstance(part, LowRankLinear)]
+    if there:
+        raise GeneratorError(
+            f"the network has adapters already, as of {there[0]!r}; give its base, or train these "
+            "by train_adapters"
+        )
     linear = [name for name, part in base.named_modules() if type(part) is nn.Linear and name]
     chosen = linear if layers is None else list(dict.fromkeys(layers))
     for name in chosen:

@@ -6,7 +6,6 @@ MiniLM, which the publication uses, are read from a folder on this computer by `
 """
 
 import hashlib
-import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from graphwsl import arguments
 from graphwsl.errors import GeneratorError
+from graphwsl.generators.lora.unknown_words import split_words
 
 Encoded = Float[Tensor, "prompts words channels"]
 
@@ -69,15 +69,6 @@ def require_prompts(prompts: Any) -> None:
     for prompt in prompts:
         if not split_words(prompt):
             raise GeneratorError(f"prompt {prompt!r} has no words; describe the task in some")
-
-
-def split_words(prompt: str) -> list[str]:
-    """Words and numbers of a text in lower case; signs are words of their own.
-
-    Args:
-        prompt: The text.
-    """
-    return re.findall(r"\w+|[^\w\s]", prompt.lower())
 
 
 def pooled(

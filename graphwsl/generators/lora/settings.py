@@ -35,6 +35,9 @@ class PromptSettings(GeneratorSettings):
         behaviour: Weight of the divergence from what the trained network answers, where inputs are
             given.
         behaviour_inputs: Inputs of a step on which answers are compared.
+        neighbours: Known tasks whose trained adapters are averaged for a prompt with words that no
+            training prompt has, the nearest by what is understood of it; the adapters are kept for
+            that. 0 keeps none and reads all words as if known.
         noise: Deviation of the noise that is added to words in training; a tenth of it to tokens.
     """
 
@@ -54,4 +57,5 @@ class PromptSettings(GeneratorSettings):
     product: NotNegative = 0.0
     behaviour: NotNegative = 0.0
     behaviour_inputs: Count = 64
+    neighbours: Annotated[int, Field(ge=0, le=10**6)] = 0
     noise: NotNegative = 1e-4

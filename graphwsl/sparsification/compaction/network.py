@@ -247,6 +247,7 @@ def _smaller(
 ) -> fx.GraphModule:
     whole: frozenset[fx.Node] = frozenset()
     undivided: frozenset[fx.Node] = frozenset()
+    before = sum(tensor.numel() for tensor in program.state.values())
     kept = kept_masks(steps, returned, _close(steps))
     while True:
         try:
@@ -255,9 +256,14 @@ def _smaller(
             whole |= {error.node}
             kept = kept_masks(steps, returned, _close(steps), whole)
             continue
-        if writer.multiplied <= undivided:
+        if not writer.multiplied <= undivided:
+            undivided |= writer.multiplied
+        elif writer.numbers_stored > before and not whole.issuperset(steps):
+            # What puts parts back would be more than what they lack.
+            whole = frozenset(steps)
+            kept = kept_masks(steps, returned, _close(steps), whole)
+        else:
             return writer.module()
-        undivided |= writer.multiplied
 
 
 def _close(steps: Steps) -> Any:

@@ -151,6 +151,7 @@ class Writer:
         step = self.steps[node]
         if is_full(masks):
             if node.op != "call_function":
+                self._note(node, masks, step.value)
                 return self.store(self._name(node), step.value, node)
             nodes = {one: self.whole(one) for one in step.source.all_input_nodes}
             return self._once(("whole", node), lambda: self.like(step, nodes))
@@ -176,8 +177,12 @@ class Writer:
         value = step.value
         for dim, mask in enumerate(masks):
             value = value[(slice(None),) * dim + (mask,)]
-        self.parts.setdefault(node, {})[tuple(m.numpy().tobytes() for m in masks)] = value.numel()
+        self._note(node, masks, value)
         return self.store(self._name(node), value, node)
+
+    def _note(self, node: fx.Node, masks: Masks, value: Tensor) -> None:
+        """Keep in mind how large a part of the state is that is stored."""
+        self.parts.setdefault(node, {})[tuple(m.numpy().tobytes() for m in masks)] = value.numel()
 
     @property
     def multiplied(self) -> frozenset[fx.Node]:
@@ -238,6 +243,11 @@ class Writer:
             return self.graph.get_attr(free)
 
         return self._once(key, make)
+
+    @property
+    def numbers_stored(self) -> int:
+        """How many numbers the state has."""
+        return sum(tensor.numel() for tensor in self.state.values())
 
     def module(self) -> fx.GraphModule:
         """The program as a module, with its state under the former names."""

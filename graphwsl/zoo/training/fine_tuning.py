@@ -98,8 +98,20 @@ def tuning_of(configurations: Sequence[Configuration], states: States) -> Tuning
         parent = states.get(str(configuration["parent"]), own)
         begun.append({name: v if _within(name, head) else parent[name] for name, v in own.items()})
     weights = {name: torch.stack([state[name] for state in begun]) for name in begun[0]}
-    trunk = [name for name in weights if not _within(name, head)]
-    return Tuning(weights, frozen=trunk if configurations[0].get("frozen") else ())
+    return Tuning(weights, frozen=held_parts(configurations[0], weights))
+
+
+def held_parts(configuration: Configuration, names: Iterable[str]) -> list[str]:
+    """Parameters and buffers that stay as the parent has them: all but the head, if any.
+
+    Args:
+        configuration: Generating factors of a network.
+        names: Its parameters and buffers.
+    """
+    if not configuration.get("frozen"):
+        return []
+    head = head_of(configuration)
+    return [name for name in names if not _within(name, head)]
 
 
 def head_of(configuration: Configuration) -> str:

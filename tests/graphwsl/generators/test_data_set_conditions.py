@@ -1,5 +1,6 @@
 """Data sets as conditions: any order is the same, other data are not, samples stand for names."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -10,8 +11,9 @@ import torch
 
 from graphwsl.errors import GeneratorError
 from graphwsl.generators import load, make
-from graphwsl.generators.data_sets import DataSets, Labelled
+from graphwsl.generators.data_sets import DataSets
 from graphwsl.generators.flow.equivariant_flow import EquivariantFlow
+from graphwsl.generators.known_data_sets import KnownDataSets, Labelled
 from graphwsl.populations import Population
 from tests.graphwsl.generators.flow.flow_cases import gaussian_population
 from tests.graphwsl.generators.method_cases import TINY, rows, seeded
@@ -105,6 +107,23 @@ def test_kept_with_the_generator(tmp_path: Path) -> None:
             for one in (fitted(), again)
         )
         torch.testing.assert_close(first, second, atol=1e-6, rtol=1e-6)
+
+
+def test_samples_are_not_kept_and_are_read_where_they_were(tmp_path: Path) -> None:
+    """A file of some hundreds of images would be megabytes of text."""
+    fitted().save(tmp_path / "kept")
+    kept = (tmp_path / "kept" / "generator.json").read_text()
+    x, _ = SETS.samples["low"]
+    assert repr(float(x.flatten()[0])) not in kept
+    assert len(json.dumps(SETS.known.to_json())) < 4000 * len(SETS.samples)
+    old = [[value, list(x.shape), x.flatten().tolist(), y.tolist()]
+           for value, (x, y) in SETS.samples.items()]  # fmt: skip
+    again = KnownDataSets.from_json(
+        {"name": "data", "samples": old, "classes": None, "features": SETS.features}
+    )
+    for value in ("low", "high"):
+        assert torch.equal(again.of_value(value), SETS.known.of_value(value))
+    assert torch.equal(again.describe(sample(0.5)), SETS.describe(sample(0.5)))
 
 
 def test_what_is_no_data_set() -> None:

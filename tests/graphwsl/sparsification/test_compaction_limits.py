@@ -162,3 +162,31 @@ def test_coarse_types_are_compared_at_their_own_precision(dtype: torch.dtype) ->
     found = compact(model, torch.randn(4, 8).to(dtype))
     sizes = {name: tuple(one.shape) for name, one in found.program.state_dict().items()}
     assert sizes["0.weight"] == (8, 8)
+
+
+class TiedAutoencoder(nn.Module):
+    """Its decoder is the transpose of its encoder, so that what one needs the other has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Linear(20, 8)
+        self.bias = nn.Parameter(torch.ones(20))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.encoder(x)) @ self.encoder.weight + self.bias
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(0, 3), (3, 3), (3, 0), (0, 0)])
+def test_tied_weights_are_stored_once_and_nothing_grows(rows: int, columns: int) -> None:
+    torch.manual_seed(0)
+    model, x = TiedAutoencoder(), torch.randn(4, 20)
+    with torch.no_grad():
+        model.encoder.weight[:rows] = 0
+        model.encoder.weight[:, :columns] = 0
+    small = compact(model, x)
+    numbers = [
+        sum(tensor.numel() for tensor in one.state_dict().values())
+        for one in (model, small.program)
+    ]
+    assert numbers[1] < numbers[0] if rows and not columns else numbers[1] <= numbers[0]
+    torch.testing.assert_close(small(x), model(x))

@@ -263,3 +263,21 @@ def test_nothing_is_left_of_twins_of_a_damaged_zoo(zoo: Path, tmp_path: Path) ->
     with pytest.raises(StorageError):
         sparsify(tmp_path / "zoo", tmp_path / "twins", epochs=1)
     assert not (tmp_path / "twins").exists()
+
+
+def test_layers_without_any_weight_are_said(zoo: Path, tmp_path: Path) -> None:
+    path = tmp_path / "twins"
+    result = CliRunner().invoke(
+        app,
+        ["zoo", "sparsify", str(zoo), "--sparsity", "0.999", "--epochs", "1", "--out", str(path)],
+    )
+    assert result.exit_code == 0
+    assert "networks have no weight left in" in result.stderr
+    assert "choose a lower sparsity" in result.stderr
+    (row,) = summarise_twins(open_zoo(path))
+    counts: dict[str, int] = {}
+    for checkpoint in open_zoo(path).checkpoints:
+        for name, mask in masks_of(open_zoo(path), checkpoint).items():
+            counts[name] = counts.get(name, 0) + int(not mask.any())
+    assert row.emptied == {name: count for name, count in counts.items() if count}
+    assert row.emptied

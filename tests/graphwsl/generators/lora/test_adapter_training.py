@@ -84,6 +84,8 @@ def test_bad_input_is_refused() -> None:
         adapted(base(), layers=["7"])
     with pytest.raises(GraphwslError, match="no linear layer to adapt"):
         adapted(nn.Tanh())
+    with pytest.raises(GraphwslError, match="has adapters already, as of '0'; give its base"):
+        adapted(network)
     with pytest.raises(GraphwslError, match="has no adapters"):
         train_adapters(base(), inputs, labels)
     with pytest.raises(GraphwslError, match="steps to keep must be from 1 to 5"):

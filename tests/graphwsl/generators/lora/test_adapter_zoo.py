@@ -12,7 +12,7 @@ from graphwsl.generators import load, make
 from graphwsl.generators.lora import PromptToLora, pairs_of
 from graphwsl.generators.lora.networks import PROMPTS, shared_base
 from graphwsl.populations import Population, evaluate
-from graphwsl.sparsification import sparsify
+from graphwsl.sparsification import masks_of, sparsify
 from graphwsl.zoo import Recipe, open_zoo
 from graphwsl.zoo.architectures.registry import build
 from graphwsl.zoo.data import load_images
@@ -138,6 +138,20 @@ def test_nothing_is_left_of_a_training_that_is_refused(
 
 
 def test_what_is_held_is_not_pruned(zoo: Path, tmp_path: Path) -> None:
-    with pytest.raises(ZooError, match="hold all but their heads as their parents have it"):
-        sparsify(zoo, tmp_path / "twins", epochs=1)
-    assert not (tmp_path / "twins").exists()
+    """The base stays as it was, and of what the networks learnt half goes."""
+    sparsify(zoo, tmp_path / "twins", sparsity=[0.5], epochs=1)
+    originals, twins = open_zoo(zoo), open_zoo(tmp_path / "twins")
+    last = {one.model: one for one in originals.checkpoints}
+    for twin in twins.checkpoints:
+        original = originals.weights(last[str(twin.configuration["original"])])
+        masks = masks_of(twins, twin)
+        kept = torch.cat([mask.flatten() for mask in masks.values()]).float().mean()
+        assert float(kept) == pytest.approx(0.5, abs=0.01)
+        for name, values in twins.weights(twin).items():
+            if "lora" in name:
+                assert not bool(values[~masks[name]].any())
+            else:
+                assert torch.equal(values, original[name])
+    with pytest.raises(ZooError, match="choose magnitude, which prunes the heads alone"):
+        sparsify(zoo, tmp_path / "no", method="variational_dropout", epochs=2)
+    assert not (tmp_path / "no").exists()

@@ -311,6 +311,9 @@ def without_adapters() -> Population:
         (without_adapters, {}, "have no low-rank adapters"),
         (population, {"condition": "test_accuracy"}, "asked for by 'prompts', got 'test_accuracy'"),
         (population, {"inputs": torch.zeros(0, 5)}, "there are no inputs"),
+        (population, {"inputs": {}}, "there are no inputs"),
+        (population, {"inputs": {"?": torch.zeros(1, 5)}}, "no samples of the task 'add"),
+        (population, {"inputs": {"a": torch.zeros(1, 5), "b": torch.zeros(2, 5)}}, "of one shape"),
     ],
 )
 def test_what_it_cannot_learn_from_is_refused(
@@ -337,3 +340,30 @@ def test_what_cannot_be_asked_for_is_refused() -> None:
         make("prompt_to_lora", **SMALL, pairs=0.0, product=0.0).fit(population())
     with pytest.raises(GraphwslError, match="decoder"):
         make("prompt_to_lora", decoder="best")
+
+
+def test_answers_are_compared_on_samples_of_each_task() -> None:
+    """Against one task after the other."""
+    made, some = fitted(behaviour=1.0, behaviour_inputs=16), population()
+    module, generator = made.module, torch.Generator().manual_seed(3)
+    assert module is not None
+    module.teacher = some.functions[0]
+    own = {text: torch.randn(16, 5, generator=generator) for text in texts(8)}
+    codes = module.conditions.of_checkpoints(some.checkpoints)
+    batch = Batch(some.architectures[0], rows(some), codes, torch.arange(8))
+    module.inputs = own
+    found = module.terms(batch)[:, 2]
+    for number, text in enumerate(texts(8)):
+        module.inputs = own[text]
+        torch.testing.assert_close(module.terms(batch)[number, 2], found[number])
+
+
+def test_it_learns_on_samples_of_each_task() -> None:
+    own = {text: INPUTS + n for n, text in enumerate(texts(8))}
+    made = make("prompt_to_lora", **SMALL)
+    assert isinstance(made, PromptToLora)
+    made.fit(population(), inputs=own)
+    shared = fitted()
+    assert not torch.equal(
+        rows(made.sample(1, condition=texts(1))), rows(shared.sample(1, condition=texts(1)))
+    )

@@ -7,7 +7,8 @@ import torch
 
 from graphwsl.errors import GraphwslError
 from graphwsl.generators.lora import encode_prompts
-from graphwsl.generators.lora.prompts import pooled, split_words
+from graphwsl.generators.lora.prompts import pooled
+from graphwsl.generators.lora.unknown_words import split_words
 
 
 def test_words_are_split_and_cut_off() -> None:

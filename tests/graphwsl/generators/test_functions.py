@@ -1,0 +1,42 @@
+"""Functions by their generating factors: what memory cannot hold is refused before it is built."""
+
+import os
+
+import pytest
+
+from graphwsl.errors import GraphwslError
+from graphwsl.generators import functions
+from graphwsl.generators.functions import Functions
+
+FACTORS = {
+    "architecture": "mlp", "width": 4, "depth": 2, "activation": "relu", "in_channels": 1,
+    "image_size": 8,
+}  # fmt: skip
+
+
+@pytest.fixture
+def nothing_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(functions, "build", build)
+
+
+@pytest.mark.usefixtures("nothing_is_built")
+def test_what_memory_cannot_hold_is_refused_before_it_is_built(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = Functions([], [FACTORS])
+    with pytest.raises(GraphwslError, match=r"1,000,0\d\d,000,010 parameters, more than") as caught:
+        known.find({"width": 10**6})
+    assert "\n" not in str(caught.value)
+    pages = {"SC_PHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}
+    monkeypatch.setattr(os, "sysconf", pages.__getitem__)
+    with pytest.raises(GraphwslError, match=r"numbers need more than .* GB; ask for smaller ones"):
+        known.find({"width": 300})
+
+
+def test_what_fits_is_built() -> None:
+    function, factors = Functions([], [FACTORS]).find({"width": 3})
+    assert factors["width"] == 3
+    assert function.architecture.num_entries == 3 * 65 + 3 * 4 + 10 * 4
