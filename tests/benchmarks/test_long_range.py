@@ -44,7 +44,7 @@ def test_rates_are_tried_with_the_first_seed_only(tmp_path: Path) -> None:
     ("option", "value", "message"),
     [
         ("tasks", "radius", "there is no task 'radius', only sssp"),
-        ("models", "GCN,DBGCN", "there is no model 'DBGCN', only DBGNN, GCN, GPS"),
+        ("models", "GCN,DBGCN", "there is no model 'DBGCN', only DBGNN, DBGNN-mean, GCN, GPS"),
         ("rates", "0.001,fast", "learning rates lie between 0 and 1, got '0.001,fast'"),
     ],
 )
@@ -69,4 +69,4 @@ def test_quick(tmp_path: Path) -> None:
     result = json.loads((tmp_path / "quick.json").read_text(encoding="utf-8"))
     assert set(result["measured"]) == {"sssp", "eccentricity", "diameter", "peptides-func"}
     for task in result["measured"].values():
-        assert {cell["model"] for cell in task["cells"]} == {"DBGNN", "GCN", "GPS"}
+        assert {cell["model"] for cell in task["cells"]} == {"DBGNN", "DBGNN-mean", "GCN", "GPS"}

@@ -102,7 +102,7 @@ def test_models_see_as_far_as_asked(name: str) -> None:
     model(x, graph.edge_index, graph.edge_attr.double())[0].sum().backward()
     assert x.grad is not None
     far = nx.single_source_shortest_path_length(nx.Graph(graph.edge_index.T.tolist()), 0)
-    semi_implicit = name in ("DBGNN-semi", "DBGNN-linear")
+    semi_implicit = chosen.layer == "dirac_bianconi_semi_implicit"
     # TAG has at least two layers of three edges each, and attention sees everything.
     reach = graph.num_nodes if name == "GPS" else 6 if semi_implicit or name == "TAG" else distance
     moved = x.grad.abs().sum(1) > 0
