@@ -59,6 +59,9 @@ def main(
     / "runs"
     / "long_range",
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
+    collect_only: Annotated[
+        bool, typer.Option(help="Train nothing; show what is trained so far.")
+    ] = False,
     quick: Annotated[bool, typer.Option(help="A few tiny graphs, to see that it runs.")] = False,
 ) -> None:
     """Train what is not trained yet, and show everything."""
@@ -89,7 +92,9 @@ def main(
                 )
                 for name in named
             }
-            done = tuned(specifications, task, choice, seeds, common, out)
+            done = tuned(
+                specifications, task, choice, seeds, common, out, collect_only=collect_only
+            )
             _table(report, task, done)
             measured[task.name] = {"facts": task.facts, "baseline": task.baseline, "cells": done}
         report.say(

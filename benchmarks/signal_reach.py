@@ -58,6 +58,9 @@ def main(
     / "signal_reach",
     picture: Annotated[Path | None, typer.Option(help="Picture of the tables.")] = None,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
+    collect_only: Annotated[
+        bool, typer.Option(help="Train nothing; show what is trained so far.")
+    ] = False,
     quick: Annotated[bool, typer.Option(help="A few graphs, to see that it runs.")] = False,
 ) -> None:
     """Train what is not trained yet, and show everything."""
@@ -89,7 +92,13 @@ def main(
                     for count in (an_edge if has_steps(name) else [1])
                 }
                 done = tuned(
-                    specifications, task, choice, seeds, settings_of(epochs, batch_size), out
+                    specifications,
+                    task,
+                    choice,
+                    seeds,
+                    settings_of(epochs, batch_size),
+                    out,
+                    collect_only=collect_only,
                 )
                 measured[task.name] = {"facts": task.facts, "cells": done}
                 for name in specifications:
@@ -104,11 +113,14 @@ def main(
             )
             by_shape[shape] = scores
         words = ", ".join(f"{count:,} {split}" for split, count in counts.items())
+        rate = (
+            f"the best of {rates} on validation with the first seed" if len(choice) > 1 else rates
+        )
         report.say(
             f"{words} graphs, {epochs} epochs, at most {parameters:,} parameters; the learning "
-            f"rate is the best of {rates} on validation with the first seed. ± is the standard "
-            f"deviation over {seeds} seeds. A model that does not see so far has 0. xN is the "
-            "number of steps of a Dirac–Bianconi model for each edge of the distance."
+            f"rate is {rate}. ± is the standard deviation over {seeds} seeds; a number without is "
+            "a single training. A model that does not see so far has 0. xN is the number of steps "
+            "of a Dirac–Bianconi model for each edge of the distance."
         )
         report.save(
             {

@@ -51,12 +51,13 @@ def draw_reach(by_shape: dict[str, Scores], path: Path) -> None:
         for number, (name, by_distance) in enumerate(scores.items()):
             style = "-" if name.startswith("DBGNN") else "--"
             means, bars = [], []
-            for values in by_distance.values():
+            there = {distance: values for distance, values in by_distance.items() if values}
+            for values in there.values():
                 shown = [max(value, 0.0) for value in values]
                 means.append(statistics.mean(shown))
                 bars.append(statistics.stdev(shown) if len(shown) > 1 else 0.0)
             lines[name] = axis.errorbar(
-                list(by_distance), means, bars, fmt=f"o{style}", ms=4, lw=1.4, color=f"C{number}"
+                list(there), means, bars, fmt=f"o{style}", ms=4, lw=1.4, color=f"C{number}"
             )
         axis.set(xlabel="edges to the nodes that decide", title=f"{shape}s", ylim=(-0.05, 1.05))
         axis.grid(alpha=0.3)

@@ -4,12 +4,13 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.cells import Result, run_cell
+from benchmarks.cells import RESULT, Result, run_cell
 from benchmarks.graph_tasks.task import GraphTask
 from benchmarks.hardware import hardware
 from gnncore.errors import TrainingError
 from gnncore.layers.encodings import random_walk_encoding
 from gnncore.models import GraphModel, ModelSpecification
+from gnncore.storage import read_json
 from gnncore.training import GraphStore, TrainingSettings, fit, predict, seeded
 
 
@@ -38,6 +39,11 @@ class Cell:
         ):
             digest.update(part.encode())
         return out / task.name / f"{self.name}-{digest.hexdigest()[:16]}"
+
+    def finished(self, task: GraphTask, out: Path) -> Result | None:
+        """The result, if it is on the disk."""
+        path = self.folder(task, out) / RESULT
+        return read_json(path) if path.is_file() else None
 
     def run(self, task: GraphTask, out: Path) -> Result | None:
         """The result, from the disk where it is there; None if another process is at work."""

@@ -19,6 +19,8 @@ def tuned(
     seeds: int,
     common: TrainingSettings,
     out: Path,
+    *,
+    collect_only: bool = False,
 ) -> list[Result]:
     """The trainings of all models: the first seed at every rate, the others at the best.
 
@@ -29,13 +31,16 @@ def tuned(
         seeds: Trainings of every model at its best rate.
         common: How they are trained, rate and seed apart.
         out: Where trainings are kept.
+        collect_only: Train nothing; give the trainings that are there.
     """
 
     def run(name: str, rate: float, seed: int) -> Iterator[Result]:
         settings = common.model_copy(update={"learning_rate": rate, "seed": seed})
-        console.print(f"{task.name}: {name}, rate {rate:g}, seed {seed}")
-        result = Cell(name, models[name], settings).run(task, out)
-        if result is not None:  # else another process is at work on it
+        cell = Cell(name, models[name], settings)
+        if not collect_only:
+            console.print(f"{task.name}: {name}, rate {rate:g}, seed {seed}")
+        result = cell.finished(task, out) if collect_only else cell.run(task, out)
+        if result is not None:  # another process may be at work on it
             yield result
 
     results = [result for name in models for rate in rates for result in run(name, rate, 1)]

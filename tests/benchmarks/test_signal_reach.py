@@ -149,6 +149,14 @@ def test_the_table_and_the_picture_hold_every_model_and_distance(
     assert run(tmp_path, **options)["measured"] == result["measured"]
 
 
+def test_what_is_trained_so_far_is_shown(tmp_path: Path) -> None:
+    begun = run(tmp_path, distances="1", seeds=1)["measured"]["ring-1"]["cells"]
+    result = run(tmp_path, collect_only=True, picture=tmp_path / "reach.png")
+    assert result["measured"]["ring-1"]["cells"] == begun
+    assert result["tables"][0]["rows"] == [["GCN", f"{begun[0]['test']:.2f}", ""]]
+    assert (tmp_path / "reach.png").is_file()
+
+
 def test_a_training_that_diverges_is_named_and_its_rate_not_chosen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
