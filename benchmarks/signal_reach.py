@@ -113,9 +113,7 @@ def main(
             )
             by_shape[shape] = scores
         words = ", ".join(f"{count:,} {split}" for split, count in counts.items())
-        rate = (
-            f"the best of {rates} on validation with the first seed" if len(choice) > 1 else rates
-        )
+        rate = f"the best of {rates} on validation with seed 1" if len(choice) > 1 else rates
         report.say(
             f"{words} graphs, {epochs} epochs, at most {parameters:,} parameters; the learning "
             f"rate is {rate}. ± is the standard deviation over {seeds} seeds; a number without is "
