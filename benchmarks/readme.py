@@ -17,6 +17,7 @@ PAGES = tuple(
     for name in (
         "README",
         "TRANSFER",
+        "LONG_RANGE",
         "SIMULATION",
         "WEIGHTS",
         "POPULATIONS",

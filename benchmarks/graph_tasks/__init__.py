@@ -1,1 +1,1 @@
-"""The parts of :mod:`benchmarks.long_range`."""
+"""The parts of :mod:`benchmarks.long_range` and :mod:`benchmarks.signal_reach`."""

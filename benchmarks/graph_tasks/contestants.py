@@ -5,6 +5,14 @@ from typing import Any
 from benchmarks.graph_tasks.task import GraphTask
 from gnncore.models import GraphModel, Head, ModelSpecification
 
+_DEEP: dict[str, Any] = {
+    "num_layers": 12,
+    "activation": "gelu",
+    "normalisation": "batch_norm",
+    "encoder": "linear",
+    "skip": "residual",
+}
+
 CONTESTANTS: dict[str, dict[str, Any]] = {
     "DBGNN": {
         "layer": "dirac_bianconi",
@@ -14,15 +22,16 @@ CONTESTANTS: dict[str, dict[str, Any]] = {
         "encoder": "linear",
         "skip": "input",
     },
-    "GCN": {
-        "layer": "gcn",
-        "edge_channels": 0,
-        "num_layers": 12,
-        "activation": "gelu",
-        "normalisation": "batch_norm",
+    "DBGNN-mean": {
+        "layer": "dirac_bianconi_semi_implicit",
+        "layer_options": {"num_steps": 12, "delta": 0.1, "degree_power": 1.0},
+        "hidden_edge_channels": 12,
+        "num_layers": 2,
+        "activation": "identity",
         "encoder": "linear",
-        "skip": "residual",
+        "skip": "input",
     },
+    "GCN": _DEEP | {"layer": "gcn", "edge_channels": 0},
     "GPS": {
         "layer": "gps",
         "layer_options": {"local": "gated_gcn", "heads": 4},
@@ -32,26 +41,27 @@ CONTESTANTS: dict[str, dict[str, Any]] = {
     },
 }
 """What tells the models apart. A Dirac–Bianconi signal takes two steps to the next node, so that
-DBGNN sees 24 edges far, GCN 12, and GPS, by its attention, everything."""
+DBGNN sees 24 edges far, GCN 12, and GPS, by its attention, everything. DBGNN is as published.
+DBGNN-mean sees as far in half the steps, semi-implicit ones, with means over edges instead of sums,
+which hubs would let grow, larger weights at first, and few channels on edges, which are many: it
+costs a quarter."""
 
-SINGLE_LAYERS: dict[str, dict[str, Any]] = {
-    name: {
-        "layer": layer,
-        "num_layers": 12,
-        "activation": "gelu",
-        "normalisation": "batch_norm",
-        "encoder": "linear",
-        "skip": "residual",
-        **({} if takes_edges else {"edge_channels": 0}),
-    }
-    for name, layer, takes_edges in (
-        ("GIN", "gin", False),
-        ("GatedGCN", "gated_gcn", True),
-        ("GATv2", "gatv2", True),
-        ("PNA", "pna", True),
-    )
+_LARGER = {"num_steps": 24, "delta": 0.1}
+_SEMI = {"layer": "dirac_bianconi_semi_implicit"}
+
+CARRIERS: dict[str, dict[str, Any]] = {
+    "DBGNN-0.1": CONTESTANTS["DBGNN"] | {"layer_options": _LARGER},
+    "DBGNN-semi": CONTESTANTS["DBGNN"] | _SEMI | {"layer_options": _LARGER},
+    "DBGNN-linear": CONTESTANTS["DBGNN"] | _SEMI | {"layer_options": _LARGER | {"act": None}},
+    "TAG": _DEEP | {"layer": "tag", "layer_options": {"K": 3}, "edge_channels": 0},
+    "GIN": _DEEP | {"layer": "gin", "edge_channels": 0},
+    "GatedGCN": _DEEP | {"layer": "gated_gcn"},
+    "GATv2": _DEEP | {"layer": "gatv2"},
+    "PNA": _DEEP | {"layer": "pna"},
 }
-"""Further models for how far a signal carries: one layer, over and over."""
+"""Further models for how far a signal carries. Those of Dirac–Bianconi layers begin with weights of
+0.1 instead of 0.01, so that a signal does not vanish in an untrained model; ``semi`` and ``linear``
+take semi-implicit steps, the latter without activation, which is a plain wave."""
 
 ENCODED = ("GCN", "GPS")
 """Models that get random-walk encodings where there are any, as in their published settings."""
@@ -65,7 +75,7 @@ def specification(
     """The widest model with at most so many parameters.
 
     Args:
-        name: A key of :data:`CONTESTANTS` or :data:`SINGLE_LAYERS`.
+        name: A key of :data:`CONTESTANTS` or :data:`CARRIERS`.
         task: What it is for.
         parameters: Largest number.
         walks: Steps of the random-walk encoding; 0 for none.
@@ -79,7 +89,7 @@ def specification(
         "edge_channels": task.edge_channels,
         "out_channels": task.out_channels,
         "pooling": task.pooling,
-        **(CONTESTANTS | SINGLE_LAYERS)[name],
+        **(CONTESTANTS | CARRIERS)[name],
         **changes,
     }
     if walks and name in ENCODED:
@@ -100,3 +110,31 @@ def specification(
     if not fitting:
         raise ValueError(f"{name} has more than {parameters:,} parameters at any width")
     return of_width(fitting)
+
+
+def reaching(name: str, distance: int, *, steps_an_edge: int = 2) -> dict[str, Any]:
+    """What makes a model see so far, in place of its usual depth.
+
+    Layers that pass one edge are as many as the distance, those of TAG, which pass three, a third
+    as many, but at least two. Dirac–Bianconi models have two layers and ``steps_an_edge`` times as
+    many steps in all: a published signal takes two steps an edge, a semi-implicit one a single
+    step. Attention sees everything.
+
+    Args:
+        name: A key of :data:`CONTESTANTS` or :data:`CARRIERS`.
+        distance: Edges, at least 1.
+        steps_an_edge: Steps of Dirac–Bianconi models for each of these edges.
+    """
+    values = (CONTESTANTS | CARRIERS)[name]
+    options = values.get("layer_options", {})
+    if values["layer"] == "gps":
+        return {}
+    if has_steps(name):
+        steps = -(-steps_an_edge * distance // values["num_layers"])
+        return {"layer_options": options | {"num_steps": steps}}
+    return {"num_layers": max(2, -(-distance // options.get("K", 1)))}
+
+
+def has_steps(name: str) -> bool:
+    """Whether the layers of a model take steps, as Dirac–Bianconi layers do."""
+    return "num_steps" in (CONTESTANTS | CARRIERS)[name].get("layer_options", {})

@@ -1,100 +1,114 @@
-"""How far a signal carries: the label of a node is what another node, k edges away, says.
+"""How far a signal carries: the label of a node is what the nodes exactly k edges away say.
 
-A ring of 2k to 3k nodes, each of which shows one of five classes at random. One node is marked as
-the source and one as the target, k edges apart; the target is to name the class of the source. It
-is the ring transfer of Di Giovanni et al. (2023, arXiv 2302.02941) with two differences: the other
-nodes are not silent but say something else, which must be kept apart from the signal on its way,
-and one way around the ring may be longer than the other. Chance is one fifth.
+Nodes show 1 or -1 at random, as two colours, and the label of a node is the mean over all nodes at
+distance k. Nearer and farther nodes say nothing about it: a model that does not see k edges far has
+an R² of 0 on unseen graphs, as has one that sees them and cannot tell them from the others. Nothing
+marks the nodes that matter, so attention needs to know distances.
+
+All distances have the same graphs and the same colours. On a ring the label is the Chebyshev
+polynomial of degree k of the averaging over neighbours, applied to the colours: a linear function
+that a wave computes, and one that many layers of averaging have to build from differences of large
+numbers. The ring transfer of Di Giovanni et al. (2023, arXiv 2302.02941) asks the same of one
+marked node of a graph; here every node of every graph is a question.
 """
 
+from collections.abc import Callable
+
+import networkx as nx
 import numpy as np
 import torch
+from jaxtyping import Float
+from scipy.sparse.csgraph import shortest_path
 from torch import Tensor
 from torch_geometric.data import Data
 
 from benchmarks.graph_tasks.task import GraphTask, Split
-from gnncore.training import ClassificationObjective, GraphStore
+from gnncore.metrics import r2
+from gnncore.training import GraphStore, RegressionObjective
 
-CLASSES = 5
-DISTANCES = (2, 4, 8, 16, 32)
-GRAPHS: dict[Split, int] = {"train": 2000, "valid": 400, "test": 1000}
+DISTANCES = (2, 4, 6, 8, 12)
+GRAPHS: dict[Split, int] = {"train": 400, "valid": 50, "test": 100}
+NODES = (36, 48)
+"""Nodes of a graph, from here to there."""
+FARTHEST = NODES[0] // 2
+"""The smallest ring has nodes so many edges apart, and none farther."""
 
-SOURCE, TARGET = 0, 1
-"""Columns of ``x`` that mark the two nodes; the classes follow."""
+
+def _ring(nodes: int, rng: np.random.Generator) -> nx.Graph:
+    return nx.cycle_graph(nodes)
 
 
-def signal_task(distance: int, graphs: dict[Split, int], *, seed: int) -> GraphTask:
+def _tree(nodes: int, rng: np.random.Generator) -> nx.Graph:
+    return nx.random_labeled_tree(nodes, seed=int(rng.integers(2**31)))
+
+
+SHAPES: dict[str, Callable[[int, np.random.Generator], nx.Graph]] = {"ring": _ring, "tree": _tree}
+"""Graphs by name: rings, and trees drawn evenly from all that there are."""
+
+
+def signal_task(shape: str, distance: int, graphs: dict[Split, int], *, seed: int) -> GraphTask:
     """The task for one distance.
 
     Args:
-        distance: Edges between source and target, at least 1.
+        shape: A key of :data:`SHAPES`.
+        distance: Edges between a node and those that its label depends on, from 1 to
+            :data:`FARTHEST`. Nodes that have none so far away have no label.
         graphs: Graphs of each split.
         seed: Of the graphs; each split has a stream of its own, so that it does not depend on the
             size of the others.
     """
     stores: dict[Split, GraphStore] = {
         split: GraphStore.from_data_list(
-            [_ring(distance, np.random.default_rng([seed, number, k])) for k in range(count)]
+            [
+                _graph(shape, distance, np.random.default_rng([seed, number, k]))
+                for k in range(count)
+            ]
         )
         for number, (split, count) in enumerate(graphs.items())
     }
     return GraphTask(
-        name=f"signal-{distance}",
-        measure="accuracy",
+        name=f"{shape}-{distance}",
+        measure="R²",
         stores=stores,
-        # A class that no target of a few validation graphs names has no other metric.
-        objective=ClassificationObjective(select_by="loss"),
-        score=accuracy,
+        objective=RegressionObjective(select_by="r2"),
+        score=explained,
         larger_is_better=True,
         pooling=None,
-        out_channels=CLASSES,
-        baseline=1 / CLASSES,
+        out_channels=1,
+        baseline=0.0,
         facts={
             "graphs": {split: len(store) for split, store in stores.items()},
             "all training graphs": graphs["train"],
+            "shape": shape,
             "distance": distance,
         },
     )
 
 
-def accuracy(prediction: Tensor, test: GraphStore) -> float:
-    """Share of the targets whose largest prediction is the class of their source."""
-    asked = test.tensors["y_mask"][:, 0]
-    named = prediction[asked].argmax(1) == test.tensors["y"][asked].argmax(1)
-    return float(named.double().mean())
+def explained(prediction: Tensor, test: GraphStore) -> float:
+    """R² over the nodes that have a label."""
+    asked = test.tensors["y_mask"]
+    return r2(prediction[asked], test.tensors["y"][asked])
 
 
-def reaching(name: str, distance: int) -> dict[str, int | dict[str, int]]:
-    """What makes a model of :data:`benchmarks.graph_tasks.contestants.CONTESTANTS` see so far.
-
-    Layers that pass one edge a layer are as many as the distance; a Dirac–Bianconi signal takes two
-    steps an edge and has two layers of as many steps; attention sees everything.
-    """
-    if name == "GPS":
-        return {}
-    if name == "DBGNN":
-        return {"layer_options": {"num_steps": max(distance, 2)}}
-    return {"num_layers": max(distance, 2)}
-
-
-def _ring(distance: int, rng: np.random.Generator) -> Data:
-    nodes = int(rng.integers(max(2 * distance, 3), 3 * distance + 1 if distance > 1 else 4))
+def _graph(shape: str, distance: int, rng: np.random.Generator) -> Data:
+    nodes = int(rng.integers(NODES[0], NODES[1] + 1))
     order = rng.permutation(nodes)  # so that the numbers of nodes say nothing
-    here, there = order, np.roll(order, -1)
-    edge_index = np.stack([np.r_[here, there], np.r_[there, here]])
-    says = rng.integers(CLASSES, size=nodes)
-    source, target = order[0], order[distance]
-    x = np.zeros((nodes, 2 + CLASSES), np.float32)
-    x[source, SOURCE] = x[target, TARGET] = 1
-    x[np.arange(nodes), 2 + says] = 1
-    y = np.zeros((nodes, CLASSES), np.float32)
-    y[target, says[source]] = 1
-    asked = np.zeros((nodes, CLASSES), bool)
-    asked[target] = True
+    edges = order[np.array(SHAPES[shape](nodes, rng).edges).T]
+    edge_index = np.concatenate([edges, edges[::-1]], axis=1)
+    says = rng.choice([-1.0, 1.0], size=nodes)
+    adjacency = np.zeros((nodes, nodes))
+    adjacency[tuple(edge_index)] = 1
+    shell = shortest_path(adjacency, directed=False, unweighted=True) == distance
+    sizes = shell.sum(axis=1)
     return Data(
-        x=torch.from_numpy(x),
+        x=_column(says),
         edge_index=torch.from_numpy(edge_index),
         edge_attr=torch.ones(edge_index.shape[1], 1),
-        y=torch.from_numpy(y),
-        y_mask=torch.from_numpy(asked),
+        y=_column(shell @ says / np.maximum(sizes, 1)),
+        y_mask=_column(sizes).bool(),
     )
+
+
+def _column(values: np.ndarray) -> Float[Tensor, "nodes 1"]:
+    return torch.from_numpy(np.asarray(values, np.float32))[:, None]

@@ -4,11 +4,13 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.cells import Result, run_cell
+from benchmarks.cells import RESULT, Result, run_cell
 from benchmarks.graph_tasks.task import GraphTask
 from benchmarks.hardware import hardware
+from gnncore.errors import TrainingError
 from gnncore.layers.encodings import random_walk_encoding
 from gnncore.models import GraphModel, ModelSpecification
+from gnncore.storage import read_json
 from gnncore.training import GraphStore, TrainingSettings, fit, predict, seeded
 
 
@@ -38,6 +40,11 @@ class Cell:
             digest.update(part.encode())
         return out / task.name / f"{self.name}-{digest.hexdigest()[:16]}"
 
+    def finished(self, task: GraphTask, out: Path) -> Result | None:
+        """The result, if it is on the disk."""
+        path = self.folder(task, out) / RESULT
+        return read_json(path) if path.is_file() else None
+
     def run(self, task: GraphTask, out: Path) -> Result | None:
         """The result, from the disk where it is there; None if another process is at work."""
 
@@ -45,22 +52,30 @@ class Cell:
             stores = {name: self._encoded(store) for name, store in task.stores.items()}
             with seeded(self.settings.seed):
                 model = GraphModel(self.specification)
-            trained = fit(
-                model,
-                stores["train"],
-                stores["valid"],
-                self.settings,
-                task.objective,
-                folder / "checkpoint",
-                resume=True,
-            )
-            prediction = predict(model, stores["test"], self.settings.batch_size)
-            return {
+            known = {
                 "model": self.name,
                 "parameters": model.num_parameters,
                 "width": self.specification.blocks[0].out_channels,
                 "learning_rate": self.settings.learning_rate,
                 "seed": self.settings.seed,
+                "processor": hardware()["processor"],
+            }
+            try:
+                trained = fit(
+                    model,
+                    stores["train"],
+                    stores["valid"],
+                    self.settings,
+                    task.objective,
+                    folder / "checkpoint",
+                    resume=True,
+                )
+            except TrainingError as error:
+                if "lower learning_rate" not in str(error):
+                    raise
+                return known | {"diverged": str(error), "validation": None, "test": None}
+            prediction = predict(model, stores["test"], self.settings.batch_size)
+            return known | {
                 "epochs": len(trained.history),
                 "best_epoch": trained.best_epoch,
                 "seconds": sum(
@@ -68,7 +83,6 @@ class Cell:
                 ),
                 "validation": trained.best_metrics[task.objective.select_by],
                 "test": task.score(prediction, task.stores["test"]),
-                "processor": hardware()["processor"],
             }
 
         return run_cell(self.folder(task, out), work)
@@ -84,3 +98,15 @@ class Cell:
             tensors=store.tensors | {"encoding": values},
             levels=store.levels | {"encoding": "node"},
         )
+
+
+def settings_of(epochs: int, batch_size: int) -> TrainingSettings:
+    """How all models are trained, their learning rates and seeds apart."""
+    return TrainingSettings(
+        epochs=epochs,
+        batch_size=batch_size,
+        weight_decay=1e-5,
+        schedule="cosine",
+        warm_up=0.05,
+        clip_norm=1.0,
+    )

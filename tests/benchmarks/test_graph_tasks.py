@@ -10,12 +10,7 @@ import pytest
 import torch
 from sklearn.metrics import average_precision_score
 
-from benchmarks.graph_tasks.contestants import (
-    CONTESTANTS,
-    SINGLE_LAYERS,
-    WIDTHS,
-    specification,
-)
+from benchmarks.graph_tasks.contestants import CONTESTANTS, WIDTHS, specification
 from benchmarks.graph_tasks.graph_properties import distances, make_tasks
 from benchmarks.graph_tasks.molecules import ATOM_VALUES, BOND_VALUES, molecule
 from benchmarks.graph_tasks.peptides import (
@@ -24,7 +19,6 @@ from benchmarks.graph_tasks.peptides import (
     write_tiny_peptides,
 )
 from benchmarks.graph_tasks.random_graphs import FAMILIES, random_adjacency
-from benchmarks.graph_tasks.signals import CLASSES, accuracy, reaching, signal_task
 from benchmarks.graph_tasks.task import GraphTask
 from gnncore.models import GraphModel, ModelSpecification
 
@@ -188,53 +182,3 @@ def test_one_column_for_each_value_of_the_training_set(tmp_path: Path) -> None:
     # A sulphur for each class 6, which is cysteine.
     cysteines = task.stores["train"].tensors["y"][:, 6].sum()
     assert x[:, 3].sum() == cysteines
-
-
-# How far a signal carries.
-
-
-@pytest.mark.parametrize("distance", [1, 2, 5])
-def test_the_target_is_asked_what_the_source_says(distance: int) -> None:
-    task = signal_task(distance, {"train": 12, "valid": 2, "test": 6}, seed=1)
-    perfect, sizes = [], set()
-    for split in ("train", "test"):
-        for graph in task.stores[split]:
-            network = nx.Graph(graph.edge_index.T.tolist())
-            assert nx.is_isomorphic(network, nx.cycle_graph(graph.num_nodes))
-            source, target = (int(graph.x[:, column].argmax()) for column in (0, 1))
-            assert nx.shortest_path_length(network, source, target) == distance
-            assert torch.equal(graph.y[target], graph.x[source, 2:])
-            assert graph.y_mask.any(1).nonzero().ravel().tolist() == [target]
-            assert bool((graph.x[:, 2:].sum(1) == 1).all())
-            sizes.add(graph.num_nodes)
-            if split == "test":
-                perfect.append(graph.y)
-    assert min(sizes) >= max(2 * distance, 3)
-    assert max(sizes) <= max(3 * distance, 3)
-    assert accuracy(torch.cat(perfect), task.stores["test"]) == 1
-    assert accuracy(-torch.cat(perfect), task.stores["test"]) == 0
-    assert task.out_channels == CLASSES
-    more = signal_task(distance, {"train": 12, "valid": 5, "test": 6}, seed=1)
-    for split in ("train", "test"):
-        assert more.stores[split].content_hash == task.stores[split].content_hash
-
-
-@pytest.mark.parametrize("name", [*CONTESTANTS, *SINGLE_LAYERS])
-def test_models_reach_the_distance_and_no_farther(name: str) -> None:
-    """What the source says moves the target's prediction; one edge farther it does not."""
-    for distance in (3, 5):
-        task = signal_task(distance, {"train": 4, "valid": 1, "test": 1}, seed=2)
-        torch.manual_seed(0)
-        wanted = specification(name, task, 9000, **reaching(name, distance))
-        model = GraphModel(wanted).eval()
-        assert model.num_parameters <= 9000
-        graph = next(graph for graph in task.stores["train"] if graph.num_nodes > 2 * distance + 1)
-        x = graph.x.double().requires_grad_()
-        target = int(graph.y_mask.any(1).nonzero())
-        model.double()(x, graph.edge_index, graph.edge_attr.double())[target].sum().backward()
-        assert x.grad is not None
-        moved = x.grad.abs().sum(1) > 0
-        network = nx.Graph(graph.edge_index.T.tolist())
-        far = nx.single_source_shortest_path_length(network, target)
-        reach = graph.num_nodes if name == "GPS" else distance
-        assert moved.tolist() == [far[node] <= reach for node in range(graph.num_nodes)]

@@ -32,23 +32,26 @@ def test_the_best_rate_is_shown_and_nothing_is_trained_twice(
     assert run(tmp_path)["measured"] == result["measured"]
 
 
-def test_accuracy_is_shown_against_the_distance(tmp_path: Path) -> None:
-    options = {"tasks": "signal", "distances": "1,2", "signal_models": "GCN,GATv2"}
-    result = run(tmp_path, rates="0.001", **options)
-    measured = result["measured"]
-    assert list(measured) == ["signal-1", "signal-2"]
-    table = result["tables"][-1]
-    assert table["columns"] == ["model", "1", "2"]
-    for row in table["rows"]:
-        scores = [
-            cell["test"]
-            for task in measured.values()
-            for cell in task["cells"]
-            if cell["model"] == row[0]
-        ]
-        assert row[1:] == [f"{score:.3f}" for score in scores]
-    with pytest.raises(BadParameter, match="no task 'signals'"):
-        run(tmp_path, tasks="signals")
+def test_rates_are_tried_with_the_first_seed_only(tmp_path: Path) -> None:
+    cells = run(tmp_path, seeds=3)["measured"]["diameter"]["cells"]
+    first = [cell for cell in cells if cell["seed"] == 1]
+    best = min(first, key=lambda cell: cell["validation"])["learning_rate"]
+    assert sorted(cell["learning_rate"] for cell in first) == [0.001, 0.01]
+    assert [(cell["seed"], cell["learning_rate"]) for cell in cells[2:]] == [(2, best), (3, best)]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("tasks", "radius", "there is no task 'radius', only sssp"),
+        ("models", "GCN,DBGCN", "there is no model 'DBGCN', only DBGNN, DBGNN-mean, GCN, GPS"),
+        ("rates", "0.001,fast", "learning rates lie between 0 and 1, got '0.001,fast'"),
+    ],
+)
+def test_wrong_options_are_one_line(option: str, value: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(BadParameter, match=message):
+        run(tmp_path, **{option: value})
+    assert not (tmp_path / "result.json").exists()
 
 
 def test_peptides_without_their_folder_are_left_out(tmp_path: Path) -> None:
@@ -64,10 +67,6 @@ def test_quick(tmp_path: Path) -> None:
     pytest.importorskip("rdkit")
     long_range.main(json=tmp_path / "quick.json", quick=True)
     result = json.loads((tmp_path / "quick.json").read_text(encoding="utf-8"))
-    signals = {"signal-1", "signal-2"}
-    whole = {"sssp", "eccentricity", "diameter", "peptides-func"}
-    assert set(result["measured"]) == signals | whole
-    for name, task in result["measured"].items():
-        models = {"DBGNN", "GCN", "GPS"}
-        models |= {"GIN", "GatedGCN", "GATv2", "PNA"} if name in signals else set()
-        assert {cell["model"] for cell in task["cells"]} == models
+    assert set(result["measured"]) == {"sssp", "eccentricity", "diameter", "peptides-func"}
+    for task in result["measured"].values():
+        assert {cell["model"] for cell in task["cells"]} == {"DBGNN", "DBGNN-mean", "GCN", "GPS"}
