@@ -35,6 +35,10 @@ class Row:
 
 ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
     "equivariant_flow": {
+        "weights_alone": {"behaviour": 0.0, "calibration": 0},
+        "not_calibrated": {"calibration": 0},
+        "imagined_widths": {"behaviour_sizes": {"width": (32, 48), "depth": (2, 3)}},
+        "imagined_depths": {"behaviour_sizes": {"width": (8, 12, 16, 24), "depth": (4,)}},
         "not_equivariant": {"equivariant": False},
         "not_paired": {"sweeps": 0},
         "held_out_epoch": {"held_out": 0.1},
@@ -51,8 +55,10 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
         "coordinates": {"state": "coordinates", "align": "barycentre"},
     },
 }
-"""Parts that are left out or replaced. Of ``equivariant_flow``: equivariance, the pairing of
-networks with their noise, the choice of the epoch by training networks. Of ``aligned_flow``: the
+"""Parts that are left out or replaced. Of ``equivariant_flow``: training images and calibration
+(all that was there before), calibration alone, sizes of which images are all that is known in
+place of none, equivariance, the pairing of networks with their noise, the choice of the epoch by
+training networks. Of ``aligned_flow``: the
 alignment, its reference, principal components. Of ``recurrent_diffusion``: recurrence, or the state
 that is looked up, with coordinates that no training network has in its place."""
 
