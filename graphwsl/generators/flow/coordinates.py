@@ -252,6 +252,12 @@ class Coordinates(nn.Module):
             assert isinstance(gaussian, Gaussian)
             gaussian.gain.lerp_(gaussian.gain_of(torch.cat(values)), share)
 
+    def stretch(self, factor: float) -> None:
+        """Let networks that are made vary more by that factor."""
+        for gaussian in self.kinds.values():
+            assert isinstance(gaussian, Gaussian)
+            gaussian.gain.mul_(factor)
+
     def levelled(self, plan: FlowPlan, points: Flat) -> Flat:
         """Points of networks that were made, multiplied by their factors.
 

@@ -21,6 +21,7 @@ from graphwsl.errors import GeneratorError, ZooError
 from graphwsl.generators.conditions import Codes, Condition, Names
 from graphwsl.generators.data_sets import require_labelled
 from graphwsl.generators.flow.answers import Answers
+from graphwsl.generators.flow.calibration import stretch
 from graphwsl.generators.flow.coordinates import kinds_of_pieces
 from graphwsl.generators.flow.flow_module import FlowModule
 from graphwsl.generators.flow.plan import FlowPlan
@@ -29,6 +30,9 @@ from graphwsl.generators.generator import Generator
 from graphwsl.generators.module import Rows
 from graphwsl.populations.population import Architecture, Population
 from graphwsl.zoo.zoo import Zoo
+
+_LEAST_TRAININGS = 20
+"""Networks whose distances from one another tell how far others should be."""
 
 
 class EquivariantFlow(Generator):
@@ -101,7 +105,7 @@ class EquivariantFlow(Generator):
         self.report["behaviour"] = module.answers is not None
         module.answers = self._given = None
         if self.settings.calibration:
-            self._calibrate(module)
+            self._calibrate(module, population)
         return self
 
     def read(self, population: Population, zoo: Zoo) -> Population:
@@ -214,13 +218,23 @@ class EquivariantFlow(Generator):
         ]
         return Answers.of(train, inputs, labels, imagined)
 
-    def _calibrate(self, module: FlowModule) -> None:
-        """Let networks that are made vary as much as those that were learnt from."""
-        present = module.architectures
+    def _calibrate(self, module: FlowModule, population: Population) -> None:
+        """Let networks that are made vary as much as those that were learnt from, and, where all
+        are of one function, be as far from the nearest of these as they are from one another."""
+        present, generator = module.architectures, torch.Generator().manual_seed(self.seed)
         count = max(self.settings.calibration // len(present), 2)
-        generator = torch.Generator().manual_seed(self.seed)
         codes = [self.conditions.asked(None, count, generator)[0] for _ in present]
         module.calibrate(zip(present, codes, strict=True), generator)
+        trainings = {checkpoint.model for checkpoint in population.checkpoints}
+        if len(population.function.unique()) > 1 or len(trainings) < _LEAST_TRAININGS:
+            return
+
+        def made(factor: float) -> Rows:
+            generator = torch.Generator().manual_seed(self.seed)
+            with torch.no_grad():
+                return module.draw(count, present[0], codes[0], generator, factor)
+
+        module.coordinates.stretch(stretch(population, made, self.settings.calibration))
 
     def _identity(self) -> str:
         answers = self._flow().answers

@@ -117,11 +117,11 @@ class FlowModule(GeneratorModule):
 
     def draw(
         self, count: int, architecture: Architecture, codes: Codes,
-        generator: torch.Generator | None,
+        generator: torch.Generator | None, factor: float = 1.0,
     ) -> Rows:  # fmt: skip
-        """Flattened states of new networks."""
+        """Flattened states of new networks, whose deviations are multiplied by a factor."""
         plan = self.plan(architecture)
-        return self.networks_at(plan, self.drawn(plan, count, codes, generator))
+        return self.networks_at(plan, factor * self.drawn(plan, count, codes, generator))
 
     def networks_at(self, plan: FlowPlan, points: Flat) -> Rows:
         """Flattened states of networks that were made, which vary as much as training networks."""
@@ -220,8 +220,8 @@ class FlowModule(GeneratorModule):
             if int(self.seen) <= self.warm_up:
                 return none
         some = min(count, settings.behaviour_networks)
-        codes, chosen = batch.codes[:some], answers.chosen(settings.behaviour_inputs,
-                                                           drawn=self.training)  # fmt: skip
+        codes = batch.codes[:some]
+        chosen = answers.chosen(settings.behaviour_inputs, drawn=self.training)
         with torch.no_grad():
             wanted = answers.log_losses(batch.rows[:some], batch.architecture, chosen)
         own = self._log_losses(answers, batch.architecture, codes, chosen, generator)

@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 from graphwsl.errors import GeneratorError
 from graphwsl.generators import load, make
 from graphwsl.generators.flow.answers import Answers
+from graphwsl.generators.flow.calibration import stretch
 from graphwsl.generators.flow.equivariant_flow import EquivariantFlow
 from graphwsl.generators.flow.ode import integrate
 from graphwsl.generators.module import GeneratorModule
@@ -102,10 +103,18 @@ def test_what_is_made_varies_as_much_as_what_was_learnt_from() -> None:
             gaussian.to_components.div_(0.7)  # type: ignore[union-attr, operator]
             gaussian.moment.div_(0.7**2)  # type: ignore[union-attr, operator]
     low = rows(made.sample(2000, generator=seeded())).std(0)
-    made._calibrate(made._flow())
+    made._calibrate(made._flow(), own)
     again = rows(made.sample(2000, generator=seeded())).std(0)
     assert float((again / low).mean()) == pytest.approx(1 / 0.7, rel=0.05)
     assert float((again / rows(own).std(0)).mean()) == pytest.approx(1, abs=0.1)
+
+
+def test_what_is_made_is_as_far_from_networks_as_they_are_from_one_another() -> None:
+    own = gaussian_population(120)
+    reference = rows(own).mean(0)
+    others = rows(gaussian_population(240))[120:]
+    found = stretch(own, lambda factor: reference + factor * 0.95 * (others - reference), 120)
+    assert found == pytest.approx(1 / 0.95, abs=0.02)
 
 
 def test_a_stopped_fit_goes_on_to_the_last_bit(
