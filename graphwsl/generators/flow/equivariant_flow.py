@@ -208,15 +208,21 @@ class EquivariantFlow(Generator):
                 module.warm_up = int(settings.behaviour_start * self._passes * len(train))
         return module
 
-    def _answers(self, train: Population, inputs: Tensor, labels: Tensor) -> Answers:
-        """What training networks answer, and networks of sizes that are imagined."""
+    def _answers(self, train: Population, inputs: Tensor, labels: Tensor) -> Answers | None:
+        """What training networks answer, and networks of sizes that are imagined; None where there
+        are only samples of a zoo, nobody asked for answers, and networks have none."""
         sizes = self.settings.behaviour_sizes
         imagined = [
             self._functions.find(dict(zip(sizes, values, strict=True)))[0]
             for values in product(*sizes.values())
             if sizes
         ]
-        return Answers.of(train, inputs, labels, imagined)
+        try:
+            return Answers.of(train, inputs, labels, imagined)
+        except GeneratorError:
+            if self._asks_for_behaviour or self._given is not self._data:
+                raise
+            return None
 
     def _calibrate(self, module: FlowModule, population: Population) -> None:
         """Let networks that are made vary as much as those that were learnt from, and, where all

@@ -216,7 +216,7 @@ class FlowModule(GeneratorModule):
         settings, count = self.settings, len(batch.rows)
         none = torch.zeros(count, device=batch.rows.device)
         if self.training:
-            self.seen += count
+            self.seen.add_(count)
             if int(self.seen) <= self.warm_up:
                 return none
         some = min(count, settings.behaviour_networks)

@@ -99,9 +99,9 @@ def test_what_is_made_varies_as_much_as_what_was_learnt_from() -> None:
     made = flow(epochs=2, learning_rate=1e-4, sweeps=0, calibration=2000).fit(own)
     with torch.no_grad():  # a flow whose networks vary too little
         for gaussian in made._flow().coordinates.kinds.values():
-            gaussian.from_components.mul_(0.7)  # type: ignore[union-attr, operator]
-            gaussian.to_components.div_(0.7)  # type: ignore[union-attr, operator]
-            gaussian.moment.div_(0.7**2)  # type: ignore[union-attr, operator]
+            gaussian.from_components.mul_(0.7)  # type: ignore[operator]
+            gaussian.to_components.div_(0.7)  # type: ignore[operator]
+            gaussian.moment.div_(0.7**2)  # type: ignore[operator]
     low = rows(made.sample(2000, generator=seeded())).std(0)
     made._calibrate(made._flow(), own)
     again = rows(made.sample(2000, generator=seeded())).std(0)
@@ -144,6 +144,16 @@ def test_a_stopped_fit_goes_on_to_the_last_bit(
 def test_data_of_a_zoo_are_taken_and_no_data_leave_weights_alone() -> None:
     made, own = flow(epochs=1), trained()[0]
     assert made.settings.behaviour > 0
+    assert made.fit(own).report["behaviour"] is False
+
+
+def test_zoos_whose_networks_have_no_answers_are_learnt_from_by_weights() -> None:
+    """Batch norms: nobody asked for behaviour, and the zoo has data."""
+    residual = {**SMALL_CNN, "architecture": "resnet8", "in_channels": 1}
+    own, made = Population.load(MemoryZoo([residual], 4)), make("equivariant_flow", **SHORT)
+    assert isinstance(made, EquivariantFlow)
+    made._data = torch.rand(20, 1, 8, 8, generator=seeded()), torch.zeros(20, dtype=torch.int64)
+    made.settings = made.settings.replaced(epochs=1)
     assert made.fit(own).report["behaviour"] is False
 
 
