@@ -131,6 +131,8 @@ class Cell:
         made = self.row.make(self.size, self.seed, **self.options)
         condition = REQUESTED if self.requested else None
         try:
+            # Methods that compare what networks answer take the samples that these learnt from.
+            train = made.read(train, open_zoo(self.networks.zoo.path))
             fitted = timed(lambda: made.fit(train, condition, work=folder / "training"))
             found = self._judged(made, train, others)
         except (GraphwslError, GnncoreError) as error:

@@ -33,11 +33,18 @@ class Row:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+WEIGHTS_ALONE: dict[str, Any] = {"behaviour": 0.0, "calibration": 0}
+"""The flow without training images, as it comes."""
+
 ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
     "equivariant_flow": {
-        "not_equivariant": {"equivariant": False},
-        "not_paired": {"sweeps": 0},
-        "held_out_epoch": {"held_out": 0.1},
+        "weights_alone": WEIGHTS_ALONE,
+        "not_calibrated": {"calibration": 0},
+        "imagined_widths": {"behaviour_sizes": {"width": (32, 48), "depth": (2, 3)}},
+        "imagined_depths": {"behaviour_sizes": {"width": (8, 16, 32), "depth": (4,)}},
+        "not_equivariant": {**WEIGHTS_ALONE, "equivariant": False},
+        "not_paired": {**WEIGHTS_ALONE, "sweeps": 0},
+        "held_out_epoch": {**WEIGHTS_ALONE, "held_out": 0.1},
     },
     "aligned_flow": {
         "not_aligned": {"align": "none"},
@@ -51,8 +58,10 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
         "coordinates": {"state": "coordinates", "align": "barycentre"},
     },
 }
-"""Parts that are left out or replaced. Of ``equivariant_flow``: equivariance, the pairing of
-networks with their noise, the choice of the epoch by training networks. Of ``aligned_flow``: the
+"""Parts that are left out or replaced. Of ``equivariant_flow``: training images and calibration
+(``weights_alone``), without which it is also told what equivariance, the pairing of networks with
+their noise and the choice of the epoch by training networks are worth; calibration alone; sizes
+without trained networks, of which the loss on training images is learnt. Of ``aligned_flow``: the
 alignment, its reference, principal components. Of ``recurrent_diffusion``: recurrence, or the state
 that is looked up, with coordinates that no training network has in its place."""
 

@@ -19,6 +19,11 @@ LEGEND = (
     "of them to that of held-out networks; overlap is that of errors with the nearest by errors; "
     "copies are seeds in which a method copies.",
     "Seconds are of one processor: of the fit, and of a network that is made.",
+    "equivariant_flow learns from what networks answer on the training images of the zoo too, "
+    "never on test images, and is calibrated by distances among the networks that it learnt from; "
+    "weights_alone and not_equivariant do neither.",
+    "Where sizes are imagined, no network of those that are made was trained: that they shall not "
+    "lose more on training images than trained ones of other sizes is all that is learnt of them.",
     "Settings of equivariant_flow were chosen by accuracy on training images, and by errors on "
     "networks that neither it learnt from then nor judge here.",
 )

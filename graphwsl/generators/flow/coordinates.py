@@ -21,6 +21,7 @@ from graphwsl.generators.flow.plan import OUTGOING, Flat, FlowPlan
 _LEAST = 1e-8
 _STEEPEST = 2.0
 """Of scales against widths, either way: more is no law but chance."""
+_LARGEST_GAIN = 2.0
 _DOUBT = 100
 """Units whose correlation with noise counts as none."""
 
@@ -77,6 +78,8 @@ class Gaussian(nn.Module):
         from_components: The inverse.
         variance: Variance of every component, before it is brought to 1.
         correlation: Correlation of every component with the noise that it is paired with.
+        moment: Mean square of every component in training networks.
+        gain: By what components of networks that are made are multiplied, which else vary less.
     """
 
     def __init__(self, width: int) -> None:
@@ -86,6 +89,8 @@ class Gaussian(nn.Module):
         self.from_components = nn.Buffer(torch.eye(width))
         self.variance = nn.Buffer(torch.ones(width))
         self.correlation = nn.Buffer(torch.zeros(width))
+        self.gain = nn.Buffer(torch.ones(width))
+        self.moment = nn.Buffer(torch.ones(width), persistent=False)
         self.offset = nn.Buffer(torch.zeros(3))
         self.slope = nn.Buffer(torch.zeros(3))
 
@@ -93,6 +98,11 @@ class Gaussian(nn.Module):
         """The scale of every number, in networks of that many units."""
         scales = (self.offset + self.slope * math.log(piece.fan)).exp()
         return scales[list(piece.roles)]
+
+    def gain_of(self, points: Float[Tensor, "units width"]) -> Float[Tensor, " width"]:
+        """By what points must be multiplied to vary as much as those of training networks."""
+        moment = points.square().mean(0).clamp(min=_LEAST)
+        return (self.moment / moment).sqrt().clamp(1 / _LARGEST_GAIN, _LARGEST_GAIN)
 
     @torch.no_grad()
     def fit(self, pieces: Sequence[Piece], values: Sequence[Tensor]) -> None:
@@ -131,6 +141,7 @@ class Gaussian(nn.Module):
         self.variance.copy_(variance)
         self.to_components.copy_(vectors / variance.sqrt())
         self.from_components.copy_((vectors * variance.sqrt()).T)
+        self.moment.copy_((centred @ (vectors / variance.sqrt())).square().mean(0))
 
 
 class Coordinates(nn.Module):
@@ -223,6 +234,45 @@ class Coordinates(nn.Module):
             norms = (ours.norm(dim=0) * theirs.norm(dim=0)).clamp(min=_LEAST)
             found = (ours * theirs).sum(0) / norms * len(ours) / (len(ours) + _DOUBT)
             self._of(piece).correlation.copy_(found.clamp(0.0, 0.99))
+
+    @torch.no_grad()
+    def fit_gain(self, made: Iterable[tuple[FlowPlan, Flat]], share: float = 1.0) -> None:
+        """Take the factors by which networks that are made vary as much as training networks.
+
+        Args:
+            made: Points of networks that were made, before any factor.
+            share: How much these count beside what is known from before.
+        """
+        found: dict[str, list[Tensor]] = {}
+        for plan, points in made:
+            for piece, own in zip(self.pieces(plan), self.cut(plan, points), strict=True):
+                found.setdefault(piece.key, []).append(own.flatten(0, 1))
+        for key, values in found.items():
+            gaussian = self.kinds[key]
+            assert isinstance(gaussian, Gaussian)
+            gaussian.gain.lerp_(gaussian.gain_of(torch.cat(values)), share)
+
+    def stretch(self, factor: float) -> None:
+        """Let networks that are made vary more by that factor."""
+        for gaussian in self.kinds.values():
+            assert isinstance(gaussian, Gaussian)
+            gaussian.gain.mul_(factor)
+
+    def levelled(self, plan: FlowPlan, points: Flat) -> Flat:
+        """Points of networks that were made, multiplied by their factors.
+
+        A gradient is that of points that vary as much as training networks whatever is done to
+        them, as in a batch norm: it does not see how much they vary.
+        """
+        parts = []
+        for piece, own in zip(self.pieces(plan), self.cut(plan, points), strict=True):
+            gaussian = self._of(piece)
+            level = own * gaussian.gain
+            if own.requires_grad:
+                here = gaussian.gain_of(own.flatten(0, 1))
+                level = level * (here / here.detach())
+            parts.append(level.flatten(1))
+        return torch.cat(parts, dim=1)
 
     def importance(self, plan: FlowPlan) -> Float[Tensor, " parameters"]:
         """How much the error of every component counts; the sum is 1.

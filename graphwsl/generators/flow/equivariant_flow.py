@@ -6,15 +6,22 @@ that it has not seen. Announced by Piven et al. (arXiv:2609.32833, 2026), whose 
 ``published`` are our settings for large machines.
 """
 
+from itertools import product
+from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from graphwsl import arguments
-from graphwsl.errors import GeneratorError
-from graphwsl.generators.conditions import Codes, Condition
+from graphwsl.all_or_nothing import all_or_nothing
+from graphwsl.errors import GeneratorError, ZooError
+from graphwsl.generators.conditions import Codes, Condition, Names
+from graphwsl.generators.data_sets import require_labelled
+from graphwsl.generators.flow.answers import Answers
+from graphwsl.generators.flow.calibration import stretch
 from graphwsl.generators.flow.coordinates import kinds_of_pieces
 from graphwsl.generators.flow.flow_module import FlowModule
 from graphwsl.generators.flow.plan import FlowPlan
@@ -22,6 +29,10 @@ from graphwsl.generators.flow.settings import FlowSettings
 from graphwsl.generators.generator import Generator
 from graphwsl.generators.module import Rows
 from graphwsl.populations.population import Architecture, Population
+from graphwsl.zoo.zoo import Zoo
+
+_LEAST_TRAININGS = 20
+"""Networks whose distances from one another tell how far others should be."""
 
 
 class EquivariantFlow(Generator):
@@ -39,8 +50,78 @@ class EquivariantFlow(Generator):
     )  # fmt: skip
     small = FlowSettings(
         channels=96, edge_channels=12, rounds=3, heads=4, epochs=400, batch_size=16,
-        learning_rate=3e-3, weight_decay=0.01, average_decay=0.998, held_out=0.0,
+        learning_rate=3e-3, weight_decay=0.01, average_decay=0.998, held_out=0.0, behaviour=0.3,
     )  # fmt: skip
+
+    def __init__(self, size: str = "small", seed: int = 0, **options: Any) -> None:
+        super().__init__(size, seed, **options)
+        self._asks_for_behaviour = bool(options.get("behaviour"))
+
+    _data: tuple[Tensor, Tensor] | None = None
+    _given: tuple[Tensor, Tensor] | None = None
+    _passes: int = 0
+
+    @all_or_nothing
+    def fit(
+        self,
+        population: Population,
+        condition: Names | None = None,
+        epochs: int | None = None,
+        *,
+        valid: Population | None = None,
+        data: tuple[Tensor, Tensor] | None = None,
+        work: str | Path | None = None,
+        progress: bool = False,
+    ) -> "EquivariantFlow":
+        """Learn from networks, and from what they answer on samples where these are known.
+
+        Args:
+            population: Networks to learn from.
+            condition: Properties by which networks can be asked for afterwards.
+            epochs: Passes over the networks; those of the settings by default.
+            valid: Networks that choose the epoch; by default a share of the population.
+            data: Samples that the networks learnt from, and their classes; those of the zoo that
+                was read by default. Without any, weights alone are learnt from.
+            work: Folder for the state between two epochs, from which the same fit goes on.
+            progress: Show the progress on stderr.
+
+        Raises:
+            GeneratorError: Networks or data that cannot be learnt from, or ``behaviour`` was asked
+                for and there are no data.
+            TrainingError: The training diverged.
+            CheckpointError: ``work`` holds the state of another fit.
+        """
+        if data is not None:
+            require_labelled("data", data)
+        elif self._asks_for_behaviour and self._data is None:
+            raise GeneratorError(
+                f"behaviour={self.settings.behaviour:g} compares what networks answer on samples, "
+                "and there are none; give data=(samples, classes), or choose behaviour=0"
+            )
+        self._given = self._data if data is None else data
+        self._passes = self.settings.epochs if epochs is None else epochs
+        super().fit(population, condition, epochs, valid=valid, work=work, progress=progress)
+        module = self._flow()
+        self.report["behaviour"] = module.answers is not None
+        module.answers = self._given = None
+        if self.settings.calibration:
+            self._calibrate(module, population)
+        return self
+
+    def read(self, population: Population, zoo: Zoo) -> Population:
+        """The networks as they are; the samples that they learnt from are kept for ``fit``.
+
+        Args:
+            population: Networks of the zoo.
+            zoo: The zoo.
+        """
+        try:
+            data = zoo.images()
+        except ZooError:  # weights are there all the same
+            return population
+        if data.classes is not None and data.signals is None and data.train_labels.ndim == 1:
+            self._data = data.train, data.train_labels
+        return population
 
     @torch.no_grad()
     def velocity(
@@ -86,6 +167,24 @@ class EquivariantFlow(Generator):
         codes, _ = self.conditions.asked(condition, len(rows), generator)
         return flow.velocity_of_rows(rows.float(), time.float(), architecture, codes)
 
+    def restore(self, config: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Become the generator that was saved.
+
+        Args:
+            config: Its configuration.
+            arrays: Its tensors.
+
+        Raises:
+            GeneratorError: The file is not one of this method.
+        """
+        # Older files know nothing of behaviour and of gains.
+        try:
+            widths = dict(config["built"]["widths"]).items()
+            older = {f"coordinates.kinds.{k}.gain": np.ones(w, np.float32) for k, w in widths}
+        except (LookupError, TypeError, ValueError):
+            older = {}
+        super().restore(config, {"seen": np.zeros((), np.int64), **older, **arrays})
+
     def _build(self, train: Population | None, built: dict[str, Any]) -> FlowModule:
         settings = self.settings
         for name in ("heads", "edge_channels"):
@@ -104,7 +203,48 @@ class EquivariantFlow(Generator):
         if train is not None:
             kinds = train.kind.unique().tolist()
             module.begin([(train.architectures[n], train.rows(n)) for n in kinds], self.seed)
+            if settings.behaviour and self._given is not None:
+                module.answers = self._answers(train, *self._given)
+                module.warm_up = int(settings.behaviour_start * self._passes * len(train))
         return module
+
+    def _answers(self, train: Population, inputs: Tensor, labels: Tensor) -> Answers | None:
+        """What training networks answer, and networks of sizes that are imagined; None where there
+        are only samples of a zoo, nobody asked for answers, and networks have none."""
+        sizes = self.settings.behaviour_sizes
+        imagined = [
+            self._functions.find(dict(zip(sizes, values, strict=True)))[0]
+            for values in product(*sizes.values())
+            if sizes
+        ]
+        try:
+            return Answers.of(train, inputs, labels, imagined)
+        except GeneratorError:
+            if self._asks_for_behaviour or self._given is not self._data:
+                raise
+            return None
+
+    def _calibrate(self, module: FlowModule, population: Population) -> None:
+        """Let networks that are made vary as much as those that were learnt from, and, where all
+        are of one function, be as far from the nearest of these as they are from one another."""
+        present, generator = module.architectures, torch.Generator().manual_seed(self.seed)
+        count = max(self.settings.calibration // len(present), 2)
+        codes = [self.conditions.asked(None, count, generator)[0] for _ in present]
+        module.calibrate(zip(present, codes, strict=True), generator)
+        trainings = {checkpoint.model for checkpoint in population.checkpoints}
+        if len(population.function.unique()) > 1 or len(trainings) < _LEAST_TRAININGS:
+            return
+
+        def made(factor: float) -> Rows:
+            generator = torch.Generator().manual_seed(self.seed)
+            with torch.no_grad():
+                return module.draw(count, present[0], codes[0], generator, factor)
+
+        module.coordinates.stretch(stretch(population, made, self.settings.calibration))
+
+    def _identity(self) -> str:
+        answers = self._flow().answers
+        return f"{super()._identity()} {'' if answers is None else answers.digest}"
 
     def _draw(
         self,

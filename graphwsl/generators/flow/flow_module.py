@@ -1,11 +1,16 @@
 """Flow matching on networks: what is trained, the velocity, and the way from noise to networks."""
 
+from collections.abc import Iterable
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import huber_loss
 
 from graphwsl.errors import GeneratorError
 from graphwsl.generators.conditions import Codes
+from graphwsl.generators.flow.answers import Answers
 from graphwsl.generators.flow.coordinates import Coordinates
 from graphwsl.generators.flow.network import VelocityNetwork
 from graphwsl.generators.flow.ode import (
@@ -20,6 +25,9 @@ from graphwsl.generators.flow.settings import FlowSettings
 from graphwsl.generators.module import Batch, GeneratorModule, Rows
 from graphwsl.populations.population import Architecture
 
+_GAIN_SHARE = 0.02
+"""How much the networks of a step count in what is known of how networks that are made vary."""
+
 
 class FlowModule(GeneratorModule):
     """A velocity: that of a Gaussian of the same covariance, and what a metanetwork adds to it.
@@ -31,6 +39,8 @@ class FlowModule(GeneratorModule):
         conditions: Numbers of a condition.
     """
 
+    names: ClassVar[tuple[str, ...]] = ("flow", "behaviour")
+
     def __init__(
         self, settings: FlowSettings, widths: dict[str, int], *, by_depth: bool, conditions: int
     ) -> None:
@@ -39,6 +49,9 @@ class FlowModule(GeneratorModule):
         self.coordinates = Coordinates(widths, by_depth=by_depth)
         self.network = VelocityNetwork(settings, widths, conditions)
         self._plans: dict[str, FlowPlan] = {}
+        self.answers: Answers | None = None
+        self.warm_up = 0
+        self.seen = nn.Buffer(torch.zeros((), dtype=torch.int64))
 
     def plan(self, architecture: Architecture) -> FlowPlan:
         """The plan of an architecture, made once.
@@ -55,16 +68,20 @@ class FlowModule(GeneratorModule):
 
     def terms(self, batch: Batch) -> Float[Tensor, "networks terms"]:
         """The squared error of what the network adds, on lines from noise to networks; 1 is that of
-        a Gaussian alone, and each component counts as :meth:`Coordinates.importance` says."""
+        a Gaussian alone, and each component counts as :meth:`Coordinates.importance` says. Where
+        there are samples, also how far networks that are made are from these in their losses."""
         plan = self.plan(batch.architecture)
         points = self.coordinates.into(plan, plan.read(batch.rows))
-        if self.training:
-            return self._errors(plan, points, batch.codes, None)[:, None]
-        # The same draws every time, lest chance chooses the epoch.
-        generator = torch.Generator().manual_seed(0)
+        # In evaluation the same draws every time, lest chance chooses the epoch.
+        generator = None if self.training else torch.Generator().manual_seed(0)
         draws = [self._errors(plan, points, batch.codes, generator)
-                 for _ in range(self.settings.validations)]  # fmt: skip
-        return torch.stack(draws).mean(0)[:, None]
+                 for _ in range(1 if self.training else self.settings.validations)]  # fmt: skip
+        flow = torch.stack(draws).mean(0)
+        behaviour = torch.zeros_like(flow)
+        if self.answers is not None:
+            found = self._behaviour(self.answers, batch, generator)
+            behaviour = self.settings.behaviour * found
+        return torch.stack([flow, behaviour], dim=1)
 
     def velocity(
         self, plan: FlowPlan, points: Flat, time: Float[Tensor, " networks"], codes: Codes
@@ -100,14 +117,33 @@ class FlowModule(GeneratorModule):
 
     def draw(
         self, count: int, architecture: Architecture, codes: Codes,
-        generator: torch.Generator | None,
+        generator: torch.Generator | None, factor: float = 1.0,
     ) -> Rows:  # fmt: skip
-        """Flattened states of new networks.
+        """Flattened states of new networks, whose deviations are multiplied by a factor."""
+        plan = self.plan(architecture)
+        return self.networks_at(plan, factor * self.drawn(plan, count, codes, generator))
+
+    def networks_at(self, plan: FlowPlan, points: Flat) -> Rows:
+        """Flattened states of networks that were made, which vary as much as training networks."""
+        return plan.write(self.coordinates.out_of(plan, self.coordinates.levelled(plan, points)))
+
+    def drawn(
+        self, plan: FlowPlan, count: int, codes: Codes, generator: torch.Generator | None,
+        differentiated: int | None = None,
+    ) -> Flat:  # fmt: skip
+        """Where noise ends.
 
         Points are divided by the deviation that a Gaussian has at their time, which solves its part
         of the equation; the steps are left with what the network adds.
+
+        Args:
+            plan: The architecture.
+            count: How many networks.
+            codes: Their conditions.
+            generator: Draws noise.
+            differentiated: Steps at the end that have a gradient; None for all.
         """
-        plan, settings = self.plan(architecture), self.settings
+        settings = self.settings
         correlation = self.coordinates.correlation(plan)
         strength = (1 - correlation.square()).sqrt()
 
@@ -116,8 +152,7 @@ class FlowModule(GeneratorModule):
             return found * strength / gaussian_deviation(time, correlation).square()
 
         noise = self.coordinates.noise(plan, count, generator)
-        points = integrate(speed, noise, settings.steps, settings.solver)
-        return plan.write(self.coordinates.out_of(plan, points))
+        return integrate(speed, noise, settings.steps, settings.solver, differentiated)
 
     @torch.no_grad()
     def begin(self, networks: list[tuple[Architecture, Tensor]], seed: int) -> None:
@@ -131,6 +166,23 @@ class FlowModule(GeneratorModule):
             noise = self.coordinates.noise(plan, len(points), generator)
             points = self._paired(plan, noise, points)
             self.coordinates.fit_correlation(plan, noise, points)
+
+    @torch.no_grad()
+    def calibrate(
+        self,
+        networks: Iterable[tuple[Architecture, Codes]],
+        generator: torch.Generator,
+    ) -> None:
+        """Let networks that are made vary as much as training networks.
+
+        Args:
+            networks: Architectures, and conditions of networks to be made of each.
+            generator: Draws noise.
+        """
+        plans = [(self.plan(architecture), codes) for architecture, codes in networks]
+        self.coordinates.fit_gain(
+            (plan, self.drawn(plan, len(codes), codes, generator)) for plan, codes in plans
+        )
 
     def _errors(
         self, plan: FlowPlan, points: Flat, codes: Codes, generator: torch.Generator | None
@@ -152,10 +204,60 @@ class FlowModule(GeneratorModule):
         found = self.network(plan, self.coordinates, between / deviation, time, codes)
         return (found - rest).square() @ self.coordinates.importance(plan).to(rest)
 
+    def _behaviour(
+        self, answers: Answers, batch: Batch, generator: torch.Generator | None
+    ) -> Float[Tensor, " networks"]:
+        """How far networks that are made are from training networks of the same condition: the
+        difference of the logarithms of their losses on the same samples, in deviations.
+
+        A gradient goes through the last steps alone; Clark, Vicol, Swersky, Fleet, "Directly
+        fine-tuning diffusion models on differentiable rewards" (2024).
+        """
+        settings, count = self.settings, len(batch.rows)
+        none = torch.zeros(count, device=batch.rows.device)
+        if self.training:
+            self.seen.add_(count)
+            if int(self.seen) <= self.warm_up:
+                return none
+        some = min(count, settings.behaviour_networks)
+        codes = batch.codes[:some]
+        chosen = answers.chosen(settings.behaviour_inputs, drawn=self.training)
+        with torch.no_grad():
+            wanted = answers.log_losses(batch.rows[:some], batch.architecture, chosen)
+        own = self._log_losses(answers, batch.architecture, codes, chosen, generator)
+        errors = _huber(answers.difference(own, wanted))
+        if answers.imagined:
+            # Of such networks none says how good they can be: they shall not be worse.
+            number = int(torch.randint(len(answers.imagined), (), generator=generator))
+            own = self._log_losses(answers, answers.imagined[number], codes, chosen, generator)
+            errors = errors + _huber(answers.difference(own, wanted).clamp_min(0))
+        # Their mean over all networks is that over the ones that were made.
+        return torch.cat([errors * (count / some), none[some:]])
+
+    def _log_losses(
+        self,
+        answers: Answers,
+        architecture: Architecture,
+        codes: Codes,
+        chosen: Tensor,
+        generator: torch.Generator | None,
+    ) -> Float[Tensor, " networks"]:
+        """Those of new networks."""
+        plan, last = self.plan(architecture), self.settings.behaviour_steps
+        points = self.drawn(plan, len(codes), codes, generator, last)
+        if self.training and architecture not in answers.imagined:
+            self.coordinates.fit_gain([(plan, points.detach())], _GAIN_SHARE)
+        return answers.log_losses(self.networks_at(plan, points), architecture, chosen)
+
     def _paired(self, plan: FlowPlan, noise: Flat, points: Flat) -> Flat:
         """Points that are permuted to lie close to noise, where components count as they vary."""
         root = self.coordinates.variance(plan).sqrt()
         return paired(plan, noise * root, points * root, self.settings.sweeps) / root
+
+
+def _huber(errors: Float[Tensor, " networks"]) -> Float[Tensor, " networks"]:
+    """Half the square of small errors, and large ones less a half."""
+    return huber_loss(errors, torch.zeros_like(errors), reduction="none")
 
 
 def _times(count: int, generator: torch.Generator | None) -> Float[Tensor, " networks"]:

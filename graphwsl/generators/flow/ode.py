@@ -13,7 +13,13 @@ Velocity = Callable[[Points, Float[Tensor, " points"]], Points]
 """How fast points move, each at its time."""
 
 
-def integrate(velocity: Velocity, points: Points, steps: int, solver: Solver = "heun") -> Points:
+def integrate(
+    velocity: Velocity,
+    points: Points,
+    steps: int,
+    solver: Solver = "heun",
+    differentiated: int | None = None,
+) -> Points:
     """Where points are at time 1 that are given at time 0.
 
     Args:
@@ -23,24 +29,40 @@ def integrate(velocity: Velocity, points: Points, steps: int, solver: Solver = "
         solver: ``euler``, one evaluation a step and of first order, ``adams``, one and of second
             order (Adams and Bashforth, which looks back a step), ``heun``, two and of second
             order, or ``rk4``, four and of fourth order.
+        differentiated: So many of the last steps have a gradient; None for all.
     """
     length, before = 1.0 / steps, None
+    has_gradient = torch.is_grad_enabled()
     for number in range(steps):
-        time = points.new_full((len(points),), number * length)
-        first = velocity(points, time)
-        if solver == "adams":
-            now, first = first, first if before is None else 1.5 * first - 0.5 * before
-            before = now
-        elif solver == "heun":
-            second = velocity(points + length * first, time + length)
-            first = (first + second) / 2
-        elif solver == "rk4":
-            second = velocity(points + length / 2 * first, time + length / 2)
-            third = velocity(points + length / 2 * second, time + length / 2)
-            fourth = velocity(points + length * third, time + length)
-            first = (first + 2 * second + 2 * third + fourth) / 6
-        points = points + length * first
+        is_free = differentiated is None or number >= steps - differentiated
+        with torch.set_grad_enabled(has_gradient and is_free):
+            points, before = _step(velocity, points, number * length, length, solver, before)
     return points
+
+
+def _step(
+    velocity: Velocity,
+    points: Points,
+    start: float,
+    length: float,
+    solver: Solver,
+    before: Points | None,
+) -> tuple[Points, Points | None]:
+    """Where points are a step later, and the velocity that ``adams`` looks back at."""
+    time = points.new_full((len(points),), start)
+    first = velocity(points, time)
+    if solver == "adams":
+        now, first = first, first if before is None else 1.5 * first - 0.5 * before
+        before = now
+    elif solver == "heun":
+        second = velocity(points + length * first, time + length)
+        first = (first + second) / 2
+    elif solver == "rk4":
+        second = velocity(points + length / 2 * first, time + length / 2)
+        third = velocity(points + length / 2 * second, time + length / 2)
+        fourth = velocity(points + length * third, time + length)
+        first = (first + 2 * second + 2 * third + fourth) / 6
+    return points + length * first, before
 
 
 def interpolated(start: Points, end: Points, time: Float[Tensor, " points"]) -> Points:

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from graphwsl.generators.flow.ode import Solver
-from graphwsl.generators.settings import Count, GeneratorSettings, Share
+from graphwsl.generators.settings import Count, GeneratorSettings, NotNegative, Share
 
 
 class FlowSettings(GeneratorSettings):
@@ -25,6 +25,18 @@ class FlowSettings(GeneratorSettings):
         steps: Steps from noise to a network.
         solver: ``euler``, ``adams``, ``heun`` or ``rk4``, see
             :func:`graphwsl.generators.flow.ode.integrate`.
+        behaviour: Weight of what networks answer on training samples, where these are given: how
+            far the logarithm of the loss of a network that is made is from that of a training
+            network of the same condition, in deviations of those. 0 learns from weights alone.
+        behaviour_inputs: Samples of a step on which these losses are.
+        behaviour_networks: Networks of a step that are made for it.
+        behaviour_steps: Steps at the end of their way that a gradient goes back through.
+        behaviour_start: Share of the training after which answers count.
+        behaviour_sizes: Generating factors such as ``{"width": (32, 48)}``: networks of such sizes,
+            of which none need be trained, are made as well, and shall lose no more on the samples
+            than training networks do.
+        calibration: Networks that are made at the end, so that what is made afterwards varies as
+            much as training networks do; 0 leaves it as it comes.
     """
 
     channels: Count = 128
@@ -37,3 +49,10 @@ class FlowSettings(GeneratorSettings):
     validations: Count = 1
     steps: Count = 4
     solver: Solver = "adams"
+    behaviour: NotNegative = 0.0
+    behaviour_inputs: Count = 64
+    behaviour_networks: Count = 16
+    behaviour_steps: Count = 1
+    behaviour_start: Share = 0.6
+    behaviour_sizes: dict[str, tuple[int, ...]] = Field(default_factory=dict)
+    calibration: Annotated[int, Field(ge=0, le=10**6)] = 512

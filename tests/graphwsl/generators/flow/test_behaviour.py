@@ -1,0 +1,194 @@
+"""A flow that learns from answers too: better networks, the same to the last bit after a stop."""
+
+import math
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from graphwsl.errors import GeneratorError
+from graphwsl.generators import load, make
+from graphwsl.generators.flow.answers import Answers
+from graphwsl.generators.flow.calibration import stretch
+from graphwsl.generators.flow.equivariant_flow import EquivariantFlow
+from graphwsl.generators.flow.ode import integrate
+from graphwsl.generators.module import GeneratorModule
+from graphwsl.populations import Population, evaluate
+from tests.graphwsl.generators.flow.flow_cases import gaussian_population, trained_population
+from tests.graphwsl.generators.method_cases import TINY, rows, seeded
+from tests.graphwsl.properties.property_cases import SMALL_CNN, MemoryZoo
+
+SHORT = {**TINY["equivariant_flow"], "epochs": 60, "batch_size": 20, "learning_rate": 3e-3,
+         "average_decay": None, "calibration": 128}  # fmt: skip
+
+
+def flow(**options: Any) -> EquivariantFlow:
+    made = make("equivariant_flow", **{**SHORT, **options})
+    assert isinstance(made, EquivariantFlow)
+    return made
+
+
+@cache
+def trained() -> tuple[Population, Tensor, Tensor]:
+    return trained_population(60)
+
+
+def test_answers_make_networks_better_and_leave_them_as_different() -> None:
+    own, x, y = trained()
+    found, spread = {}, {}
+    for weight in (0.0, 0.3):
+        made = flow(behaviour=weight, behaviour_start=0.3).fit(own, data=(x, y))
+        assert made.report["behaviour"] is (weight > 0)
+        samples = made.sample(200, generator=seeded())
+        found[weight] = float(evaluate(samples, x, y).accuracy.mean())
+        spread[weight] = float(rows(samples).std(0).norm() / rows(own).std(0).norm())
+    assert float(evaluate(own, x, y).accuracy.mean()) > 0.95
+    assert found[0.3] > found[0.0] + 0.03
+    assert 0.85 < spread[0.3] < 1.15
+
+
+def test_the_gradient_of_answers_lowers_their_difference() -> None:
+    """A step down the gradient, of networks of the same noise on the same samples."""
+    own, x, y = trained()
+    made = flow(epochs=3).fit(own)
+    module = made._flow()
+    module.settings = made.settings.replaced(behaviour=1.0)
+    module.answers = answers = Answers.of(own, x, y)
+    architecture = own.architectures[0]
+    chosen, codes = answers.chosen(100, drawn=False), torch.zeros(40, 0)
+
+    def difference() -> Tensor:
+        made = module._log_losses(answers, architecture, codes, chosen, seeded())
+        return (made - answers.log_losses(rows(own)[:40], architecture, chosen)).square().mean()
+
+    before = difference()
+    gradients = torch.autograd.grad(before, list(module.network.parameters()), allow_unused=True)
+    with torch.no_grad():
+        for parameter, gradient in zip(module.network.parameters(), gradients, strict=True):
+            if gradient is not None:
+                parameter.sub_(1e-2 * gradient)
+        assert float(difference()) < float(before)
+
+
+def test_losses_are_those_of_the_networks() -> None:
+    own, x, y = trained()
+    chosen = torch.tensor([3, 1, 7])
+    found = Answers.of(own, x, y).log_losses(rows(own)[:4], own.architectures[0], chosen)
+    module = own.functions[0].module
+    for row, value in zip(rows(own)[:4], found.tolist(), strict=True):
+        torch.nn.utils.vector_to_parameters(row, module.parameters())
+        loss = cross_entropy(module(x[chosen]), y[chosen]).item()
+        assert value == pytest.approx(math.log(max(loss, 1e-3)), abs=1e-4)
+
+
+def test_gradients_go_through_the_last_steps_alone() -> None:
+    """x' = a x: of two of four steps of Euler the derivative is that of (1 + a/4)²."""
+    a = torch.tensor(0.8, requires_grad=True)
+    found = integrate(lambda x, _: a * x, torch.ones(1, 1), 4, "euler", differentiated=2)
+    assert found.item() == pytest.approx(1.2**4, rel=1e-5)
+    (slope,) = torch.autograd.grad(found.sum(), a)
+    assert float(slope) == pytest.approx(1.2**2 * 2 * 1.2 / 4, rel=1e-5)
+
+
+def test_what_is_made_varies_as_much_as_what_was_learnt_from() -> None:
+    own = gaussian_population(300)
+    made = flow(epochs=2, learning_rate=1e-4, sweeps=0, calibration=2000).fit(own)
+    with torch.no_grad():  # a flow whose networks vary too little
+        for gaussian in made._flow().coordinates.kinds.values():
+            gaussian.from_components.mul_(0.7)  # type: ignore[operator]
+            gaussian.to_components.div_(0.7)  # type: ignore[operator]
+            gaussian.moment.div_(0.7**2)  # type: ignore[operator]
+    low = rows(made.sample(2000, generator=seeded())).std(0)
+    made._calibrate(made._flow(), own)
+    again = rows(made.sample(2000, generator=seeded())).std(0)
+    assert float((again / low).mean()) == pytest.approx(1 / 0.7, rel=0.05)
+    assert float((again / rows(own).std(0)).mean()) == pytest.approx(1, abs=0.1)
+
+
+def test_what_is_made_is_as_far_from_networks_as_they_are_from_one_another() -> None:
+    own = gaussian_population(120)
+    reference = rows(own).mean(0)
+    others = rows(gaussian_population(240))[120:]
+    found = stretch(own, lambda factor: reference + factor * 0.95 * (others - reference), 120)
+    assert found == pytest.approx(1 / 0.95, abs=0.02)
+
+
+def test_a_stopped_fit_goes_on_to_the_last_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, x, y = trained()
+    options = {"behaviour": 0.3, "behaviour_start": 0.4, "epochs": 4, "average_decay": 0.9}
+    whole = flow(**options).fit(own, data=(x, y))
+    original, calls = GeneratorModule.forward, [0]
+
+    def stopped(self: GeneratorModule, *batch: Any) -> Tensor:
+        calls[0] += 1
+        if calls[0] == 11:
+            raise KeyboardInterrupt
+        return original(self, *batch)
+
+    monkeypatch.setattr(GeneratorModule, "forward", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        flow(**options).fit(own, data=(x, y), work=tmp_path / "work")
+    again = flow(**options).fit(own, data=(x, y), work=tmp_path / "work")
+    again.save(tmp_path / "kept")
+    made = [one.sample(3, generator=seeded()) for one in (whole, again, load(tmp_path / "kept"))]
+    torch.testing.assert_close(rows(made[0]), rows(made[1]), atol=0, rtol=0)
+    torch.testing.assert_close(rows(made[0]), rows(made[2]), atol=0, rtol=0)
+
+
+def test_data_of_a_zoo_are_taken_and_no_data_leave_weights_alone() -> None:
+    made, own = flow(epochs=1), trained()[0]
+    assert made.settings.behaviour > 0
+    assert made.fit(own).report["behaviour"] is False
+
+
+def test_zoos_whose_networks_have_no_answers_are_learnt_from_by_weights() -> None:
+    """Batch norms: nobody asked for behaviour, and the zoo has data."""
+    residual = {**SMALL_CNN, "architecture": "resnet8", "in_channels": 1}
+    own, made = Population.load(MemoryZoo([residual], 4)), make("equivariant_flow", **SHORT)
+    assert isinstance(made, EquivariantFlow)
+    made._data = torch.rand(20, 1, 8, 8, generator=seeded()), torch.zeros(20, dtype=torch.int64)
+    made.settings = made.settings.replaced(epochs=1)
+    assert made.fit(own).report["behaviour"] is False
+
+
+def test_sizes_are_imagined() -> None:
+    own, x, y = trained()
+    made = flow(epochs=1, behaviour=0.1, behaviour_start=0.0, behaviour_sizes={"width": (9,)})
+    made.fit(own, data=(x, y))
+    assert len(made.sample(2, {"width": 9}).states[0]) == 9 * 4 + 9 + 18 + 2
+
+
+def test_what_cannot_be_is_said_in_one_line() -> None:
+    own, x, y = trained()
+    asked = flow(behaviour=0.5, epochs=1)
+    assert "behaviour=0.5 compares" in _refusal(lambda: asked.fit(own))
+    assert "give data=(samples, classes), or choose behaviour=0" in _refusal(lambda: asked.fit(own))
+    assert "data has samples" in _refusal(lambda: asked.fit(own, data=(x, y[:5])))
+    assert "do not classify samples of shape (1, 3, 3)" in _refusal(
+        lambda: asked.fit(own, data=(torch.zeros(6, 1, 3, 3), y[:6]))
+    )
+    assert "with classes up to 4" in _refusal(lambda: asked.fit(own, data=(x, y + 3)))
+    normed = Population.load(
+        MemoryZoo([{**SMALL_CNN, "architecture": "resnet8", "in_channels": 1}], 4)
+    )
+    images = torch.rand(20, 1, 8, 8)
+    assert "have batch norms" in _refusal(
+        lambda: flow(behaviour=0.5).fit(normed, data=(images, torch.zeros(20).long()))
+    )
+    for options in ({"behaviour": -1.0}, {"behaviour_steps": 0}, {"behaviour_start": 1.0},
+                    {"behaviour_sizes": {"width": "wide"}}, {"calibration": -1}):  # fmt: skip
+        assert next(iter(options)) in _refusal(lambda o=options: flow(**o))
+
+
+def _refusal(call: object) -> str:
+    assert callable(call)
+    with pytest.raises(GeneratorError) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
