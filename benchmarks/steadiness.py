@@ -156,6 +156,14 @@ CHANGES: dict[str, Change] = {
     "distances": Change(
         "and distances, over their mean", seeing(FeatureSet((*NODES, "relative_distances"), LINES))
     ),
+    "parametric": Change(
+        "and parametric gains of solitary states",
+        seeing(FeatureSet((*NODES, "solitary_gain"), LINES)),
+    ),
+    "parametric_no_line_features": Change(
+        "and parametric gains, and lines carry the coupling alone",
+        seeing(FeatureSet((*NODES, "solitary_gain"), ("coupling",))),
+    ),
     "averaged_weights": Change("moving average of the weights", trained(average_decay=0.998)),
     "weight_decay": Change("tenfold weight decay", trained(weight_decay=0.1)),
     "sign_invariant": Change("mean over mirror images", replace(BASE, sign_invariant=True)),

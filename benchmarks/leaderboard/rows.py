@@ -138,6 +138,9 @@ OURS: dict[str, Network] = {
     "dirac_bianconi_no_line_features": _ours(
         features=FeatureSet(node=DEFAULT_MODEL.features.node, edge=("coupling",))
     ),
+    "dirac_bianconi_parametric": _ours(features=FEATURE_SETS["parametric"]),
+    "dirac_bianconi_parametric_8_steps": _ours(features=FEATURE_SETS["parametric"], num_steps=8),
+    "dirac_bianconi_parametric_4_steps": _ours(features=FEATURE_SETS["parametric"], num_steps=4),
     "dirac_bianconi_no_mirror": _ours(augment=False),
     "dirac_bianconi_no_clip": _ours(clip=0.0),
     "dirac_bianconi_global_features": _ours(features=FEATURE_SETS["solitary"]),

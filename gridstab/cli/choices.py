@@ -44,6 +44,7 @@ FEATURES = (
     "solitary",
     "local",
     "local_nodes",
+    "parametric",
     "published_measures",
     "network_measures",
 )
