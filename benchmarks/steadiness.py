@@ -39,7 +39,7 @@ from gridstab.learning.data import load_grid_dataset
 from gridstab.learning.trained import Ensemble
 
 BASE = OURS["dirac_bianconi_4_steps"]
-"""Four steps a layer learn in a quarter of the time of the default's sixteen, at home as well."""
+"""Four steps a layer learn in a quarter of the time of sixteen, at home as well."""
 
 CASES_SEED = 3
 """Seed of the powers of the real systems; with another the default was chosen as well."""

@@ -10,6 +10,7 @@
                              those trained on
 ``parametric``               those of ``local``, and whether a node out of step shakes the rest so
                              strongly that it does not stay so
+``parametric_nodes``         the same, and lines that carry their coupling alone
 ``published_measures``       six network measures of every node, for baselines without a graph
 ``network_measures``         all known ones
 ============================ ==================================================================
@@ -207,6 +208,7 @@ FEATURE_SETS: Registry[FeatureSet] = Registry(
         "local": LOCAL,
         "local_nodes": FeatureSet(node=LOCAL.node, edge=PUBLISHED.edge),
         "parametric": PARAMETRIC,
+        "parametric_nodes": FeatureSet(node=PARAMETRIC.node, edge=PUBLISHED.edge),
         "published_measures": FeatureSet(node=("published_measures",), edge=()),
         "network_measures": FeatureSet(node=("network_measures",), edge=()),
     },
