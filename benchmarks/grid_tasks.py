@@ -18,8 +18,9 @@ import typer
 
 from benchmarks.cells import Result, run_cell
 from benchmarks.hardware import ROOT
-from benchmarks.leaderboard.rows import BASELINE_FEATURES, ROWS
+from benchmarks.leaderboard.rows import BASELINE_FEATURES, ROWS, Network
 from benchmarks.results import SCRATCH, Report, spread
+from gnncore.models import ModelSpecification
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.run import run_campaign
 from gridstab.features.feature_set import FeatureSet
@@ -29,7 +30,9 @@ from gridstab.learning.evaluation import evaluate, tune_threshold
 from gridstab.learning.tasks import TASKS, Task
 from gridstab.learning.train import train_model
 
-DEFAULT = "dirac_bianconi"
+NETWORK = "dirac_bianconi"
+"""Row of the leaderboard that is trained for every task."""
+
 CAMPAIGN = ROOT / "simulations" / "campaigns" / "troublemakers-20.toml"
 FEATURES = "solitary"
 BASELINES = ("mean", "ridge", "gradient_boosting")
@@ -49,11 +52,11 @@ class Fit:
     """A model, trained for a task on one set and judged on others.
 
     Attributes:
-        model: The default model, or the name of a baseline.
+        model: The network, or the name of a baseline.
         task: What it predicts.
         data: Sets by name; the first is trained on, the test grids of all are judged on.
         seed: Of everything random.
-        epochs: Of the default model; None for its own number.
+        epochs: Of the network; None for its own number.
     """
 
     model: str
@@ -65,20 +68,26 @@ class Fit:
     def run(self, out: Path) -> Result | None:
         """The metrics of each set, from the disk where they are there."""
         extent = "" if self.epochs is None else f"-{self.epochs}-epochs"
-        model = f"{DEFAULT}-{ROWS[DEFAULT].digest}" if self.model == DEFAULT else self.model
+        model = f"{NETWORK}-{ROWS[NETWORK].digest}" if self.model == NETWORK else self.model
         name = f"{model}-{self.task.name}-{next(iter(self.data))}{extent}-seed-{self.seed}"
-        fit = self._network if self.model == DEFAULT else self._baseline
+        fit = self._network if self.model == NETWORK else self._baseline
         return run_cell(out / name, lambda folder: {"metrics": fit(folder)})
 
     def _network(self, folder: Path) -> dict[str, dict[str, float]]:
+        network = ROWS[NETWORK].model
+        assert isinstance(network, Network)
+        values = network.specification.model_dump() | {"output": self.task.output}
+        settings = network.settings.model_dump() | {"seed": self.seed}
         trained = train_model(
-            "default",
+            ModelSpecification(**values),
             next(iter(self.data.values())),
             folder / "training",
             task=self.task.name,
-            seed=self.seed,
+            features=network.features,
+            augment=network.augment,
+            clip=network.clip,
             resume=True,
-            **({} if self.epochs is None else {"epochs": self.epochs}),
+            **settings | ({} if self.epochs is None else {"epochs": self.epochs}),
         )
         tests = {name: self._set(name, "test", trained.features) for name in self.data}
         return {
@@ -108,14 +117,14 @@ class Fit:
 
 
 def main(
-    seeds: Annotated[int, typer.Option(help="Trainings of the default model.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Trainings of the network.")] = 3,
     epochs: Annotated[int | None, typer.Option(help="Epochs, if not its own.")] = None,
     workers: Annotated[int, typer.Option(help="Processes that simulate.")] = 2,
     out: Annotated[Path, typer.Option(help="Where trainings are kept.")] = ROOT / "runs" / "tasks",
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="Few grids and epochs, to see that it runs.")] = False,
 ) -> None:
-    """Train the default model and baselines for every task."""
+    """Train the network and baselines for every task."""
     with TemporaryDirectory() as scratch:
         labels, campaign = SCRATCH / "troublemakers", Campaign.resolve(CAMPAIGN)
         if quick:
@@ -134,8 +143,8 @@ def main(
         ):
             task = TASKS[name]
             found = {
-                model: _fits(model, task, data, seeds if model == DEFAULT else 1, epochs, out)
-                for model in (*BASELINES, DEFAULT)
+                model: _fits(model, task, data, seeds if model == NETWORK else 1, epochs, out)
+                for model in (*BASELINES, NETWORK)
                 if not (model == "mean" and task.has_classes)
             }
             records[name] = found

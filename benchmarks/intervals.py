@@ -21,7 +21,7 @@ from torch import Tensor
 
 from benchmarks.cells import time_warning
 from benchmarks.hardware import ROOT
-from benchmarks.leaderboard.rows import ROWS
+from benchmarks.leaderboard.rows import DEFAULT_ROW, ROWS
 from benchmarks.leaderboard.sets import PACKAGED, TRANSFERS, write_tiny_sets
 from benchmarks.results import Report, console, spread
 from gridstab.errors import InvalidParameterError
@@ -30,8 +30,6 @@ from gridstab.learning.known_range import Beyond
 from gridstab.learning.prediction_intervals import prediction_intervals
 from gridstab.learning.train import train_model
 from gridstab.learning.trained import Ensemble
-
-DEFAULT = "dirac_bianconi"
 
 Each = list[tuple[Tensor, Beyond | None]]
 
@@ -47,7 +45,7 @@ def main(
     trainings: Annotated[
         Path | None, typer.Option(help="What the leaderboard was told as --out; trains nothing.")
     ] = None,
-    row: Annotated[str, typer.Option(help="Row of the leaderboard to take.")] = DEFAULT,
+    row: Annotated[str, typer.Option(help="Row of the leaderboard to take.")] = DEFAULT_ROW,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="Tiny made-up grids, to see that it runs.")] = False,
 ) -> None:
@@ -77,7 +75,7 @@ def main(
                 grids = load_grid_dataset(paths[test], features=model.features, split="test")
                 rows += _rows(model, grids, asked, {"trained_on": name, "tested_on": test})
     _table(report, rows, asked)
-    title = "the default model" if row == DEFAULT else row
+    title = "the default model" if row == DEFAULT_ROW else row
     report.say(
         "Share of the labels of the test set within their intervals, and in brackets the mean "
         f"width of the intervals; means over {seeds} trainings of {title}"

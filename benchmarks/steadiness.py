@@ -39,7 +39,7 @@ from gridstab.learning.data import load_grid_dataset
 from gridstab.learning.trained import Ensemble
 
 BASE = OURS["dirac_bianconi_4_steps"]
-"""Four steps a layer learn in a quarter of the time of the default's sixteen, at home as well."""
+"""Four steps a layer learn in a quarter of the time of sixteen, at home as well."""
 
 CASES_SEED = 3
 """Seed of the powers of the real systems; with another the default was chosen as well."""
@@ -155,6 +155,14 @@ CHANGES: dict[str, Change] = {
     ),
     "distances": Change(
         "and distances, over their mean", seeing(FeatureSet((*NODES, "relative_distances"), LINES))
+    ),
+    "parametric": Change(
+        "and parametric gains of solitary states",
+        seeing(FeatureSet((*NODES, "solitary_gain"), LINES)),
+    ),
+    "parametric_no_line_features": Change(
+        "and parametric gains, and lines carry the coupling alone",
+        seeing(FeatureSet((*NODES, "solitary_gain"), ("coupling",))),
     ),
     "averaged_weights": Change("moving average of the weights", trained(average_decay=0.998)),
     "weight_decay": Change("tenfold weight decay", trained(weight_decay=0.1)),

@@ -104,24 +104,22 @@ class Row:
         return "own"
 
 
+FEATURES = FEATURE_SETS["local"]
+"""What models of this package see in rows that do not say otherwise."""
+
+
 def _ours(
-    features: FeatureSet | None = None,
+    features: FeatureSet = FEATURES,
     augment: bool = True,
     clip: float = DEFAULT_MODEL.clip,
+    num_steps: int = 16,
     **layer_options: Any,
 ) -> Network:
-    """The default model with one thing changed."""
-    specification = DEFAULT_MODEL.specification_for(features=features)
-    values = specification.model_dump()
-    values["layer_options"] |= layer_options
+    """The architecture of the default model with these features and options of its layers."""
+    values = DEFAULT_MODEL.specification_for(features=features).model_dump()
+    values["layer_options"] |= {"num_steps": num_steps} | layer_options
     specification = ModelSpecification(**values)
-    return Network(
-        specification,
-        DEFAULT_MODEL.settings,
-        features or DEFAULT_MODEL.features,
-        augment,
-        clip=clip,
-    )
+    return Network(specification, DEFAULT_MODEL.settings, features, augment, clip=clip)
 
 
 OURS: dict[str, Network] = {
@@ -134,25 +132,27 @@ OURS: dict[str, Network] = {
     "dirac_bianconi_root_degree": _ours(degree_power=0.5),
     "dirac_bianconi_sum": _ours(degree_power=0.0),
     "dirac_bianconi_sum_4_steps": _ours(degree_power=0.0, num_steps=4),
+    "dirac_bianconi_parametric": _ours(FEATURE_SETS["parametric"]),
+    "dirac_bianconi_parametric_8_steps": _ours(FEATURE_SETS["parametric"], num_steps=8),
+    "dirac_bianconi_parametric_4_steps": _ours(FEATURE_SETS["parametric"], num_steps=4),
+    "dirac_bianconi_parametric_nodes_8_steps": _ours(FEATURE_SETS["parametric_nodes"], num_steps=8),
     # Its layers need a signal on the lines; a constant coupling carries none.
-    "dirac_bianconi_no_line_features": _ours(
-        features=FeatureSet(node=DEFAULT_MODEL.features.node, edge=("coupling",))
-    ),
+    "dirac_bianconi_no_line_features": _ours(FeatureSet(node=FEATURES.node, edge=("coupling",))),
     "dirac_bianconi_no_mirror": _ours(augment=False),
     "dirac_bianconi_no_clip": _ours(clip=0.0),
-    "dirac_bianconi_global_features": _ours(features=FEATURE_SETS["solitary"]),
-    "dirac_bianconi_sum_global_features": _ours(
-        features=FEATURE_SETS["solitary"], degree_power=0.0
-    ),
-    "dirac_bianconi_node_loads": _ours(
-        features=FEATURE_SETS["solitary"].without("phase", "susceptibility")
-    ),
+    "dirac_bianconi_global_features": _ours(FEATURE_SETS["solitary"]),
+    "dirac_bianconi_sum_global_features": _ours(FEATURE_SETS["solitary"], degree_power=0.0),
+    "dirac_bianconi_node_loads": _ours(FEATURE_SETS["solitary"].without("phase", "susceptibility")),
     "dirac_bianconi_no_solitary_states": _ours(
-        features=DEFAULT_MODEL.features.without("solitary_state", "solitary_drain")
+        FEATURES.without("solitary_state", "solitary_drain")
     ),
-    "dirac_bianconi_published_features": _ours(features=FeatureSet(), clip=0.0),
+    "dirac_bianconi_published_features": _ours(FeatureSet(), clip=0.0),
 }
-"""Models of this package: the default one and what happens without its parts."""
+"""Models of this package: of 16 steps a layer with the features ``local``, and with one thing or
+two changed."""
+
+DEFAULT_ROW = "dirac_bianconi_parametric_nodes_8_steps"
+"""The one of them that is trained where no model is named."""
 
 # The other published results do not say which network they are of.
 _PUBLISHED_AS = {

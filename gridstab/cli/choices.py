@@ -44,6 +44,8 @@ FEATURES = (
     "solitary",
     "local",
     "local_nodes",
+    "parametric",
+    "parametric_nodes",
     "published_measures",
     "network_measures",
 )

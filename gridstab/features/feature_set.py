@@ -8,6 +8,9 @@
                              the size of the grid: for grids unlike those trained on
 ``local_nodes``              and lines that carry their coupling alone: for grids most unlike
                              those trained on
+``parametric``               those of ``local``, and whether a node out of step shakes the rest so
+                             strongly that it does not stay so
+``parametric_nodes``         the same, and lines that carry their coupling alone
 ``published_measures``       six network measures of every node, for baselines without a graph
 ``network_measures``         all known ones
 ============================ ==================================================================
@@ -28,6 +31,7 @@ from jaxtyping import Float
 import gridstab
 import gridstab.features.electrical
 import gridstab.features.measures
+import gridstab.features.parametric
 import gridstab.features.solitary
 from gnncore.registry import Registry
 from gridstab.errors import InvalidParameterError
@@ -192,6 +196,8 @@ SOLITARY = FeatureSet(
 
 LOCAL = SOLITARY.without("phase", "susceptibility", "throughput", "largest_load")
 
+PARAMETRIC = FeatureSet(node=(*LOCAL.node, "solitary_gain"), edge=LOCAL.edge)
+
 FEATURE_SETS: Registry[FeatureSet] = Registry(
     "feature set",
     InvalidParameterError,
@@ -201,6 +207,8 @@ FEATURE_SETS: Registry[FeatureSet] = Registry(
         "solitary": SOLITARY,
         "local": LOCAL,
         "local_nodes": FeatureSet(node=LOCAL.node, edge=PUBLISHED.edge),
+        "parametric": PARAMETRIC,
+        "parametric_nodes": FeatureSet(node=PARAMETRIC.node, edge=PUBLISHED.edge),
         "published_measures": FeatureSet(node=("published_measures",), edge=()),
         "network_measures": FeatureSet(node=("network_measures",), edge=()),
     },

@@ -12,14 +12,14 @@ from sklearn.metrics import r2_score
 from benchmarks import grid_leaderboard, results
 from benchmarks.cells import finished_cells
 from benchmarks.leaderboard import tables, training
-from benchmarks.leaderboard.rows import OURS, ROWS, Network, NodeBaseline, choose_rows
+from benchmarks.leaderboard.rows import DEFAULT_ROW, OURS, ROWS, Network, NodeBaseline, choose_rows
 from benchmarks.leaderboard.sets import GridSets, write_tiny_sets
 from benchmarks.leaderboard.training import PREDICTIONS, plan_epochs
 from gnncore.storage import load_tensors, write_json
 from gridstab.errors import InvalidParameterError
 from gridstab.features.feature_set import FeatureSet
 from gridstab.learning.data import load_grid_dataset
-from gridstab.learning.published import PUBLISHED_MODELS, PUBLISHED_RESULTS
+from gridstab.learning.published import DEFAULT_MODEL, PUBLISHED_MODELS, PUBLISHED_RESULTS
 
 TRIED = "small_tag,ridge/published_measures"
 
@@ -64,6 +64,14 @@ def test_rows_are_different_trainings() -> None:
     digests = [row.digest for row in ROWS.values() if isinstance(row.model, Network)]
     # The small TAG and others may share settings, but never everything.
     assert len(set(digests)) == len(digests)
+
+
+def test_one_row_is_what_is_trained_by_default() -> None:
+    row = OURS[DEFAULT_ROW]
+    assert row.specification == DEFAULT_MODEL.specification
+    assert row.settings == DEFAULT_MODEL.settings
+    assert row.features == DEFAULT_MODEL.features
+    assert (row.augment, row.clip) == (DEFAULT_MODEL.augment, DEFAULT_MODEL.clip)
 
 
 def test_ablations_change_what_they_say() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import intervals
-from benchmarks.leaderboard.rows import ROWS
+from benchmarks.leaderboard.rows import DEFAULT_ROW, ROWS
 from benchmarks.leaderboard.sets import GridSets, write_tiny_sets
 from benchmarks.leaderboard.training import Cell
 from gridstab.errors import InvalidParameterError
@@ -17,7 +17,7 @@ def test_trainings_of_the_leaderboard_are_taken(
 ) -> None:
     paths = write_tiny_sets(tmp_path / "sets")
     monkeypatch.setattr(intervals, "PACKAGED", paths)
-    row = ROWS["dirac_bianconi"]
+    row = ROWS[DEFAULT_ROW]
     for seed in (1, 2):
         Cell(row, "ds20_large", 14, seed, epochs=1).run(GridSets(dict(paths)), tmp_path)
     monkeypatch.setattr(intervals, "train_model", None)
@@ -30,5 +30,5 @@ def test_trainings_of_the_leaderboard_are_taken(
 
 
 def test_a_row_without_trainings_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidParameterError, match="has no training of 'dirac_bianconi' on"):
+    with pytest.raises(InvalidParameterError, match=f"has no training of {DEFAULT_ROW!r} on"):
         intervals.main("ds20_large", trainings=tmp_path)

@@ -5,7 +5,7 @@ from gnncore.training import TrainingSettings
 from gridstab.features.feature_set import FeatureSet
 from gridstab.learning.published.model import PublishedModel
 
-_FEATURES = FeatureSet.named("local")
+_FEATURES = FeatureSet.named("parametric_nodes")
 
 DEFAULT_MODEL = PublishedModel(
     "Dirac–Bianconi",
@@ -13,7 +13,7 @@ DEFAULT_MODEL = PublishedModel(
         in_channels=_FEATURES.in_channels,
         edge_channels=_FEATURES.edge_channels,
         layer="dirac_bianconi",
-        layer_options={"num_steps": 16, "act": "leaky_relu", "degree_power": 1.0},
+        layer_options={"num_steps": 8, "act": "leaky_relu", "degree_power": 1.0},
         hidden_channels=48,
         num_layers=2,
         activation="identity",
@@ -30,8 +30,9 @@ DEFAULT_MODEL = PublishedModel(
         clip_norm=1.0,
     ),
     "this package",
-    "Everything; a smaller Dirac–Bianconi network that also sees the operating point and the "
-    "solitary states. Chosen on the validation grids of both sizes; its features, and means in "
+    "Everything; a smaller Dirac–Bianconi network that also sees the operating point, the "
+    "solitary states and the parametric resonance that ends them. Chosen on the validation grids "
+    "of both sizes; its features, lines that carry their coupling alone, its steps, and means in "
     "place of sums, on what they do to predictions for grids of another size and for MATPOWER "
     "cases.",
     _FEATURES,
