@@ -51,7 +51,7 @@ class PublishedLandscapes:
         """Simulated landscapes; undecided perturbations do not return.
 
         Args:
-            found: Of one perturbation a pixel.
+            found: Images with one perturbation a pixel.
             pixels: Pixels along each axis, each of which takes in several of the simulated ones;
                 as many as were simulated unless given.
 
