@@ -103,9 +103,9 @@ def networks_of_epochs(
         raise error_class(
             f"the zoo has no checkpoints of the epochs {sorted(chosen)}; it has {known}"
         )
-    known = list(zoo.problems)  # reading adds to them what it cannot use
+    listed = list(zoo.problems)  # reading adds to them what it cannot use
     population, unusable = Population.load_usable(zoo, kept)
-    return population, [*known, *unusable]
+    return population, [*listed, *unusable]
 
 
 def parts_of_zoo(
