@@ -159,7 +159,13 @@ def judging_data(zoo: "Zoo", name: str | None) -> "DataSet":
     from graphwsl.zoo.data import load_images
 
     data = zoo.images() if name is None else load_images(name)
-    if data.classes is None or data.label_shape or data.signals is not None:
+    if data.signals is not None:
+        raise ZooError(
+            "networks of these data learnt a task each, and of what is made no task is known to be "
+            "right; measure adapters on a task of your own beside "
+            "graphwsl.generators.lora.references, as docs/prompts.md has it"
+        )
+    if data.classes is None or data.label_shape:
         raise ZooError("networks are judged by classes of samples, these data have other labels")
     return data
 

@@ -59,7 +59,7 @@ class Conditions:
             return cls()
         listed = [names] if isinstance(names, str | DataSets) else list(names)
         if not listed or len(set(listed)) < len(listed):
-            raise GeneratorError(f"condition must name properties, each once, got {names!r}")
+            raise GeneratorError(f"condition must name properties, each once, got {_said(names)}")
         try:
             targets = tuple(Target.of(str(name), checkpoints) for name in listed)
             values = [target.values(checkpoints).double() for target in targets]
@@ -146,14 +146,14 @@ class Conditions:
             return {}
         if not self.names:
             raise GeneratorError(
-                f"the generator learnt no condition, got {condition!r}; fit it with "
-                'condition="test_accuracy" or the like'
+                f"the generator learnt no condition, got {arguments.described(condition)}; fit it "
+                'with condition="test_accuracy" or the like'
             )
         if not isinstance(condition, Mapping):
             if len(self.names) > 1:
                 raise GeneratorError(
                     f"the generator learnt {len(self.names)} conditions, say of which this is "
-                    f"the value: {{{self.names[0]!r}: {condition!r}}}"
+                    f"the value: {{{self.names[0]!r}: …}}, got {arguments.described(condition)}"
                 )
             condition = {self.names[0]: condition}
         found: dict[str, list[Any]] = {}
@@ -245,3 +245,10 @@ def _wanted(row: dict[str, Scalar]) -> Checkpoint:
     """A network that would have these properties."""
     epoch = row.get("epoch")
     return Checkpoint("asked", epoch if isinstance(epoch, int) else None, dict(row), {})
+
+
+def _said(names: Any) -> str:
+    """Names as they were given; of anything else what it is."""
+    if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
+        return repr(list(names))
+    return arguments.described(names)

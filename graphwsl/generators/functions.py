@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gnncore.names import unknown
+from graphwsl import arguments
 from graphwsl.errors import GeneratorError
 from graphwsl.populations.loading import kinds_of_networks
 from graphwsl.populations.population import Architecture, Function, Population
@@ -77,7 +78,9 @@ class Functions:
             _require_known(factors["architecture"], architecture)
             return self._of_factors(factors), factors
         if architecture is not None and not isinstance(architecture, Architecture):
-            raise GeneratorError(f"architecture cannot be {architecture!r}; {ADVICE}")
+            raise GeneratorError(
+                f"architecture cannot be {arguments.described(architecture)}; {ADVICE}"
+            )
         fitting = [
             function
             for function in self.known

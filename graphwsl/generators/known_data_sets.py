@@ -15,6 +15,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from graphwsl import arguments
 from graphwsl.errors import GeneratorError
 from graphwsl.zoo.checkpoint import Scalar
 
@@ -106,7 +107,7 @@ class KnownDataSets:
             known = ", ".join(map(str, self.vectors))
             raise GeneratorError(
                 f"condition {self.name!r} is a pair (samples, classes) or one of {known}, "
-                f"got {value!r}"
+                f"got {arguments.described(value)}"
             )
         return self.vectors[value]
 

@@ -77,6 +77,11 @@ class SavedKind:
             Exception: One of the class ``error_class``: there is none of this kind and version.
             StorageError: A file is damaged, or the two are not of one thing.
         """
+        if not folder.is_dir():
+            raise self.error_class(
+                f"{str(folder)!r} is no folder; give one of a {self.what} that {self.written_by} "
+                "wrote"
+            )
         if not (folder / self.config).is_file():
             raise self.error_class(
                 f"{str(folder)!r} holds no {self.what}; give a folder that {self.written_by} wrote"

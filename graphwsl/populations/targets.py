@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from graphwsl import arguments
 from graphwsl.errors import PredictorError
 from graphwsl.zoo.checkpoint import Checkpoint, Scalar, require_checkpoints
 
@@ -73,7 +74,7 @@ class Target:
     def _number(self, value: Scalar) -> float:
         if isinstance(value, int | float) and not isinstance(value, bool):
             return float(value)
-        raise PredictorError(f"{self.name!r} must be a number, got {value!r}")
+        raise PredictorError(f"{self.name!r} must be a number, got {arguments.described(value)}")
 
 
 def _values(name: str, checkpoints: Sequence[Checkpoint]) -> list[Scalar]:

@@ -103,8 +103,9 @@ def networks_of_epochs(
         raise error_class(
             f"the zoo has no checkpoints of the epochs {sorted(chosen)}; it has {known}"
         )
+    listed = list(zoo.problems)  # reading adds to them what it cannot use
     population, unusable = Population.load_usable(zoo, kept)
-    return population, [*zoo.problems, *unusable]
+    return population, [*listed, *unusable]
 
 
 def parts_of_zoo(

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from graphwsl.arguments import described
 from graphwsl.errors import ZooError
 from graphwsl.sparsification.masks import highest, magnitude, prunable
 from graphwsl.sparsification.variational_dropout import VariationalTraining
@@ -129,12 +130,12 @@ def check_choices(method: str, sparsity: Sequence[float], epochs: int) -> None:
     for share in sparsity:
         if isinstance(share, bool) or not 0 < share < 1:
             raise ZooError(
-                f"a sparsity must lie between 0 and 1 and be neither, got {share!r}; 0.8 leaves a "
-                "fifth of the weights"
+                f"a sparsity must lie between 0 and 1 and be neither, got {described(share)}; 0.8 "
+                "leaves a fifth of the weights"
             )
     least = 2 if method == "variational_dropout" else 1
     if not isinstance(epochs, int) or epochs < least:
-        raise ZooError(f"{method} needs at least {least} epochs, got {epochs!r}")
+        raise ZooError(f"{method} needs at least {least} epochs, got {described(epochs)}")
 
 
 def _share_gone(masks: Mapping[str, Tensor]) -> Float[Tensor, " models"]:

@@ -52,7 +52,8 @@ def generate(
     if isinstance(sampler, str):
         sampler = make_sampler(sampler, **options)
     elif options:
-        raise GeneratorError(f"a sampler that is made already takes no options, got {options!r}")
+        given = ", ".join(options)
+        raise GeneratorError(f"a sampler that is made already takes no options, got {given}")
     drawn = sampler.fit(latents).draw(count, torch.Generator().manual_seed(seed))
     return population_of(decoded(decode, drawn), function, sampler.name)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from graphwsl import arguments
 from graphwsl.errors import GeneratorError
 from graphwsl.generators.conditions import Codes, Condition, Conditions, Names, one_each
 from graphwsl.generators.lora.networks import PROMPTS
@@ -39,7 +40,9 @@ class PromptConditions(Conditions):
             GeneratorError: Another condition, or a network without prompts.
         """
         if names not in (None, PROMPTS) and names != [PROMPTS]:
-            raise GeneratorError(f"low-rank adapters are asked for by {PROMPTS!r}, got {names!r}")
+            raise GeneratorError(
+                f"low-rank adapters are asked for by {PROMPTS!r}, got {arguments.described(names)}"
+            )
         made = cls(known=tuple((text_of(checkpoint),) for checkpoint in checkpoints))
         made.of_checkpoints(checkpoints)
         return made
@@ -91,7 +94,7 @@ class PromptConditions(Conditions):
         if not all(isinstance(text, str) for text in texts):
             raise GeneratorError(
                 f"{PROMPTS!r} must be a text with a prompt a line, or one for each network, got "
-                f"{condition!r}"
+                f"{arguments.described(condition)}"
             )
         if len(texts) != count:
             raise GeneratorError(
@@ -167,6 +170,7 @@ def text_of(checkpoint: Checkpoint) -> str:
         text = None
     if not isinstance(text, str) or not text.strip():
         raise GeneratorError(
-            f"{checkpoint.model!r} has no {PROMPTS!r}, a text with a prompt a line, got {text!r}"
+            f"{checkpoint.model!r} has no {PROMPTS!r}, a text with a prompt a line, got "
+            f"{arguments.described(text)}"
         )
     return text

@@ -82,3 +82,13 @@ def test_several_functions_are_said_with_single_spaces() -> None:
         Functions.of(population("mixed")).find(None)
     with pytest.raises(GeneratorError, match=r"^0 functions of training networks fit '\w+', "):
         Functions.of(population("mlp")).find(population("cnn").architectures[0])
+
+
+def test_what_was_given_is_said_shortly() -> None:
+    """Numbers of a tensor, or all names of a long list of values, would fill the screen."""
+    many = [torch.zeros(9, 9)] * 99
+    for conditions in (Conditions(), Conditions.of(["kind", "size"], CHECKPOINTS)):
+        with pytest.raises(GeneratorError) as caught:
+            conditions.asked(many, 99, None)
+        assert "got a list" in str(caught.value)
+        assert len(str(caught.value)) < 200

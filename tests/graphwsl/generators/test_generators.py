@@ -186,6 +186,7 @@ def test_names_sizes_options_and_folders_that_are_none(tmp_path: Path) -> None:
     assert "choose published or small" in refusal(lambda: make("equivariant_flow", "large"))
     assert "channels" in refusal(lambda: make("equivariant_flow", chanels=3))
     assert "holds no generator" in refusal(lambda: load(tmp_path))
+    assert "is no folder; give one of a generator" in refusal(lambda: load(tmp_path / "a"))
 
 
 @pytest.mark.parametrize("size", ["published", "small"])

@@ -47,11 +47,11 @@ def parts() -> tuple[Pairs, Pairs]:
 
 def adapters(tasks: list[tuple[int, int]]) -> Pairs:
     one, two = parts()
+    rows, columns = map(list, zip(*tasks, strict=True))
     return {
-        name: tuple(torch.stack([one[name][m][i] + two[name][m][j] for i, j in tasks])
-                    for m in (0, 1))
-        for name in one
-    }  # type: ignore[misc]  # fmt: skip
+        name: (a[rows] + two[name][0][columns], b[rows] + two[name][1][columns])
+        for name, (a, b) in one.items()
+    }
 
 
 @cache
