@@ -106,10 +106,11 @@ def main(
                     scores.setdefault(name, {})[distance] = [
                         test_score(result) for result in at_best_rate(own, task)
                     ]
+            shown = [distance for distance in far if measured[f"{shape}-{distance}"]["cells"]]
             report.table(
                 f"{shape}s: R² on unseen graphs against the distance in edges",
-                ["model", *map(str, far)],
-                reach_rows(scores, far),
+                ["model", *map(str, shown)],
+                reach_rows(scores, shown),
             )
             by_shape[shape] = scores
         words = ", ".join(f"{count:,} {split}" for split, count in counts.items())

@@ -43,6 +43,7 @@ def draw_reach(by_shape: dict[str, Scores], path: Path) -> None:
         len(by_shape),
         figsize=(4.6 * len(by_shape), 3.8),
         layout="constrained",
+        sharex=True,
         sharey=True,
         squeeze=False,
     )

@@ -153,7 +153,9 @@ def test_what_is_trained_so_far_is_shown(tmp_path: Path) -> None:
     begun = run(tmp_path, distances="1", seeds=1)["measured"]["ring-1"]["cells"]
     result = run(tmp_path, collect_only=True, picture=tmp_path / "reach.png")
     assert result["measured"]["ring-1"]["cells"] == begun
-    assert result["tables"][0]["rows"] == [["GCN", f"{begun[0]['test']:.2f}", ""]]
+    (table,) = result["tables"]
+    assert table["columns"] == ["model", "1"]
+    assert table["rows"] == [["GCN", f"{begun[0]['test']:.2f}"]]
     assert (tmp_path / "reach.png").is_file()
 
 
