@@ -59,12 +59,13 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
         "coordinates": {"state": "coordinates", "align": "barycentre"},
     },
 }
-"""Parts that are left out or replaced. Of ``equivariant_flow``: training images and calibration
-(``weights_alone``), without which it is also told what equivariance, the pairing of networks with
-their noise and the choice of the epoch by training networks are worth; calibration alone; with soft
-errors beside losses (``by_error``), or sizes of which no network is trained. Of ``aligned_flow``:
-the alignment, its reference, principal components. Of ``recurrent_diffusion``: recurrence, or the state
-that is looked up, with coordinates that no training network has in its place."""
+"""Parts that are left out, replaced or added. Of ``equivariant_flow``: training images and
+calibration (``weights_alone``), without which it is also told what equivariance, the pairing of
+networks with their noise and the choice of the epoch by training networks are worth; calibration
+alone; with soft errors beside losses (``by_error``), or sizes of which no network is trained. Of
+``aligned_flow``: the alignment, its reference, principal components. Of ``recurrent_diffusion``:
+recurrence, or the state that is looked up, with coordinates that no training network has in its
+place."""
 
 ROWS: dict[str, Row] = {
     row.name: row
