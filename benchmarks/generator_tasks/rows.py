@@ -36,13 +36,20 @@ class Row:
 WEIGHTS_ALONE: dict[str, Any] = {"behaviour": 0.0, "calibration": 0}
 """The flow without training images, as it comes."""
 
+# Sizes of which nothing but images is known take longer to be learnt.
 ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
     "equivariant_flow": {
         "weights_alone": WEIGHTS_ALONE,
         "by_error": {"behaviour_error": 1.0},
         "not_calibrated": {"calibration": 0},
-        "imagined_widths": {"behaviour_sizes": {"width": (32, 48), "depth": (2, 3)}},
-        "imagined_depths": {"behaviour_sizes": {"width": (8, 16, 32), "depth": (4,)}},
+        "imagined_widths": {
+            "behaviour_sizes": {"width": (32, 48), "depth": (2, 3)},
+            "behaviour_start": 0.2,
+        },
+        "imagined_depths": {
+            "behaviour_sizes": {"width": (8, 16, 32), "depth": (4,)},
+            "behaviour_start": 0.2,
+        },
         "not_equivariant": {**WEIGHTS_ALONE, "equivariant": False},
         "not_paired": {**WEIGHTS_ALONE, "sweeps": 0},
         "held_out_epoch": {**WEIGHTS_ALONE, "held_out": 0.1},
