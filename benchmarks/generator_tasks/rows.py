@@ -40,7 +40,7 @@ WEIGHTS_ALONE: dict[str, Any] = {"behaviour": 0.0, "calibration": 0}
 ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
     "equivariant_flow": {
         "weights_alone": WEIGHTS_ALONE,
-        "by_error": {"behaviour_error": 1.0},
+        "by_error": {"behaviour_error": 1.0, "behaviour_start": 0.3},
         "not_calibrated": {"calibration": 0},
         "imagined_widths": {
             "behaviour_sizes": {"width": (32, 48), "depth": (2, 3)},
