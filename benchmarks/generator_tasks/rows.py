@@ -36,12 +36,20 @@ class Row:
 WEIGHTS_ALONE: dict[str, Any] = {"behaviour": 0.0, "calibration": 0}
 """The flow without training images, as it comes."""
 
+# Sizes of which nothing but images is known take longer to be learnt.
 ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
     "equivariant_flow": {
         "weights_alone": WEIGHTS_ALONE,
+        "by_error": {"behaviour_error": 1.0, "behaviour_start": 0.3},
         "not_calibrated": {"calibration": 0},
-        "imagined_widths": {"behaviour_sizes": {"width": (32, 48), "depth": (2, 3)}},
-        "imagined_depths": {"behaviour_sizes": {"width": (8, 16, 32), "depth": (4,)}},
+        "imagined_widths": {
+            "behaviour_sizes": {"width": (32, 48), "depth": (2, 3)},
+            "behaviour_start": 0.2,
+        },
+        "imagined_depths": {
+            "behaviour_sizes": {"width": (8, 16, 32), "depth": (4,)},
+            "behaviour_start": 0.2,
+        },
         "not_equivariant": {**WEIGHTS_ALONE, "equivariant": False},
         "not_paired": {**WEIGHTS_ALONE, "sweeps": 0},
         "held_out_epoch": {**WEIGHTS_ALONE, "held_out": 0.1},
@@ -58,12 +66,13 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
         "coordinates": {"state": "coordinates", "align": "barycentre"},
     },
 }
-"""Parts that are left out or replaced. Of ``equivariant_flow``: training images and calibration
-(``weights_alone``), without which it is also told what equivariance, the pairing of networks with
-their noise and the choice of the epoch by training networks are worth; calibration alone; sizes
-without trained networks, of which the loss on training images is learnt. Of ``aligned_flow``: the
-alignment, its reference, principal components. Of ``recurrent_diffusion``: recurrence, or the state
-that is looked up, with coordinates that no training network has in its place."""
+"""Parts that are left out, replaced or added. Of ``equivariant_flow``: training images and
+calibration (``weights_alone``), without which it is also told what equivariance, the pairing of
+networks with their noise and the choice of the epoch by training networks are worth; calibration
+alone; with soft errors beside losses (``by_error``), or sizes of which no network is trained. Of
+``aligned_flow``: the alignment, its reference, principal components. Of ``recurrent_diffusion``:
+recurrence, or the state that is looked up, with coordinates that no training network has in its
+place."""
 
 ROWS: dict[str, Row] = {
     row.name: row

@@ -88,6 +88,7 @@ def _cut(population: Population, share: float, seed: int) -> tuple[Population, P
         held_out.update(generator.choice(names, count, replace=False).tolist())
     chosen = [checkpoint.model in held_out for checkpoint in population.checkpoints]
     if not any(chosen):
-        few = range(0, len(population), -(-len(population) // LOOKED_AT))
-        return population, population.select(few)
+        # Evenly from all epochs, of which networks in the order of a zoo could be every so many.
+        order = sorted(range(len(population)), key=lambda n: population.checkpoints[n].epoch or 0)
+        return population, population.select(order[:: -(-len(population) // LOOKED_AT)])
     return population.select([not one for one in chosen]), population.select(chosen)

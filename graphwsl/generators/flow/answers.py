@@ -20,10 +20,14 @@ from graphwsl.populations.unflattening import unflat
 _ADVICE = "choose behaviour=0, which learns from weights alone"
 LOOKED_AT = 256
 """Training networks, and samples, that tell how much losses vary."""
-LEAST_SPREAD = 0.2
-"""Where training networks are as good as one another, networks need not be equally so."""
+LEAST_SPREAD = 0.2, 0.05
+"""Of each measure. Where training networks are equally good, those that are made need not be."""
 LEAST_LOSS = 1e-3
 """Losses below count as this one, so that logarithms do not tell good networks apart."""
+SHARPNESS = 4.0
+"""By how much outputs of unit size are enlarged before their softmax tells the soft error."""
+LEAST_OUTPUT = 1e-12
+Measures = Float[Tensor, "networks 2"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,14 +39,14 @@ class Answers:
         labels: Their classes.
         functions: What networks do, by the digest of their architecture.
         imagined: Architectures of which no network was trained.
-        spread: Deviation of the logarithms of losses among training networks of one architecture.
+        spread: Deviation of every measure among training networks of one architecture.
     """
 
     inputs: Shaped[Tensor, "samples ..."]
     labels: Int[Tensor, " samples"]
     functions: Mapping[str, Function]
     imagined: Sequence[Architecture] = ()
-    spread: float = 1.0
+    spread: tuple[float, ...] = (1.0, 1.0)
 
     @classmethod
     def of(
@@ -83,8 +87,9 @@ class Answers:
         found = cls(inputs, labels, kept, [one.architecture for one in imagined])
         losses = [found._known(train.architectures[number], train.rows(number)[:LOOKED_AT])
                   for number in train.kind.unique().tolist()]  # fmt: skip
-        variance = torch.stack([own.var(correction=0) for own in losses]).mean()
-        return replace(found, spread=max(float(variance) ** 0.5, LEAST_SPREAD))
+        variance = torch.stack([own.var(0, correction=0) for own in losses]).mean(0).tolist()
+        spread = (max(v**0.5, least) for v, least in zip(variance, LEAST_SPREAD, strict=True))
+        return replace(found, spread=tuple(spread))
 
     @property
     def digest(self) -> str:
@@ -101,13 +106,14 @@ class Answers:
         count = min(count, len(self.inputs))
         return torch.randperm(len(self.inputs))[:count] if drawn else torch.arange(count)
 
-    def log_losses(
+    def measures(
         self,
         rows: Float[Tensor, "networks entries"],
         architecture: Architecture,
         chosen: Int[Tensor, " chosen"],
-    ) -> Float[Tensor, " networks"]:
-        """Logarithm of the mean cross-entropy of every network on these samples.
+    ) -> Measures:
+        """How much every network is wrong on these samples: the logarithm of its mean
+        cross-entropy, and its soft error, which does not depend on how large its outputs are.
 
         Args:
             rows: Flattened states.
@@ -119,26 +125,28 @@ class Answers:
         outputs = vmap(lambda own: functional_call(module, own, (inputs,)))(state)
         labels = self.labels[chosen].expand(len(rows), -1)
         losses = cross_entropy(outputs.flatten(0, 1), labels.flatten(), reduction="none")
-        return losses.view(len(rows), -1).mean(1).clamp_min(LEAST_LOSS).log()
+        losses = losses.view(len(rows), -1).mean(1).clamp_min(LEAST_LOSS).log()
+        centred = outputs - outputs.mean(2, keepdim=True)
+        size = centred.square().mean((1, 2), keepdim=True).clamp_min(LEAST_OUTPUT).sqrt()
+        sharp = (SHARPNESS * centred / size).softmax(2).take_along_dim(labels[:, :, None], 2)
+        return torch.stack([losses, 1 - sharp.mean((1, 2))], dim=1)
 
-    def difference(
-        self, made: Float[Tensor, " networks"], wanted: Float[Tensor, " networks"]
-    ) -> Float[Tensor, " networks"]:
-        """By how many deviations losses are larger than wanted ones.
+    def difference(self, made: Measures, wanted: Measures) -> Measures:
+        """By how many deviations networks are more wrong than wanted.
 
         Args:
-            made: Logarithms of losses.
+            made: Measures of networks that were made.
             wanted: Those of training networks.
         """
-        return (made - wanted) / self.spread
+        return (made - wanted) / made.new_tensor(self.spread)
 
     @torch.no_grad()
     def _known(
         self, architecture: Architecture, rows: Float[Tensor, "networks entries"]
-    ) -> Float[Tensor, " networks"]:
-        """Logarithms of losses of training networks, if they have any."""
+    ) -> Measures:
+        """Measures of training networks, if they have any."""
         try:
-            found = self.log_losses(rows, architecture, self.chosen(LOOKED_AT, drawn=False))
+            found = self.measures(rows, architecture, self.chosen(LOOKED_AT, drawn=False))
         except Exception as error:
             reason = str(error).partition("\n")[0]
             raise GeneratorError(

@@ -267,7 +267,8 @@ class Coordinates(nn.Module):
         parts = []
         for piece, own in zip(self.pieces(plan), self.cut(plan, points), strict=True):
             gaussian = self._of(piece)
-            level = own * gaussian.gain
+            # A copy, for the factors of the next architecture change before a gradient is taken.
+            level = own * gaussian.gain.clone()
             if own.requires_grad:
                 here = gaussian.gain_of(own.flatten(0, 1))
                 level = level * (here / here.detach())

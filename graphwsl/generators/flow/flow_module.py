@@ -10,7 +10,7 @@ from torch.nn.functional import huber_loss
 
 from graphwsl.errors import GeneratorError
 from graphwsl.generators.conditions import Codes
-from graphwsl.generators.flow.answers import Answers
+from graphwsl.generators.flow.answers import Answers, Measures
 from graphwsl.generators.flow.coordinates import Coordinates
 from graphwsl.generators.flow.network import VelocityNetwork
 from graphwsl.generators.flow.ode import (
@@ -208,7 +208,8 @@ class FlowModule(GeneratorModule):
         self, answers: Answers, batch: Batch, generator: torch.Generator | None
     ) -> Float[Tensor, " networks"]:
         """How far networks that are made are from training networks of the same condition: the
-        difference of the logarithms of their losses on the same samples, in deviations.
+        difference of the logarithms of their losses on the same samples, in deviations, and of
+        their soft errors.
 
         A gradient goes through the last steps alone; Clark, Vicol, Swersky, Fleet, "Directly
         fine-tuning diffusion models on differentiable rewards" (2024).
@@ -223,31 +224,32 @@ class FlowModule(GeneratorModule):
         codes = batch.codes[:some]
         chosen = answers.chosen(settings.behaviour_inputs, drawn=self.training)
         with torch.no_grad():
-            wanted = answers.log_losses(batch.rows[:some], batch.architecture, chosen)
-        own = self._log_losses(answers, batch.architecture, codes, chosen, generator)
+            wanted = answers.measures(batch.rows[:some], batch.architecture, chosen)
+        own = self._measures(answers, batch.architecture, codes, chosen, generator)
         errors = _huber(answers.difference(own, wanted))
         if answers.imagined:
             # Of such networks none says how good they can be: they shall not be worse.
             number = int(torch.randint(len(answers.imagined), (), generator=generator))
-            own = self._log_losses(answers, answers.imagined[number], codes, chosen, generator)
+            own = self._measures(answers, answers.imagined[number], codes, chosen, generator)
             errors = errors + _huber(answers.difference(own, wanted).clamp_min(0))
+        weighted = errors[:, 0] + settings.behaviour_error * errors[:, 1]
         # Their mean over all networks is that over the ones that were made.
-        return torch.cat([errors * (count / some), none[some:]])
+        return torch.cat([weighted * (count / some), none[some:]])
 
-    def _log_losses(
+    def _measures(
         self,
         answers: Answers,
         architecture: Architecture,
         codes: Codes,
         chosen: Tensor,
         generator: torch.Generator | None,
-    ) -> Float[Tensor, " networks"]:
-        """Those of new networks."""
+    ) -> Measures:
+        """How wrong new networks are."""
         plan, last = self.plan(architecture), self.settings.behaviour_steps
         points = self.drawn(plan, len(codes), codes, generator, last)
         if self.training and architecture not in answers.imagined:
             self.coordinates.fit_gain([(plan, points.detach())], _GAIN_SHARE)
-        return answers.log_losses(self.networks_at(plan, points), architecture, chosen)
+        return answers.measures(self.networks_at(plan, points), architecture, chosen)
 
     def _paired(self, plan: FlowPlan, noise: Flat, points: Flat) -> Flat:
         """Points that are permuted to lie close to noise, where components count as they vary."""
@@ -255,7 +257,7 @@ class FlowModule(GeneratorModule):
         return paired(plan, noise * root, points * root, self.settings.sweeps) / root
 
 
-def _huber(errors: Float[Tensor, " networks"]) -> Float[Tensor, " networks"]:
+def _huber(errors: Measures) -> Measures:
     """Half the square of small errors, and large ones less a half."""
     return huber_loss(errors, torch.zeros_like(errors), reduction="none")
 

@@ -28,6 +28,8 @@ class FlowSettings(GeneratorSettings):
         behaviour: Weight of what networks answer on training samples, where these are given: how
             far the logarithm of the loss of a network that is made is from that of a training
             network of the same condition, in deviations of those. 0 learns from weights alone.
+        behaviour_error: How much the difference of their soft errors counts beside that of their
+            losses, where networks are hardly better than chance and losses say little.
         behaviour_inputs: Samples of a step on which these losses are.
         behaviour_networks: Networks of a step that are made for it.
         behaviour_steps: Steps at the end of their way that a gradient goes back through.
@@ -50,6 +52,7 @@ class FlowSettings(GeneratorSettings):
     steps: Count = 4
     solver: Solver = "adams"
     behaviour: NotNegative = 0.0
+    behaviour_error: NotNegative = 0.0
     behaviour_inputs: Count = 64
     behaviour_networks: Count = 16
     behaviour_steps: Count = 1

@@ -11,6 +11,7 @@ import torch
 from gnncore.errors import CheckpointError
 from graphwsl.errors import GeneratorError, GraphwslError
 from graphwsl.generators import GENERATORS, load, make
+from graphwsl.generators.checks import parts_of
 from graphwsl.generators.module import GeneratorModule
 from graphwsl.populations import Population, evaluate
 from tests.graphwsl.generators.method_cases import METHODS, fitted, population, rows, seeded, tiny
@@ -194,6 +195,13 @@ def test_names_sizes_options_and_folders_that_are_none(tmp_path: Path) -> None:
 def test_settings_are_data_and_can_be_replaced(name: str, size: str) -> None:
     made = make(name, size, epochs=7)
     assert made.settings == getattr(GENERATORS[name], size).replaced(epochs=7)
+
+
+def test_networks_of_all_epochs_choose_the_epoch() -> None:
+    """Every second checkpoint of networks with two each is of one epoch."""
+    chosen = parts_of(population("mlp"), None, 0.0, 0)[1]
+    epochs = [checkpoint.epoch for checkpoint in chosen.checkpoints]
+    assert epochs.count(epochs[0]) == len(epochs) / 2
 
 
 @pytest.mark.parametrize("name", METHODS)

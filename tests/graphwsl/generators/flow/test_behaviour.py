@@ -62,8 +62,8 @@ def test_the_gradient_of_answers_lowers_their_difference() -> None:
     chosen, codes = answers.chosen(100, drawn=False), torch.zeros(40, 0)
 
     def difference() -> Tensor:
-        made = module._log_losses(answers, architecture, codes, chosen, seeded())
-        return (made - answers.log_losses(rows(own)[:40], architecture, chosen)).square().mean()
+        made = module._measures(answers, architecture, codes, chosen, seeded())
+        return (made - answers.measures(rows(own)[:40], architecture, chosen)).square().mean()
 
     before = difference()
     gradients = torch.autograd.grad(before, list(module.network.parameters()), allow_unused=True)
@@ -77,12 +77,27 @@ def test_the_gradient_of_answers_lowers_their_difference() -> None:
 def test_losses_are_those_of_the_networks() -> None:
     own, x, y = trained()
     chosen = torch.tensor([3, 1, 7])
-    found = Answers.of(own, x, y).log_losses(rows(own)[:4], own.architectures[0], chosen)
+    found = Answers.of(own, x, y).measures(rows(own)[:4], own.architectures[0], chosen)
     module = own.functions[0].module
-    for row, value in zip(rows(own)[:4], found.tolist(), strict=True):
+    for row, (value, error) in zip(rows(own)[:4], found.tolist(), strict=True):
         torch.nn.utils.vector_to_parameters(row, module.parameters())
-        loss = cross_entropy(module(x[chosen]), y[chosen]).item()
+        outputs = module(x[chosen]).detach()
+        loss = cross_entropy(outputs, y[chosen]).item()
         assert value == pytest.approx(math.log(max(loss, 1e-3)), abs=1e-4)
+        half = (outputs[:, 0] - outputs[:, 1]) / 2  # outputs less their mean are ± half
+        right = torch.sigmoid(8 * half * (1 - 2 * y[chosen]) / half.square().mean().sqrt())
+        assert error == pytest.approx(1 - right.mean().item(), abs=1e-4)
+
+
+def test_soft_errors_are_near_errors() -> None:
+    own, x, y = trained()
+    answers, architecture = Answers.of(own, x, y), own.architectures[0]
+    chosen, some = answers.chosen(200, drawn=False), rows(own)[:20]
+    some = some + 0.3 * torch.randn(some.shape, generator=seeded())
+    soft = answers.measures(some, architecture, chosen)[:, 1]
+    noisy = Population.alike(own.checkpoints[:20], [*some], own.functions[0])
+    wrong = 1 - evaluate(noisy, x, y).accuracy
+    assert float(torch.corrcoef(torch.stack([soft, wrong]))[0, 1]) > 0.7
 
 
 def test_gradients_go_through_the_last_steps_alone() -> None:
@@ -158,8 +173,11 @@ def test_zoos_whose_networks_have_no_answers_are_learnt_from_by_weights() -> Non
 
 
 def test_sizes_are_imagined() -> None:
-    own, x, y = trained()
-    made = flow(epochs=1, behaviour=0.1, behaviour_start=0.0, behaviour_sizes={"width": (9,)})
+    """Beside two architectures, of which one batch has both."""
+    x, y = trained()[1:]
+    own = Population.join([trained()[0], gaussian_population(9, width=3, activation="relu")])
+    made = flow(epochs=2, behaviour=0.1, behaviour_start=0.0, behaviour_error=1.0,
+                behaviour_sizes={"width": (9,)}, batch_size=7)  # fmt: skip
     made.fit(own, data=(x, y))
     assert len(made.sample(2, {"width": 9}).states[0]) == 9 * 4 + 9 + 18 + 2
 
