@@ -52,7 +52,8 @@ TRAINED_ON = {
 
 DEFAULT_ROWS = (
     "dirac_bianconi,dirac_bianconi_sum,dirac_bianconi_4_steps,dirac_bianconi_8_steps,"
-    "dirac_bianconi_sum_4_steps,dirac_bianconi_sum_global_features"
+    "dirac_bianconi_sum_4_steps,dirac_bianconi_sum_global_features,"
+    "dirac_bianconi_parametric_8_steps,dirac_bianconi_parametric_nodes_8_steps"
 )
 
 

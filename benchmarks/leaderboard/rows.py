@@ -136,6 +136,7 @@ OURS: dict[str, Network] = {
     "dirac_bianconi_parametric_8_steps": _ours(FEATURE_SETS["parametric"], num_steps=8),
     "dirac_bianconi_parametric_4_steps": _ours(FEATURE_SETS["parametric"], num_steps=4),
     "dirac_bianconi_parametric_nodes_8_steps": _ours(FEATURE_SETS["parametric_nodes"], num_steps=8),
+    "dirac_bianconi_trapping_nodes_8_steps": _ours(FEATURE_SETS["trapping_nodes"], num_steps=8),
     # Its layers need a signal on the lines; a constant coupling carries none.
     "dirac_bianconi_no_line_features": _ours(FeatureSet(node=FEATURES.node, edge=("coupling",))),
     "dirac_bianconi_no_mirror": _ours(augment=False),

@@ -45,6 +45,7 @@ FEATURES = (
     "local",
     "local_nodes",
     "parametric",
+    "trapping_nodes",
     "parametric_nodes",
     "published_measures",
     "network_measures",

@@ -10,7 +10,9 @@
                              those trained on
 ``parametric``               those of ``local``, and whether a node out of step shakes the rest so
                              strongly that it does not stay so
-``parametric_nodes``         the same, and lines that carry their coupling alone
+``trapping_nodes``           those of ``parametric_nodes``, with all frequencies from which nodes
+                             are caught in place of the window below the outermost solitary state
+``parametric_nodes``         those of ``parametric``, and lines that carry their coupling alone
 ``published_measures``       six network measures of every node, for baselines without a graph
 ``network_measures``         all known ones
 ============================ ==================================================================
@@ -33,6 +35,7 @@ import gridstab.features.electrical
 import gridstab.features.measures
 import gridstab.features.parametric
 import gridstab.features.solitary
+import gridstab.features.trapping
 from gnncore.registry import Registry
 from gridstab.errors import InvalidParameterError
 from gridstab.features.feature import EDGE_FEATURES as EDGE_FEATURES
@@ -208,6 +211,9 @@ FEATURE_SETS: Registry[FeatureSet] = Registry(
         "local": LOCAL,
         "local_nodes": FeatureSet(node=LOCAL.node, edge=PUBLISHED.edge),
         "parametric": PARAMETRIC,
+        "trapping_nodes": FeatureSet(
+            node=(*PARAMETRIC.without("solitary_state").node, "solitary_trap"), edge=PUBLISHED.edge
+        ),
         "parametric_nodes": FeatureSet(node=PARAMETRIC.node, edge=PUBLISHED.edge),
         "published_measures": FeatureSet(node=("published_measures",), edge=()),
         "network_measures": FeatureSet(node=("network_measures",), edge=()),
