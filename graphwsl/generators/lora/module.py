@@ -109,7 +109,7 @@ class PromptDecoder(GeneratorModule):
         """A and B of every layer, the mean over texts that were learnt from.
 
         Args:
-            numbers: Of the texts.
+            numbers: Numbers of the texts.
         """
         flat, start = self.adapters[list(numbers)].mean(0), 0
         found = {}

@@ -341,7 +341,7 @@ def test_an_interrupted_training_goes_on(
             ("train", "{zoo}", "--out", "{zoo}", "--resume"),
             "is no training folder: it has no training.json",
         ),
-        (("predict", "nowhere", "{zoo}"), "'nowhere' is no folder"),
+        (("predict", "nowhere", "{zoo}"), "'nowhere' holds no predictor"),
     ],
 )
 def test_errors_are_one_line(
