@@ -109,11 +109,7 @@ class PromptDecoder(GeneratorModule):
         """A and B of every layer, the mean over texts that were learnt from.
 
         Args:
-<<<<<<< Updated upstream
             numbers: Numbers of the texts.
-=======
-            numbers: Which of the texts.
->>>>>>> Stashed changes
         """
         flat, start = self.adapters[list(numbers)].mean(0), 0
         found = {}

@@ -56,7 +56,7 @@ class KnownTexts:
     """Texts that were learnt from.
 
     Args:
-        texts: Of each task one, with a prompt a line.
+        texts: One for each task, with a prompt a line.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
