@@ -79,7 +79,7 @@ class Gaussian(nn.Module):
         variance: Variance of every component, before it is brought to 1.
         correlation: Correlation of every component with the noise that it is paired with.
         moment: Mean square of every component in training networks.
-        gain: Factor of the components of networks that are made, which else vary less.
+        gain: Factor of every component in networks that are made, which else vary less.
     """
 
     def __init__(self, width: int) -> None:
