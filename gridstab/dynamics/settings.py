@@ -8,7 +8,8 @@ from gridstab.arguments import at_least as at_least
 from gridstab.arguments import at_most
 from gridstab.arguments import positive as positive
 from gridstab.dynamics.engine import stop_rule
-from gridstab.dynamics.sampling import DOMEGA_RANGE, DTHETA_RANGE, SAMPLERS, SCRAMBLES
+from gridstab.dynamics.sampling import DOMEGA_RANGE as DOMEGA_RANGE
+from gridstab.dynamics.sampling import DTHETA_RANGE, SAMPLERS, SCRAMBLES
 from gridstab.errors import InvalidParameterError
 
 MOST_SAMPLES = 10**9
