@@ -19,7 +19,6 @@ from graphwsl import arguments
 from graphwsl.all_or_nothing import all_or_nothing
 from graphwsl.errors import GeneratorError, ZooError
 from graphwsl.generators.conditions import Codes, Condition, Names
-from graphwsl.generators.data_sets import require_labelled
 from graphwsl.generators.flow.answers import Answers
 from graphwsl.generators.flow.calibration import stretch
 from graphwsl.generators.flow.coordinates import kinds_of_pieces
@@ -27,6 +26,7 @@ from graphwsl.generators.flow.flow_module import FlowModule
 from graphwsl.generators.flow.plan import FlowPlan
 from graphwsl.generators.flow.settings import FlowSettings
 from graphwsl.generators.generator import Generator
+from graphwsl.generators.known_data_sets import require_labelled
 from graphwsl.generators.module import Rows
 from graphwsl.populations.population import Architecture, Population
 from graphwsl.zoo.zoo import Zoo
