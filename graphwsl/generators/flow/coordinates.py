@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from graphwsl.errors import GeneratorError
-from graphwsl.generators.flow.plan import OUTGOING, Flat, FlowPlan
+from graphwsl.generators.flow.plan import INCOMING, OUTGOING, OWN, Flat, FlowPlan
 
 _LEAST = 1e-8
 _STEEPEST = 2.0
@@ -43,6 +43,19 @@ class Piece:
     count: int
     fan: int
     roles: tuple[int, ...]
+
+    @property
+    def words(self) -> str:
+        """What it is, for messages."""
+        if self.key.startswith("units"):
+            read, own, given = (self.roles.count(one) for one in (INCOMING, OWN, OUTGOING))
+            return (
+                f"hidden units with {read} weights on inputs, {given} on outputs and {own} "
+                "parameters of their own"
+            )
+        if self.key.startswith("pairs"):
+            return f"hidden units with {self.width} weights on each unit before them"
+        return f"{self.width} parameters that belong to no group of hidden units"
 
 
 def pieces_of(plan: FlowPlan, *, by_depth: bool) -> list[Piece]:
@@ -169,8 +182,9 @@ class Coordinates(nn.Module):
             for piece in found:
                 if piece.key not in self.kinds:
                     raise GeneratorError(
-                        f"the architecture has parts ({piece.key}) that no training network has; "
-                        f"those have {', '.join(self.kinds)}"
+                        f"the architecture has {piece.words}, as no training network has; choose "
+                        "one with as many inputs, outputs and weights a unit, at a depth that is "
+                        "known, and with several units in every hidden layer"
                     )
             self._pieces[plan] = found
         return self._pieces[plan]

@@ -251,3 +251,20 @@ def _refusal(call: object) -> str:
         call()
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("factors", "message"),
+    [
+        ({"width": 1}, "has 9 parameters that belong to no group of hidden units"),
+        ({"out_channels": 3}, "has hidden units with 4 weights on inputs, 3 on outputs and 1 "),
+    ],
+)
+def test_what_no_training_network_has_is_said_in_words(
+    factors: dict[str, Any], message: str
+) -> None:
+    made = tiny("equivariant_flow").fit(gaussian_population(8), epochs=1)
+    other = gaussian_population(2, **factors).functions[0]
+    with pytest.raises(GeneratorError, match=message) as caught:
+        made.sample(1, other)
+    assert "units 0:" not in str(caught.value)
