@@ -10,7 +10,7 @@ from sklearn.metrics import r2_score
 
 from benchmarks import real_grids
 from benchmarks.leaderboard.kept_aside import CASES_SEED, KEPT_ASIDE, TEXAS_SEEDS, kept_aside
-from benchmarks.leaderboard.rows import ROWS
+from benchmarks.leaderboard.rows import DEFAULT_ROW, ROWS
 from benchmarks.leaderboard.tables import Entry
 from benchmarks.results import known_cells
 from gridstab.datasets.campaign import Campaign
@@ -34,7 +34,7 @@ def test_scores_are_those_of_the_predictions(labels: Path, tmp_path: Path) -> No
     folders = [tmp_path / "one", tmp_path / "two"]
     for seed, folder in enumerate(folders, 1):
         train_model("default", str(labels), folder / "training", epochs=1, seed=seed)
-    row = ROWS["dirac_bianconi"]
+    row = ROWS[DEFAULT_ROW]
     entry = Entry(row, [{"trained_on": "ds20"}] * 2, folders)
     record = real_grids.judge(entry, {"case": labels})
     found = RunFolder.open(labels)
@@ -48,7 +48,7 @@ def test_scores_are_those_of_the_predictions(labels: Path, tmp_path: Path) -> No
     assert record["ensemble"]["case"] == pytest.approx(mean, abs=1e-4)
     single, together = real_grids.lines(record, ["case"])
     assert single[1] == f"{np.mean(expected):.3f} ± {np.std(expected, ddof=1):.3f}"
-    assert together == ["dirac_bianconi, mean of 2", f"{mean:.3f}"]
+    assert together == [f"{DEFAULT_ROW}, mean of 2", f"{mean:.3f}"]
 
 
 def test_committed_results_are_found_by_the_trainings_they_judge() -> None:
