@@ -88,9 +88,10 @@ def landscape(
     from gnncore.figures import save_figure
     from gridstab.datasets.campaign import Campaign
     from gridstab.datasets.landscape_folder import LandscapeFolder
-    from gridstab.datasets.landscape_run import run_landscapes
+    from gridstab.datasets.landscape_run import landscapes_folder, run_landscapes
     from gridstab.datasets.layouts.landscapes import (
         export_landscapes,
+        require_export,
         require_published_range,
         simulated_per_pixel,
     )
@@ -114,8 +115,7 @@ def landscape(
         domega_range=domega_range,
     )
     if published is not None:
-        if published.exists():
-            raise RunFolderError(f"{str(published)!r} is there already; choose another folder")
+        require_export(published, landscapes_folder(campaign, out))
         require_published_range(campaign.domega_range)
     if published_pixels is not None:
         if published is None:
@@ -145,7 +145,9 @@ def landscape(
         )
         raise typer.Exit(1)
     if published is not None:
-        export_landscapes(folder.path, published, published_pixels)
+        place = export_landscapes(folder.path, published, published_pixels)
+        if not quiet:
+            typer.echo(f"published layout: {place}", err=as_json)
     picture = folder.path / "landscapes.png"
     if not (no_picture or picture.exists()):
         from gridstab.report.landscape_plots import plot_landscapes

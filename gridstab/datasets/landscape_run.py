@@ -76,8 +76,7 @@ def run_landscapes(
         )
     given = campaign.model_dump() | {"samples": resolution**2, "sampler": "mc", "precision": None}
     campaign = Campaign.parse(given)
-    default = Path("runs", f"landscapes-{campaign.name}")
-    path = default if out is None else as_path("out", out)
+    path = landscapes_folder(campaign, out)
     campaign = resolve_engine(campaign, path, LandscapeFolder)
     source = campaign.source
     config = LandscapeConfig.of_landscapes(campaign, source, resolution)
@@ -96,6 +95,16 @@ def run_landscapes(
         if not folder.is_complete or reopen_if_damaged(folder):
             driver.run(executor)
     return driver.outcome
+
+
+def landscapes_folder(campaign: Campaign, out: str | Path | None = None) -> Path:
+    """The folder that the landscapes of a campaign go to, ``runs/landscapes-…`` unless given.
+
+    Args:
+        campaign: Which grids.
+        out: The folder, or None.
+    """
+    return Path("runs", f"landscapes-{campaign.name}") if out is None else as_path("out", out)
 
 
 def simulate_landscapes(

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import gridstab
-from gnncore.storage import CorruptFileError, RecomputedWarning
+from gnncore.storage import CorruptFileError, RecomputedWarning, write_hdf5
 from gridstab.cli import app
 from gridstab.datasets import (
     Campaign,
@@ -206,6 +206,39 @@ def test_what_the_layout_cannot_say_is_not_written(campaign: Campaign, tmp_path:
     assert not (tmp_path / "out").exists()
 
 
+def test_an_interrupted_export_is_no_data_set_and_can_be_repeated(
+    campaign: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder_of(campaign, tmp_path / "a")
+    written: list[Path] = []
+
+    def interrupted(path: Path, fill: Any) -> None:
+        if written:
+            raise KeyboardInterrupt
+        written.append(path)
+        write_hdf5(path, fill)
+
+    module = "gridstab.datasets.layouts.landscapes"
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{module}.write_hdf5", interrupted)
+        patch.setattr(f"{module}.shutil.rmtree", lambda *_, **__: None)  # as if it were killed
+        with pytest.raises(KeyboardInterrupt):
+            export_landscapes(tmp_path / "a", tmp_path / "out")
+    place = tmp_path / "out" / "num_sections_6" / "ds6"
+    assert written[0].is_file()
+    assert not place.exists()
+    assert export_landscapes(tmp_path / "a", tmp_path / "out") == place
+    assert len(list(read_published_landscapes(place))) == 3
+    assert sorted(entry.name for entry in (tmp_path / "out").iterdir()) == ["num_sections_6"]
+
+
+def test_landscapes_are_not_exported_into_themselves(campaign: Campaign, tmp_path: Path) -> None:
+    folder_of(campaign, tmp_path / "a")
+    for inside in ("a", "a/pub"):
+        with pytest.raises(RunFolderError, match="is within the folder"):
+            export_landscapes(tmp_path / "a", tmp_path / inside)
+
+
 def published(rng: np.random.Generator, grid_id: int, size: int = 5) -> PublishedLandscapes:
     samples = rng.integers(0, 30, (6, size, size)).astype(float)
     lost = rng.binomial(samples.astype(int), 0.4)
@@ -295,6 +328,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("--nodes", "5"),
         ("--domega-range", "nan"),
         ("--published", "there"),
+        ("--published", "l/pub"),
         ("--published-pixels", "5"),
         ("--case", "nowhere.csv"),
     ],
@@ -304,6 +338,7 @@ def test_bad_input_ends_in_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("there").mkdir()
+    Path("there/a").touch()
     engine = () if bad[0] == "--engine" else ("--engine", "disc")
     ran = run(*engine, "--out", "l", *bad, code=2)
     assert ran.stderr.count("\n") == 1
