@@ -23,7 +23,7 @@ Condition = Mapping[str, Any] | Scalar | Sequence[Any]
 """A value of each property; of the only one, the value itself. Sequences have one a network."""
 
 
-FARTHEST = 1e6
+FARTHEST = 100.0
 """Standard deviations from the mean of training networks beyond which no number is asked for."""
 
 
