@@ -64,7 +64,7 @@ class Run:
     Attributes:
         folder: The run folder.
         trajectories: Trajectories simulated by this call.
-        seconds: Wall time of this call [s].
+        seconds: Wall time of this call [s], without the start of an engine that is waited for.
         failures: Units that failed, each with its exception.
     """
 
@@ -225,11 +225,12 @@ class Driver:
 
     def run(self, executor: Executor) -> None:
         """Simulate what is not there yet, and complete the folder."""
-        started = time.perf_counter()
         self.there = stored_work(self.folder)
         warn_of(self.folder, self.there.problems)
         if self.shows_progress and isinstance(executor, LocalExecutor):
             self.start_engine()
+        # Rates would be those of a compiler where it takes longer than the trajectories.
+        started = time.perf_counter()
         simulate = self.unit_function()
         with (
             stopping_on_interrupt(executor) as interrupted,
