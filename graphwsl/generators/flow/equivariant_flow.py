@@ -115,6 +115,7 @@ class EquivariantFlow(Generator):
             population: Networks of the zoo.
             zoo: The zoo.
         """
+        self._data = None  # those of another zoo are not its own
         try:
             data = zoo.images()
         except ZooError:  # weights are there all the same

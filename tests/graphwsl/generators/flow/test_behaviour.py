@@ -18,6 +18,7 @@ from graphwsl.generators.flow.equivariant_flow import EquivariantFlow
 from graphwsl.generators.flow.ode import integrate
 from graphwsl.generators.module import GeneratorModule
 from graphwsl.populations import Population, evaluate
+from graphwsl.zoo.data_set import DataSet
 from tests.graphwsl.generators.flow.flow_cases import gaussian_population, trained_population
 from tests.graphwsl.generators.method_cases import TINY, rows, seeded
 from tests.graphwsl.properties.property_cases import SMALL_CNN, MemoryZoo
@@ -160,6 +161,30 @@ def test_data_of_a_zoo_are_taken_and_no_data_leave_weights_alone() -> None:
     made, own = flow(epochs=1), trained()[0]
     assert made.settings.behaviour > 0
     assert made.fit(own).report["behaviour"] is False
+
+
+@pytest.mark.parametrize("other", ["none", "numbers", "signals"])
+def test_data_of_a_zoo_are_forgotten_with_the_next(other: str) -> None:
+    """A zoo without data, of numbers in place of classes, and of several signals."""
+    own, x, y = trained()
+    numbers, signals = torch.rand(len(x), 2), y.expand(3, -1)
+    others = {
+        "none": None,
+        "numbers": DataSet(x, numbers, x, numbers),
+        "signals": DataSet(x, signals, x, signals, classes=2, signals=3),
+    }
+    asked = flow(epochs=1, behaviour=0.5, calibration=0)
+    asked.fit(asked.read(own, zoo_of(DataSet(x, y, x, y, classes=2))))
+    assert asked.report["behaviour"] is True
+    asked.read(own, zoo_of(others[other]))
+    assert "behaviour=0.5 compares" in _refusal(lambda: asked.fit(own))
+
+
+def zoo_of(data: DataSet | None) -> MemoryZoo:
+    zoo = MemoryZoo([], 0)
+    if data is not None:
+        zoo.images = lambda: data  # type: ignore[method-assign]
+    return zoo
 
 
 def test_zoos_whose_networks_have_no_answers_are_learnt_from_by_weights() -> None:
