@@ -207,6 +207,15 @@ def test_sizes_are_imagined() -> None:
     assert len(made.sample(2, {"width": 9}).states[0]) == 9 * 4 + 9 + 18 + 2
 
 
+@pytest.mark.parametrize("dtype", [torch.int32, torch.uint8, torch.bool])
+def test_data_of_other_types_are_learnt_from_alike(dtype: torch.dtype) -> None:
+    own, x, y = trained()
+    options: dict[str, Any] = {"epochs": 2, "behaviour": 0.5, "behaviour_start": 0.0}
+    plain = flow(**options).fit(own, data=(x, y))
+    other = flow(**options).fit(own, data=(x.double().requires_grad_(), y.to(dtype)))
+    assert other.history[-1]["validation_behaviour"] == plain.history[-1]["validation_behaviour"]
+
+
 def test_what_cannot_be_is_said_in_one_line() -> None:
     own, x, y = trained()
     asked = flow(behaviour=0.5, epochs=1)
@@ -216,7 +225,10 @@ def test_what_cannot_be_is_said_in_one_line() -> None:
     assert "do not classify samples of shape (1, 3, 3)" in _refusal(
         lambda: asked.fit(own, data=(torch.zeros(6, 1, 3, 3), y[:6]))
     )
-    assert "with classes up to 4" in _refusal(lambda: asked.fit(own, data=(x, y + 3)))
+    # Whichever sample it is: only the first ones are looked at before the training.
+    late = torch.cat([y, y, torch.tensor([4])])
+    said = _refusal(lambda: asked.fit(own, data=(torch.cat([x, x, x[:1]]), late)))
+    assert "networks 'mlp' have 2 outputs, and data classes up to 4" in said
     normed = Population.load(
         MemoryZoo([{**SMALL_CNN, "architecture": "resnet8", "in_channels": 1}], 4)
     )
