@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from graphwsl import arguments
 from graphwsl.errors import GeneratorError
 from graphwsl.generators.known_data_sets import (
     KnownDataSets,
@@ -14,6 +15,9 @@ from graphwsl.generators.known_data_sets import (
     require_labelled,
 )
 from graphwsl.zoo.checkpoint import Scalar
+from graphwsl.zoo.data_set import MOST_CLASSES
+
+_MOST_FEATURES = 10**6
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +32,10 @@ class DataSets:
         features: Random features of a sample.
 
     Raises:
-        GeneratorError: No two data sets, samples of several shapes, not one class for each, or
-            numbers that are not finite.
+        GeneratorError: No two data sets, samples of several shapes, not one class for each, classes
+            beyond those that there are, or numbers that single precision does not hold.
+        InvalidArgumentError: A name that is no text, samples that are no mapping, less than two
+            classes, or no features.
     """
 
     name: str
@@ -38,19 +44,33 @@ class DataSets:
     features: int = 32
 
     def __post_init__(self) -> None:
+        arguments.text("name", self.name)
+        advice = 'give {"mnist": (samples, classes), ...}'
+        arguments.instance("samples", self.samples, Mapping, "a mapping", advice)
+        if self.classes is not None:
+            arguments.whole("classes", self.classes, 2, MOST_CLASSES)
+        arguments.whole("features", self.features, 1, _MOST_FEATURES)
         if len(self.samples) < 2:
             raise GeneratorError(
                 f"condition {self.name!r} needs samples of at least two data sets, got "
                 f"{len(self.samples)}"
             )
-        shape = next(iter(self.samples.values()))[0].shape[1:]
         for value, labelled in self.samples.items():
             require_labelled(f"data set {value!r}", labelled)
+        shape = next(iter(self.samples.values()))[0].shape[1:]
+        for value, labelled in self.samples.items():
             if labelled[0].shape[1:] != shape:
                 raise GeneratorError(
                     f"data sets have samples of one shape, got {tuple(shape)} and, of {value!r}, "
                     f"{tuple(labelled[0].shape[1:])}"
                 )
+            last = int(labelled[1].max())
+            if self.classes is not None and last >= self.classes:
+                raise GeneratorError(
+                    f"data set {value!r} has classes up to {last}, and there are {self.classes}, "
+                    f"from 0; choose classes={last + 1}"
+                )
+        _ = self.known  # which refuses numbers that are too large
 
     @cached_property
     def known(self) -> KnownDataSets:

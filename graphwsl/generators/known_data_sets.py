@@ -5,6 +5,7 @@ the distribution that samples come from: Rahimi, Recht (2007); Muandet et al. (2
 same length for any number of samples. What follows from it is learnt by the module that hears it.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +26,7 @@ Vector = Float[Tensor, " channels"]
 
 _APART_OF = 512
 """Samples between which distances are taken, at most 64 of a data set."""
+_TOO_LARGE = "too large for single precision; scale them, to deviation 1 say"
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +64,15 @@ class KnownDataSets:
             samples: Samples and their classes, by the value of the factor.
             classes: Number of classes.
             features: Random features of a sample.
+
+        Raises:
+            GeneratorError: Samples that are too large for their distances.
         """
         size = next(iter(samples.values()))[0][0].numel()
         some = torch.cat([x.flatten(1)[:64] for x, _ in samples.values()])[:_APART_OF]
         apart = float(torch.pdist(some.float()).median()) or 1.0
+        if not math.isfinite(apart):
+            raise GeneratorError(f"data of {name!r} are {_TOO_LARGE}")
         nothing = torch.zeros(0)
         waves = cls(name, size, classes, features, apart, nothing, nothing, {})
         plain = torch.stack([waves._embedded(x, y) for x, y in samples.values()])
@@ -86,7 +93,7 @@ class KnownDataSets:
             labelled: Its samples and their classes.
 
         Raises:
-            GeneratorError: Samples of another shape, or a class that there is none of.
+            GeneratorError: Samples of another shape, too large, or a class that there is none of.
         """
         require_labelled(f"condition {self.name!r}", labelled)
         x, y = labelled
@@ -147,6 +154,8 @@ class KnownDataSets:
         # In double precision no order of a sum is seen in the result.
         frequencies, phases = self._waves
         waves = (x.flatten(1).float() @ frequencies + phases).cos().double()
+        if not bool(waves.isfinite().all()):
+            raise GeneratorError(f"data of {self.name!r} are {_TOO_LARGE}")
         classes = one_hot(y.long(), self.classes).double()
         means = classes.T @ waves / classes.sum(0).clamp(min=1)[:, None]
         return torch.cat([means.flatten(), classes.mean(0)]).float()
@@ -181,11 +190,13 @@ def require_labelled(what: str, labelled: Any) -> None:
             f"{what} has samples {tuple(x.shape)} and classes {tuple(y.shape)} of {y.dtype}; "
             f"{advice}"
         )
-    if not bool(x.isfinite().all()):
-        raise GeneratorError(f"{what} has samples that are not finite; leave them out")
+    if not bool(x.float().isfinite().all()):  # as they are read
+        raise GeneratorError(
+            f"{what} has samples that are not finite in single precision; leave them out"
+        )
 
 
 def _fits(x: Shaped[Tensor, "..."], y: Shaped[Tensor, "..."]) -> bool:
-    if x.ndim < 2 or y.ndim != 1 or len(x) != len(y) or not len(y):
+    if x.is_complex() or x.ndim < 2 or y.ndim != 1 or len(x) != len(y) or not len(y):
         return False
     return not y.is_floating_point() and not y.is_complex() and int(y.min()) >= 0

@@ -13,6 +13,7 @@ from torch.func import functional_call, vmap
 from torch.nn.functional import cross_entropy
 
 from graphwsl.errors import GeneratorError
+from graphwsl.generators.known_data_sets import Labelled
 from graphwsl.generators.latent.batch_norm import has_statistics
 from graphwsl.populations.population import Architecture, Function, Population
 from graphwsl.populations.unflattening import unflat
@@ -65,8 +66,8 @@ class Answers:
             imagined: What networks do of which none was trained.
 
         Raises:
-            GeneratorError: Networks of one architecture do several things, have batch norms, or do
-                not take the samples.
+            GeneratorError: Networks of one architecture do several things, have batch norms, do not
+                take the samples, or have less outputs than there are classes.
         """
         functions: dict[str, Function] = {}
         present = [train.functions[number] for number in train.function.unique().tolist()]
@@ -85,6 +86,8 @@ class Answers:
                 )
         kept = {digest: _evaluated(function) for digest, function in functions.items()}
         found = cls(inputs, labels, kept, [one.architecture for one in imagined])
+        for function in kept.values():
+            found._require_classes(function)
         losses = [found._known(train.architectures[number], train.rows(number)[:LOOKED_AT])
                   for number in train.kind.unique().tolist()]  # fmt: skip
         variance = torch.stack([own.var(0, correction=0) for own in losses]).mean(0).tolist()
@@ -148,18 +151,48 @@ class Answers:
         try:
             found = self.measures(rows, architecture, self.chosen(LOOKED_AT, drawn=False))
         except Exception as error:
-            reason = str(error).partition("\n")[0]
-            raise GeneratorError(
-                f"networks {architecture.name!r} do not classify samples of shape "
-                f"{tuple(self.inputs.shape[1:])} with classes up to {int(self.labels.max())}: "
-                f"{reason}; give the data that they learnt from, or behaviour=0"
-            ) from error
+            raise self._unfit(architecture, error) from error
         if not bool(found.isfinite().all()):
             raise GeneratorError(
                 f"networks {architecture.name!r} have losses that are not finite on the samples; "
                 "leave them out"
             )
         return found
+
+    @torch.no_grad()
+    def _require_classes(self, function: Function) -> None:
+        """Refuse classes, of whichever sample, for which a network has no output."""
+        architecture, last = function.architecture, int(self.labels.max())
+        try:
+            outputs = function.module(self.inputs[:1]).shape[1]
+        except Exception as error:
+            raise self._unfit(architecture, error) from error
+        if last >= outputs:
+            raise GeneratorError(
+                f"networks {architecture.name!r} have {outputs} outputs, and data classes up to "
+                f"{last}, from 0; give the data that they learnt from, or behaviour=0"
+            )
+
+    def _unfit(self, architecture: Architecture, error: Exception) -> GeneratorError:
+        """What is said of networks that cannot read the samples."""
+        reason = str(error).partition("\n")[0]
+        return GeneratorError(
+            f"networks {architecture.name!r} do not classify samples of shape "
+            f"{tuple(self.inputs.shape[1:])}: {reason}; give the data that they learnt from, or "
+            "behaviour=0"
+        )
+
+
+def readable(inputs: Shaped[Tensor, "samples ..."], labels: Shaped[Tensor, " samples"]) -> Labelled:
+    """Samples as networks take them, in single precision where they are no whole numbers, and
+    classes as a loss takes them.
+
+    Args:
+        inputs: Samples.
+        labels: Their classes.
+    """
+    inputs = inputs.detach().cpu()
+    return inputs.float() if inputs.is_floating_point() else inputs, labels.detach().cpu().long()
 
 
 def _evaluated(function: Function) -> Function:

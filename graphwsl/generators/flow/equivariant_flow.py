@@ -19,7 +19,7 @@ from graphwsl import arguments
 from graphwsl.all_or_nothing import all_or_nothing
 from graphwsl.errors import GeneratorError, ZooError
 from graphwsl.generators.conditions import Codes, Condition, Names
-from graphwsl.generators.flow.answers import Answers
+from graphwsl.generators.flow.answers import Answers, readable
 from graphwsl.generators.flow.calibration import stretch
 from graphwsl.generators.flow.coordinates import kinds_of_pieces
 from graphwsl.generators.flow.flow_module import FlowModule
@@ -93,6 +93,7 @@ class EquivariantFlow(Generator):
         """
         if data is not None:
             require_labelled("data", data)
+            data = readable(*data)
         elif self._asks_for_behaviour and self._data is None:
             raise GeneratorError(
                 f"behaviour={self.settings.behaviour:g} compares what networks answer on samples, "
@@ -115,12 +116,13 @@ class EquivariantFlow(Generator):
             population: Networks of the zoo.
             zoo: The zoo.
         """
+        self._data = None  # those of another zoo are not its own
         try:
             data = zoo.images()
         except ZooError:  # weights are there all the same
             return population
         if data.classes is not None and data.signals is None and data.train_labels.ndim == 1:
-            self._data = data.train, data.train_labels
+            self._data = readable(data.train, data.train_labels)
         return population
 
     @torch.no_grad()

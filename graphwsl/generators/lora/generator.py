@@ -125,6 +125,7 @@ class PromptToLora(Generator):
             population: Networks of the zoo.
             zoo: The zoo.
         """
+        self._samples = None  # those of another zoo are not its own
         try:
             data = zoo.images()
         except ZooError:  # its networks may have prompts all the same

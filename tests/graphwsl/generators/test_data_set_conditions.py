@@ -5,11 +5,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from graphwsl.errors import GeneratorError
+from graphwsl.errors import GeneratorError, InvalidArgumentError
 from graphwsl.generators import load, make
 from graphwsl.generators.data_sets import DataSets
 from graphwsl.generators.flow.equivariant_flow import EquivariantFlow
@@ -56,6 +57,13 @@ def refusal(call: Callable[[], object]) -> str:
         call()
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+def unchecked(**options: Any) -> None:
+    """Data sets of these options, whose types are checked in tests alone."""
+    made = object.__new__(DataSets)
+    vars(made).update({"name": "data", "samples": SETS.samples, **options})
+    made.__post_init__()
 
 
 def test_no_order_of_samples_is_seen() -> None:
@@ -142,6 +150,53 @@ def test_what_is_no_data_set() -> None:
     assert "of one shape" in refusal(
         lambda: DataSets("data", {"low": (x, y), "high": (x[:, :, :1], y)})
     )
+    with pytest.raises(InvalidArgumentError, match="samples must be a mapping, got a list"):
+        unchecked(samples=[(x, y), (x, y)])
+    assert "data set 'low' is Tensor; give a pair" in refusal(
+        lambda: unchecked(samples={"low": x, "high": (x, y)})
+    )
     other = make("equivariant_flow", **TINY["equivariant_flow"])
     assert "has no 'data'" in refusal(lambda: other.fit(gaussian_population(4), SETS))
     assert "one DataSets at most" in refusal(lambda: other.fit(networks(4), [SETS, SETS]))
+
+
+@pytest.mark.parametrize("factor", [1e300, 1e38, 1e25])
+def test_samples_beyond_single_precision_are_refused(factor: float) -> None:
+    """Whether they, or what becomes of them, are finite no longer."""
+    x, y = sample(0.0)
+    large = x.double() * factor, y
+    message = "are too large for single" if factor < 1e38 else "finite|large"
+    with pytest.raises(GeneratorError, match=message):
+        DataSets("data", {"low": (x, y), "high": large})
+    if factor > 1e30:
+        with pytest.raises(GeneratorError, match=message):
+            fitted().sample(1, condition={"data": large})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"classes": 1}, "classes must be from 2 to 65536, got 1"),
+        ({"classes": 0}, "classes must be from 2 to 65536, got 0"),
+        ({"classes": 2.0}, "classes must be an integer, got 2.0"),
+        ({"features": 0}, "features must be from 1 to 1000000, got 0"),
+        ({"features": "many"}, "features must be an integer, got 'many'"),
+        ({"name": 3}, "name must be a text, got 3"),
+    ],
+)
+def test_options_of_data_sets(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        unchecked(**options)
+    assert str(caught.value) == message
+
+
+def test_classes_beyond_those_that_there_are() -> None:
+    x, y = sample(0.0)
+    said = refusal(lambda: DataSets("data", {"low": (x, y), "high": (x, y + 4)}, classes=3))
+    assert said == "data set 'high' has classes up to 5, and there are 3, from 0; choose classes=6"
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.uint8, torch.bool])
+def test_classes_of_any_whole_type_are_the_same(dtype: torch.dtype) -> None:
+    x, y = sample(0.5)
+    assert torch.equal(SETS.describe((x, y.to(dtype))), SETS.describe((x, y)))

@@ -18,6 +18,7 @@ from graphwsl.generators.flow.equivariant_flow import EquivariantFlow
 from graphwsl.generators.flow.ode import integrate
 from graphwsl.generators.module import GeneratorModule
 from graphwsl.populations import Population, evaluate
+from graphwsl.zoo.data_set import DataSet
 from tests.graphwsl.generators.flow.flow_cases import gaussian_population, trained_population
 from tests.graphwsl.generators.method_cases import TINY, rows, seeded
 from tests.graphwsl.properties.property_cases import SMALL_CNN, MemoryZoo
@@ -162,6 +163,30 @@ def test_data_of_a_zoo_are_taken_and_no_data_leave_weights_alone() -> None:
     assert made.fit(own).report["behaviour"] is False
 
 
+@pytest.mark.parametrize("other", ["none", "numbers", "signals"])
+def test_data_of_a_zoo_are_forgotten_with_the_next(other: str) -> None:
+    """A zoo without data, of numbers in place of classes, and of several signals."""
+    own, x, y = trained()
+    numbers, signals = torch.rand(len(x), 2), y.expand(3, -1)
+    others = {
+        "none": None,
+        "numbers": DataSet(x, numbers, x, numbers),
+        "signals": DataSet(x, signals, x, signals, classes=2, signals=3),
+    }
+    asked = flow(epochs=1, behaviour=0.5, calibration=0)
+    asked.fit(asked.read(own, zoo_of(DataSet(x, y, x, y, classes=2))))
+    assert asked.report["behaviour"] is True
+    asked.read(own, zoo_of(others[other]))
+    assert "behaviour=0.5 compares" in _refusal(lambda: asked.fit(own))
+
+
+def zoo_of(data: DataSet | None) -> MemoryZoo:
+    zoo = MemoryZoo([], 0)
+    if data is not None:
+        zoo.images = lambda: data  # type: ignore[method-assign]
+    return zoo
+
+
 def test_zoos_whose_networks_have_no_answers_are_learnt_from_by_weights() -> None:
     """Batch norms: nobody asked for behaviour, and the zoo has data."""
     residual = {**SMALL_CNN, "architecture": "resnet8", "in_channels": 1}
@@ -182,6 +207,15 @@ def test_sizes_are_imagined() -> None:
     assert len(made.sample(2, {"width": 9}).states[0]) == 9 * 4 + 9 + 18 + 2
 
 
+@pytest.mark.parametrize("dtype", [torch.int32, torch.uint8, torch.bool])
+def test_data_of_other_types_are_learnt_from_alike(dtype: torch.dtype) -> None:
+    own, x, y = trained()
+    options: dict[str, Any] = {"epochs": 2, "behaviour": 0.5, "behaviour_start": 0.0}
+    plain = flow(**options).fit(own, data=(x, y))
+    other = flow(**options).fit(own, data=(x.double().requires_grad_(), y.to(dtype)))
+    assert other.history[-1]["validation_behaviour"] == plain.history[-1]["validation_behaviour"]
+
+
 def test_what_cannot_be_is_said_in_one_line() -> None:
     own, x, y = trained()
     asked = flow(behaviour=0.5, epochs=1)
@@ -191,7 +225,10 @@ def test_what_cannot_be_is_said_in_one_line() -> None:
     assert "do not classify samples of shape (1, 3, 3)" in _refusal(
         lambda: asked.fit(own, data=(torch.zeros(6, 1, 3, 3), y[:6]))
     )
-    assert "with classes up to 4" in _refusal(lambda: asked.fit(own, data=(x, y + 3)))
+    # Whichever sample it is: only the first ones are looked at before the training.
+    late = torch.cat([y, y, torch.tensor([4])])
+    said = _refusal(lambda: asked.fit(own, data=(torch.cat([x, x, x[:1]]), late)))
+    assert "networks 'mlp' have 2 outputs, and data classes up to 4" in said
     normed = Population.load(
         MemoryZoo([{**SMALL_CNN, "architecture": "resnet8", "in_channels": 1}], 4)
     )

@@ -19,6 +19,7 @@ from graphwsl.zoo.data import load_images
 from graphwsl.zoo.data_set import DataSet
 from graphwsl.zoo.digit_subsets import DIGITS, ODD, described, subsets
 from graphwsl.zoo.training.train import train_zoo
+from tests.graphwsl.properties.property_cases import MemoryZoo
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +103,8 @@ def test_prompts_come_from_the_data_and_samples_are_compared_on_its_samples(zoo:
         )
     made.fit(population)
     assert float(made.history[0]["validation_behaviour"]) > 0
+    made.read(population, MemoryZoo([], 0))  # has no data, and those of before are not its own
+    assert made._samples is None
 
 
 def test_the_commands(zoo: Path, tmp_path: Path) -> None:
