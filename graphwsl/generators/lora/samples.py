@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from graphwsl import arguments
@@ -60,9 +61,18 @@ def digest(samples: Samples | None) -> str:
     Args:
         samples: None for no samples.
     """
-    if samples is None or isinstance(samples, Tensor):
-        parts = [b"" if samples is None else samples.numpy().tobytes()]
+    if samples is None:
+        parts: list[bytes] = []
+    elif isinstance(samples, Tensor):
+        parts = _known(samples)
     else:
         parts = [part for text in sorted(samples)
-                 for part in (text.encode(), samples[text].numpy().tobytes())]  # fmt: skip
+                 for part in (text.encode(errors="surrogatepass"), *_known(samples[text]))]  # fmt: skip
+    # How long each part is says where it ends.
+    parts = [b"%d " % len(part) + part for part in parts]
     return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def _known(samples: Tensor) -> list[bytes]:
+    numbers = samples.detach().cpu().contiguous().flatten().view(torch.uint8)
+    return [f"{tuple(samples.shape)} {samples.dtype}".encode(), numbers.numpy().tobytes()]
