@@ -28,7 +28,14 @@ from graphwsl.generators.lora.networks import (
     with_pairs,
     with_prompts,
 )
-from graphwsl.generators.lora.samples import Samples, digest, require_samples, require_samples_of
+from graphwsl.generators.lora.samples import (
+    Samples,
+    digest,
+    require_samples,
+    require_samples_of,
+    require_taken,
+    without_gradients,
+)
 from graphwsl.generators.lora.settings import PromptSettings
 from graphwsl.generators.lora.tokens import TokenShapes, detokenize
 from graphwsl.generators.module import Rows
@@ -98,6 +105,7 @@ class PromptToLora(Generator):
         inputs = self._samples if inputs is None else inputs
         if inputs is not None:
             require_samples(inputs)
+            inputs = without_gradients(inputs)
         weighs = self.settings.pairs or self.settings.product
         if not weighs and (inputs is None or not self.settings.behaviour):
             raise GeneratorError(
@@ -140,6 +148,8 @@ class PromptToLora(Generator):
         shared_base(population)
         if self._inputs is not None:
             require_samples_of(self._inputs, map(text_of, population.checkpoints))
+            if self.settings.behaviour:
+                require_taken(self._inputs, population)
 
     def _prepared(self, population: Population, *, learnt: bool) -> Population:
         del learnt
