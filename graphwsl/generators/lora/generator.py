@@ -6,6 +6,7 @@ of A and B alone. Pairs of one product are many, and trainings end in different 
 products count as well, and (given unlabelled inputs) what the adapted networks answer.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from graphwsl import arguments
 from graphwsl.errors import GeneratorError, ZooError
 from graphwsl.generators.conditions import Codes, Names
 from graphwsl.generators.functions import Functions
@@ -28,11 +30,19 @@ from graphwsl.generators.lora.networks import (
     with_pairs,
     with_prompts,
 )
-from graphwsl.generators.lora.samples import Samples, digest, require_samples, require_samples_of
+from graphwsl.generators.lora.samples import (
+    Samples,
+    digest,
+    require_samples,
+    require_samples_of,
+    require_taken,
+    without_gradients,
+)
 from graphwsl.generators.lora.settings import PromptSettings
 from graphwsl.generators.lora.tokens import TokenShapes, detokenize
 from graphwsl.generators.module import Rows
 from graphwsl.populations.population import Architecture, Population
+from graphwsl.zoo.checkpoint import Checkpoint
 from graphwsl.zoo.zoo import Zoo
 
 
@@ -98,6 +108,7 @@ class PromptToLora(Generator):
         inputs = self._samples if inputs is None else inputs
         if inputs is not None:
             require_samples(inputs)
+            inputs = without_gradients(inputs)
         weighs = self.settings.pairs or self.settings.product
         if not weighs and (inputs is None or not self.settings.behaviour):
             raise GeneratorError(
@@ -124,6 +135,9 @@ class PromptToLora(Generator):
         Args:
             population: Networks of the zoo.
             zoo: The zoo.
+
+        Raises:
+            GeneratorError: A network learnt a signal that the data do not have.
         """
         self._samples = None  # those of another zoo are not its own
         try:
@@ -133,14 +147,15 @@ class PromptToLora(Generator):
         texts, self._samples = data.descriptions, data.train
         if texts is None:
             return population
-        return with_prompts(population, [texts[int(c.configuration.get("signal") or 0)]
-                                         for c in population.checkpoints])  # fmt: skip
+        return with_prompts(population, [_of_signal(texts, c) for c in population.checkpoints])
 
     def _check(self, population: Population) -> None:
         super()._check(population)
         shared_base(population)
         if self._inputs is not None:
             require_samples_of(self._inputs, map(text_of, population.checkpoints))
+            if self.settings.behaviour:
+                require_taken(self._inputs, population)
 
     def _prepared(self, population: Population, *, learnt: bool) -> Population:
         del learnt
@@ -222,3 +237,14 @@ class PromptToLora(Generator):
 
     def _identity(self) -> str:
         return f"{super()._identity()} {digest(self._inputs)}"
+
+
+def _of_signal(texts: Sequence[str], checkpoint: Checkpoint) -> str:
+    """The text of the signal that a network learnt."""
+    signal = checkpoint.configuration.get("signal") or 0
+    if signal not in range(len(texts)):
+        raise GeneratorError(
+            f"{checkpoint.model!r} learnt signal {arguments.described(signal)}, and the data "
+            f"describe signals 0 to {len(texts) - 1}; give the data of this zoo"
+        )
+    return texts[int(signal)]

@@ -62,12 +62,12 @@ def adapted(
         base: The network.
         rank: Rank of every adapter.
         alpha: Adapters are scaled by ``alpha / rank``; twice the rank by default.
-        layers: Paths of the linear layers to adapt; all by default.
+        layers: Paths of the linear layers to adapt, or one path; all by default.
         seed: Seed of A, drawn as ``peft`` draws it.
 
     Raises:
-        GeneratorError: A path is not that of a linear layer, or there are none; the network has
-            adapters already.
+        GeneratorError: A path is not that of a linear layer, or there are none, or a layer is at
+            several places; the network has adapters already; the rank is beyond all layers.
     """
     arguments.instance("base", base, nn.Module, "a torch.nn.Module", "give the base network")
     arguments.whole("rank", rank, 1)
@@ -81,6 +81,10 @@ def adapted(
             "by train_adapters"
         )
     linear = [name for name, part in base.named_modules() if type(part) is nn.Linear and name]
+    if isinstance(layers, str):
+        layers = [layers]
+    if layers is not None:
+        arguments.listed("layers", layers, str, "a path", "give those of linear layers")
     chosen = linear if layers is None else list(dict.fromkeys(layers))
     for name in chosen:
         if name not in linear:
@@ -90,6 +94,19 @@ def adapted(
     if not chosen:
         raise GeneratorError(
             "there is no linear layer to adapt; give a network with torch.nn.Linear"
+        )
+    for name in chosen:
+        if _places(base, name) > 1:
+            raise GeneratorError(
+                f"linear layer {name!r} is at {_places(base, name)} places of the network, which "
+                "would have adapters each; leave it out of layers, or give each place its own"
+            )
+    parts = [base.get_submodule(name) for name in chosen]
+    # More than the smaller size adds nothing, but one rank is given for layers of all sizes.
+    largest = max(max(p.in_features, p.out_features) for p in parts)  # type: ignore[arg-type, type-var]
+    if rank > largest:
+        raise GeneratorError(
+            f"rank must be at most {largest}, the largest size of a layer to adapt, got {rank}"
         )
     network = copy.deepcopy(base)
     generator = torch.Generator().manual_seed(seed)
@@ -116,3 +133,9 @@ def low_rank_layers(network: nn.Module) -> dict[str, LowRankLinear]:
     if not found:
         raise GeneratorError("the network has no adapters; make some by adapted(base, rank=…)")
     return found
+
+
+def _places(network: nn.Module, name: str) -> int:
+    """At how many places of a network one and the same layer is."""
+    layer = network.get_submodule(name)
+    return sum(part is layer for parent in network.modules() for part in parent._modules.values())

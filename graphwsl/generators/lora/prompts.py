@@ -61,7 +61,7 @@ def require_prompts(prompts: Any) -> None:
         prompts: What was given.
 
     Raises:
-        GeneratorError: There are none, or one is empty.
+        GeneratorError: There are none, or one is empty or has halves of characters in it.
     """
     arguments.listed("prompts", prompts, str, "a text", "describe the task in words")
     if not len(prompts):
@@ -69,6 +69,10 @@ def require_prompts(prompts: Any) -> None:
     for prompt in prompts:
         if not split_words(prompt):
             raise GeneratorError(f"prompt {prompt!r} has no words; describe the task in some")
+        if any("\ud800" <= letter <= "\udfff" for letter in prompt):
+            raise GeneratorError(
+                f"prompt {prompt!r} has half a character in it, a surrogate; read it as utf-8"
+            )
 
 
 def pooled(

@@ -8,9 +8,12 @@ share, each the more the fewer tasks have it (Spärck Jones, 1972).
 
 import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
+
+from graphwsl import arguments
 
 AROUND = 3
 """Words before and after an unknown one that are doubtful."""
@@ -24,7 +27,8 @@ def split_words(prompt: str) -> list[str]:
     Args:
         prompt: The text.
     """
-    return _WORD.findall(prompt.lower())
+    # A letter and its accent may be written as one character or as two.
+    return _WORD.findall(unicodedata.normalize("NFC", prompt.lower()))
 
 
 def known_words(texts: Iterable[str]) -> frozenset[str]:
@@ -91,7 +95,11 @@ class KnownTexts:
         Args:
             text: The text.
             count: How many.
+
+        Raises:
+            InvalidArgumentError: ``count`` is below one.
         """
+        arguments.whole("count", count, 1)
         lines = text.splitlines()
         bag = frozenset(word for line in lines for word in understood(line, self.words))
         if not self._length(bag):

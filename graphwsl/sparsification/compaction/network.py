@@ -23,8 +23,8 @@ from graphwsl.neural_graph.restoring import as_before
 from graphwsl.neural_graph.state import state_of
 from graphwsl.sparsification.compaction import products as products  # adds its rules
 from graphwsl.sparsification.compaction.liveness import Steps, kept_masks, steps_of
-from graphwsl.sparsification.compaction.masks import Masks
-from graphwsl.sparsification.compaction.rules import rule_of
+from graphwsl.sparsification.compaction.masks import Masks, full
+from graphwsl.sparsification.compaction.rules import WHOLE, Rule, rule_of
 from graphwsl.sparsification.compaction.steps import (
     SAMPLES,
     BatchDependentError,
@@ -258,12 +258,15 @@ def _smaller(
             continue
         if not writer.multiplied <= undivided:
             undivided |= writer.multiplied
-        elif writer.numbers_stored > before and not whole.issuperset(steps):
+        elif writer.numbers_stored <= before:
+            return writer.module()
+        elif not whole.issuperset(steps):
             # What puts parts back would be more than what they lack.
             whole = frozenset(steps)
             kept = kept_masks(steps, returned, _close(steps), whole)
         else:
-            return writer.module()
+            uncut = {n: full(step.value.shape) for n, step in steps.items() if not step.is_static}
+            return _written(program, steps, uncut, numbers, returned, undivided, WHOLE).module()
 
 
 def _close(steps: Steps) -> Any:
@@ -280,6 +283,7 @@ def _written(
     numbers: Any,
     returned: list[fx.Node],
     undivided: frozenset[fx.Node],
+    rule: Rule | None = None,
 ) -> Writer:
     placeholders = [node for node in steps if node.op == "placeholder"]
     names = dict(zip(placeholders, program.state, strict=False))
@@ -293,7 +297,7 @@ def _written(
             break
     for node, step in steps.items():
         if node in kept and node.op != "placeholder":
-            writer.written[node] = rule_of(step, steps).write(writer, step, kept[node])
+            writer.written[node] = (rule or rule_of(step, steps)).write(writer, step, kept[node])
     writer.graph.output([writer.whole(node) for node in returned])
     writer.graph.eliminate_dead_code()
     return writer

@@ -190,3 +190,31 @@ def test_tied_weights_are_stored_once_and_nothing_grows(rows: int, columns: int)
     ]
     assert numbers[1] < numbers[0] if rows and not columns else numbers[1] <= numbers[0]
     torch.testing.assert_close(small(x), model(x))
+
+
+class TiedLanguageModel(nn.Module):
+    """What a token is read by also says how likely it comes next."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(9, 6)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        hidden = nn.functional.gelu(self.embedding(tokens))
+        return nn.functional.linear(hidden, self.embedding.weight)
+
+
+@pytest.mark.parametrize("rows", [[], [0], [0, 4], list(range(9))])
+@pytest.mark.parametrize("columns", [[], [1], [1, 2], [0, 5], list(range(5))])
+def test_tied_language_models_never_grow(rows: list[int], columns: list[int]) -> None:
+    torch.manual_seed(0)
+    model, tokens = TiedLanguageModel(), torch.randint(9, (2, 4))
+    with torch.no_grad():
+        model.embedding.weight[rows] = 0
+        model.embedding.weight[:, columns] = 0
+    small = compact(model, tokens)
+    numbers = sum(tensor.numel() for tensor in small.program.state_dict().values())
+    assert numbers <= 54
+    every = torch.arange(9).expand(5, -1)[:, :4]
+    for some in (tokens, every, tokens + (tokens < 8)):
+        torch.testing.assert_close(small(some), model(some))

@@ -77,6 +77,28 @@ def test_an_adapter_adds_a_scaled_product_and_begins_without_effect() -> None:
     torch.testing.assert_close(network(x), merged(x))
 
 
+def test_one_path_is_a_layer_to_adapt() -> None:
+    chain = nn.Sequential(*(nn.Linear(4, 4) for _ in range(11)))
+    assert list(low_rank_layers(adapted(chain, rank=2, layers="10"))) == ["10"]
+    assert list(low_rank_layers(adapted(chain, rank=4, layers=("1", "0")))) == ["0", "1"]
+
+
+def test_what_cannot_be_adapted_is_refused() -> None:
+    layer = nn.Linear(4, 4)
+    twice = nn.Sequential(layer, nn.Tanh(), layer, nn.Linear(4, 2))
+    for options, message in (
+        ({}, "layer '0' is at 2 places"),
+        ({"layers": "0"}, "layer '0' is at 2 places"),
+        ({"layers": "3", "rank": 5}, "rank must be at most 4, .* got 5"),
+    ):
+        with pytest.raises(GraphwslError, match=message) as caught:
+            adapted(twice, **{"rank": 2, **options})
+        assert "\n" not in str(caught.value)
+    assert list(low_rank_layers(adapted(twice, rank=4, layers="3"))) == ["3"]
+    with pytest.raises(GraphwslError, match="rank must be at most 6"):
+        adapted(base(), rank=10**9)
+
+
 def test_bad_input_is_refused() -> None:
     inputs, labels = data()
     network = adapted(base(), rank=2)

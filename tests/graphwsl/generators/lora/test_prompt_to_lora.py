@@ -1,9 +1,12 @@
 """The generator: it learns from prompts, is found by name, resumes bitwise, is saved and loaded."""
 
+import re
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -25,6 +28,7 @@ from graphwsl.generators.lora import (
 from graphwsl.generators.lora.module import PromptDecoder, run_adapted
 from graphwsl.generators.module import Batch
 from graphwsl.populations.population import Population
+from graphwsl.zoo.zoo import Zoo
 from tests.graphwsl.generators.lora.lora_cases import base, population, prompts, random_pairs
 
 SMALL: dict[str, Any] = {
@@ -331,6 +335,7 @@ def test_what_cannot_be_asked_for_is_refused() -> None:
         (None, "give condition=, a text"),
         ("", "has no 'prompts'"),
         ("?\n \n", "has no words"),
+        ("\ud800", "has half a character"),
         (["one", "two"], "one for each of 3 networks, got 2"),
         ({"accuracy": "x"}, "asked for by 'prompts', got accuracy"),
     ):
@@ -367,3 +372,34 @@ def test_it_learns_on_samples_of_each_task() -> None:
     assert not torch.equal(
         rows(made.sample(1, condition=texts(1))), rows(shared.sample(1, condition=texts(1)))
     )
+
+
+def described_zoo() -> Any:
+    """A zoo whose data are described as three signals."""
+    zoo = Mock(spec=Zoo)
+    zoo.images.return_value = SimpleNamespace(
+        descriptions=["first", "second", "third"], train=INPUTS
+    )
+    return zoo
+
+
+def of_signals(*signals: Any) -> Population:
+    some = population(len(signals))
+    kept = [replace(c, configuration={"signal": signal})
+            for c, signal in zip(some.checkpoints, signals, strict=True)]  # fmt: skip
+    return replace(some, checkpoints=kept)
+
+
+def test_prompts_are_those_of_the_signal_that_a_network_learnt() -> None:
+    found = PromptToLora().read(of_signals(2, 0, None, 1), described_zoo())
+    wanted = ["third", "first", "first", "second"]
+    assert [c["prompts"] for c in found.checkpoints] == wanted
+
+
+@pytest.mark.parametrize("signal", [3, 7, -1, 1.5, "1"])
+def test_signals_that_the_data_do_not_have_are_refused(signal: Any) -> None:
+    some = of_signals(0, signal)
+    name = re.escape(some.checkpoints[1].model)
+    with pytest.raises(GraphwslError, match=f"'{name}' learnt signal {signal!r}") as caught:
+        PromptToLora().read(some, described_zoo())
+    assert "\n" not in str(caught.value)

@@ -19,6 +19,14 @@ def test_words_are_split_and_cut_off() -> None:
     assert (encoded[1] != 0).any(-1).tolist() == [True, False, False]
 
 
+def test_halves_of_characters_are_refused() -> None:
+    for prompt in ("\ud800", "add \udfff", "one\udc80word"):
+        with pytest.raises(GraphwslError, match="has half a character") as caught:
+            encode_prompts([prompt])
+        str(caught.value).encode()
+    assert encode_prompts(["add \U0001f600"]).any()
+
+
 def test_vectors_have_unit_variance_and_do_not_depend_on_other_prompts() -> None:
     texts = [f"word{number} and {number}th" for number in range(40)]
     encoded = encode_prompts(texts, words=3, channels=256)

@@ -5,12 +5,20 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
+from graphwsl.errors import GraphwslError
 from graphwsl.generators import load, make
-from graphwsl.generators.lora import PromptToLora, adapted, adapted_networks, pairs_of
+from graphwsl.generators.lora import (
+    PromptToLora,
+    adapted,
+    adapted_networks,
+    encode_prompts,
+    pairs_of,
+)
 from graphwsl.generators.lora.low_rank import Pairs
-from graphwsl.generators.lora.unknown_words import KnownTexts, understood
+from graphwsl.generators.lora.unknown_words import KnownTexts, split_words, understood
 from graphwsl.populations.population import Population
 from tests.graphwsl.generators.lora.lora_cases import base, random_pairs
 
@@ -38,6 +46,19 @@ def test_texts_are_near_that_share_rare_words() -> None:
     # "turn", "," and "then" are in all of them and tell nothing; what stands by "fly" is doubtful.
     assert known.nearest("turn right or fly, then\nplease turn left, then", 2) == [0, 1, 2]
     assert KnownTexts(["a b"] * 3).texts == ["a b"]
+
+
+def test_at_least_one_text_is_near() -> None:
+    for count in (-1, 0):
+        with pytest.raises(GraphwslError, match=f"count must be at least 1, got {count}"):
+            KnownTexts(["one", "two"]).nearest("one", count)
+
+
+def test_words_are_the_same_however_their_accents_are_written() -> None:
+    composed, apart = "gr\u00fc\u00df caf\u00e9", "gru\u0308\u00df cafe\u0301"
+    assert split_words(apart) == split_words(composed) == composed.split()
+    assert KnownTexts([composed]).knows(apart.upper().replace("SS", "\u00df"))
+    assert torch.equal(encode_prompts([composed]), encode_prompts([apart]))
 
 
 def parts() -> tuple[Pairs, Pairs]:
