@@ -170,7 +170,8 @@ def sample(
         echo_json(summary)
         return
     typer.echo(summary["out"])
-    typer.echo(f"{made.name}: {len(population):,} networks")
+    count = len(population)
+    typer.echo(f"{made.name}: {count:,} {'network' if count == 1 else 'networks'}")
 
 
 @generate_app.command()

@@ -106,10 +106,12 @@ def print_predictions(summary: dict[str, Any]) -> None:
 
 def _said_of(intervals: dict[str, Any]) -> str:
     """The intervals in one line."""
+    from gridstab.counted import counted
+
     seen = intervals["calibrated_on"]
     text = (
         f"Intervals of {100 * intervals['level']:g} %, {intervals['mean_width']:.3f} wide on "
-        f"average, calibrated on {seen['grids']:,} validation grids"
+        f"average, calibrated on {counted(seen['grids'], 'validation grid')}"
     )
     if intervals["coverage"] is not None:
         text += f"; they hold {intervals['coverage']:.1%} of the labels"

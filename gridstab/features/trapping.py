@@ -34,8 +34,8 @@ def solitary_trap(grid: PowerGrid) -> Float[np.ndarray, "nodes 4"]:
     ``trap_root`` [rad/s], the highest frequency of positive surplus, 0 where there is none;
     ``trap_threshold`` [rad/s], the lowest, the largest frequency of perturbations where there is
     none; ``trap_width`` [rad/s], how much of the range of perturbations has positive surplus, to a
-    step of 0.1; ``trap_margin``, the largest surplus at any frequency. Frequencies are relative to the rest, and end at those of
-    perturbations.
+    step of 0.1; ``trap_margin``, the largest surplus at any frequency. Frequencies are relative to
+    the rest, and end at those of perturbations.
     """
     balance = solitary_balance(grid)
     frequency = balance.frequency

@@ -89,12 +89,20 @@ class PromptConditions(Conditions):
                 )
             condition = condition[PROMPTS]
         if condition is None:
-            raise GeneratorError("give condition=, a text that describes the task, a prompt a line")
+            raise GeneratorError(
+                "a text is missing that describes the task, a prompt a line; give it as condition, "
+                f'on the command line as --condition "{PROMPTS}=…"'
+            )
         texts = one_each(PROMPTS, condition, count)
         if not all(isinstance(text, str) for text in texts):
             raise GeneratorError(
                 f"{PROMPTS!r} must be a text with a prompt a line, or one for each network, got "
                 f"{arguments.described(condition)}"
+            )
+        if not all(text.strip() for text in texts):
+            raise GeneratorError(
+                f"{PROMPTS!r} is a text without words, which describes no task; give prompts, "
+                "one a line"
             )
         if len(texts) != count:
             raise GeneratorError(

@@ -332,8 +332,9 @@ def test_what_it_cannot_learn_from_is_refused(
 def test_what_cannot_be_asked_for_is_refused() -> None:
     made = fitted()
     for condition, message in (
-        (None, "give condition=, a text"),
-        ("", "has no 'prompts'"),
+        (None, "a text is missing that describes the task"),
+        (" \n", "a text without words"),
+        ("", "a text without words"),
         ("?\n \n", "has no words"),
         ("\ud800", "has half a character"),
         (["one", "two"], "one for each of 3 networks, got 2"),
