@@ -101,9 +101,8 @@ def adapted(
                 f"linear layer {name!r} is at {_places(base, name)} places of the network, which "
                 "would have adapters each; leave it out of layers, or give each place its own"
             )
-    parts = [base.get_submodule(name) for name in chosen]
     # More than the smaller size adds nothing, but one rank is given for layers of all sizes.
-    largest = max(max(p.in_features, p.out_features) for p in parts)  # type: ignore[arg-type, type-var]
+    largest = max(size for name in chosen for size in base.get_submodule(name).weight.shape)  # type: ignore[union-attr]
     if rank > largest:
         raise GeneratorError(
             f"rank must be at most {largest}, the largest size of a layer to adapt, got {rank}"
