@@ -28,7 +28,7 @@ from graphwsl.generators.flow.settings import FlowSettings
 from graphwsl.generators.generator import Generator
 from graphwsl.generators.known_data_sets import require_labelled
 from graphwsl.generators.module import Rows
-from graphwsl.populations.population import Architecture, Population
+from graphwsl.populations.population import Architecture, Function, Population
 from graphwsl.zoo.zoo import Zoo
 
 _LEAST_TRAININGS = 20
@@ -146,8 +146,8 @@ class EquivariantFlow(Generator):
             The derivative of every row; 0 for running statistics.
 
         Raises:
-            GeneratorError: Not fitted, rows of another architecture, or not a time from 0 to 1 for
-                each.
+            GeneratorError: Not fitted, rows of another architecture or not finite, or not a time
+                from 0 to 1 for each.
         """
         flow = self._flow()
         advice = "give one of population.architectures"
@@ -161,6 +161,10 @@ class EquivariantFlow(Generator):
             raise GeneratorError(
                 f"time must be a tensor of shape ({len(rows)},), one of each row, got "
                 f"{arguments.described(time)}"
+            )
+        if not bool(rows.float().isfinite().all()):
+            raise GeneratorError(
+                "rows have numbers that are not finite in single precision; leave them out"
             )
         outside = ~((time >= 0) & (time <= 1))
         if outside.any():
@@ -196,6 +200,7 @@ class EquivariantFlow(Generator):
                     f"{getattr(settings, name)}; choose a multiple"
                 )
         if train is not None:
+            imagined = self._imagined()
             plans = [FlowPlan.of(architecture) for architecture in train.present]
             built["widths"], built["by_depth"] = kinds_of_pieces(plans)
         widths = {str(key): int(width) for key, width in built["widths"].items()}
@@ -206,19 +211,24 @@ class EquivariantFlow(Generator):
             kinds = train.kind.unique().tolist()
             module.begin([(train.architectures[n], train.rows(n)) for n in kinds], self.seed)
             if settings.behaviour and self._given is not None:
-                module.answers = self._answers(train, *self._given)
+                module.answers = self._answers(train, imagined, *self._given)
                 module.warm_up = int(settings.behaviour_start * self._passes * len(train))
         return module
 
-    def _answers(self, train: Population, inputs: Tensor, labels: Tensor) -> Answers | None:
-        """What training networks answer, and networks of sizes that are imagined; None where there
-        are only samples of a zoo, nobody asked for answers, and networks have none."""
+    def _imagined(self) -> list[Function]:
+        """What networks of sizes do of which none need be trained."""
         sizes = self.settings.behaviour_sizes
-        imagined = [
+        return [
             self._functions.find(dict(zip(sizes, values, strict=True)))[0]
             for values in product(*sizes.values())
             if sizes
         ]
+
+    def _answers(
+        self, train: Population, imagined: list[Function], inputs: Tensor, labels: Tensor
+    ) -> Answers | None:
+        """What training networks answer, and networks that are imagined; None where there are only
+        samples of a zoo, nobody asked for answers, and networks have none."""
         try:
             return Answers.of(train, inputs, labels, imagined)
         except GeneratorError:

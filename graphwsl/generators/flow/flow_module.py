@@ -156,7 +156,12 @@ class FlowModule(GeneratorModule):
 
     @torch.no_grad()
     def begin(self, networks: list[tuple[Architecture, Tensor]], seed: int) -> None:
-        """Take scales, covariances and the correlation with noise from rows of networks."""
+        """Take scales, covariances and the correlation with noise from rows of networks.
+
+        Raises:
+            GeneratorError: All networks are the same.
+        """
+        _require_spread(networks)
         plans = [self.plan(architecture) for architecture, _ in networks]
         flats = [plan.read(rows) for plan, (_, rows) in zip(plans, networks, strict=True)]
         self.coordinates.fit(zip(plans, flats, strict=True))
@@ -255,6 +260,17 @@ class FlowModule(GeneratorModule):
         """Points that are permuted to lie close to noise, where components count as they vary."""
         root = self.coordinates.variance(plan).sqrt()
         return paired(plan, noise * root, points * root, self.settings.sweeps) / root
+
+
+def _require_spread(networks: list[tuple[Architecture, Tensor]]) -> None:
+    """Refuse networks that differ in nothing, which noise cannot be led to."""
+    several = [(architecture, rows) for architecture, rows in networks if len(rows) > 1]
+    if several and all(bool((rows == rows[0]).all()) for _, rows in several):
+        architecture, rows = several[0]
+        raise GeneratorError(
+            f"all {len(rows)} training networks {architecture.name!r} are the same, and there is "
+            "no spread to learn from; give networks of several trainings"
+        )
 
 
 def _huber(errors: Measures) -> Measures:

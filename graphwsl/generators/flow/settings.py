@@ -7,6 +7,8 @@ from pydantic import Field
 from graphwsl.generators.flow.ode import Solver
 from graphwsl.generators.settings import Count, GeneratorSettings, NotNegative, Share
 
+Sizes = Annotated[tuple[int, ...], Field(min_length=1)]
+
 
 class FlowSettings(GeneratorSettings):
     """Options of the equivariant flow besides those of all methods.
@@ -57,5 +59,5 @@ class FlowSettings(GeneratorSettings):
     behaviour_networks: Count = 16
     behaviour_steps: Count = 1
     behaviour_start: Share = 0.6
-    behaviour_sizes: dict[str, tuple[int, ...]] = Field(default_factory=dict)
+    behaviour_sizes: dict[str, Sizes] = Field(default_factory=dict)
     calibration: Annotated[int, Field(ge=0, le=10**6)] = 512

@@ -229,6 +229,12 @@ def test_what_cannot_be_is_said_in_one_line() -> None:
     late = torch.cat([y, y, torch.tensor([4])])
     said = _refusal(lambda: asked.fit(own, data=(torch.cat([x, x, x[:1]]), late)))
     assert "networks 'mlp' have 2 outputs, and data classes up to 4" in said
+    misspelt = flow(behaviour=0.0, epochs=1, behaviour_sizes={"widht": (9,)})
+    assert "widht" in _refusal(lambda: misspelt.fit(own))
+    other = flow(behaviour=0.5, epochs=1, behaviour_sizes={"image_size": (4,)})
+    assert "do not classify samples of shape (1, 2, 2)" in _refusal(
+        lambda: other.fit(own, data=(x, y))
+    )
     normed = Population.load(
         MemoryZoo([{**SMALL_CNN, "architecture": "resnet8", "in_channels": 1}], 4)
     )
@@ -237,7 +243,8 @@ def test_what_cannot_be_is_said_in_one_line() -> None:
         lambda: flow(behaviour=0.5).fit(normed, data=(images, torch.zeros(20).long()))
     )
     for options in ({"behaviour": -1.0}, {"behaviour_steps": 0}, {"behaviour_start": 1.0},
-                    {"behaviour_sizes": {"width": "wide"}}, {"calibration": -1}):  # fmt: skip
+                    {"behaviour_sizes": {"width": "wide"}}, {"behaviour_sizes": {"width": ()}},
+                    {"calibration": -1}):  # fmt: skip
         assert next(iter(options)) in _refusal(lambda o=options: flow(**o))
 
 

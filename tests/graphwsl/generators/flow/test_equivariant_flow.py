@@ -219,6 +219,11 @@ def test_rows_times_and_channels_that_do_not_fit() -> None:
         ({"time": torch.tensor([0.5, 2.0])}, "time must be from 0 to 1, got 2"),
         ({"time": torch.tensor([torch.nan, 0.5])}, "time must be from 0 to 1, got nan"),
         ({"rows": [[0.0]]}, "rows must be a tensor of shape (networks, entries), got a list"),
+        ({"rows": torch.full((2, 37), torch.nan)}, "rows have numbers that are not finite"),
+        (
+            {"rows": torch.full((2, 37), 1e300, dtype=torch.float64)},
+            "not finite in single precision",
+        ),
         ({"rows": torch.zeros(3)}, "rows must be a tensor of shape (networks, entries), got a"),
     ],
 )
@@ -235,6 +240,13 @@ def test_velocities_of_double_precision_are_those_of_single() -> None:
     some, architecture = own.rows(0)[:2], own.architectures[0]
     found = flow().velocity(some.double(), time.double(), architecture)
     torch.testing.assert_close(found, flow().velocity(some, time, architecture), atol=0, rtol=0)
+
+
+def test_networks_that_are_all_the_same_are_refused() -> None:
+    own = gaussian_population(8)
+    same = Population.alike(own.checkpoints, own.states[:1] * 8, own.functions[0])
+    said = _refusal(lambda: tiny("equivariant_flow").fit(same, epochs=1))
+    assert "all 8 training networks 'mlp' are the same" in said
 
 
 def test_there_is_no_velocity_before_the_fit() -> None:
