@@ -1,10 +1,12 @@
 """Populations whose weights are Gaussian, of which everything is known, and trained ones."""
 
+import pytest
 import torch
 from torch import Tensor
 from torch.func import functional_call, vmap
 from torch.nn.functional import cross_entropy
 
+from graphwsl.errors import GeneratorError
 from graphwsl.populations import Population
 from graphwsl.populations.population import Function
 from graphwsl.populations.unflattening import unflat
@@ -49,3 +51,12 @@ def trained_population(count: int, epochs: int = 60) -> tuple[Population, Tensor
         optimiser.step()
     checkpoints = [Checkpoint(f"{n:04d}", 1, dict(known), {}) for n in range(count)]
     return Population.alike(checkpoints, [*rows.detach()], function), inputs, labels
+
+
+def refusal(call: object) -> str:
+    """The one line in which a call is refused."""
+    assert callable(call)
+    with pytest.raises(GeneratorError) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from graphwsl.errors import GeneratorError
 from graphwsl.generators import load, make
 from graphwsl.generators.flow.answers import Answers
 from graphwsl.generators.flow.calibration import stretch
@@ -19,7 +18,11 @@ from graphwsl.generators.flow.ode import integrate
 from graphwsl.generators.module import GeneratorModule
 from graphwsl.populations import Population, evaluate
 from graphwsl.zoo.data_set import DataSet
-from tests.graphwsl.generators.flow.flow_cases import gaussian_population, trained_population
+from tests.graphwsl.generators.flow.flow_cases import (
+    gaussian_population,
+    refusal,
+    trained_population,
+)
 from tests.graphwsl.generators.method_cases import TINY, rows, seeded
 from tests.graphwsl.properties.property_cases import SMALL_CNN, MemoryZoo
 
@@ -177,7 +180,7 @@ def test_data_of_a_zoo_are_forgotten_with_the_next(other: str) -> None:
     asked.fit(asked.read(own, zoo_of(DataSet(x, y, x, y, classes=2))))
     assert asked.report["behaviour"] is True
     asked.read(own, zoo_of(others[other]))
-    assert "behaviour=0.5 compares" in _refusal(lambda: asked.fit(own))
+    assert "behaviour=0.5 compares" in refusal(lambda: asked.fit(own))
 
 
 def zoo_of(data: DataSet | None) -> MemoryZoo:
@@ -219,38 +222,30 @@ def test_data_of_other_types_are_learnt_from_alike(dtype: torch.dtype) -> None:
 def test_what_cannot_be_is_said_in_one_line() -> None:
     own, x, y = trained()
     asked = flow(behaviour=0.5, epochs=1)
-    assert "behaviour=0.5 compares" in _refusal(lambda: asked.fit(own))
-    assert "give data=(samples, classes), or choose behaviour=0" in _refusal(lambda: asked.fit(own))
-    assert "data has samples" in _refusal(lambda: asked.fit(own, data=(x, y[:5])))
-    assert "do not classify samples of shape (1, 3, 3)" in _refusal(
+    assert "behaviour=0.5 compares" in refusal(lambda: asked.fit(own))
+    assert "give data=(samples, classes), or choose behaviour=0" in refusal(lambda: asked.fit(own))
+    assert "data has samples" in refusal(lambda: asked.fit(own, data=(x, y[:5])))
+    assert "do not classify samples of shape (1, 3, 3)" in refusal(
         lambda: asked.fit(own, data=(torch.zeros(6, 1, 3, 3), y[:6]))
     )
     # Whichever sample it is: only the first ones are looked at before the training.
     late = torch.cat([y, y, torch.tensor([4])])
-    said = _refusal(lambda: asked.fit(own, data=(torch.cat([x, x, x[:1]]), late)))
+    said = refusal(lambda: asked.fit(own, data=(torch.cat([x, x, x[:1]]), late)))
     assert "networks 'mlp' have 2 outputs, and data classes up to 4" in said
     misspelt = flow(behaviour=0.0, epochs=1, behaviour_sizes={"widht": (9,)})
-    assert "widht" in _refusal(lambda: misspelt.fit(own))
+    assert "widht" in refusal(lambda: misspelt.fit(own))
     other = flow(behaviour=0.5, epochs=1, behaviour_sizes={"image_size": (4,)})
-    assert "do not classify samples of shape (1, 2, 2)" in _refusal(
+    assert "do not classify samples of shape (1, 2, 2)" in refusal(
         lambda: other.fit(own, data=(x, y))
     )
     normed = Population.load(
         MemoryZoo([{**SMALL_CNN, "architecture": "resnet8", "in_channels": 1}], 4)
     )
     images = torch.rand(20, 1, 8, 8)
-    assert "have batch norms" in _refusal(
+    assert "have batch norms" in refusal(
         lambda: flow(behaviour=0.5).fit(normed, data=(images, torch.zeros(20).long()))
     )
     for options in ({"behaviour": -1.0}, {"behaviour_steps": 0}, {"behaviour_start": 1.0},
                     {"behaviour_sizes": {"width": "wide"}}, {"behaviour_sizes": {"width": ()}},
                     {"calibration": -1}):  # fmt: skip
-        assert next(iter(options)) in _refusal(lambda o=options: flow(**o))
-
-
-def _refusal(call: object) -> str:
-    assert callable(call)
-    with pytest.raises(GeneratorError) as caught:
-        call()
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+        assert next(iter(options)) in refusal(lambda o=options: flow(**o))

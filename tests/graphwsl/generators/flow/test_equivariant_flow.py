@@ -19,7 +19,7 @@ from graphwsl.generators.flow.plan import FlowPlan
 from graphwsl.populations import Population
 from graphwsl.populations.symmetric_views import views
 from graphwsl.symmetries import Symmetries, symmetries
-from tests.graphwsl.generators.flow.flow_cases import gaussian_population
+from tests.graphwsl.generators.flow.flow_cases import gaussian_population, refusal
 from tests.graphwsl.generators.method_cases import fitted, population, rows, seeded, tiny
 from tests.graphwsl.properties.property_cases import MLP, SMALL_CNN, MemoryZoo
 
@@ -155,7 +155,7 @@ def test_widths_that_were_not_learnt_from() -> None:
     assert sampled.checkpoints[0].configuration["width"] == 9
     assert len(sampled.states[0]) == 9 * 9 + 9 + 81 + 9 + 27 + 3
     assert rows(sampled).isfinite().all()
-    assert "has hidden units with" in _refusal(lambda: made.sample(1, {"width": 9, "depth": 3}))
+    assert "has hidden units with" in refusal(lambda: made.sample(1, {"width": 9, "depth": 3}))
 
 
 def test_depths_that_were_not_learnt_from() -> None:
@@ -184,7 +184,7 @@ def test_batch_norms_are_conditioned_and_never_copied() -> None:
     residual = {**SMALL_CNN, "architecture": "resnet8", "in_channels": 1}
     own = Population.load(MemoryZoo([residual], 4))
     made = tiny("equivariant_flow", epochs=1).fit(own)
-    assert "give inputs=" in _refusal(lambda: made.sample(2))
+    assert "give inputs=" in refusal(lambda: made.sample(2))
     inputs = torch.rand(20, 1, 8, 8, generator=seeded())
     first, second = (made.sample(2, generator=seeded(), inputs=x) for x in (inputs, 2 * inputs))
     graph = own.architectures[0].graph
@@ -199,10 +199,10 @@ def test_batch_norms_are_conditioned_and_never_copied() -> None:
 
 def test_rows_times_and_channels_that_do_not_fit() -> None:
     made, architecture = flow(), population("mlp").architectures[0]
-    assert "numbers each" in _refusal(
+    assert "numbers each" in refusal(
         lambda: made.velocity(torch.zeros(2, 5), torch.zeros(2), architecture)
     )
-    assert "choose a multiple" in _refusal(
+    assert "choose a multiple" in refusal(
         lambda: make("equivariant_flow", channels=10, heads=4).fit(population("mlp"))
     )
 
@@ -232,7 +232,7 @@ def test_velocities_are_of_rows_at_times(change: dict[str, Any], message: str) -
     fitting: dict[str, Any] = {"rows": own.rows(0)[:2], "time": torch.full((2,), 0.5)}
     call = {**fitting, **change, "architecture": own.architectures[0]}
     velocity = inspect.unwrap(EquivariantFlow.velocity)  # types are checked in tests alone
-    assert message in _refusal(lambda: velocity(flow(), **call))
+    assert message in refusal(lambda: velocity(flow(), **call))
 
 
 def test_velocities_of_double_precision_are_those_of_single() -> None:
@@ -245,24 +245,16 @@ def test_velocities_of_double_precision_are_those_of_single() -> None:
 def test_networks_that_are_all_the_same_are_refused() -> None:
     own = gaussian_population(8)
     same = Population.alike(own.checkpoints, own.states[:1] * 8, own.functions[0])
-    said = _refusal(lambda: tiny("equivariant_flow").fit(same, epochs=1))
+    said = refusal(lambda: tiny("equivariant_flow").fit(same, epochs=1))
     assert "all 8 training networks 'mlp' are the same" in said
 
 
 def test_there_is_no_velocity_before_the_fit() -> None:
     own, made = population("mlp"), tiny("equivariant_flow")
     assert isinstance(made, EquivariantFlow)
-    assert "is not fitted" in _refusal(
+    assert "is not fitted" in refusal(
         lambda: made.velocity(own.rows(0)[:1], torch.zeros(1), own.architectures[0])
     )
-
-
-def _refusal(call: object) -> str:
-    assert callable(call)
-    with pytest.raises(GeneratorError) as caught:
-        call()
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize(
