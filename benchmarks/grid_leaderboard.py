@@ -3,10 +3,10 @@
     python -m benchmarks.grid_leaderboard --rows ours,published --seeds 3 --budget 10
     python -m benchmarks.grid_leaderboard --rows dirac_bianconi --train-on ds20_large
 
-Every model is trained on grids of 20 and of 100 nodes from several seeds, 700 of them or, of 20
-nodes, the published number of 7,000 (``ds20_large``). Its epoch is chosen by R² on the validation
-grids, and it is judged on test grids of both sizes and of Texas. The splits are fixed by the
-numbers of the grids. Trainings are kept in ``--out`` and never repeated, so the program may be
+Every model is trained on grids of 20 and of 100 nodes from several seeds, 700 of them or the
+published number of 7,000 (``ds20_large`` and ``ds100_large``). Its epoch is chosen by R² on the
+validation grids, and it is judged on test grids of both sizes and of Texas. The splits are fixed by
+the numbers of the grids. Trainings are kept in ``--out`` and never repeated, so the program may be
 killed at any time and started again, also several times at once; ``--restore`` begins with the
 numbers of the result file that comes with this project.
 """
@@ -20,7 +20,7 @@ import typer
 from benchmarks.cells import restore_cells, time_warning
 from benchmarks.hardware import ROOT
 from benchmarks.leaderboard.rows import Row, choose_rows
-from benchmarks.leaderboard.sets import LARGE, PACKAGED, GridSets, write_tiny_sets
+from benchmarks.leaderboard.sets import PACKAGED, GridSets, write_tiny_sets
 from benchmarks.leaderboard.tables import collect, cut_warning, mix, record, write_tables
 from benchmarks.leaderboard.training import Cell, plan_epochs
 from benchmarks.results import Report, console, known_cells
@@ -42,7 +42,10 @@ def main(
     ds100: Annotated[str, typer.Option(help="Grids of 100 nodes.")] = "ds100",
     ds20_large: Annotated[
         str, typer.Option(help="Grids of 20 nodes, as many as published.")
-    ] = PACKAGED[LARGE],
+    ] = PACKAGED["ds20_large"],
+    ds100_large: Annotated[
+        str, typer.Option(help="Grids of 100 nodes, as many as published.")
+    ] = PACKAGED["ds100_large"],
     texas: Annotated[str, typer.Option(help="The grid of Texas, which is only a test.")] = "texas",
     grids: Annotated[int | None, typer.Option(help="Training grids at most.")] = None,
     epochs: Annotated[
@@ -65,7 +68,13 @@ def main(
 ) -> None:
     """Train what is not trained yet, and rank everything that is."""
     with TemporaryDirectory() as scratch:
-        paths = {"ds20": ds20, LARGE: ds20_large, "ds100": ds100, "texas": texas}
+        paths = {
+            "ds20": ds20,
+            "ds20_large": ds20_large,
+            "ds100": ds100,
+            "ds100_large": ds100_large,
+            "texas": texas,
+        }
         if quick:
             rows, seeds, epochs, out = QUICK_ROWS, 2, epochs or 2, Path(scratch) / "cells"
             paths = write_tiny_sets(Path(scratch))

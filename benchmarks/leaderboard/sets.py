@@ -16,18 +16,20 @@ from gridstab.learning import transfers
 from gridstab.learning.data import GridDataset, load_grid_dataset
 from gridstab.learning.splits import SPLITS
 
-LARGE = "ds20_large"
-"""As many grids of 20 nodes as published; none of them is among those of ``ds20``."""
+LARGE = {"ds20_large": "ds20", "ds100_large": "ds100"}
+"""Sets of as many grids as published, and those of the same size, among which none of them is."""
 
-TRAINING_SETS = ("ds20", LARGE, "ds100")
+TRAINING_SETS = ("ds20", "ds20_large", "ds100", "ds100_large")
 """What is trained on, in the order of the tables."""
 
 TRANSFERS = (
     *transfers.TRANSFERS,
-    (LARGE, LARGE),
-    *((LARGE, evaluated) for evaluated in ("ds20", "ds100", "texas")),
+    ("ds20_large", "ds20_large"),
+    *(("ds20_large", evaluated) for evaluated in ("ds20", "ds100", "texas")),
+    ("ds100_large", "ds100_large"),
+    *(("ds100_large", evaluated) for evaluated in ("ds100", "texas")),
 )
-"""Pairs of training and test set: the published ones, and those of the large set."""
+"""Pairs of training and test set: the published ones, and those of the large sets."""
 
 PACKAGED = {name: name.replace("_", "-") for name in (*TRAINING_SETS, "texas")}
 """What :func:`gridstab.learning.load_grid_dataset` calls the sets that come with the package."""
@@ -109,7 +111,8 @@ class GridSets:
 
 def write_tiny_sets(folder: Path, grids: int = 20) -> dict[str, str]:
     """Small sets with made-up labels, to see that the program runs; gives their paths."""
-    for seed, (name, nodes) in enumerate((("ds20", 8), (LARGE, 8), ("ds100", 12))):
+    for seed, name in enumerate(TRAINING_SETS):
+        nodes = 8 if LARGE.get(name, name) == "ds20" else 12
         LAYOUTS["v2"].write(folder, [_made_up(k, nodes, seed) for k in range(1, grids + 1)], name)
     LAYOUTS["v2"].write(folder, [_made_up(1, 30)], "texas")
     return {name: str(folder / name) for name in PACKAGED}

@@ -13,7 +13,8 @@ from benchmarks.results import Report, spread
 from gridstab.learning import transfers
 from gridstab.learning.published import PUBLISHED_RESULTS
 
-TITLES = {"ds20": "20", LARGE: "20", "ds100": "100", "texas": "Texas"}
+SIZES = {"ds20": "20", "ds100": "100", "texas": "Texas"}
+TITLES = SIZES | {name: SIZES[size] for name, size in LARGE.items()}
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,7 @@ def _features(row: Row) -> str:
 
 def _ceiling(trained_on: str) -> str:
     """What the last line is called: Sobol points scatter less than the counts say."""
-    return "ceiling of label noise" + (" (at home at least)" if trained_on == LARGE else "")
+    return "ceiling of label noise" + (" (at home at least)" if trained_on in LARGE else "")
 
 
 def _column(trained_on: str, evaluated_on: str) -> str:
@@ -233,7 +234,7 @@ def _column(trained_on: str, evaluated_on: str) -> str:
 
 def _published(row: Row, trained_on: str, grids: int) -> str:
     """R² on its own kind of grids, of the result with the nearest number of training grids."""
-    size = "ds20" if trained_on == LARGE else trained_on
+    size = LARGE.get(trained_on, trained_on)
     pair = (size, size)
     found = [r for r in PUBLISHED_RESULTS if r.model == row.published and pair in r.r2]
     if not found:

@@ -50,6 +50,6 @@ FEATURES = (
     "published_measures",
     "network_measures",
 )
-TRAINING_SETS = ("ds20", "ds100", "ds20-large")
+TRAINING_SETS = ("ds20", "ds100", "ds20-large", "ds100-large")
 SPLITS = ("train", "valid", "test", "all")
 DEVICES = ("auto", "cpu", "cuda")

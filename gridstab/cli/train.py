@@ -20,8 +20,8 @@ WHERE = "Where it runs and goes"
 def train(
     data: str = typer.Option(
         ...,
-        help="Run folder, packed file, landscapes, folder of published files, ds20, ds100 or "
-        "ds20-large; several with commas.",
+        help="Run folder, packed file, landscapes, folder of published files, ds20, ds100, "
+        "ds20-large or ds100-large; several with commas.",
         rich_help_panel=WHAT,
         autocompletion=one_of(*TRAINING_SETS),
     ),

@@ -275,9 +275,9 @@ def load_grid_dataset(
     Args:
         path: A run folder, or a folder of landscapes; the folder of a published archive
             (zenodo.5148085, zenodo.6572973, zenodo.8204334, zenodo.15373799) as downloaded and
-            unpacked; a packed file; or ``ds20``, ``ds100``, ``ds20-large`` or ``texas`` for the
-            sets that come with the package. Several, separated by commas, are one, in which every
-            grid stays in its split.
+            unpacked; a packed file; or ``ds20``, ``ds100``, ``ds20-large``, ``ds100-large`` or
+            ``texas`` for the sets that come with the package. Several, separated by commas, are
+            one, in which every grid stays in its split.
         features: The columns of ``x`` and ``edge_attr``, or the name of a feature set.
         target: What ``y`` is.
         split: ``train``, ``valid`` or ``test``; all grids unless given.

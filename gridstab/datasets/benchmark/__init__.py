@@ -1,11 +1,11 @@
-"""Four labelled sets that come with the package: ds20, ds100, ds20-large and texas.
+"""Five labelled sets that come with the package: ds20, ds100, ds20-large, ds100-large and texas.
 
 They are simulated by the campaigns ``simulations/campaigns/benchmark-*.toml`` and
 :mod:`packed <gridstab.datasets.packed>`, one file a set. No grid is in two of them.
 
 >>> from gridstab.datasets.benchmark import BENCHMARK_SETS
 >>> BENCHMARK_SETS
-('ds20', 'ds100', 'ds20-large', 'texas')
+('ds20', 'ds100', 'ds20-large', 'ds100-large', 'texas')
 """
 
 from importlib.resources import files
@@ -16,7 +16,7 @@ from gridstab.errors import InvalidParameterError
 
 __all__ = ["BENCHMARK_SETS", "benchmark_path", "origin", "pack", "unpack"]
 
-BENCHMARK_SETS = ("ds20", "ds100", "ds20-large", "texas")
+BENCHMARK_SETS = ("ds20", "ds100", "ds20-large", "ds100-large", "texas")
 """Names of the packaged sets."""
 
 

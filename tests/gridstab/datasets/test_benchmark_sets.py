@@ -111,4 +111,7 @@ def test_no_grid_is_in_two_sets() -> None:
         for one, other in combinations(names, 2)
         if sources[one].grid(1) == sources[other].grid(1)
     ]
-    assert twice == [("benchmark-ds20-large", "ds20-full")]
+    assert twice == [
+        ("benchmark-ds20-large", "ds20-full"),
+        ("benchmark-ds100-large", "ds100-full"),
+    ]
