@@ -66,8 +66,8 @@ def adapted(
         seed: Seed of A, drawn as ``peft`` draws it.
 
     Raises:
-        GeneratorError: A path is not that of a linear layer, or there are none, or a layer is at
-            several places; the network has adapters already; the rank is beyond all layers.
+        GeneratorError: A path is not that of a linear layer, or there are none, or a layer, or the
+            block that holds it, is at several places; the network has adapters already; the rank is beyond all layers.
     """
     arguments.instance("base", base, nn.Module, "a torch.nn.Module", "give the base network")
     arguments.whole("rank", rank, 1)
@@ -80,12 +80,17 @@ def adapted(
             f"the network has adapters already, as of {there[0]!r}; give its base, or train these "
             "by train_adapters"
         )
-    linear = [name for name, part in base.named_modules() if type(part) is nn.Linear and name]
+    # Layers under all their names: two names of one are two places.
+    linear = {
+        name: part
+        for name, part in base.named_modules(remove_duplicate=False)
+        if type(part) is nn.Linear and name
+    }
     if isinstance(layers, str):
         layers = [layers]
     if layers is not None:
         arguments.listed("layers", layers, str, "a path", "give those of linear layers")
-    chosen = linear if layers is None else list(dict.fromkeys(layers))
+    chosen = list(linear if layers is None else dict.fromkeys(layers))
     for name in chosen:
         if name not in linear:
             raise GeneratorError(
@@ -96,13 +101,15 @@ def adapted(
             "there is no linear layer to adapt; give a network with torch.nn.Linear"
         )
     for name in chosen:
-        if _places(base, name) > 1:
+        places = [other for other, part in linear.items() if part is linear[name]]
+        if len(places) > 1:
             raise GeneratorError(
-                f"linear layer {name!r} is at {_places(base, name)} places of the network, which "
-                "would have adapters each; leave it out of layers, or give each place its own"
+                f"linear layer {name!r} is at {len(places)} places of the network "
+                f"({', '.join(places)}), which would have adapters each; leave it out of layers, "
+                "or give each place its own"
             )
     # More than the smaller size adds nothing, but one rank is given for layers of all sizes.
-    largest = max(size for name in chosen for size in base.get_submodule(name).weight.shape)  # type: ignore[union-attr]
+    largest = max(size for name in chosen for size in linear[name].weight.shape)
     if rank > largest:
         raise GeneratorError(
             f"rank must be at most {largest}, the largest size of a layer to adapt, got {rank}"
@@ -132,9 +139,3 @@ def low_rank_layers(network: nn.Module) -> dict[str, LowRankLinear]:
     if not found:
         raise GeneratorError("the network has no adapters; make some by adapted(base, rank=…)")
     return found
-
-
-def _places(network: nn.Module, name: str) -> int:
-    """At how many places of a network one and the same layer is."""
-    layer = network.get_submodule(name)
-    return sum(part is layer for parent in network.modules() for part in parent._modules.values())

@@ -8,8 +8,14 @@ from torch import nn
 from torch.nn import functional
 
 from graphwsl.errors import GraphwslError
-from graphwsl.generators.lora import LowRankLinear, adapted, train_adapters
+from graphwsl.generators.lora import (
+    LowRankLinear,
+    adapted,
+    adapted_networks,
+    train_adapters,
+)
 from graphwsl.generators.lora.low_rank import low_rank_layers
+from graphwsl.populations import evaluate
 from tests.graphwsl.generators.lora.lora_cases import base
 
 
@@ -83,6 +89,32 @@ def test_one_path_is_a_layer_to_adapt() -> None:
     assert list(low_rank_layers(adapted(chain, rank=4, layers=("1", "0")))) == ["0", "1"]
 
 
+def test_a_block_that_is_called_twice_has_one_adapter_which_is_learnt() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.block, self.head = nn.Sequential(nn.Linear(5, 5), nn.Tanh()), nn.Linear(5, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            result: torch.Tensor = self.head(self.block(self.block(x)))
+            return result
+
+    plain, (inputs, labels) = Twice(), data()
+    network = adapted(plain, rank=2, alpha=2)
+    trained = train_adapters(network, inputs, labels, steps=3)
+    assert list(trained.pairs) == ["block.0", "head"]
+    made = adapted_networks(network, inputs[:2], trained.pairs, [["a"]] * len(labels))
+    outputs = evaluate(made, inputs, labels[0], outputs=True).outputs
+    assert outputs is not None
+    for task, output in enumerate(outputs):
+        merged = copy.deepcopy(plain)
+        for name, (a, b) in trained.pairs.items():
+            layer = merged.get_submodule(name)
+            assert isinstance(layer, nn.Linear)
+            layer.weight.data += b[task, 0] @ a[task, 0]
+        torch.testing.assert_close(output, merged(inputs).detach())
+
+
 def test_what_cannot_be_adapted_is_refused() -> None:
     layer = nn.Linear(4, 4)
     twice = nn.Sequential(layer, nn.Tanh(), layer, nn.Linear(4, 2))
@@ -95,6 +127,13 @@ def test_what_cannot_be_adapted_is_refused() -> None:
             adapted(twice, **{"rank": 2, **options})
         assert "\n" not in str(caught.value)
     assert list(low_rank_layers(adapted(twice, rank=4, layers="3"))) == ["3"]
+    block = nn.Sequential(nn.Linear(4, 4), nn.Tanh())
+    tied = nn.Sequential(block, nn.Tanh(), block, nn.Linear(4, 2))
+    for layers in (None, "0.0", "2.0"):
+        with pytest.raises(GraphwslError, match="layer '[02].0' is at 2 places") as caught:
+            adapted(tied, rank=2, layers=layers)
+        assert "\n" not in str(caught.value)
+    assert list(low_rank_layers(adapted(tied, rank=4, layers="3"))) == ["3"]
     with pytest.raises(GraphwslError, match="rank must be at most 6"):
         adapted(base(), rank=10**9)
 
