@@ -69,6 +69,7 @@ class Program:
         ties: Further tensors of the state, which share the memory of those.
         extra_state: What else the network's ``state_dict`` holds.
         parameters: Which names of ``state`` are parameters.
+        frozen: Which of these no training moves (``requires_grad=False``).
         inputs: The example tensors.
         arguments: How the network is called with tensors like them.
 
@@ -80,6 +81,7 @@ class Program:
     ties: Ties
     extra_state: dict[str, Any]
     parameters: frozenset[str]
+    frozen: frozenset[str]
     inputs: tuple[Tensor, ...]
     arguments: Arguments
 
@@ -152,6 +154,7 @@ def trace_program(model: nn.Module, example_inputs: ExampleInputs) -> Program:
         ties=state.ties,
         extra_state=state.extra,
         parameters=state.parameters,
+        frozen=state.frozen,
         inputs=inputs,
         arguments=call,
     )

@@ -20,6 +20,7 @@ class State:
         ties: Those that share the memory of another.
         extra: What is no tensor, or no parameter and no buffer (``get_extra_state``).
         parameters: Which names are parameters.
+        frozen: Which of these no training moves (``requires_grad=False``).
         originals: The tensors as the network holds them.
         paths: Where each name's tensor is in the network, which hooks may have renamed.
     """
@@ -28,6 +29,7 @@ class State:
     ties: Ties
     extra: dict[str, Any]
     parameters: frozenset[str]
+    frozen: frozenset[str]
     originals: list[Tensor]
     paths: dict[str, str]
 
@@ -76,11 +78,13 @@ def state_of(model: nn.Module) -> State:
     ties = ties_of(tensors)
     own = [name for name in tensors if name not in ties.aliases]
     own = [name for name in own if ties.views.get(name, (name,))[0] == name]
+    parameters = frozenset(name for name in own if isinstance(tensors[name], nn.Parameter))
     return State(
         tensors={name: tensors[name].detach() for name in own},
         ties=ties,
         extra=extra,
-        parameters=frozenset(name for name in own if isinstance(tensors[name], nn.Parameter)),
+        parameters=parameters,
+        frozen=frozenset(name for name in parameters if not tensors[name].requires_grad),
         originals=list(tensors.values()),
         paths={
             name: name if name in attributes else paths[id(tensor)]

@@ -67,7 +67,8 @@ def adapted(
 
     Raises:
         GeneratorError: A path is not that of a linear layer, or there are none, or a layer, or the
-            block that holds it, is at several places; the network has adapters already; the rank is beyond all layers.
+            block that holds it, is at several places; the network has adapters already; the rank is
+            beyond all layers.
     """
     arguments.instance("base", base, nn.Module, "a torch.nn.Module", "give the base network")
     arguments.whole("rank", rank, 1)

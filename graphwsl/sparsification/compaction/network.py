@@ -145,6 +145,7 @@ def compact(model: nn.Module, example_inputs: ExampleInputs) -> CompactNetwork:
     network does, residual sums, concatenations, normalisations, pooling, flattening, grouped
     convolutions and attention included; constants are added to the next bias. What is not
     understood is kept. Outputs are the same to rounding, for inputs whose activations are finite.
+    Parameters that are frozen (``requires_grad=False``) stay so.
 
     Args:
         model: The network, which is taken as in evaluation mode, and left as it was.
@@ -287,7 +288,7 @@ def _written(
 ) -> Writer:
     placeholders = [node for node in steps if node.op == "placeholder"]
     names = dict(zip(placeholders, program.state, strict=False))
-    writer = Writer(steps, kept, names, program.parameters, numbers, undivided)
+    writer = Writer(steps, kept, names, program.parameters, program.frozen, numbers, undivided)
     inputs = placeholders[len(program.state) :]
     for number, node in enumerate(inputs):
         writer.written[node] = writer.graph.placeholder(f"input_{number}")

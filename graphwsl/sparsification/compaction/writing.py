@@ -69,6 +69,7 @@ class Writer:
         kept: What is kept of each that depends on the inputs.
         names: Names of the tensors of the state, by their nodes.
         parameters: Which names are parameters.
+        frozen: Which of these no training moves.
         numbers: Numbers among the arguments that depend on the samples.
         undivided: Tensors of the state that are stored once, and parts of them taken.
     """
@@ -79,16 +80,18 @@ class Writer:
         kept: Mapping[fx.Node, Masks],
         names: Mapping[fx.Node, str],
         parameters: frozenset[str],
+        frozen: frozenset[str],
         numbers: Mapping[fx.Node, Mapping[int, int]],
         undivided: frozenset[fx.Node] = frozenset(),
     ) -> None:
         self.steps, self.kept, self.names = steps, kept, names
-        self.parameters, self.numbers = parameters, numbers
+        self.parameters, self.frozen, self.numbers = parameters, frozen, numbers
         self.graph = fx.Graph()
         self.state: dict[str, Tensor] = {}
         self.written: dict[fx.Node, fx.Node] = {}
         self._stored: dict[tuple[Any, ...], fx.Node] = {}
         self._brought: dict[tuple[Any, ...], fx.Node] = {}
+        self._made_of: dict[fx.Node, frozenset[str]] = {}
         self._samples: dict[int, fx.Node] = {}
         self.batch: fx.Node | None = None
         self.undivided = undivided
@@ -224,7 +227,8 @@ class Writer:
         Args:
             name: The name.
             value: The tensor.
-            origin: The former node that it is a part of; a parameter if that is made of any.
+            origin: The former node that it is a part of; a parameter if that is made of any,
+                which training moves if it moves any of them.
         """
         value = value.detach().clone()
         key = (
@@ -238,8 +242,9 @@ class Writer:
             free, count = name, 2
             while free in self.state:
                 free, count = f"{name}_{count}", count + 1
-            is_parameter = origin is not None and self._is_learnt(origin)
-            self.state[free] = nn.Parameter(value) if is_parameter else value
+            made_of = frozenset() if origin is None else self._parameters_of(origin)
+            moves = not made_of <= self.frozen
+            self.state[free] = nn.Parameter(value, moves) if made_of else value
             return self.graph.get_attr(free)
 
         return self._once(key, make)
@@ -301,12 +306,15 @@ class Writer:
             return self.names[node]
         return "constants.tensor" if node.op == "get_attr" else "constants.folded"
 
-    def _is_learnt(self, node: fx.Node) -> bool:
+    def _parameters_of(self, node: fx.Node) -> frozenset[str]:
+        """The parameters that a tensor is made of; none for whole numbers worked out of some."""
         if node in self.names:
-            return self.names[node] in self.parameters
-        step = self.steps[node]
-        is_float = step.value.is_floating_point()
-        return is_float and any(map(self._is_learnt, step.source.all_input_nodes))
+            return self.parameters & {self.names[node]}
+        if node not in self._made_of:
+            step = self.steps[node]
+            before = step.source.all_input_nodes if step.value.is_floating_point() else []
+            self._made_of[node] = frozenset().union(*map(self._parameters_of, before))
+        return self._made_of[node]
 
 
 def order_of(step: Step) -> Sequence[int]:

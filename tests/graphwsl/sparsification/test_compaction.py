@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from graphwsl.errors import GraphwslError, UnsupportedModelError
+from graphwsl.generators.lora import adapted
 from graphwsl.sparsification import compact, compared
+from tests.graphwsl.generators.lora.lora_cases import base
 from tests.graphwsl.network_families import FAMILIES, Wired, network, randomised
 from tests.graphwsl.random_programs import draw_program, inputs_of
 from tests.graphwsl.sparsification.sparse_cases import (
@@ -115,6 +117,28 @@ def test_flattened_images() -> None:
     found = sizes(assert_same(model, IMAGES).program)
     assert found["0.weight"] == (4, 3, 3, 3)
     assert found["4.weight"] == (4, 36)
+
+
+def test_what_was_frozen_stays_frozen() -> None:
+    """Also the bias that a constant went into, and a whole base beside which adapters move."""
+    model = randomised(Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2)).double())
+    dead(model, {"0.weight": [0, 1]})
+    moves = {name: one.requires_grad for name, one in model.named_parameters()}
+    assert set(moves.values()) == {True}
+    for frozen in (["0.weight", "0.bias"], ["2.weight", "2.bias"], list(moves), []):
+        for name, one in model.named_parameters():
+            one.requires_grad_(name not in frozen)
+        small = assert_same(model, (torch.zeros(1, 3, dtype=torch.float64),))
+        found = {name: one.requires_grad for name, one in small.program.named_parameters()}
+        assert found == {name: name not in frozen for name in moves}
+    network = adapted(base(), rank=2)
+    for name, one in network.named_parameters():
+        one.requires_grad_("lora" in name)
+        one.data.normal_()
+    small = assert_same(network, (torch.zeros(1, 5),), 1e-5)
+    assert {name for name, one in small.program.named_parameters() if one.requires_grad} == {
+        name for name, one in network.named_parameters() if one.requires_grad
+    }
 
 
 def test_groups_and_depths() -> None:
