@@ -130,6 +130,12 @@ def train(
         return
     print_repaired(summary["repaired"])
     print_left_out(summary["left_out"])
+    if summary["report"].get("behaviour") is False and summary["settings"]["behaviour"]:
+        typer.echo(
+            "learnt from weights alone: the zoo has no samples whose classes its networks could "
+            "answer, or the best epoch was before behaviour_start of the training",
+            err=True,
+        )
     if not quiet:
         typer.echo(summary["out"])
         typer.echo(

@@ -36,7 +36,11 @@ _LEAST_TRAININGS = 20
 
 
 class EquivariantFlow(Generator):
-    """Networks from noise, along the velocity of a metanetwork on the neural graph."""
+    """Networks from noise, along the velocity of a metanetwork on the neural graph.
+
+    After ``fit``, ``report["behaviour"]`` says whether answers counted in what was learnt: not
+    without samples, nor where the epoch that is kept ended before ``behaviour_start``.
+    """
 
     name = "equivariant_flow"
     mixed: ClassVar[bool] = True
@@ -55,7 +59,13 @@ class EquivariantFlow(Generator):
 
     def __init__(self, size: str = "small", seed: int = 0, **options: Any) -> None:
         super().__init__(size, seed, **options)
-        self._asks_for_behaviour = bool(options.get("behaviour"))
+        sizes = self.settings.behaviour_sizes
+        if sizes and not self.settings.behaviour:
+            raise GeneratorError(
+                f"behaviour_sizes={sizes} are compared by what networks answer, and behaviour=0 "
+                "compares nothing; give behaviour=0.3, say, or leave behaviour_sizes out"
+            )
+        self._asks_for_behaviour = bool(options.get("behaviour")) or bool(sizes)
 
     _data: tuple[Tensor, Tensor] | None = None
     _given: tuple[Tensor, Tensor] | None = None
@@ -86,8 +96,8 @@ class EquivariantFlow(Generator):
             progress: Show the progress on stderr.
 
         Raises:
-            GeneratorError: Networks or data that cannot be learnt from, or ``behaviour`` was asked
-                for and there are no data.
+            GeneratorError: Networks or data that cannot be learnt from, or ``behaviour`` or
+                ``behaviour_sizes`` were asked for and there are no data.
             TrainingError: The training diverged.
             CheckpointError: ``work`` holds the state of another fit.
         """
@@ -103,7 +113,7 @@ class EquivariantFlow(Generator):
         self._passes = self.settings.epochs if epochs is None else epochs
         super().fit(population, condition, epochs, valid=valid, work=work, progress=progress)
         module = self._flow()
-        self.report["behaviour"] = module.answers is not None
+        self.report["behaviour"] = module.answers is not None and module.answers_count
         module.answers = self._given = None
         if self.settings.calibration:
             self._calibrate(module, population)

@@ -53,6 +53,11 @@ class FlowModule(GeneratorModule):
         self.warm_up = 0
         self.seen = nn.Buffer(torch.zeros((), dtype=torch.int64))
 
+    @property
+    def answers_count(self) -> bool:
+        """Whether so many networks were seen that answers count."""
+        return int(self.seen) > self.warm_up
+
     def plan(self, architecture: Architecture) -> FlowPlan:
         """The plan of an architecture, made once.
 
@@ -223,7 +228,7 @@ class FlowModule(GeneratorModule):
         none = torch.zeros(count, device=batch.rows.device)
         if self.training:
             self.seen.add_(count)
-            if int(self.seen) <= self.warm_up:
+            if not self.answers_count:
                 return none
         some = min(count, settings.behaviour_networks)
         codes = batch.codes[:some]

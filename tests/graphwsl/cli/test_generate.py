@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors.torch import load_file
 from typer.testing import CliRunner, Result
@@ -76,6 +77,23 @@ def test_a_generator_is_kept_with_what_it_learnt_from(made: Path, zoo: Path) -> 
     assert "settings: epochs is 3 there and 2 here" in other.output
 
 
+def test_a_training_without_answers_says_so(tmp_path: Path) -> None:
+    """The data of the zoo have gone."""
+    images, labels = np.random.default_rng(0).random((40, 2, 2)), np.arange(40) % 2
+    data = tmp_path / "mine.npz"
+    np.savez(data, x_train=images, y_train=labels, x_test=images, y_test=labels)
+    recipe = Recipe.of({**RECIPE, "data": {"name": str(data)}})
+    train_zoo(recipe, tmp_path / "zoo", workers=1)
+    for name in ("with", "without"):
+        result = trained(tmp_path / "zoo", tmp_path / name)
+        assert result.exit_code == 0, result.output
+        said = [n for n in result.stderr.splitlines() if n.startswith("learnt from weights alone")]
+        assert len(said) == (name == "without")
+        data.unlink(missing_ok=True)
+    again = trained(tmp_path / "zoo", tmp_path / "without", "--resume", "--json")
+    assert json.loads(again.stdout)["report"]["behaviour"] is False
+
+
 def test_networks_are_files_that_other_commands_read(made: Path, zoo: Path, tmp_path: Path) -> None:
     out = tmp_path / "samples"
     result = graphwsl("generate", "sample", made, "--count", 3, "--out", out,
@@ -127,6 +145,16 @@ def test_mistakes_end_in_one_line(made: Path, zoo: Path, tmp_path: Path) -> None
         ("train", zoo, "--method", "equivariant_flows"),
         ("train", zoo, "--option", "chanels=3", "--out", tmp_path / "a"),
         ("train", zoo, "--condition", "colour", "--out", tmp_path / "b"),
+        (
+            "train",
+            zoo,
+            "--option",
+            "behaviour=0",
+            "--option",
+            'behaviour_sizes={"width": [6]}',
+            "--out",
+            tmp_path / "i",
+        ),
         ("train", zoo, *2 * ("--condition", "test_accuracy"), "--out", tmp_path / "h"),
         ("train", zoo, "--device", "gpu", "--out", tmp_path / "g"),
         ("train", zoo, "--epoch", 7, "--out", tmp_path / "c"),

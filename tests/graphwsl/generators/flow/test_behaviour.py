@@ -200,6 +200,17 @@ def test_zoos_whose_networks_have_no_answers_are_learnt_from_by_weights() -> Non
     assert made.fit(own).report["behaviour"] is False
 
 
+def test_the_report_says_whether_answers_counted_in_what_is_kept() -> None:
+    """The rate is so high that the last epoch, the only one with answers, is not the best."""
+    own, x, y = trained()
+    options = {"behaviour": 0.5, "epochs": 4, "learning_rate": 1.0, "held_out": 0.2}
+    made = flow(**options, behaviour_start=0.9, calibration=0).fit(own, data=(x, y))
+    assert made.report["best_epoch"] == 3
+    assert made.report["behaviour"] is False
+    made = flow(**options, behaviour_start=0.3, calibration=0).fit(own, data=(x, y))
+    assert made.report["behaviour"] is True
+
+
 def test_sizes_are_imagined() -> None:
     """Beside two architectures, of which one batch has both."""
     x, y = trained()[1:]
@@ -232,8 +243,16 @@ def test_what_cannot_be_is_said_in_one_line() -> None:
     late = torch.cat([y, y, torch.tensor([4])])
     said = refusal(lambda: asked.fit(own, data=(torch.cat([x, x, x[:1]]), late)))
     assert "networks 'mlp' have 2 outputs, and data classes up to 4" in said
-    misspelt = flow(behaviour=0.0, epochs=1, behaviour_sizes={"widht": (9,)})
-    assert "widht" in refusal(lambda: misspelt.fit(own))
+    misspelt = flow(behaviour=0.5, epochs=1, behaviour_sizes={"widht": (9,)})
+    assert "widht" in refusal(lambda: misspelt.fit(own, data=(x, y)))
+    for size in ({"behaviour": 0.0}, {"size": "published"}):
+        said = refusal(
+            lambda own=size: make("equivariant_flow", **own, behaviour_sizes={"width": (9, 12)})
+        )
+        assert "behaviour_sizes={'width': (9, 12)} are compared by what networks answer" in said
+        assert "behaviour=0 compares nothing; give behaviour=0.3" in said
+    unheard = make("equivariant_flow", epochs=1, behaviour_sizes={"width": (9,)})
+    assert "behaviour=0.3 compares" in refusal(lambda: unheard.fit(own))
     other = flow(behaviour=0.5, epochs=1, behaviour_sizes={"image_size": (4,)})
     assert "do not classify samples of shape (1, 2, 2)" in refusal(
         lambda: other.fit(own, data=(x, y))
