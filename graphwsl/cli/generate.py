@@ -16,9 +16,11 @@ from graphwsl.cli.options import (
     IMPORT,
     LARGEST_SEED,
     LAST_EPOCH,
+    LISTED,
     PASSES,
     SIZE,
     SPLIT_SEED,
+    counted,
     print_left_out,
     print_repaired,
     settings_of,
@@ -140,7 +142,8 @@ def train(
         typer.echo(summary["out"])
         typer.echo(
             f"{summary['generator']}: {summary['report']['parameters']:,} parameters, learnt from "
-            f"{summary['networks']['train']:,} networks; loss {summary['report']['loss']:.4g}"
+            f"{counted(summary['networks']['train'], 'network')}; "
+            f"loss {summary['report']['loss']:.4g}"
         )
 
 
@@ -171,13 +174,25 @@ def sample(
     names = [str(generator)] * len(population)
     known = [dict(checkpoint.configuration) for checkpoint in population.checkpoints]
     save_networks(out, population, names, known)
-    summary = {"out": str(out), "generator": made.name, "networks": len(population)}
+    unknown = made.conditions.unknown_words(population.checkpoints)
+    summary = {
+        "out": str(out),
+        "generator": made.name,
+        "networks": len(population),
+        "unknown_words": unknown,
+    }
     if as_json:
         echo_json(summary)
         return
+    if unknown:
+        more = f" and {len(unknown) - LISTED:,} more" if len(unknown) > LISTED else ""
+        typer.echo(
+            f"unknown words: {', '.join(unknown[:LISTED])}{more}: no training prompt has them, so "
+            "that what they ask for was not learnt",
+            err=True,
+        )
     typer.echo(summary["out"])
-    count = len(population)
-    typer.echo(f"{made.name}: {count:,} {'network' if count == 1 else 'networks'}")
+    typer.echo(f"{made.name}: {counted(len(population), 'network')}")
 
 
 @generate_app.command()

@@ -11,7 +11,7 @@ from gnncore.command_line.options import ALONE, json_option, quiet_option
 from gnncore.command_line.outputs import file_option, picture_option
 from graphwsl.cli import app
 from graphwsl.cli.choices import DATA, METRICS
-from graphwsl.cli.options import IMPORT, LARGEST_SEED, LISTED
+from graphwsl.cli.options import IMPORT, LARGEST_SEED, LISTED, counted
 
 if TYPE_CHECKING:
     from graphwsl.landscape import Landscape, Thresholds
@@ -264,7 +264,7 @@ def _print(measured: "Landscape", thresholds: "Thresholds") -> None:
     words = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in limits.items())
     typer.echo(f"phases by the thresholds: {words}")
     seconds = sum(measured.seconds.values())
-    typer.echo(f"{len(measured.networks):,} networks in {seconds:,.0f} s")
+    typer.echo(f"{counted(len(measured.networks), 'network')} in {seconds:,.0f} s")
 
 
 def _has(measured: "Landscape", name: str) -> bool:

@@ -84,16 +84,26 @@ def print_left_out(left_out: Sequence[Sequence[str]]) -> None:
         typer.echo(f"left out: {len(left_out) - LISTED:,} more", err=True)
 
 
+def counted(number: int, noun: str) -> str:
+    """So many of something, as ``1 network`` and ``1,200 networks``.
+
+    Args:
+        number: How many.
+        noun: One of them, whose plural ends in s.
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def count_of(some: Mapping[str, int]) -> str:
     """So many networks, and checkpoints where these are more.
 
     Args:
         some: Numbers of ``checkpoints`` and ``networks``.
     """
-    networks = "network" if some["networks"] == 1 else "networks"
+    networks = counted(some["networks"], "network")
     if some["checkpoints"] == some["networks"]:
-        return f"{some['networks']:,} {networks}"
-    return f"{some['checkpoints']:,} checkpoints of {some['networks']:,} {networks}"
+        return networks
+    return f"{counted(some['checkpoints'], 'checkpoint')} of {networks}"
 
 
 def print_repaired(repaired: Sequence[str]) -> None:

@@ -20,6 +20,7 @@ from graphwsl.cli.options import (
     SIZE,
     SPLIT_SEED,
     count_of,
+    counted,
     print_left_out,
     print_repaired,
     settings_of,
@@ -157,7 +158,8 @@ def embed(
         summary,
         loaded,
         as_json,
-        f"{model.name}: {len(embedding):,} networks, {embedding.shape[1]:,} numbers each",
+        f"{model.name}: {counted(len(embedding), 'network')}, "
+        f"{counted(embedding.shape[1], 'number')} each",
     )
 
 
@@ -210,7 +212,7 @@ def reconstruct(
         "judged": _counts(loaded, parts),
         "fitted_to_is_known": model.fitted_to is not None,
     }
-    text = f"{model.name}: {len(rebuilt):,} networks"
+    text = f"{model.name}: {counted(len(rebuilt), 'network')}"
     _tell(summary, loaded, as_json, text if found is None else f"{text}\n{_judged(summary)}")
 
 
@@ -311,7 +313,7 @@ def _print(summary: dict[str, Any]) -> None:
     typer.echo(summary["out"])
     typer.echo(
         f"{summary['representation']}: {report['parameters']:,} parameters, learnt from "
-        f"{checkpoints['train']:,} checkpoints of {networks['train']:,} networks"
+        f"{counted(checkpoints['train'], 'checkpoint')} of {counted(networks['train'], 'network')}"
     )
     table = Table("rebuilt", "valid", "test")
     for name in summary["test"]:

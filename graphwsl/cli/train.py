@@ -17,6 +17,7 @@ from graphwsl.cli.options import (
     IMPORT,
     LARGEST_SEED,
     SPLIT_SEED,
+    counted,
     print_left_out,
     print_repaired,
 )
@@ -124,8 +125,9 @@ def _print(summary: dict[str, Any]) -> None:
     typer.echo(summary["out"])
     size = f"{summary['parameters']:,} parameters, " if summary["parameters"] else ""
     typer.echo(
-        f"{summary['predictor']}: {size}trained on {checkpoints['train']:,} checkpoints of "
-        f"{networks['train']:,} networks in {summary['seconds']:.1f} s"
+        f"{summary['predictor']}: {size}trained on "
+        f"{counted(checkpoints['train'], 'checkpoint')} of "
+        f"{counted(networks['train'], 'network')} in {summary['seconds']:.1f} s"
     )
     table = Table("metric", "valid", "test")
     names = {"r2": "R²", "kendall_tau": "Kendall τ", "mae": "mean absolute error"}

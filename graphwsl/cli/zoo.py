@@ -11,7 +11,7 @@ from gnncore.command_line.options import ALONE, json_option, quiet_option
 from gnncore.command_line.outputs import folder_option
 from graphwsl.cli import app
 from graphwsl.cli.choices import DATA, RECIPES
-from graphwsl.cli.options import IMPORT, LISTED, print_repaired
+from graphwsl.cli.options import IMPORT, LISTED, counted, print_repaired
 from graphwsl.cli.verify import report_problems, zoo_problems
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def export(
     opened = open_zoo(zoo)
     require_beside(out, zoo)
     written = write_ray_tune(opened, out)
-    typer.echo(f"{out}: {written:,} checkpoints")
+    typer.echo(f"{out}: {counted(written, 'checkpoint')}")
 
 
 @zoo_app.command()
@@ -277,7 +277,8 @@ def _print(summary: dict[str, Any]) -> None:
     from gnncore.command_line.output import LONGEST_CELL, printable, say
 
     networks, checkpoints = summary["networks"], summary["checkpoints"]
-    typer.echo(f"{summary['zoo']}: {networks:,} networks, {checkpoints:,} checkpoints")
+    sizes = f"{counted(networks, 'network')}, {counted(checkpoints, 'checkpoint')}"
+    typer.echo(f"{summary['zoo']}: {sizes}")
     for name, values in {"epochs": summary["epochs"], **summary["factors"]}.items():
         text = ", ".join(map(str, values))
         if len(values) > LISTED:
@@ -294,4 +295,5 @@ def _print(summary: dict[str, Any]) -> None:
     if len(summary["problems"]) > LISTED:
         typer.echo(f"left out: {len(summary['problems']) - LISTED} more")
     if "seconds" in summary:
-        typer.echo(f"{summary['epochs_trained']:,} epochs in {summary['seconds']:,.0f} s")
+        epochs = counted(summary["epochs_trained"], "epoch")
+        typer.echo(f"{epochs} in {summary['seconds']:,.0f} s")

@@ -123,6 +123,18 @@ class Conditions:
         checkpoints = [_wanted(row) for row in rows]
         return self.of_checkpoints(checkpoints), rows
 
+    def unknown_words(self, made: Sequence[Checkpoint]) -> list[str]:
+        """Words by which networks were asked for and that no training network has.
+
+        Args:
+            made: Networks that were made.
+
+        Returns:
+            The words, in their order, each once; none where properties are no texts.
+        """
+        del made
+        return []
+
     def to_json(self) -> dict[str, Any]:
         """Plain values, for a file."""
         return {

@@ -112,6 +112,15 @@ class PromptConditions(Conditions):
         rows: list[dict[str, Scalar]] = [{PROMPTS: text} for text in texts]
         return self.of_checkpoints([Checkpoint("asked", None, row, {}) for row in rows]), rows
 
+    def unknown_words(self, made: Sequence[Checkpoint]) -> list[str]:
+        """Words of prompts that no training prompt has.
+
+        Args:
+            made: Networks that were made for prompts.
+        """
+        texts = dict.fromkeys(str(one.configuration[f"asked_{PROMPTS}"]) for one in made)
+        return self.known_texts.unknown(texts)
+
     @cached_property
     def known_texts(self) -> KnownTexts:
         """The texts that were learnt from."""

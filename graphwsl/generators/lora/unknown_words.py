@@ -81,13 +81,22 @@ class KnownTexts:
         tasks = Counter(word for bag in self._bags for word in bag)
         return {word: math.log(len(self.texts) / count) for word, count in tasks.items()}
 
+    def unknown(self, texts: Iterable[str]) -> list[str]:
+        """Words of texts that are not known, in their order, each once.
+
+        Args:
+            texts: The texts.
+        """
+        words = dict.fromkeys(word for text in texts for word in split_words(text))
+        return [word for word in words if word not in self.words]
+
     def knows(self, text: str) -> bool:
         """Whether all words of a text are known.
 
         Args:
             text: The text.
         """
-        return known_words([text]) <= self.words
+        return not self.unknown([text])
 
     def nearest(self, text: str, count: int) -> list[int]:
         """Numbers of the known texts nearest to what is understood of another; all if nothing is.

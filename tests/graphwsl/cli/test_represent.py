@@ -132,6 +132,11 @@ def test_embeddings_are_those_of_python(made: Path, zoo: Path, tmp_path: Path) -
     result = graphwsl("represent", "embed", made, zoo, "--out", tmp_path / "all.csv")
     assert result.exit_code == 0, result.output
     assert "graph_autoencoder: 24 networks, 44 numbers each" in result.output
+    result = graphwsl("represent", "reconstruct", made, zoo, "--out", tmp_path / "rebuilt")
+    assert "graph_autoencoder: 24 networks" in result.output
+    one = tmp_path / "rebuilt" / "00000.safetensors"
+    result = graphwsl("represent", "embed", made, one, "--out", tmp_path / "one.csv")
+    assert "graph_autoencoder: 1 network, 44 numbers each" in result.output
     with (tmp_path / "all.csv").open(newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0][:3] == ["network", "model", "epoch"]

@@ -1,5 +1,6 @@
 """Adapters as a zoo: one base that is held, a task for each network, prompts for the generator."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,18 @@ def test_the_commands(zoo: Path, tmp_path: Path) -> None:
     arguments = ["generate", "sample", str(out), "--count", "2", "--condition", prompt]
     found = runner.invoke(app, [*arguments, "--out", str(tmp_path / "samples")])
     assert found.exit_code == 0, found.output
+    assert not found.stderr
+    asked = "prompts=accept quinces, two or Medlars\naccept medlars"
+    strange = [*arguments[:-1], asked, "--out", str(tmp_path / "strange")]
+    found = runner.invoke(app, strange)
+    assert found.exit_code == 0, found.output
+    assert found.stderr.splitlines() == [
+        "unknown words: quinces, medlars: no training prompt has them, so that what they ask for "
+        "was not learnt"
+    ]
+    found = runner.invoke(app, [*strange[:-1], str(tmp_path / "again"), "--json"])
+    assert json.loads(found.stdout)["unknown_words"] == ["quinces", "medlars"]
+    assert not found.stderr
     samples = load(out).sample(2, condition="accept two, five or seven")
     learnt = Population.load(open_zoo(zoo))
     assert torch.equal(shared_base(samples), shared_base(learnt))

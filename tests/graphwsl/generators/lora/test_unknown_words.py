@@ -46,6 +46,7 @@ def test_texts_are_near_that_share_rare_words() -> None:
     # "turn", "," and "then" are in all of them and tell nothing; what stands by "fly" is doubtful.
     assert known.nearest("turn right or fly, then\nplease turn left, then", 2) == [0, 1, 2]
     assert KnownTexts(["a b"] * 3).texts == ["a b"]
+    assert known.unknown(["Fly right, fly!", "stop or fly"]) == ["fly", "!", "or"]
 
 
 def test_at_least_one_text_is_near() -> None:
