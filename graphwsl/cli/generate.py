@@ -9,6 +9,7 @@ from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
 from gnncore.command_line.outputs import file_option, folder_option, picture_option
 from graphwsl.cli import app
+from graphwsl.cli.adapter_score import score_adapters
 from graphwsl.cli.choices import BASELINES, DATA, GENERATORS
 from graphwsl.cli.options import (
     CONTINUE,
@@ -229,15 +230,32 @@ def score(
     modules: list[str] = IMPORT,
     as_json: bool = json_option(),
 ) -> None:
-    """Make networks and judge them, against networks of the zoo that were not learnt from."""
+    """Make networks and judge them, against networks of the zoo that were not learnt from.
+
+    Adapters are judged by their accuracy at tasks that were not learnt from, of which --count is
+    the most.
+    """
     from gnncore.command_line.importing import import_modules
     from graphwsl.generators import load, scorecard
+    from graphwsl.generators.lora import PromptToLora
     from graphwsl.zoo import open_zoo
 
     import_modules(modules)
     epochs = epochs_of(tuning_epochs)
     made, opened = load(generator), open_zoo(zoo)
     train, held_out = _learnt_and_others(generator, made, zoo)
+    if isinstance(made, PromptToLora):
+        unfit = {
+            "--condition": condition,
+            "--data": data,
+            "--baseline": baseline,
+            "--tuning-epochs": tuning_epochs,
+            "--picture": picture,
+        }
+        score_adapters(
+            made, train, held_out, opened, unfit, tasks=count, seed=seed, out=out, as_json=as_json
+        )
+        return
     images = judging_data(opened, data)
     card = scorecard(
         _made(made, count, condition, [], None, seed, images.train),

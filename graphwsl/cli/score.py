@@ -162,8 +162,7 @@ def judging_data(zoo: "Zoo", name: str | None) -> "DataSet":
     if data.signals is not None:
         raise ZooError(
             "networks of these data learnt a task each, and of what is made no task is known to be "
-            "right; measure adapters on a task of your own beside "
-            "graphwsl.generators.lora.references, as docs/prompts.md has it"
+            "right; graphwsl generate score judges a prompt_to_lora at tasks that were held out"
         )
     if data.classes is None or data.label_shape:
         raise ZooError("networks are judged by classes of samples, these data have other labels")

@@ -132,6 +132,24 @@ def test_the_commands(zoo: Path, tmp_path: Path) -> None:
     samples = load(out).sample(2, condition="accept two, five or seven")
     learnt = Population.load(open_zoo(zoo))
     assert torch.equal(shared_base(samples), shared_base(learnt))
+    score = ["generate", "score", str(out), "--zoo", str(zoo)]
+    found = runner.invoke(app, [*score, "--out", str(tmp_path / "card.json"), "--json"])
+    assert found.exit_code == 0, found.output
+    card = json.loads(found.stdout)
+    assert card == json.loads((tmp_path / "card.json").read_text())
+    # What the zoo measured of the networks that were held out.
+    fitted = load(out).fitted_to
+    assert fitted is not None
+    parts = fitted.parts(learnt, [str(zoo)] * len(learnt))
+    ends = zip(learnt.checkpoints, parts, strict=True)
+    held_out = [one for one, part in ends if one.epoch == 4 and part is None]
+    assert card["tasks"] == len(held_out)
+    trained = [float(c["test_accuracy"]) for c in held_out]
+    assert card["accuracy"]["trained"] == pytest.approx(sum(trained) / len(trained))
+    assert "made from its prompts" in runner.invoke(app, score).output
+    found = runner.invoke(app, [*score, "--baseline", "average"])
+    assert found.exit_code == 2
+    assert "--baseline says nothing about that; leave it out" in found.output
     found = runner.invoke(app, [*arguments[:-2], "--out", str(tmp_path / "none")])
     assert found.exit_code == 2
     assert len(found.output.strip().splitlines()) == 1
