@@ -28,9 +28,9 @@ class AdapterCard:
 
     Attributes:
         prompts: The text of each task, a prompt a line.
-        accuracies: By name, one a task: ``made``, adapters from its prompts; ``wrong_prompt``, from
-            those of another task; ``trained``, the adapter that was trained on it; and what
-            :func:`~graphwsl.generators.lora.references` gives.
+        accuracies: Accuracy at each task, by name: ``made``, adapters from its prompts;
+            ``wrong_prompt``, from those of another task; ``trained``, the adapter that was trained
+            on it; and what :func:`~graphwsl.generators.lora.references` gives.
     """
 
     prompts: list[str]

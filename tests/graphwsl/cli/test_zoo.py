@@ -89,7 +89,8 @@ def test_export_writes_what_others_read(recipe: str) -> None:
 def test_a_summary_is_printed(recipe: str) -> None:
     code, out, _ = run("train", recipe, "--workers", "1", "--seeds", "1")
     assert code == 0
-    assert "1 epochs in " in out
+    assert "1 network, 2 checkpoints" in out
+    assert "1 epoch in " in out
 
 
 @pytest.mark.parametrize(
