@@ -34,6 +34,12 @@ def evaluate(
     modules: list[str] = IMPORT,
 ) -> None:
     """Evaluate trained models, also on grids of another size than they were trained on."""
+    from gridstab.cli.folders import require_folders
+    from gridstab.learning.mixture import places_of
+
+    require_folders(runs, "training")
+    places_of(data)
+    # What takes long to import, for which a wrong place need not wait.
     from gnncore.command_line.importing import import_modules
     from gnncore.command_line.json_output import echo_json
     from gridstab.cli.learning_summary import print_metrics

@@ -4,9 +4,28 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from gridstab.datasets.sources import Source, open_source
+from gridstab.datasets.sources import Source, locate, open_source
 from gridstab.errors import DatasetError
 from gridstab.learning.splits import SPLITS, split_ids
+
+
+def places_of(path: str | Path) -> list[str]:
+    """The places of the sets that :func:`open_sets` would open; something is at each of them.
+
+    Args:
+        path: As there.
+
+    Raises:
+        DatasetError: Nothing is at one of them, or one is given twice.
+    """
+    places = [str(path)] if Path(path).exists() else str(path).split(",")
+    if not all(places) or len(set(places)) < len(places):
+        raise DatasetError(
+            f"{str(path)!r} names a set twice or none; separate different sets by single commas"
+        )
+    for place in places:
+        locate(place)
+    return places
 
 
 def open_sets(
@@ -26,13 +45,9 @@ def open_sets(
         RunFolderError: A run folder of another version.
         StorageError: A file cannot be read, or is damaged.
     """
-    places = str(path).split(",")
-    if len(places) == 1 or Path(path).exists():
+    places = places_of(path)
+    if len(places) == 1:
         return open_source(path, samples=samples, coupling=coupling)
-    if not all(places) or len(set(places)) < len(places):
-        raise DatasetError(
-            f"{str(path)!r} names a set twice or none; separate different sets by single commas"
-        )
     sources = [open_source(place, samples=samples, coupling=coupling) for place in places]
     known: dict[str, str] = {}
     for place, source in zip(places, sources, strict=True):
