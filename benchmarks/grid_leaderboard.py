@@ -20,7 +20,7 @@ import typer
 from benchmarks.cells import restore_cells, time_warning
 from benchmarks.hardware import ROOT
 from benchmarks.leaderboard.rows import Row, choose_rows
-from benchmarks.leaderboard.sets import PACKAGED, GridSets, write_tiny_sets
+from benchmarks.leaderboard.sets import PACKAGED, TRAINING_SETS, GridSets, write_tiny_sets
 from benchmarks.leaderboard.tables import collect, cut_warning, mix, record, write_tables
 from benchmarks.leaderboard.training import Cell, plan_epochs
 from benchmarks.options import names_of
@@ -81,7 +81,7 @@ def main(
             rows, seeds, epochs, out = QUICK_ROWS, 2, epochs or 2, Path(scratch) / "cells"
             paths = write_tiny_sets(Path(scratch))
         sets = GridSets(paths, grids)
-        chosen, learnt = choose_rows(rows), names_of(train_on, paths, "training set")
+        chosen, learnt = choose_rows(rows), names_of(train_on, TRAINING_SETS, "training set")
         report = Report("grid_leaderboard", "Leaderboard of basin stability", quick=quick)
         if restore:
             restore_cells(out, known_cells("grid_leaderboard"))

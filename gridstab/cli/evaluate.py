@@ -57,6 +57,14 @@ def evaluate(
     model = Ensemble.load(*runs)
     processes = available_threads() if workers is None else workers
     dataset = load_for_learning(data, model.features, model.task, workers=processes)
+    for run, member in zip(runs, model.members, strict=True):
+        learnt = member.learnt_from(dataset) if split in ("train", "all") else 0
+        if learnt:
+            typer.echo(
+                f"gridstab: {str(run)!r} has learnt from {learnt} of these grids; only those of "
+                "--split test are new to it",
+                err=True,
+            )
     for name in SPLITS:
         if name == split:
             dataset = dataset.split(name)
