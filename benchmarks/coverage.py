@@ -15,6 +15,7 @@ import numpy as np
 import typer
 
 from benchmarks.results import Report, progress
+from benchmarks.running import run_benchmark
 from gridstab.dynamics.simulate import simulate
 from gridstab.grids.growth import random_grid
 
@@ -25,10 +26,10 @@ SAMPLES = {"mc": (200, 4000), "sobol": (256, 8192)}
 
 
 def main(
-    grids: Annotated[int, typer.Option(help="Random grids.")] = 25,
-    nodes: Annotated[int, typer.Option(help="Nodes of a grid.")] = 20,
-    seed: Annotated[int, typer.Option(help="First grid and first stream.")] = 1,
-    threads: Annotated[int, typer.Option(help="Threads of the engine.")] = 1,
+    grids: Annotated[int, typer.Option(help="Random grids.", min=1)] = 25,
+    nodes: Annotated[int, typer.Option(help="Nodes of a grid.", min=1)] = 20,
+    seed: Annotated[int, typer.Option(help="First grid and first stream.", min=0)] = 1,
+    threads: Annotated[int, typer.Option(help="Threads of the engine.", min=1)] = 1,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[
         bool, typer.Option(help="Seconds, to see that it runs; gates nothing.")
@@ -90,4 +91,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

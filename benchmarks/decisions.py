@@ -25,6 +25,7 @@ from jaxtyping import Bool
 from benchmarks.agreement import RATIO_LIMIT, SIGMA_LIMIT, Agreement, judge, show
 from benchmarks.cache import cached_outcomes
 from benchmarks.results import Report, console, progress
+from benchmarks.running import run_benchmark
 from benchmarks.task import HORIZON, has_returned, model_of, perturb
 from benchmarks.timing import timed
 from gridstab.dynamics.engine import Engine, Perturbations, Status, stop_rule
@@ -49,20 +50,22 @@ class Case:
 
 
 def main(
-    grids: Annotated[int, typer.Option(help="Grids of each size.")] = 3,
-    sizes: Annotated[list[int] | None, typer.Option(help="Nodes (default: 100 and 20).")] = None,
+    grids: Annotated[int, typer.Option(help="Grids of each size.", min=1)] = 3,
+    sizes: Annotated[
+        list[int] | None, typer.Option(help="Nodes (default: 100 and 20).", min=1)
+    ] = None,
     trajectories: Annotated[
-        int, typer.Option(help="Trajectories of each grid, against the truth.")
+        int, typer.Option(help="Trajectories of each grid, against the truth.", min=1)
     ] = 2000,
     many: Annotated[
-        int, typer.Option(help="Trajectories in all, fast against certified.")
+        int, typer.Option(help="Trajectories in all, fast against certified.", min=1)
     ] = 100_000,
     some: Annotated[
-        int, typer.Option(help="Trajectories in all, certified against horizon.")
+        int, typer.Option(help="Trajectories in all, certified against horizon.", min=1)
     ] = 10_000,
-    seed: Annotated[int, typer.Option(help="First grid and stream of perturbations.")] = 1,
-    horizon: Annotated[float, typer.Option(help="Longest simulated time.")] = HORIZON,
-    threads: Annotated[int, typer.Option(help="Threads of all engines.")] = 1,
+    seed: Annotated[int, typer.Option(help="First grid and stream of perturbations.", min=0)] = 1,
+    horizon: Annotated[float, typer.Option(help="Longest simulated time.", min=0)] = HORIZON,
+    threads: Annotated[int, typer.Option(help="Threads of all engines.", min=1)] = 1,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[
         bool, typer.Option(help="Seconds, to see that it runs; gates nothing.")
@@ -236,4 +239,4 @@ def _join(parts: list[np.ndarray], members: list[bool]) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

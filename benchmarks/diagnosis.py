@@ -28,6 +28,7 @@ from benchmarks.populations_over_phases import (
     table_of,
 )
 from benchmarks.results import SCRATCH, Report, known_cells
+from benchmarks.running import run_benchmark
 from graphwsl.diagnosis import Axes, evaluate, failure_labels, published_table
 from graphwsl.diagnosis.diagnoser import METRICS, NOTHING, Diagnoser
 from graphwsl.diagnosis.evaluation import CASES, METHODS, SEEDS, Case, answers
@@ -184,7 +185,7 @@ def cells(seeds: int) -> dict[str, Work]:
 
 
 def main(
-    seeds: Annotated[int, typer.Option(help="Seeds of the distribution of case 1.")] = 200,
+    seeds: Annotated[int, typer.Option(help="Seeds of the distribution of case 1.", min=1)] = 200,
     out: Annotated[Path, typer.Option(help="Folder of the cells.")] = SCRATCH / "diagnosis",
     restore: Annotated[bool, typer.Option(help="Begin with the cells of the result file.")] = False,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
@@ -317,4 +318,4 @@ def _spread(values: list[float]) -> list[str]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from benchmarks.results import Report
+from benchmarks.running import run_benchmark
 from benchmarks.timing import Spread, repeat_for
 from gnncore.layers import DiracBianconiConv, make_layer
 from gridstab.grids.growth import random_grid
@@ -76,12 +77,12 @@ def infer(run: Run, x: Tensor, e: Tensor) -> tuple[Tensor, ...]:
 
 
 def main(
-    grids: Annotated[int, typer.Option(help="Random grids in the batch.")] = 100,
-    nodes: Annotated[int, typer.Option(help="Nodes of each grid.")] = 100,
-    channels: Annotated[int, typer.Option(help="Channels of nodes and of edges.")] = 48,
-    steps: Annotated[int, typer.Option(help="Steps of a layer.")] = 12,
-    repeats: Annotated[int, typer.Option(help="Measurements of each contestant.")] = 5,
-    seed: Annotated[int, typer.Option(help="Grids, weights and signals.")] = 1,
+    grids: Annotated[int, typer.Option(help="Random grids in the batch.", min=1)] = 100,
+    nodes: Annotated[int, typer.Option(help="Nodes of each grid.", min=1)] = 100,
+    channels: Annotated[int, typer.Option(help="Channels of nodes and of edges.", min=1)] = 48,
+    steps: Annotated[int, typer.Option(help="Steps of a layer.", min=1)] = 12,
+    repeats: Annotated[int, typer.Option(help="Measurements of each contestant.", min=1)] = 5,
+    seed: Annotated[int, typer.Option(help="Grids, weights and signals.", min=0)] = 1,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="Small grids, to see that it runs.")] = False,
 ) -> None:
@@ -147,4 +148,4 @@ def show(report: Report, measured: dict[str, dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

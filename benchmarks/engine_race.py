@@ -26,6 +26,7 @@ from benchmarks.contestants import (
 )
 from benchmarks.peers import TOLERANCE
 from benchmarks.results import Report, progress
+from benchmarks.running import run_benchmark
 from benchmarks.stepping import FORMULA, SteppingSpeed, stepping_speed
 from benchmarks.task import HORIZON, has_returned, model_of, perturb
 from benchmarks.timing import Spread, repeat_for, timed
@@ -42,16 +43,20 @@ AGREEMENT = 200
 
 
 def main(
-    grids: Annotated[int, typer.Option(help="Random grids; every contestant runs on each.")] = 1,
-    nodes: Annotated[int, typer.Option(help="Nodes of a grid.")] = 100,
-    seed: Annotated[int, typer.Option(help="First grid and stream of perturbations.")] = 1,
+    grids: Annotated[
+        int, typer.Option(help="Random grids; every contestant runs on each.", min=1)
+    ] = 1,
+    nodes: Annotated[int, typer.Option(help="Nodes of a grid.", min=1)] = 100,
+    seed: Annotated[int, typer.Option(help="First grid and stream of perturbations.", min=0)] = 1,
     trajectories: Annotated[
-        int, typer.Option(help="Trajectories of the native engine, a measurement.")
+        int, typer.Option(help="Trajectories of the native engine, a measurement.", min=1)
     ] = 4000,
-    scale: Annotated[float, typer.Option(help="Multiplies the peers' few trajectories.")] = 1.0,
-    rounds: Annotated[int, typer.Option(help="Measurements of each peer.")] = 1,
-    horizon: Annotated[float, typer.Option(help="Longest simulated time.")] = HORIZON,
-    threads: Annotated[int, typer.Option(help="Threads of the scaling measurement.")] = 2,
+    scale: Annotated[
+        float, typer.Option(help="Multiplies the peers' few trajectories.", min=0)
+    ] = 1.0,
+    rounds: Annotated[int, typer.Option(help="Measurements of each peer.", min=1)] = 1,
+    horizon: Annotated[float, typer.Option(help="Longest simulated time.", min=0)] = HORIZON,
+    threads: Annotated[int, typer.Option(help="Threads of the scaling measurement.", min=1)] = 2,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="A few seconds, to see that it runs.")] = False,
 ) -> None:
@@ -256,4 +261,4 @@ def measure_threads(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

@@ -12,6 +12,7 @@ from typing import Annotated
 import llvmlite.binding as llvm
 import typer
 
+from benchmarks.running import run_benchmark
 from benchmarks.timing import Spread, timed
 
 CHAINS = 12
@@ -97,7 +98,9 @@ def fma_peak(precision: str, *, repeats: int = 5, turns: int = 10_000_000) -> Sp
     return Spread.of([operations / second / 1e9 for second in seconds])
 
 
-def main(repeats: Annotated[int, typer.Option(help="Measurements of each precision.")] = 5) -> None:
+def main(
+    repeats: Annotated[int, typer.Option(help="Measurements of each precision.", min=1)] = 5,
+) -> None:
     """Measure the fused multiply-add peak of one core."""
     from benchmarks.hardware import headline
 
@@ -111,4 +114,4 @@ def main(repeats: Annotated[int, typer.Option(help="Measurements of each precisi
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

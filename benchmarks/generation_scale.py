@@ -16,6 +16,7 @@ import typer
 
 from benchmarks.neural_graph_scale import resnet50
 from benchmarks.results import Report
+from benchmarks.running import run_benchmark
 from benchmarks.timing import timed
 from gnncore.training import seeded
 from graphwsl import neural_graph
@@ -30,20 +31,22 @@ NETWORKS = 50
 
 
 def main(
-    channels: Annotated[int, typer.Option(help="Channels of a prototype.")] = 1024,
+    channels: Annotated[int, typer.Option(help="Channels of a prototype.", min=1)] = 1024,
     recurrence: Annotated[str, typer.Option(help="lstm or transformer.")] = "lstm",
-    width: Annotated[int, typer.Option(help="Channels of the first block of the network.")] = 64,
+    width: Annotated[
+        int, typer.Option(help="Channels of the first block of the network.", min=1)
+    ] = 64,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="A narrow network, to see that it runs.")] = False,
 ) -> None:
     """Make one network."""
     width, channels = (8, 64) if quick else (width, channels)
+    settings = RecurrentDiffusion.published.replaced(
+        channels=channels, recurrence=recurrence, sampling_steps=1, eta=1.0
+    )
     report = Report("generation_scale", "A large network from one pass", quick=quick)
     architecture = Architecture(
         neural_graph(resnet50(width).eval(), torch.zeros(1, 3, 64, 64)), "resnet50"
-    )
-    settings = RecurrentDiffusion.published.replaced(
-        channels=channels, recurrence=recurrence, sampling_steps=1, eta=1.0
     )
     with seeded(0):
         states = NumberStates(NETWORKS, channels, 0.5)
@@ -99,4 +102,4 @@ def peak() -> float:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

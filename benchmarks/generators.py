@@ -21,8 +21,10 @@ from benchmarks.generator_tasks.cell import Cell, Networks
 from benchmarks.generator_tasks.rows import choose_rows
 from benchmarks.generator_tasks.tables import LEGEND, report_networks
 from benchmarks.hardware import ROOT
+from benchmarks.options import counts_of, numbers_of, require_known
 from benchmarks.representation_tasks.studies import zoo_of_recipe
 from benchmarks.results import Report, console, known_cells
+from benchmarks.running import run_benchmark
 from benchmarks.weights.tasks import ZooOfBenchmark
 
 NAME = "generators"
@@ -35,9 +37,9 @@ def main(
     rows: Annotated[
         str, typer.Option(help="Names of rows, with commas, or methods, or all.")
     ] = "methods",
-    networks: Annotated[int, typer.Option(help="Networks that are learnt from.")] = 100,
+    networks: Annotated[int, typer.Option(help="Networks that are learnt from.", min=1)] = 100,
     held_out: Annotated[
-        int | None, typer.Option(help="Other networks that judge; all others by default.")
+        int | None, typer.Option(help="Other networks that judge; all others by default.", min=0)
     ] = None,
     cards: Annotated[
         bool, typer.Option(help="Judge networks of all zoos, not only what is asked for below.")
@@ -51,10 +53,10 @@ def main(
     late: Annotated[
         str, typer.Option(help="Zoos of which so many last checkpoints count, as zoo=10.")
     ] = "",
-    seeds: Annotated[int, typer.Option(help="Fits of every row.")] = 3,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the networks.")] = None,
+    seeds: Annotated[int, typer.Option(help="Fits of every row.", min=1)] = 3,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the networks.", min=1)] = None,
     size: Annotated[str, typer.Option(help="Settings: small or published.")] = "small",
-    generated: Annotated[int, typer.Option(help="Networks that are made and judged.")] = 100,
+    generated: Annotated[int, typer.Option(help="Networks that are made and judged.", min=1)] = 100,
     zoo_folder: Annotated[Path, typer.Option(help="Where zoos are kept.")] = ROOT
     / "runs"
     / "generator_zoos",
@@ -76,14 +78,21 @@ def main(
             out, zoo_folder = Path(scratch, "cells"), Path(scratch, "zoos")
             zoos, requested, sizes, late = "digits_seed=14", "", "", ""
             networks, seeds, epochs, generated = 8, 1, 2, 4
+        chosen = choose_rows(rows)
+        last = {
+            name: counts_of(number, 10**6, "last checkpoints")[-1]
+            for name, _, number in (part.partition("=") for part in late.split(",") if part)
+        }
         report = Report(NAME, "Networks that are made", quick=quick)
         before = known_cells(NAME) if restore else {}
         restore_cells(out, before)
         known = {
             zoo.name: zoo for zoo in (_zoo(part, zoo_folder) for part in zoos.split(",") if part)
         }
+        for text in (requested, sizes, late):
+            names = [part.partition(":")[0].partition("=")[0] for part in text.split(",") if part]
+            require_known(names, known, "zoo")
         options: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
-        last = {name: int(n) for name, _, n in (p.partition("=") for p in late.split(",") if p)}
         judged = list(known.values()) if cards else []
         plain = [
             (Networks(zoo, networks, last=last.get(zoo.name, 1), held_out=held_out), False)
@@ -102,7 +111,7 @@ def main(
             Cell(row, own, seed, size, options, generated, ask)
             for seed in range(1, seeds + 1)
             for own, ask in plain
-            for row in choose_rows(rows)
+            for row in chosen
         ]
         if not collect_only:
             _run(cells, out)
@@ -134,7 +143,7 @@ def _zoo(text: str, folder: Path) -> ZooOfBenchmark:
 def _factor(text: str) -> tuple[str, tuple[int, ...]]:
     """A factor and its values, as ``width=32+48``."""
     name, _, values = text.partition("=")
-    return name, tuple(int(value) for value in values.split("+"))
+    return name, tuple(numbers_of(values.replace("+", ","), "values"))
 
 
 def _run(cells: list[Cell], out: Path) -> None:
@@ -146,4 +155,4 @@ def _run(cells: list[Cell], out: Path) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

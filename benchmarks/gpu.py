@@ -14,6 +14,7 @@ import numpy as np
 import typer
 
 from benchmarks.results import Report
+from benchmarks.running import run_benchmark
 from benchmarks.task import HORIZON, has_returned, model_of, perturb
 from benchmarks.timing import timed
 from gridstab.dynamics.cuda.engine import CudaEngine
@@ -29,9 +30,11 @@ STOP = STOP_RULES["fast"]
 
 
 def main(
-    trajectories: Annotated[int, typer.Option(help="On the device, at 20 nodes.")] = 1_000_000,
-    sample: Annotated[int, typer.Option(help="Trajectories of the gate.")] = 4000,
-    seed: Annotated[int, typer.Option(help="Grids and perturbations.")] = 1,
+    trajectories: Annotated[
+        int, typer.Option(help="On the device, at 20 nodes.", min=1)
+    ] = 1_000_000,
+    sample: Annotated[int, typer.Option(help="Trajectories of the gate.", min=1)] = 4000,
+    seed: Annotated[int, typer.Option(help="Grids and perturbations.", min=0)] = 1,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="A few seconds, to see that it runs.")] = False,
 ) -> None:
@@ -103,4 +106,4 @@ def device_name() -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

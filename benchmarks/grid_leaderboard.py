@@ -20,10 +20,12 @@ import typer
 from benchmarks.cells import restore_cells, time_warning
 from benchmarks.hardware import ROOT
 from benchmarks.leaderboard.rows import Row, choose_rows
-from benchmarks.leaderboard.sets import PACKAGED, GridSets, write_tiny_sets
+from benchmarks.leaderboard.sets import PACKAGED, TRAINING_SETS, GridSets, write_tiny_sets
 from benchmarks.leaderboard.tables import collect, cut_warning, mix, record, write_tables
 from benchmarks.leaderboard.training import Cell, plan_epochs
+from benchmarks.options import names_of
 from benchmarks.results import Report, console, known_cells
+from benchmarks.running import run_benchmark
 from gnncore.errors import GnncoreError
 from gridstab.errors import GridstabError
 
@@ -34,7 +36,7 @@ def main(
     rows: Annotated[
         str, typer.Option(help="Names of rows, or ours, published, baselines, all; with commas.")
     ] = "all",
-    seeds: Annotated[int, typer.Option(help="Trainings of every row on every set.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Trainings of every row on every set.", min=1)] = 3,
     train_on: Annotated[str, typer.Option(help="Training sets; with commas.")] = "ds20,ds100",
     ds20: Annotated[
         str, typer.Option(help="Grids of 20 nodes: a folder or a packaged set.")
@@ -47,12 +49,12 @@ def main(
         str, typer.Option(help="Grids of 100 nodes, as many as published.")
     ] = PACKAGED["ds100_large"],
     texas: Annotated[str, typer.Option(help="The grid of Texas, which is only a test.")] = "texas",
-    grids: Annotated[int | None, typer.Option(help="Training grids at most.")] = None,
+    grids: Annotated[int | None, typer.Option(help="Training grids at most.", min=1)] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Epochs at most; tables say what was cut.")
+        int | None, typer.Option(help="Epochs at most; tables say what was cut.", min=1)
     ] = None,
     budget: Annotated[
-        float | None, typer.Option(help="Minutes a training at most; cuts epochs as well.")
+        float | None, typer.Option(help="Minutes a training at most; cuts epochs as well.", min=0)
     ] = None,
     out: Annotated[Path, typer.Option(help="Where trainings are kept.")] = ROOT
     / "runs"
@@ -79,12 +81,13 @@ def main(
             rows, seeds, epochs, out = QUICK_ROWS, 2, epochs or 2, Path(scratch) / "cells"
             paths = write_tiny_sets(Path(scratch))
         sets = GridSets(paths, grids)
+        chosen, learnt = choose_rows(rows), names_of(train_on, TRAINING_SETS, "training set")
         report = Report("grid_leaderboard", "Leaderboard of basin stability", quick=quick)
         if restore:
             restore_cells(out, known_cells("grid_leaderboard"))
         failures: list[str] = []
         if not collect_only:
-            cells = _cells(choose_rows(rows), train_on.split(","), seeds, sets)
+            cells = _cells(chosen, learnt, seeds, sets)
             failures = _train(cells, sets, out, epochs, budget)
         entries = collect(out, sets)
         mixtures = mix(entries, sets, out)
@@ -143,4 +146,4 @@ def _train(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

@@ -20,6 +20,7 @@ from benchmarks.cells import Result, run_cell
 from benchmarks.hardware import ROOT
 from benchmarks.leaderboard.rows import BASELINE_FEATURES, ROWS, Network
 from benchmarks.results import SCRATCH, Report, spread
+from benchmarks.running import run_benchmark
 from gnncore.models import ModelSpecification
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.run import run_campaign
@@ -117,9 +118,9 @@ class Fit:
 
 
 def main(
-    seeds: Annotated[int, typer.Option(help="Trainings of the network.")] = 3,
-    epochs: Annotated[int | None, typer.Option(help="Epochs, if not its own.")] = None,
-    workers: Annotated[int, typer.Option(help="Processes that simulate.")] = 2,
+    seeds: Annotated[int, typer.Option(help="Trainings of the network.", min=1)] = 3,
+    epochs: Annotated[int | None, typer.Option(help="Epochs, if not its own.", min=1)] = None,
+    workers: Annotated[int, typer.Option(help="Processes that simulate.", min=1)] = 2,
     out: Annotated[Path, typer.Option(help="Where trainings are kept.")] = ROOT / "runs" / "tasks",
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="Few grids and epochs, to see that it runs.")] = False,
@@ -186,4 +187,4 @@ def _table(report: Report, task: Task, sets: list[str], found: dict[str, list[Re
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

@@ -16,6 +16,7 @@ import typer
 
 from benchmarks.hardware import ROOT
 from benchmarks.results import Report
+from benchmarks.running import run_benchmark
 from tests import test_imports
 from tests.contributions import CHANGES, FOLDER
 
@@ -149,4 +150,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

@@ -23,7 +23,9 @@ from benchmarks.cells import time_warning
 from benchmarks.hardware import ROOT
 from benchmarks.leaderboard.rows import DEFAULT_ROW, ROWS
 from benchmarks.leaderboard.sets import PACKAGED, TRANSFERS, write_tiny_sets
+from benchmarks.options import names_of, shares_of
 from benchmarks.results import Report, console, spread
+from benchmarks.running import run_benchmark
 from gridstab.errors import InvalidParameterError
 from gridstab.learning.data import GridDataset, load_grid_dataset
 from gridstab.learning.known_range import Beyond
@@ -36,8 +38,8 @@ Each = list[tuple[Tensor, Beyond | None]]
 
 def main(
     train_on: Annotated[str, typer.Option(help="Training sets; with commas.")] = "ds20,ds100",
-    seeds: Annotated[int, typer.Option(help="Trainings on every set.")] = 3,
-    epochs: Annotated[int | None, typer.Option(help="Of every training.")] = None,
+    seeds: Annotated[int, typer.Option(help="Trainings on every set.", min=1)] = 3,
+    epochs: Annotated[int | None, typer.Option(help="Of every training.", min=1)] = None,
     levels: Annotated[str, typer.Option(help="Probabilities; with commas.")] = "0.8,0.9,0.95",
     out: Annotated[Path, typer.Option(help="Where trainings are kept.")] = ROOT
     / "runs"
@@ -55,14 +57,15 @@ def main(
         if quick:
             paths, out = write_tiny_sets(Path(scratch)), Path(scratch) / "trainings"
             seeds, epochs, levels = 2, 2, "0.5"
-        asked = [float(level) for level in levels.split(",")]
+        asked = shares_of(levels, "probabilities")
+        learnt = names_of(train_on, dict(TRANSFERS), "training set")
         report = Report(
             "intervals" if trainings is None else "intervals_of_leaderboard",
             "Intervals on predictions of basin stability",
             quick=quick,
         )
         rows: list[dict[str, Any]] = []
-        for name in train_on.split(","):
+        for name in learnt:
             folders = [] if trainings is None else _of_leaderboard(trainings, row, name)
             for seed in range(1, seeds + 1) if trainings is None else ():
                 console.print(f"training on {name}, seed {seed}")
@@ -160,4 +163,4 @@ def _table(report: Report, rows: list[dict[str, Any]], levels: list[float]) -> N
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

@@ -21,7 +21,9 @@ import numpy as np
 import typer
 
 from benchmarks.cells import Result, restore_cells, run_cell, time_warning
+from benchmarks.options import names_of
 from benchmarks.results import SCRATCH, Report, console, known_cells, spread
+from benchmarks.running import run_benchmark
 from gnncore.storage import read_json_lines
 from gridstab.counted import counted
 from gridstab.datasets.campaign import Campaign
@@ -51,19 +53,23 @@ COLUMNS = {
 
 
 def main(
-    grids: Annotated[int, typer.Option(help="Grids of 20 nodes: 70 % to learn from.")] = 1000,
-    tests: Annotated[int, typer.Option(help="Other grids of 20 nodes, all of them a test.")] = 60,
-    others: Annotated[int, typer.Option(help="Grids of 100 nodes, all of them a test.")] = 5,
-    resolution: Annotated[int, typer.Option(help="Pixels along each axis.")] = 20,
+    grids: Annotated[
+        int, typer.Option(help="Grids of 20 nodes: 70 % to learn from.", min=1)
+    ] = 1000,
+    tests: Annotated[
+        int, typer.Option(help="Other grids of 20 nodes, all of them a test.", min=1)
+    ] = 60,
+    others: Annotated[int, typer.Option(help="Grids of 100 nodes, all of them a test.", min=1)] = 5,
+    resolution: Annotated[int, typer.Option(help="Pixels along each axis.", min=1)] = 20,
     per_pixel: Annotated[
-        int, typer.Option(help="Trajectories along each axis of a pixel, to learn from.")
+        int, typer.Option(help="Trajectories along each axis of a pixel, to learn from.", min=1)
     ] = 2,
-    per_test_pixel: Annotated[int, typer.Option(help="The same of the tests.")] = 4,
-    epochs: Annotated[int | None, typer.Option(help="Of every training.")] = None,
-    seeds: Annotated[int, typer.Option(help="Trainings of every task.")] = 3,
+    per_test_pixel: Annotated[int, typer.Option(help="The same of the tests.", min=1)] = 4,
+    epochs: Annotated[int | None, typer.Option(help="Of every training.", min=1)] = None,
+    seeds: Annotated[int, typer.Option(help="Trainings of every task.", min=1)] = 3,
     tasks: Annotated[str, typer.Option(help="With commas.")] = ",".join(TASKS),
     out: Annotated[Path, typer.Option(help="Where everything is kept.")] = SCRATCH / NAME,
-    workers: Annotated[int, typer.Option(help="Threads that simulate.")] = 2,
+    workers: Annotated[int, typer.Option(help="Threads that simulate.", min=1)] = 2,
     restore: Annotated[
         bool, typer.Option(help="Begin with what the committed result file holds.")
     ] = False,
@@ -72,6 +78,7 @@ def main(
 ) -> None:
     """Simulate, train and judge what is not there yet, and show everything."""
     with TemporaryDirectory() as scratch:
+        learnt = names_of(tasks, TASKS, "task")
         if quick:
             grids, tests, others, resolution, epochs, seeds, out = 10, 2, 2, 8, 2, 2, Path(scratch)
         own = Labels(out, 20, grids, resolution, per_pixel, seed=0)
@@ -90,7 +97,7 @@ def main(
             restore_cells(out, known_cells(NAME))
         results: dict[str, Result] = {}
         for seed in range(1, seeds + 1):
-            for task in tasks.split(","):
+            for task in learnt:
                 length = f"{epochs or 'all'}-epochs"
                 cell = f"{task}/{own.name}-{tests}-{others}-tests-{length}-seed-{seed}"
                 console.print(cell)
@@ -238,4 +245,4 @@ def values_of(found: list[Result], nodes: str, name: str) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

@@ -23,6 +23,7 @@ from scipy.stats import spearmanr
 from benchmarks.cells import Result, restore_cells, run_cell, time_warning
 from benchmarks.populations_over_phases import PHASES, THRESHOLDS
 from benchmarks.results import SCRATCH, Report, console, known_cells, progress
+from benchmarks.running import run_benchmark
 from gnncore.figures import save_figure
 from graphwsl.landscape import Landscape, LandscapeSettings, MeasuredCell, measure
 from graphwsl.landscape.picture import draw_plane, draw_ways
@@ -65,8 +66,10 @@ COLUMNS = {
 
 def main(
     zoo: Annotated[Path, typer.Option(help="Folder of the zoo.")] = SCRATCH / "landscapes" / "zoo",
-    curve_steps: Annotated[int, typer.Option(help="Steps of the training of a curve.")] = 500,
-    probes: Annotated[int, typer.Option(help="Random vectors a trace.")] = 32,
+    curve_steps: Annotated[
+        int, typer.Option(help="Steps of the training of a curve.", min=1)
+    ] = 500,
+    probes: Annotated[int, typer.Option(help="Random vectors a trace.", min=1)] = 32,
     picture: Annotated[Path | None, typer.Option(help="File of the phase plane.")] = None,
     ways: Annotated[Path | None, typer.Option(help="File of the ways between seeds.")] = None,
     restore: Annotated[bool, typer.Option(help="Begin with the results in the file.")] = False,
@@ -243,4 +246,4 @@ def shown(cells: Sequence[MeasuredCell], name: str) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

@@ -20,13 +20,14 @@ import typer
 from benchmarks.cells import Result, time_warning
 from benchmarks.graph_tasks.contestants import CONTESTANTS, specification
 from benchmarks.graph_tasks.graph_properties import PROPERTIES, PUBLISHED_GRAPHS, make_tasks
-from benchmarks.graph_tasks.options import names_of, rates_of
 from benchmarks.graph_tasks.peptides import peptides_task, write_tiny_peptides
 from benchmarks.graph_tasks.task import GraphTask
 from benchmarks.graph_tasks.training import settings_of
 from benchmarks.graph_tasks.tuning import at_best_rate, tuned
 from benchmarks.hardware import ROOT
+from benchmarks.options import names_of, rates_of
 from benchmarks.results import Report, console, spread
+from benchmarks.running import run_benchmark
 
 PEPTIDES = "peptides-func"
 PUBLISHED_PEPTIDES = {
@@ -43,18 +44,22 @@ def main(
     ] = ",".join((*PROPERTIES, PEPTIDES)),
     models: Annotated[str, typer.Option(help="Names with commas.")] = ",".join(CONTESTANTS),
     peptides: Annotated[Path | None, typer.Option(help="Folder of Peptides-func.")] = None,
-    seeds: Annotated[int, typer.Option(help="Trainings of every model.")] = 3,
-    epochs: Annotated[int, typer.Option(help="Epochs of every training.")] = 100,
+    seeds: Annotated[int, typer.Option(help="Trainings of every model.", min=1)] = 3,
+    epochs: Annotated[int, typer.Option(help="Epochs of every training.", min=1)] = 100,
     peptides_epochs: Annotated[
-        int | None, typer.Option(help="Epochs on Peptides-func, if they should differ.")
+        int | None, typer.Option(help="Epochs on Peptides-func, if they should differ.", min=1)
     ] = None,
     rates: Annotated[str, typer.Option(help="Learning rates to choose from.")] = "0.001,0.003",
-    parameters: Annotated[int, typer.Option(help="Parameters of every model, at most.")] = 100_000,
-    batch_size: Annotated[int, typer.Option(help="Graphs a step.")] = 64,
-    graphs: Annotated[int | None, typer.Option(help="Training graphs at most.")] = None,
-    smallest: Annotated[int, typer.Option(help="Nodes of random graphs, from here ...")] = 25,
-    largest: Annotated[int, typer.Option(help="... to here.")] = 34,
-    walks: Annotated[int, typer.Option(help="Random-walk encoding on Peptides-func.")] = 20,
+    parameters: Annotated[
+        int, typer.Option(help="Parameters of every model, at most.", min=1)
+    ] = 100_000,
+    batch_size: Annotated[int, typer.Option(help="Graphs a step.", min=1)] = 64,
+    graphs: Annotated[int | None, typer.Option(help="Training graphs at most.", min=1)] = None,
+    smallest: Annotated[
+        int, typer.Option(help="Nodes of random graphs, from here ...", min=1)
+    ] = 25,
+    largest: Annotated[int, typer.Option(help="... to here.", min=1)] = 34,
+    walks: Annotated[int, typer.Option(help="Random-walk encoding on Peptides-func.", min=0)] = 20,
     out: Annotated[Path, typer.Option(help="Where trainings are kept.")] = ROOT
     / "runs"
     / "long_range",
@@ -199,4 +204,4 @@ def _table(report: Report, task: GraphTask, results: list[Result]) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

@@ -24,6 +24,7 @@ import numpy as np
 import typer
 
 from benchmarks.results import Report, progress
+from benchmarks.running import run_benchmark
 from benchmarks.timing import timed
 
 WIDTHS = (8, 16, 32, 48, 64)
@@ -191,4 +192,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
         print(json_format.dumps(one(int(sys.argv[2]))))
     else:
-        typer.run(main)
+        run_benchmark(main)

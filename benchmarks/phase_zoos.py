@@ -20,7 +20,9 @@ import typer
 from scipy.stats import spearmanr
 
 from benchmarks.cells import RESULT, Result, restore_cells, run_cell
+from benchmarks.options import require_known
 from benchmarks.results import SCRATCH, Report, known_cells
+from benchmarks.running import run_benchmark
 from graphwsl.landscape import LandscapeSettings, Thresholds, measure, phase_of
 from graphwsl.zoo import Recipe, open_zoo, train_zoo
 
@@ -231,6 +233,7 @@ def main(
         planes = {"phases_pinn": replace(PLANES["phases_pinn"], options=QUICK, settings={})}
         out = out / "quick"
         settings = SETTINGS.model_copy(update={"samples": 32, "probes": 2, "curve_steps": 2})
+    require_known(only or (), planes, "recipe")
     report = Report(NAME, "Populations over temperature and load", quick=quick)
     if restore:
         restore_cells(out, known_cells(NAME))
@@ -264,4 +267,4 @@ def _of(seconds: float | None) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

@@ -15,6 +15,7 @@ import torch
 import typer
 
 from benchmarks.results import Report
+from benchmarks.running import run_benchmark
 from benchmarks.timing import Timing, timed
 from graphwsl.populations import Function, Population, evaluate
 from graphwsl.zoo import open_zoo
@@ -30,8 +31,12 @@ EPOCHS, CHUNK = 50, 16
 
 
 def main(
-    networks: Annotated[int, typer.Option(help="Networks that are evaluated or read.")] = 1000,
-    repeats: Annotated[int, typer.Option(help="Measurements, of which the best counts.")] = 3,
+    networks: Annotated[
+        int, typer.Option(help="Networks that are evaluated or read.", min=1)
+    ] = 1000,
+    repeats: Annotated[
+        int, typer.Option(help="Measurements, of which the best counts.", min=1)
+    ] = 3,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="Few networks, to see that it runs.")] = False,
 ) -> None:
@@ -129,4 +134,4 @@ def table(report: Report, title: str, seconds: dict[str, tuple[float, float]]) -
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

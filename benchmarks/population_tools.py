@@ -15,6 +15,7 @@ import torch
 import typer
 
 from benchmarks.results import Report
+from benchmarks.running import run_benchmark
 from benchmarks.timing import timed
 from graphwsl.alignment import align_population, canonical_form
 from graphwsl.populations import Architecture, Function, Tokenizer, ViewBank, views
@@ -26,8 +27,10 @@ BANK = 1000
 
 
 def main(
-    networks: Annotated[int, typer.Option(help="Networks that are moved together.")] = 4000,
-    repeats: Annotated[int, typer.Option(help="Measurements, of which the best counts.")] = 7,
+    networks: Annotated[int, typer.Option(help="Networks that are moved together.", min=1)] = 4000,
+    repeats: Annotated[
+        int, typer.Option(help="Measurements, of which the best counts.", min=1)
+    ] = 7,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="Few networks, to see that it runs.")] = False,
 ) -> None:
@@ -131,4 +134,4 @@ def best(call: Callable[[], Any], repeats: int) -> float:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

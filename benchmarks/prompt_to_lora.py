@@ -26,7 +26,9 @@ from benchmarks.cells import (
     run_cell,
     time_warning,
 )
+from benchmarks.options import require_known
 from benchmarks.results import SCRATCH, Report, known_cells
+from benchmarks.running import run_benchmark
 
 NAME = cells.NAME
 SEEDS = (0, 1, 2)
@@ -48,11 +50,13 @@ def main(
     quick: Annotated[bool, typer.Option(help="A few steps, to see that it runs.")] = False,
     measured: Annotated[bool, typer.Option(help="Only print what was measured.")] = False,
     world: Annotated[list[str] | None, typer.Option(help="Worlds to measure.")] = None,
-    seed: Annotated[list[int] | None, typer.Option(help="Seeds to measure.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="Seeds to measure.", min=0)] = None,
     method: Annotated[list[str] | None, typer.Option(help="Methods to measure.")] = None,
 ) -> None:
     """Measure every cell that is missing, and print the tables."""
     torch.set_num_threads(1)
+    require_known(world or (), cells.WORLDS, "world")
+    require_known(method or (), cells.METHODS, "method")
     root = SCRATCH / (f"{NAME}-quick" if quick else NAME)
     if restore:
         restore_cells(root, known_cells(NAME))
@@ -140,4 +144,4 @@ def spread(results: list[dict[str, Any]], key: str) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

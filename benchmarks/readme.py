@@ -7,9 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from benchmarks.results import FOLDER
+from benchmarks.running import run_benchmark
 from gnncore.storage import read_json, write_text
 
 PAGES = tuple(
@@ -75,4 +74,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

@@ -28,7 +28,9 @@ from benchmarks.leaderboard.rows import Network, choose_rows
 from benchmarks.leaderboard.sets import PACKAGED, TRAINING_SETS, GridSets, write_tiny_sets
 from benchmarks.leaderboard.tables import Entry, collect
 from benchmarks.leaderboard.training import TASK, Cell
+from benchmarks.options import numbers_of
 from benchmarks.results import SCRATCH, Report, known_cells, spread
+from benchmarks.running import run_benchmark
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.run import run_campaign
 from gridstab.errors import InvalidParameterError
@@ -60,7 +62,7 @@ DEFAULT_ROWS = (
 
 def main(
     rows: Annotated[str, typer.Option(help="Rows of the leaderboard; with commas.")] = DEFAULT_ROWS,
-    samples: Annotated[int, typer.Option(help="Perturbations a node.")] = 100,
+    samples: Annotated[int, typer.Option(help="Perturbations a node.", min=1)] = 100,
     sampler: Annotated[str, typer.Option(help="mc, or sobol, which needs fewer samples.")] = "mc",
     seeds: Annotated[str, typer.Option(help="Seeds of the cases' powers; with commas.")] = "3,4",
     only: Annotated[
@@ -69,7 +71,7 @@ def main(
     trainings: Annotated[Path, typer.Option(help="What the leaderboard was told as --out.")] = ROOT
     / "runs"
     / "leaderboard",
-    workers: Annotated[int, typer.Option(help="Processes that simulate.")] = 2,
+    workers: Annotated[int, typer.Option(help="Processes that simulate.", min=1)] = 2,
     aside: Annotated[
         bool, typer.Option("--kept-aside", help="Judge on what no choice has looked at.")
     ] = False,
@@ -93,9 +95,9 @@ def main(
                 restore_cells(trainings, known_cells(benchmark))
         entries = [entry for entry in collect(trainings, sets) if entry.row.name in order]
         columns = {
-            f"{CASES[case]}, {seed}": (case, int(seed))
+            f"{CASES[case]}, {seed}": (case, seed)
             for case in cases
-            for seed in seeds.split(",")
+            for seed in numbers_of(seeds, "seeds")
         }
         if aside:
             columns = dict(list(kept_aside().items())[: 1 if quick else None])
@@ -222,4 +224,4 @@ def lines(record: Result, columns: list[str]) -> list[list[str]]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

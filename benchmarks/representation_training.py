@@ -19,7 +19,9 @@ import typer
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.cells import time_warning
+from benchmarks.options import names_of
 from benchmarks.results import Report
+from benchmarks.running import run_benchmark
 from benchmarks.timing import timed
 from gnncore.training import RaggedRows, TensorBatch
 from graphwsl.populations import Function, Population
@@ -40,7 +42,7 @@ PRODUCTS = ("mm", "addmm", "bmm", "baddbmm", "matmul", "linear", "einsum", "conv
 
 
 def main(
-    networks: Annotated[int, typer.Option(help="Networks that fits learn from.")] = 320,
+    networks: Annotated[int, typer.Option(help="Networks that fits learn from.", min=1)] = 320,
     methods: Annotated[str, typer.Option(help="Names with commas; all by default.")] = "",
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="Few networks, to see that it runs.")] = False,
@@ -48,7 +50,7 @@ def main(
     """Measure fits, and say how long one of all networks would take."""
     torch.set_num_threads(1)
     count = 12 if quick else networks
-    chosen = [name for name in methods.split(",") if name] or list(REPRESENTATIONS)
+    chosen = names_of(methods or ",".join(REPRESENTATIONS), REPRESENTATIONS, "method")
     report = Report(NAME, f"Learning from {NETWORKS:,} CNN-s, one thread", quick=quick)
     train, valid = random_networks(count), random_networks(max(2, round(count * 15 / 70)))
     rows = [measure(name, train, valid, quick) for name in chosen]
@@ -147,4 +149,4 @@ def stepping(made: Representation, population: Population, inputs: Any) -> Any:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

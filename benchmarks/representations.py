@@ -19,12 +19,14 @@ import typer
 
 from benchmarks.cells import Result, restore_cells, time_warning
 from benchmarks.hardware import ROOT
+from benchmarks.options import numbers_of, require_known
 from benchmarks.representation_tasks.cell import Cell, FreeCell
 from benchmarks.representation_tasks.real_hub import HubCell, report_hub
 from benchmarks.representation_tasks.rows import choose_rows
 from benchmarks.representation_tasks.studies import Study, zoo_of_recipe
 from benchmarks.representation_tasks.tables import LEGEND, report_study, report_widths
 from benchmarks.results import FOLDER, Report, console, known_cells
+from benchmarks.running import run_benchmark
 from benchmarks.weights.tasks import ZooOfBenchmark
 
 QUICK_ROWS = "hyper_representation,sane,sane/not_aligned,hub,graph_autoencoder"
@@ -46,14 +48,16 @@ def main(
         str,
         typer.Option(help="Tests on other zoos too, as zoo:other, given as zoos are, with commas."),
     ] = "",
-    seeds: Annotated[int, typer.Option(help="Fits of every row.")] = 3,
-    networks: Annotated[int, typer.Option(help="Networks of a zoo, unless it says else.")] = 100,
+    seeds: Annotated[int, typer.Option(help="Fits of every row.", min=1)] = 3,
+    networks: Annotated[
+        int, typer.Option(help="Networks of a zoo, unless it says else.", min=1)
+    ] = 100,
     epochs_of_zoo: Annotated[
         str, typer.Option(help="Kept epochs of the zoos, with commas; all unless given.")
     ] = "",
-    epochs: Annotated[int | None, typer.Option(help="Passes over the networks.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the networks.", min=1)] = None,
     size: Annotated[str, typer.Option(help="Settings: small or published.")] = "small",
-    generated: Annotated[int, typer.Option(help="Networks that each sampler makes.")] = 50,
+    generated: Annotated[int, typer.Option(help="Networks that each sampler makes.", min=1)] = 50,
     tuning: Annotated[
         str, typer.Option(help="Epochs of tuning after which they are judged, with commas.")
     ] = "1",
@@ -81,11 +85,13 @@ def main(
             out, zoo_folder, rows = Path(scratch, "cells"), Path(scratch, "zoos"), QUICK_ROWS
             zoos, transfers, held_out, hub = "digits_seed", "", "", False
             networks, seeds, epochs, generated, epochs_of_zoo = 12, 1, 2, 4, "5,10"
+        chosen = choose_rows(rows)
+        taken = tuple(numbers_of(epochs_of_zoo, "epochs"))
+        tuned = tuple(numbers_of(tuning, "epochs of tuning"))
         report = Report(NAME, "Representations of networks", quick=quick)
         if restore:
             for path in sorted(FOLDER.glob(f"{NAME}*.json")):
                 restore_cells(out, known_cells(path.stem))
-        taken = tuple(int(part) for part in epochs_of_zoo.split(",") if part)
         known = {
             zoo.name: zoo
             for zoo in (_zoo(part, zoo_folder, networks, taken) for part in zoos.split(",") if part)
@@ -93,7 +99,6 @@ def main(
         others = _others(known, transfers, lambda part: _zoo(part, zoo_folder, networks, taken))
         studies = _studies(known, held_out, others)
         options: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
-        tuned = tuple(int(part) for part in tuning.split(",") if part)
         cells: list[Cell | FreeCell | HubCell] = [
             FreeCell(study, generated, tuned) for study in studies
         ]
@@ -101,7 +106,7 @@ def main(
             Cell(row, study, seed, size, options, generated, tuned)
             for seed in range(1, seeds + 1)
             for study in studies
-            for row in choose_rows(rows)
+            for row in chosen
         ]
         if hub:
             cells += [HubCell(seed, size=size, options=options) for seed in range(1, seeds + 1)]
@@ -160,7 +165,8 @@ def _studies(
         if part:
             name, _, condition = part.partition(":")
             factor, _, values = condition.partition("=")
-            wanted = tuple(int(value) for value in values.split("+"))
+            wanted = tuple(numbers_of(values.replace("+", ","), "values"))
+            require_known([name], known, "zoo")
             studies.append(Study(known[name], (factor, wanted)))
     return studies
 
@@ -182,4 +188,4 @@ def _run(cells: list[Cell | FreeCell | HubCell], out: Path) -> dict[str, Result]
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

@@ -19,6 +19,7 @@ import typer
 
 from benchmarks.cache import cached_grid
 from benchmarks.results import Report, console, progress
+from benchmarks.running import run_benchmark
 from benchmarks.task import perturb
 from benchmarks.timing import Spread, repeat_for, timed
 from gridstab.dynamics.engine import stop_rule
@@ -43,8 +44,8 @@ WORK = 4e8
 
 
 def main(
-    repeats: Annotated[int, typer.Option(help="Measurements of each grid.")] = 5,
-    seed: Annotated[int, typer.Option(help="Random grids, powers and perturbations.")] = 1,
+    repeats: Annotated[int, typer.Option(help="Measurements of each grid.", min=1)] = 5,
+    seed: Annotated[int, typer.Option(help="Random grids, powers and perturbations.", min=0)] = 1,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="Small grids only, to see that it runs.")] = False,
 ) -> None:
@@ -218,4 +219,4 @@ def show_samples(report: Report, rows: list[dict[str, float]]) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

@@ -14,6 +14,7 @@ import torch
 import typer
 
 from benchmarks.results import Report
+from benchmarks.running import run_benchmark
 from graphwsl.generators import Scorecard, scorecard
 from graphwsl.generators.made import population_of
 from graphwsl.populations import Function, Population
@@ -23,11 +24,13 @@ CNN_S = {"in_channels": 1, "image_size": 28, "out_channels": 10, "activation": "
 
 
 def main(
-    networks: Annotated[int, typer.Option(help="Networks that are scored.")] = 1000,
-    train: Annotated[int, typer.Option(help="Training networks.")] = 300,
-    held_out: Annotated[int, typer.Option(help="Networks that were held out.")] = 100,
-    samples: Annotated[int, typer.Option(help="Images.")] = 1000,
-    repeats: Annotated[int, typer.Option(help="Measurements, of which the best counts.")] = 3,
+    networks: Annotated[int, typer.Option(help="Networks that are scored.", min=1)] = 1000,
+    train: Annotated[int, typer.Option(help="Training networks.", min=1)] = 300,
+    held_out: Annotated[int, typer.Option(help="Networks that were held out.", min=0)] = 100,
+    samples: Annotated[int, typer.Option(help="Images.", min=1)] = 1000,
+    repeats: Annotated[
+        int, typer.Option(help="Measurements, of which the best counts.", min=1)
+    ] = 3,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="Few networks, to see that it runs.")] = False,
 ) -> None:
@@ -84,4 +87,4 @@ def best(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

@@ -23,13 +23,14 @@ from benchmarks.graph_tasks.contestants import (
     reaching,
     specification,
 )
-from benchmarks.graph_tasks.options import counts_of, names_of, rates_of
 from benchmarks.graph_tasks.reach import Scores, draw_reach, reach_rows, test_score
 from benchmarks.graph_tasks.signals import DISTANCES, FARTHEST, GRAPHS, SHAPES, signal_task
 from benchmarks.graph_tasks.training import settings_of
 from benchmarks.graph_tasks.tuning import at_best_rate, tuned
 from benchmarks.hardware import ROOT
+from benchmarks.options import counts_of, names_of, rates_of
 from benchmarks.results import Report
+from benchmarks.running import run_benchmark
 
 
 def main(
@@ -48,7 +49,9 @@ def main(
     seeds: Annotated[int, typer.Option(help="Trainings of every model.", min=1)] = 3,
     epochs: Annotated[int, typer.Option(help="Epochs of every training.", min=1)] = 20,
     rates: Annotated[str, typer.Option(help="Learning rates to choose from.")] = "0.001,0.003",
-    parameters: Annotated[int, typer.Option(help="Parameters of every model, at most.")] = 20_000,
+    parameters: Annotated[
+        int, typer.Option(help="Parameters of every model, at most.", min=1)
+    ] = 20_000,
     batch_size: Annotated[int, typer.Option(help="Graphs a step.", min=1)] = 16,
     graphs: Annotated[
         int | None, typer.Option(help="Training graphs of every task.", min=1)
@@ -138,4 +141,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

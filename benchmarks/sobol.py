@@ -15,6 +15,7 @@ import typer
 from jaxtyping import Float
 
 from benchmarks.results import Report, progress
+from benchmarks.running import run_benchmark
 from benchmarks.task import model_of
 from gridstab.dynamics.native.engine import NativeEngine
 from gridstab.dynamics.sampling import SCRAMBLES
@@ -32,11 +33,11 @@ Work = list[tuple[SwingModel, np.ndarray]]
 
 
 def main(
-    count: Annotated[int, typer.Option("--nodes", help="Nodes to examine, at least.")] = 24,
-    size: Annotated[int, typer.Option(help="Nodes of a grid.")] = 20,
-    repetitions: Annotated[int, typer.Option(help="Independent labels of each node.")] = 24,
-    seed: Annotated[int, typer.Option(help="First grid and first stream.")] = 1,
-    threads: Annotated[int, typer.Option(help="Threads of the engine.")] = 1,
+    count: Annotated[int, typer.Option("--nodes", help="Nodes to examine, at least.", min=1)] = 24,
+    size: Annotated[int, typer.Option(help="Nodes of a grid.", min=1)] = 20,
+    repetitions: Annotated[int, typer.Option(help="Independent labels of each node.", min=1)] = 24,
+    seed: Annotated[int, typer.Option(help="First grid and first stream.", min=0)] = 1,
+    threads: Annotated[int, typer.Option(help="Threads of the engine.", min=1)] = 1,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="Seconds, to see that it runs.")] = False,
 ) -> None:
@@ -134,4 +135,4 @@ def worth(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

@@ -24,6 +24,7 @@ from benchmarks.compaction_cells import (
     show_compaction,
 )
 from benchmarks.results import SCRATCH, Report, known_cells
+from benchmarks.running import run_benchmark
 from graphwsl.sparsification import sparsify, summarise_twins
 from graphwsl.sparsification.twins import METHODS
 from graphwsl.zoo import train_zoo
@@ -42,10 +43,10 @@ GRID: dict[str, Any] = {
 
 
 def main(
-    seeds: Annotated[int, typer.Option(help="Networks of every point of the grid.")] = 2,
-    width: Annotated[int, typer.Option(help="Channels of their layers.")] = 16,
-    epochs: Annotated[int, typer.Option(help="Epochs of the training.")] = 50,
-    tuning: Annotated[int, typer.Option(help="Epochs after pruning.")] = 25,
+    seeds: Annotated[int, typer.Option(help="Networks of every point of the grid.", min=1)] = 2,
+    width: Annotated[int, typer.Option(help="Channels of their layers.", min=1)] = 16,
+    epochs: Annotated[int, typer.Option(help="Epochs of the training.", min=1)] = 50,
+    tuning: Annotated[int, typer.Option(help="Epochs after pruning.", min=0)] = 25,
     real: Annotated[
         bool, typer.Option("--real", help="Compact real networks; about 320 MB are downloaded.")
     ] = False,
@@ -145,4 +146,4 @@ def _tables(report: Report, cells: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

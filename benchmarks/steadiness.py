@@ -26,8 +26,10 @@ from benchmarks.hardware import ROOT
 from benchmarks.leaderboard.rows import OURS, Network
 from benchmarks.leaderboard.sets import PACKAGED, write_tiny_sets
 from benchmarks.leaderboard.training import train_network
+from benchmarks.options import names_of
 from benchmarks.real_grids import CASES, labelled, r2
 from benchmarks.results import Report, console, spread
+from benchmarks.running import run_benchmark
 from gnncore.models import ModelSpecification
 from gridstab.datasets.labelled_grid import LabelledGrid
 from gridstab.datasets.layouts import LAYOUTS
@@ -174,13 +176,13 @@ CHANGES: dict[str, Change] = {
 
 def main(
     changes: Annotated[str, typer.Option(help="With commas.")] = ",".join(CHANGES),
-    seeds: Annotated[int, typer.Option(help="Trainings of each.")] = 3,
-    epochs: Annotated[int, typer.Option(help="Of every training.")] = 40,
-    train_grids: Annotated[int, typer.Option(help="Grids to learn from.")] = 700,
+    seeds: Annotated[int, typer.Option(help="Trainings of each.", min=1)] = 3,
+    epochs: Annotated[int, typer.Option(help="Of every training.", min=1)] = 40,
+    train_grids: Annotated[int, typer.Option(help="Grids to learn from.", min=1)] = 700,
     out: Annotated[Path, typer.Option(help="Where trainings are kept.")] = ROOT
     / "runs"
     / "steadiness",
-    workers: Annotated[int, typer.Option(help="Processes that simulate.")] = 2,
+    workers: Annotated[int, typer.Option(help="Processes that simulate.", min=1)] = 2,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="Tiny made-up grids, to see that it runs.")] = False,
 ) -> None:
@@ -190,11 +192,12 @@ def main(
         if quick:
             paths, out = write_tiny_sets(Path(scratch) / "sets"), Path(scratch) / "trainings"
             seeds, epochs, train_grids, cases, samples = 2, 1, 14, ("case118",), 2
+        chosen = names_of(changes, CHANGES, "change")
         report = Report("steadiness", "Steady away from home", quick=quick)
         extent = f"{train_grids}-grids-{epochs}-epochs-seed"
         teachers = [out / "base" / f"{extent}-{seed}" / "model" for seed in range(1, seeds + 1)]
         results: dict[str, Result] = {}
-        for name in changes.split(","):
+        for name in chosen:
             for seed in range(1, seeds + 1):
                 console.print(f"{name}, seed {seed}")
 
@@ -260,4 +263,4 @@ def _table(report: Report, results: dict[str, Result], cases: tuple[str, ...]) -
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

@@ -14,6 +14,7 @@ import numpy as np
 import typer
 
 from benchmarks.results import Report, progress
+from benchmarks.running import run_benchmark
 from benchmarks.timing import timed
 from gridstab.dynamics.engine import Engine, Perturbations, stop_rule
 from gridstab.dynamics.native.engine import NativeEngine
@@ -23,9 +24,9 @@ from gridstab.grids.texas import texas_grid
 
 
 def main(
-    trajectories: Annotated[int, typer.Option(help="Trajectories of each engine.")] = 200,
-    samples: Annotated[int, typer.Option(help="A node, for the extrapolation.")] = 100,
-    seed: Annotated[int, typer.Option(help="Seed of the perturbations.")] = 1,
+    trajectories: Annotated[int, typer.Option(help="Trajectories of each engine.", min=1)] = 200,
+    samples: Annotated[int, typer.Option(help="A node, for the extrapolation.", min=1)] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of the perturbations.", min=0)] = 1,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="A few seconds, to see that it runs.")] = False,
 ) -> None:
@@ -71,4 +72,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

@@ -22,6 +22,7 @@ from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 
 from benchmarks.results import Report
+from benchmarks.running import run_benchmark
 from benchmarks.timing import Spread, repeat_for
 from gnncore.models import GraphModel, ModelSpecification
 from gnncore.processes import end_with_parent
@@ -47,10 +48,10 @@ MODEL = ModelSpecification(
 
 
 def main(
-    graphs: Annotated[int, typer.Option(help="Training graphs.")] = 700,
-    nodes: Annotated[int, typer.Option(help="Nodes of each.")] = 100,
-    repeats: Annotated[int, typer.Option(help="Epochs of each measurement.")] = 7,
-    seed: Annotated[int, typer.Option(help="Grids, labels, order and weights.")] = 1,
+    graphs: Annotated[int, typer.Option(help="Training graphs.", min=1)] = 700,
+    nodes: Annotated[int, typer.Option(help="Nodes of each.", min=1)] = 100,
+    repeats: Annotated[int, typer.Option(help="Epochs of each measurement.", min=1)] = 7,
+    seed: Annotated[int, typer.Option(help="Grids, labels, order and weights.", min=0)] = 1,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="Few small graphs, to see that it runs.")] = False,
 ) -> None:
@@ -200,4 +201,4 @@ def share_of_pyg(share: float, ratio: float) -> float:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

@@ -18,6 +18,7 @@ import typer
 from benchmarks import trajectory_cells as cells
 from benchmarks.cells import Result, restore_cells, run_cell
 from benchmarks.results import SCRATCH, Report, known_cells
+from benchmarks.running import run_benchmark
 
 NAME = "trajectories"
 
@@ -51,4 +52,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

@@ -36,6 +36,7 @@ from benchmarks.coverage_corpus.small_configs import SMALL_CONFIGS
 from benchmarks.coverage_corpus.wheels import REAL_NETWORKS
 from benchmarks.hardware import ROOT, commit, hardware
 from benchmarks.results import Report, console, progress
+from benchmarks.running import run_benchmark
 from gnncore.storage import CorruptFileError
 from graphwsl.errors import GraphwslError
 
@@ -116,7 +117,7 @@ def summary(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def main(
     only: Annotated[list[str] | None, typer.Option(help="Names that contain this.")] = None,
-    threads: Annotated[int, typer.Option(help="Threads of torch.")] = 1,
+    threads: Annotated[int, typer.Option(help="Threads of torch.", min=1)] = 1,
     fresh: Annotated[bool, typer.Option(help="Measure again what has been measured.")] = False,
     out: Annotated[Path, typer.Option(help="Where records are kept.")] = ROOT
     / "runs"
@@ -153,4 +154,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

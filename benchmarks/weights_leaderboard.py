@@ -18,7 +18,9 @@ import typer
 
 from benchmarks.cells import Result, restore_cells, time_warning
 from benchmarks.hardware import ROOT
+from benchmarks.options import counts_of, numbers_of, require_known
 from benchmarks.results import FOLDER, Report, console, known_cells, spread
+from benchmarks.running import run_benchmark
 from benchmarks.weights.cell import Cell
 from benchmarks.weights.rows import choose_rows
 from benchmarks.weights.tasks import Task, ZooOfBenchmark
@@ -39,14 +41,14 @@ def main(
         typer.Option(help="Tests on held-out networks as zoo:factor=value, with commas."),
     ] = "",
     rows: Annotated[str, typer.Option(help="Names of rows, with commas, or all.")] = "all",
-    seeds: Annotated[int, typer.Option(help="Fits of every random row.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Fits of every random row.", min=1)] = 3,
     models: Annotated[
         str, typer.Option(help="Networks of a zoo at most: a number, or zoo=number, with commas.")
     ] = "",
     epochs_of_zoo: Annotated[
         str, typer.Option(help="Kept epochs of the zoos, with commas; all unless given.")
     ] = "",
-    epochs: Annotated[int | None, typer.Option(help="Passes over the networks.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the networks.", min=1)] = None,
     out: Annotated[Path, typer.Option(help="Where fits are kept.")] = ROOT
     / "runs"
     / "weights_leaderboard",
@@ -65,13 +67,16 @@ def main(
         if quick:
             zoos, out, rows = _tiny(Path(scratch)), Path(scratch) / "cells", QUICK_ROWS
             epochs, seeds, transfers = 2, 2, "tiny:width=6"
+        chosen, limits = choose_rows(rows), _limits(models)
+        taken = tuple(numbers_of(epochs_of_zoo, "epochs"))
         report = Report("weights_leaderboard", "Properties of networks from weights", quick=quick)
-        taken = tuple(int(part) for part in epochs_of_zoo.split(",") if part)
         known = {
-            name: ZooOfBenchmark(name, Path(folder), _limit(models, name), taken)
+            name: ZooOfBenchmark(name, Path(folder), limits.get(name, limits.get("")), taken)
             for name, _, folder in (part.partition("=") for part in zoos.split(",") if part)
         }
         names = targets.split(",")
+        tested = [part.partition(":")[0] for part in transfers.split(",") if part]
+        require_known(tested, known, "zoo")
         tasks = [Task(zoo, name) for zoo in known.values() for name in names]
         tasks += [
             Task(known[zoo], name, _held_out(condition))
@@ -83,7 +88,7 @@ def main(
             Cell(row, task, seed, options)
             for seed in range(1, seeds + 1)
             for task in tasks
-            for row in choose_rows(rows)
+            for row in chosen
             if seed == 1 or row.is_random
         ]
         if restore:
@@ -168,18 +173,17 @@ def _mean(found: list[Result]) -> float:
     return statistics.mean(map(_score, found)) if "metrics" in found[0] else -float("inf")
 
 
-def _limit(models: str, zoo: str) -> int | None:
-    """The largest number of networks of a zoo: its own, else that of all, else none."""
-    limits = {
-        name if number else "": int(number or name)
+def _limits(models: str) -> dict[str, int]:
+    """The largest number of networks of each zoo that has its own, and under "" of all others."""
+    return {
+        name if number else "": counts_of(number or name, 10**9, "networks")[-1]
         for name, _, number in (part.partition("=") for part in models.split(",") if part)
     }
-    return limits.get(zoo, limits.get(""))
 
 
 def _held_out(condition: str) -> tuple[str, tuple[int, ...]]:
     factor, _, values = condition.partition("=")
-    return factor, tuple(int(value) for value in values.split("+"))
+    return factor, tuple(numbers_of(values.replace("+", ","), "values"))
 
 
 def _tiny(folder: Path) -> str:
@@ -200,4 +204,4 @@ def _tiny(folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from benchmarks.fma_peak import fma_peak
 from benchmarks.results import Report, progress
+from benchmarks.running import run_benchmark
 from benchmarks.timing import Spread
 from graphwsl.zoo.data_set import DataSet
 from graphwsl.zoo.recipe import Recipe
@@ -35,9 +36,11 @@ Configuration = dict[str, Any]
 
 def main(
     recipe: Annotated[str, typer.Option(help="Recipe whose networks are trained.")] = "mnist_seed",
-    batch_size: Annotated[int | None, typer.Option(help="Images a step, if not as there.")] = None,
-    networks: Annotated[int, typer.Option(help="Networks that train together.")] = 16,
-    repeats: Annotated[int, typer.Option(help="Measured epochs of each contestant.")] = 5,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Images a step, if not as there.", min=1)
+    ] = None,
+    networks: Annotated[int, typer.Option(help="Networks that train together.", min=1)] = 16,
+    repeats: Annotated[int, typer.Option(help="Measured epochs of each contestant.", min=1)] = 5,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="Small digits, to see that it runs.")] = False,
 ) -> None:
@@ -172,4 +175,4 @@ def timed_epochs(epoch: Callable[[int], None]) -> Iterator[float]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_benchmark(main)

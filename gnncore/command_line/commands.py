@@ -1,4 +1,4 @@
-"""A program of several commands whose foreseen errors are one line and an exit code."""
+"""A program of one or several commands whose foreseen errors are one line and an exit code."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any, TextIO, TypeGuard
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from gnncore.command_line.heartbeat import heartbeat
 from gnncore.command_line.output import printable
@@ -24,34 +24,39 @@ UsageError: Any = typer.BadParameter.__base__
 """Click's class, of which newer releases of typer carry their own copy."""
 
 
-class Commands(TyperGroup):
+class Foreseen:
     """Turns every foreseen error into one line on stderr and an exit code; warnings are lines too.
 
     2: what the user asked for is wrong, or another process works in the folder, and nothing was
     written. 1: the machine failed (disk full, file damaged), or a training diverged. 130:
     interrupted.
 
-    :func:`gnncore.command_line.program.make_program` derives from it and sets both attributes.
+    To be mixed into a command of typer, as :mod:`gnncore.command_line.program` does, which sets
+    both attributes.
 
     Attributes:
         program: The name that errors begin with.
-        user_error: Base of the errors that the program's users cause.
+        user_error: Base of the errors that the program's users cause, or several.
+        is_silent: Whether long work gives no sign of life, for which a thread of its own would run.
     """
 
     program: str
-    user_error: type[Exception]
+    user_error: type[Exception] | tuple[type[Exception], ...]
+    is_silent: bool = False
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
         """Run, and exit with the code."""
         args = sys.argv[1:] if args is None else list(args)
+        quiet = self.is_silent or "--quiet" in args
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")  # names can be half a character
         try:
-            with warnings.catch_warnings(), heartbeat(self.program, quiet="--quiet" in args):
+            with warnings.catch_warnings(), heartbeat(self.program, quiet=quiet):
                 warnings.showwarning = self._warn
                 # Not standalone: errors are raised, not printed over several lines.
-                code = super().main(args, *more, **{**options, "standalone_mode": False})
+                options |= {"standalone_mode": False}
+                code = super().main(args, *more, **options)  # type: ignore[misc]  # of the command
             if sys.stdout is not None:  # None where the program was started with it closed
                 sys.stdout.flush()  # at exit nobody could say in one line that it failed
         except UsageError as error:
@@ -98,6 +103,16 @@ class Commands(TyperGroup):
             with suppress(OSError):  # nobody is left to be told
                 typer.echo(line, err=True)
         return code
+
+
+class Commands(Foreseen, TyperGroup):
+    """Several commands in one program."""
+
+
+class Alone(Foreseen, TyperCommand):
+    """A program that is one command, which shows how far it is by itself."""
+
+    is_silent = True
 
 
 def _is_of_output(error: Exception) -> TypeGuard[OSError]:

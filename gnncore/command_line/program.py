@@ -1,8 +1,10 @@
-"""A program of several commands, made in one call."""
+"""A program of several commands, or of one, made in one call."""
+
+from collections.abc import Callable, Sequence
 
 import typer
 
-from gnncore.command_line.commands import Commands
+from gnncore.command_line.commands import Alone, Commands
 
 
 def make_program(name: str, help: str, *, user_error: type[Exception], version: str) -> typer.Typer:
@@ -45,3 +47,30 @@ def make_program(name: str, help: str, *, user_error: type[Exception], version: 
         del version
 
     return app
+
+
+def run_alone(
+    name: str,
+    function: Callable[..., None],
+    *,
+    user_error: type[Exception] | tuple[type[Exception], ...],
+    args: Sequence[str] | None = None,
+) -> None:
+    """Run a function as a program of its own, whose parameters are the options, and exit.
+
+    Args:
+        name: What errors begin with.
+        function: The function.
+        user_error: Base of the errors that the program's users cause, or several.
+        args: What the user typed, unless it is what this process was started with.
+    """
+
+    class Program(Alone):
+        pass
+
+    Program.program, Program.user_error = name, user_error
+    app = typer.Typer(
+        name=name, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+    )
+    app.command(cls=Program)(function)
+    app(args)

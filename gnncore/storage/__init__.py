@@ -27,6 +27,7 @@ from gnncore.storage.errors import (
     RecomputedWarning,
     StorageError,
 )
+from gnncore.storage.folders import is_free, write_folder_with
 from gnncore.storage.hdf5 import create_dataset, encode_hdf5, read_hdf5, write_hdf5
 from gnncore.storage.json_files import read_json, read_json_lines, write_json
 from gnncore.storage.links import leading_to, refuse_links
@@ -74,6 +75,7 @@ __all__ = [
     "encode_sparse",
     "exclusive_lock",
     "first_difference",
+    "is_free",
     "is_leftover",
     "is_sparse",
     "leading_to",
@@ -96,6 +98,7 @@ __all__ = [
     "seal_of",
     "sha256",
     "write_bytes",
+    "write_folder_with",
     "write_hdf5",
     "write_json",
     "write_text",

@@ -82,7 +82,6 @@ def train(
     from gnncore.command_line.progress import work_progress
     from gnncore.command_line.resuming import resumable
     from graphwsl.zoo.recipe import Recipe
-    from graphwsl.zoo.training.train import train_zoo
 
     import_modules(modules)
     resolved = Recipe.resolve(
@@ -91,6 +90,8 @@ def train(
     if data is not None:
         changed = {**resolved.data.model_dump(), "name": data}
         resolved = Recipe.of({**resolved.model_dump(), "data": changed})
+    from graphwsl.zoo.training.train import train_zoo  # for which a wrong recipe need not wait
+
     out = Path("zoos", Path(recipe).stem) if out is None else out
     with (
         resumable("graphwsl"),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch._dynamo
 from torch import Tensor, nn
 from torch._subclasses.functional_tensor import FunctionalTensorMode, dispatch_functionalize
 from torch.fx import GraphModule
@@ -268,6 +267,8 @@ def _returned(module: GraphModule) -> Any:
 @contextmanager
 def _plain_operators() -> Iterator[None]:
     """No fused kernels: attention and recurrent cells as the matrix products that they are."""
+    from torch._dynamo import config as compiler  # which takes as long to import as torch
+
     fastpath = torch.backends.mha.get_fastpath_enabled()
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
@@ -276,7 +277,7 @@ def _plain_operators() -> Iterator[None]:
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         stack.enter_context(torch.backends.mkldnn.flags(enabled=False))
         # Compiled modules are run as they were before.
-        stack.enter_context(torch._dynamo.config.patch(error_on_nested_fx_trace=False))
+        stack.enter_context(compiler.patch(error_on_nested_fx_trace=False))
         torch.backends.mha.set_fastpath_enabled(False)
         stack.callback(torch.backends.mha.set_fastpath_enabled, fastpath)
         yield

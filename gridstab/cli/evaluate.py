@@ -34,6 +34,12 @@ def evaluate(
     modules: list[str] = IMPORT,
 ) -> None:
     """Evaluate trained models, also on grids of another size than they were trained on."""
+    from gridstab.cli.folders import require_folders
+    from gridstab.learning.mixture import places_of
+
+    require_folders(runs, "training")
+    places_of(data)
+    # What takes long to import, for which a wrong place need not wait.
     from gnncore.command_line.importing import import_modules
     from gnncore.command_line.json_output import echo_json
     from gridstab.cli.learning_summary import print_metrics
@@ -51,6 +57,14 @@ def evaluate(
     model = Ensemble.load(*runs)
     processes = available_threads() if workers is None else workers
     dataset = load_for_learning(data, model.features, model.task, workers=processes)
+    for run, member in zip(runs, model.members, strict=True):
+        learnt = member.learnt_from(dataset) if split in ("train", "all") else 0
+        if learnt:
+            typer.echo(
+                f"gridstab: {str(run)!r} has learnt from {learnt} of these grids; only those of "
+                "--split test are new to it",
+                err=True,
+            )
     for name in SPLITS:
         if name == split:
             dataset = dataset.split(name)

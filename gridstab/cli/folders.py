@@ -1,7 +1,25 @@
 """What kind of folder a command was given, told without importing torch."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+
+def require_folders(paths: Iterable[Path], what: str) -> None:
+    """Nothing, if all of these are folders; what they hold is not looked at.
+
+    Args:
+        paths: Where the folders should be.
+        what: What they are of.
+
+    Raises:
+        RunFolderError: One of them is none.
+    """
+    from gridstab.errors import RunFolderError
+
+    for path in paths:
+        if not path.is_dir():
+            raise RunFolderError(f"{str(path)!r} is no folder; give the folder of a {what}")
 
 
 def is_training(path: Path) -> bool:

@@ -91,10 +91,10 @@ def landscape(
     from gridstab.datasets.landscape_run import landscapes_folder, run_landscapes
     from gridstab.datasets.layouts.landscapes import (
         export_landscapes,
-        require_export,
         require_published_range,
         simulated_per_pixel,
     )
+    from gridstab.datasets.layouts.place import require_export
     from gridstab.errors import RunFolderError
 
     import_modules(modules)

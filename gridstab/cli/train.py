@@ -110,9 +110,12 @@ def train(
     from gnncore.command_line.resuming import resumable
     from gridstab.cli.learning_summary import print_training, summarise_training
     from gridstab.dynamics.engine import available_threads
-    from gridstab.learning.train import train_model
+    from gridstab.learning.mixture import places_of
 
     import_modules(modules)
+    places_of(data)
+    from gridstab.learning.train import train_model  # for which a wrong place need not wait
+
     folder = Path("runs", f"{Path(model).stem}-{Path(data).stem}-{task}") if out is None else out
     with resumable("gridstab"):
         trained = train_model(

@@ -55,6 +55,23 @@ class Source:
         return digest.hexdigest()
 
 
+def locate(path: str | Path) -> Path:
+    """The file or folder of a set, be it one of the packaged ones.
+
+    Raises:
+        DatasetError: Nothing is there.
+    """
+    location = Path(path)
+    if str(path) in BENCHMARK_SETS and not location.exists():
+        location = benchmark_path(str(path))
+    if not location.is_file() and not location.is_dir():
+        raise DatasetError(
+            f"{str(path)!r} is no folder; give a run folder, a folder of published files, or one "
+            f"of {', '.join(BENCHMARK_SETS)}"
+        )
+    return location
+
+
 def open_source(
     path: str | Path, *, samples: int | None = None, coupling: float | None = None
 ) -> Source:
@@ -66,9 +83,7 @@ def open_source(
         RunFolderError: A run folder of another version.
         StorageError: A file cannot be read, or is damaged.
     """
-    location = Path(path)
-    if str(path) in BENCHMARK_SETS and not location.exists():
-        location = benchmark_path(str(path))
+    location = locate(path)
     packed, run = location.is_file(), (location / "config.json").is_file()
     if (packed or run) and (samples is not None or coupling is not None):
         raise InvalidParameterError(
@@ -80,11 +95,6 @@ def open_source(
         return _landscapes(location)
     if run:
         return _run_folder(location)
-    if not location.is_dir():
-        raise DatasetError(
-            f"{str(path)!r} is no folder; give a run folder, a folder of published files, or one "
-            f"of {', '.join(BENCHMARK_SETS)}"
-        )
     folder = _data_folder(location)
     if published_files(folder):
         if samples is not None:

@@ -2,11 +2,18 @@
 
 from pathlib import Path
 
-from gnncore.storage import MANIFEST_NAME, exclusive_lock, make_folder, remove_leftovers
+from gnncore.storage import (
+    MANIFEST_NAME,
+    exclusive_lock,
+    make_folder,
+    remove_leftovers,
+    write_folder_with,
+)
 from gridstab.arguments import as_path
 from gridstab.datasets.grid_file import encode_imported
 from gridstab.datasets.labelled_grid import label_arrays
 from gridstab.datasets.layouts import find_layout, get_layout
+from gridstab.datasets.layouts.place import require_export
 from gridstab.datasets.run_folder import Imported, RunConfig, RunFolder
 from gridstab.errors import RunFolderError
 
@@ -15,25 +22,25 @@ PUBLISHED_SAMPLES = 10_000
 
 
 def export_run(run: str | Path, out: str | Path, layout: str = "v2") -> Path:
-    """Write a complete run in a published layout.
+    """Write a complete run in a published layout, all of it or nothing.
 
     Args:
         run: The run folder.
-        out: A new or empty folder.
+        out: A new or empty folder, not within that of the run.
         layout: ``v0``, ``v1`` or ``v2``; see :data:`gridstab.datasets.layouts.LAYOUTS`.
 
     Raises:
         InvalidParameterError: No such layout.
-        RunFolderError: The run is unfinished, or the folder is not empty.
+        RunFolderError: The run is unfinished, or the folder is not empty or within it.
         StorageError: A file cannot be read or written.
     """
     writer = get_layout(layout)
     folder, out = RunFolder.open(run), as_path("out", out)
     if not folder.is_complete:
         raise RunFolderError(f"{str(run)!r} is unfinished; continue it with --resume first")
-    _require_empty(out)
-    make_folder(out)
-    writer.write(out, folder.labels(), _dataset_name(folder))
+    require_export(out, folder.path)
+    name = _dataset_name(folder)
+    write_folder_with(out, lambda part: writer.write(part, folder.labels(), name))
     return out
 
 
@@ -102,8 +109,3 @@ def _dataset_name(folder: RunFolder) -> str:
         return Path(campaign.case).stem
     first = next(folder.labels())
     return f"ds{first.grid.num_nodes}"
-
-
-def _require_empty(path: Path) -> None:
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise RunFolderError(f"{str(path)!r} is not empty; choose another folder with --out")

@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import qmc
 
 from gnncore.registry import Registry
 from gridstab.arguments import at_least, at_most, positive
@@ -98,6 +97,8 @@ def _sobol(key: Key, start: int, count: int, scrambles: int) -> Float[np.ndarray
 
 
 def _sequence(key: Key, scramble: int, first: int, count: int) -> Float[np.ndarray, "count 2"]:
+    from scipy.stats import qmc  # which takes longer to import than a refusal may take
+
     stream = np.random.SeedSequence(key, spawn_key=(scramble,))
     sequence = qmc.Sobol(2, rng=np.random.Generator(np.random.Philox(stream)))
     if first:

@@ -121,6 +121,20 @@ class TrainedModel:
         """What it sees of a grid."""
         return self.config.features
 
+    def learnt_from(self, dataset: GridDataset) -> int:
+        """How many grids of a data set the model has learnt from, whatever the set is called.
+
+        That is known where it is the same set, with the same features: else it is 0.
+        """
+        known = self.config.data
+        if dataset.features != self.features or dataset.target != self.task.target:
+            return 0
+        if not len(dataset.get_idx_split()["train"]):
+            return 0
+        learnt = dataset.split("train")[: known.grids["train"]]
+        same = learnt.store.content_hash == known.content["train"]
+        return len(learnt) if same else 0
+
     @property
     def threshold(self) -> float | None:
         """Predictions above it call a node a troublemaker, as tuned on validation."""

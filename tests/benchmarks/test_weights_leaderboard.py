@@ -11,7 +11,7 @@ from benchmarks.results import FOLDER
 from benchmarks.weights.cell import Cell
 from benchmarks.weights.rows import ROWS, choose_rows
 from benchmarks.weights.tasks import Task, ZooOfBenchmark
-from benchmarks.weights_leaderboard import _limit
+from benchmarks.weights_leaderboard import _limits
 from graphwsl.errors import PredictorError
 from graphwsl.properties import PREDICTORS
 from graphwsl.zoo import Recipe, train_zoo
@@ -80,7 +80,8 @@ def test_what_cannot_run_says_why(zoo: ZooOfBenchmark, tmp_path: Path) -> None:
     [("", (None, None)), ("7", (7, 7)), ("a=5,9", (5, 9)), ("a=5", (5, None))],
 )
 def test_zoos_may_have_limits(models: str, expected: tuple[int | None, int | None]) -> None:
-    assert (_limit(models, "a"), _limit(models, "b")) == expected
+    limits = _limits(models)
+    assert tuple(limits.get(name, limits.get("")) for name in "ab") == expected
 
 
 def test_collecting_measures_nothing_and_gives_the_committed_throughput(

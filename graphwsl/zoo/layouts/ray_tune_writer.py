@@ -7,8 +7,6 @@ weights in torch's format. :class:`graphwsl.zoo.layouts.ray_tune.RayTuneZoo` rea
 """
 
 import json
-import secrets
-import shutil
 from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import groupby
@@ -18,7 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gnncore.storage import StorageError, make_folder, write_json, write_text, write_with
+from gnncore.storage import (
+    is_free,
+    make_folder,
+    write_folder_with,
+    write_json,
+    write_text,
+    write_with,
+)
 from graphwsl.arguments import as_path
 from graphwsl.errors import ZooError
 from graphwsl.zoo.checkpoint import Checkpoint, Scalar
@@ -56,36 +61,20 @@ def write_ray_tune(zoo: Zoo, out: str | Path) -> int:
     """
     require_zoo(zoo)
     out = as_path("out", out)
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+    if not is_free(out):
         raise ZooError(f"{str(out)!r} is there already; choose another folder")
     if not zoo.checkpoints:
         raise ZooError("the zoo has no checkpoints to write")
     if isinstance(zoo, StoredZoo):
         require_beside(out, zoo.folder.path)
-    written = 0
-    is_there = out.exists()
-    name = f".export.{secrets.token_hex(8)}.part"
-    part = out / name if is_there else out.absolute().with_name(name)
-    try:
-        for source, place, checkpoints in _networks(zoo):
+    networks = list(_networks(zoo))
+
+    def write(part: Path) -> None:
+        for source, place, checkpoints in networks:
             _write_network(source, part / place, checkpoints)
-            written += len(checkpoints)
-        _move(part, out, is_there=is_there)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return written
 
-
-def _move(part: Path, out: Path, *, is_there: bool) -> None:
-    """Put what was written in its place; a folder that is there may be one that cannot be moved."""
-    try:
-        if not is_there:
-            part.rename(out)
-            return
-        for entry in sorted(part.iterdir()):
-            entry.rename(out / entry.name)
-    except OSError as error:
-        raise StorageError.because("write", out, error) from error
+    write_folder_with(out, write)
+    return sum(len(checkpoints) for _, _, checkpoints in networks)
 
 
 def _networks(zoo: Zoo) -> Iterator[tuple[Zoo, Path, list[Checkpoint]]]:

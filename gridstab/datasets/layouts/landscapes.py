@@ -10,8 +10,6 @@ taken to ascend.
 """
 
 import re
-import secrets
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,22 +20,20 @@ from jaxtyping import Float
 
 from gnncore.storage import (
     CorruptFileError,
-    StorageError,
     create_dataset,
     make_folder,
     read_hdf5,
+    write_folder_with,
     write_hdf5,
 )
 from gridstab.arguments import at_least
 from gridstab.datasets.labelled_grid import published_arrays, published_grid
 from gridstab.datasets.landscape_folder import GridLandscapes, LandscapeFolder
+from gridstab.datasets.layouts.place import require_export
 from gridstab.dynamics.engine import Status
 from gridstab.dynamics.sampling import DOMEGA_RANGE
 from gridstab.errors import InvalidParameterError, RunFolderError
 from gridstab.grids.power_grid import PowerGrid
-
-_PART = ".export."
-"""Names of folders that an export has not finished begin so."""
 
 _FILE = re.compile(r"heatmap_grid_(\d{5,})\.h5", re.ASCII)
 
@@ -150,44 +146,8 @@ def export_landscapes(run: str | Path, out: str | Path, pixels: int | None = Non
     name = f"ds{first.num_nodes}" if case is None else Path(case).stem
     place = out / f"num_sections_{pixels}" / name
     written = (PublishedLandscapes.of(found, pixels) for found in folder.all_landscapes())
-    # A reader knows no number of grids, so that some of them must never look like all.
-    part = out / f"{_PART}{secrets.token_hex(8)}"
-    try:
-        write_landscapes(part, written)
-        make_folder(place.parent)
-        try:
-            part.rename(place)
-        except OSError as error:
-            raise StorageError.because("write", place, error) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    write_folder_with(out, lambda part: write_landscapes(part / place.relative_to(out), written))
     return place
-
-
-def require_export(out: Path, run: Path) -> None:
-    """Nothing, if landscapes can be written there; what an interrupted export left is removed.
-
-    Args:
-        out: The folder.
-        run: The folder of the landscapes.
-
-    Raises:
-        RunFolderError: It is not empty, or within the folder of the landscapes.
-    """
-    if out.resolve().is_relative_to(run.resolve()):
-        raise RunFolderError(
-            f"{str(out)!r} is within the folder {str(run)!r} of the landscapes; choose another "
-            "folder for the published layout"
-        )
-    if not out.exists():
-        return
-    entries = list(out.iterdir()) if out.is_dir() else [out]
-    if any(not entry.name.startswith(_PART) for entry in entries):
-        raise RunFolderError(
-            f"{str(out)!r} is not empty; choose another folder for the published layout"
-        )
-    for entry in entries:
-        shutil.rmtree(entry, ignore_errors=True)
 
 
 def write_landscapes(folder: str | Path, several: Iterable[PublishedLandscapes]) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -218,10 +219,9 @@ def test_an_interrupted_export_is_no_data_set_and_can_be_repeated(
         written.append(path)
         write_hdf5(path, fill)
 
-    module = "gridstab.datasets.layouts.landscapes"
     with monkeypatch.context() as patch:
-        patch.setattr(f"{module}.write_hdf5", interrupted)
-        patch.setattr(f"{module}.shutil.rmtree", lambda *_, **__: None)  # as if it were killed
+        patch.setattr("gridstab.datasets.layouts.landscapes.write_hdf5", interrupted)
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # as if it were killed
         with pytest.raises(KeyboardInterrupt):
             export_landscapes(tmp_path / "a", tmp_path / "out")
     place = tmp_path / "out" / "num_sections_6" / "ds6"
@@ -230,6 +230,7 @@ def test_an_interrupted_export_is_no_data_set_and_can_be_repeated(
     assert export_landscapes(tmp_path / "a", tmp_path / "out") == place
     assert len(list(read_published_landscapes(place))) == 3
     assert sorted(entry.name for entry in (tmp_path / "out").iterdir()) == ["num_sections_6"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a", "out"]
 
 
 def test_landscapes_are_not_exported_into_themselves(campaign: Campaign, tmp_path: Path) -> None:

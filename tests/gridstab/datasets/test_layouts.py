@@ -1,13 +1,14 @@
 """Our files read as the authors' loaders read them, and theirs, written by plain h5py, by us."""
 
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 
 import gridstab
-from gnncore.storage import CorruptFileError, StorageError
+from gnncore.storage import CorruptFileError, StorageError, write_hdf5
 from gridstab.datasets import (
     LAYOUTS,
     Campaign,
@@ -259,11 +260,51 @@ def test_damaged_and_missing_files_are_named(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("layout", list(LAYOUTS))
+@pytest.mark.parametrize("error", [KeyboardInterrupt, StorageError("the disk is full")])
+def test_an_interrupted_export_is_no_data_set_and_can_be_repeated(
+    run: RunFolder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    layout: str,
+    error: BaseException | type[BaseException],
+) -> None:
+    """Nothing in the files says how many there should be."""
+    written: list[Path] = []
+
+    def interrupted(path: Path, fill: Any) -> None:
+        if len(written) == 3:
+            raise error
+        written.append(path)
+        write_hdf5(path, fill)
+
+    with monkeypatch.context() as patch:
+        for module in ("per_grid", "split"):
+            patch.setattr(f"gridstab.datasets.layouts.{module}.write_hdf5", interrupted)
+        with pytest.raises((KeyboardInterrupt, StorageError)):
+            export_run(run.path, tmp_path / "out", layout)
+    assert len(written) == 3
+    assert not (tmp_path / "out").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    export_run(run.path, tmp_path / "out", layout)
+    grids = [labelled.grid_id for labelled in LAYOUTS[layout].read(tmp_path / "out")]
+    assert grids == list(range(1, 11))
+
+
+def test_runs_are_not_exported_into_themselves(run: RunFolder, tmp_path: Path) -> None:
+    for inside in ("run", "run/pub"):
+        with pytest.raises(RunFolderError, match=r"is within the folder .*run"):
+            export_run(run.path, tmp_path / inside)
+    assert verify(run.path) == []
+
+
 def test_what_cannot_be_transferred(run: RunFolder, tmp_path: Path) -> None:
     with pytest.raises(InvalidParameterError, match="'v9'"):
         export_run(run.path, tmp_path / "out", "v9")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").write_text("mine")
     with pytest.raises(RunFolderError, match="not empty"):
-        export_run(run.path, run.path, "v1")
+        export_run(run.path, tmp_path / "full", "v1")
     (tmp_path / "empty").mkdir()
     with pytest.raises(RunFolderError, match="none of the published layouts"):
         import_labels(tmp_path / "empty", tmp_path / "new")

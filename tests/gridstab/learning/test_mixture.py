@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from gridstab.datasets import Campaign, run_campaign
+from gridstab.datasets.packed import pack
 from gridstab.errors import DatasetError
 from gridstab.learning import GridDataset, load_grid_dataset, train_model
 from gridstab.learning.splits import SPLITS
@@ -77,6 +78,25 @@ def test_a_set_under_two_spellings_is_given_twice(places: list[str]) -> None:
         load(f"{first},{places[1]},{again}")
     assert repr(first) in str(caught.value)
     assert repr(again) in str(caught.value)
+
+
+@pytest.mark.parametrize("first", ["{run}", "{folder}/one.h5"])
+def test_copies_of_a_set_are_the_same_set(places: list[str], tmp_path: Path, first: str) -> None:
+    """Under another name, or packed into one file: what was learnt from would be tested on."""
+    for name in ("one.h5", "two.h5"):
+        pack(places[0], tmp_path / name)
+    first = first.format(run=places[0], folder=tmp_path)
+    with pytest.raises(DatasetError, match=r"'(of_6|one)' and 'two' hold the same grids"):
+        load(f"{first},{places[1]},{tmp_path / 'two.h5'}")
+
+
+def test_a_part_of_a_set_is_not_the_same_set(places: list[str], tmp_path: Path) -> None:
+    """Of a set and its continuation, only grids that change their split are told."""
+    campaign = Campaign.resolve(nodes=6, grids=20, samples=10, seed=6)
+    run_campaign(campaign, tmp_path / "longer", workers=1)
+    message = r"'of_6' and 'longer' have 3 grids .* in another split"
+    with pytest.warns(UserWarning, match=message):
+        assert len(load(f"{places[0]},{tmp_path / 'longer'}")) == 30
 
 
 def test_a_place_that_is_there_is_not_cut(places: list[str], tmp_path: Path) -> None:
