@@ -50,6 +50,11 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
             "behaviour_sizes": {"width": (8, 16, 32), "depth": (4,)},
             "behaviour_start": 0.2,
         },
+        "imagined": {
+            "behaviour_sizes": {"width": (8, 16, 32, 48), "depth": (2, 3, 4)},
+            "behaviour_error": 1.0,
+            "behaviour_start": 0.2,
+        },
         "not_equivariant": {**WEIGHTS_ALONE, "equivariant": False},
         "not_paired": {**WEIGHTS_ALONE, "sweeps": 0},
         "held_out_epoch": {**WEIGHTS_ALONE, "held_out": 0.1},

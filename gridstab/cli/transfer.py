@@ -15,6 +15,9 @@ from gridstab.cli.choices import LAYOUTS
 def pack(
     run: Path = typer.Argument(help="Run folder, or folder of landscapes; complete."),
     out: Path = file_option("New file, such as labels.h5.", default=...),
+    no_positions: bool = typer.Option(
+        False, "--no-positions", help="Leave out where nodes are drawn, half of a small file."
+    ),
     quiet: bool = quiet_option(),
 ) -> None:
     """Put all labels of a run into one small file with checksums, for --data of other commands."""
@@ -37,7 +40,7 @@ def pack(
             on_progress(done, total)
 
     with work_progress("grids", quiet=quiet) as on_progress:
-        pack_run(run, leading_to(out), on_progress=count)
+        pack_run(run, leading_to(out), positions=not no_positions, on_progress=count)
     if not quiet:
         size = out.stat().st_size / 1e6
         typer.echo(f"packed {counted(grids, 'grid')} into {out}, {size:.3g} MB")

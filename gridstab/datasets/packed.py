@@ -47,6 +47,7 @@ def pack(
     run_folder: str | Path,
     file: str | Path,
     *,
+    positions: bool = True,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write the grids, counts and labels of a complete run into one compact file.
@@ -54,6 +55,8 @@ def pack(
     Args:
         run_folder: A run folder, simulated or imported, or a folder of stability landscapes.
         file: The file to create or replace; its stem becomes the name of the set.
+        positions: Whether to keep where nodes are drawn, which is half of a file of random grids,
+            and which neither labels nor features need.
         on_progress: Called with the grids that were read, and the number of all.
 
     Raises:
@@ -71,6 +74,8 @@ def pack(
         else (CountedGrid.read(folder, grid_id) for grid_id in folder.grid_ids)
     )
     columns = _columns(grids, len(folder.grid_ids), on_progress)
+    if not positions:
+        columns.pop("coordinates", None)
     text = json.dumps(folder.config.model_dump(exclude_none=True), sort_keys=True)
 
     def fill(opened: Any) -> None:

@@ -49,6 +49,15 @@ def test_packing_loses_nothing(run: RunFolder, tmp_path: Path) -> None:
     assert file.read_bytes() == pack(run.path, tmp_path / "small.h5").read_bytes()
 
 
+def test_positions_can_be_left_out(run: RunFolder, tmp_path: Path) -> None:
+    whole = pack(run.path, tmp_path / "whole.h5")
+    file = pack(run.path, tmp_path / "small.h5", positions=False)
+    assert file.stat().st_size < whole.stat().st_size
+    for item in unpack(file):
+        assert item.grid.coordinates is None
+        assert_same(item, CountedGrid.of(item.grid_id, run.result(item.grid_id)))
+
+
 def test_numbers_lie_in_the_smallest_type(run: RunFolder, tmp_path: Path) -> None:
     with h5py.File(pack(run.path, tmp_path / "small.h5")) as file:
         types = {name: file[name].dtype for name in ("power", "lines", "n_stable", "coupling")}
