@@ -29,17 +29,14 @@ from benchmarks.cells import (
 from benchmarks.options import require_known
 from benchmarks.results import SCRATCH, Report, known_cells
 from benchmarks.running import run_benchmark
+from graphwsl.generators.lora.reference_adapters import REFERENCES
 
 NAME = cells.NAME
 SEEDS = (0, 1, 2)
 
 FREE = {
     "trained": "trained on the task",
-    "best_single": "best of all training adapters",
-    "retrieval": "adapter of the nearest prompts",
-    "soup": "mean of the five nearest",
-    "mean_adapter": "mean adapter",
-    "training_adapters": "training adapters, mean accuracy",
+    **REFERENCES,
     "base": "no adapter",
 }
 

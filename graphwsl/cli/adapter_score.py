@@ -12,17 +12,6 @@ if TYPE_CHECKING:
     from graphwsl.populations import Population
     from graphwsl.zoo import Zoo
 
-ROWS = {
-    "made": "made from its prompts",
-    "wrong_prompt": "made from those of another task",
-    "retrieval": "adapter of the nearest prompts",
-    "soup": "mean of the five nearest",
-    "mean_adapter": "mean adapter",
-    "training_adapters": "training adapters, mean accuracy",
-    "best_single": "best of all training adapters",
-    "trained": "trained on the task",
-}
-
 
 def score_adapters(
     made: "PromptToLora",
@@ -55,7 +44,14 @@ def score_adapters(
     from gnncore.command_line.output import console
     from gnncore.storage import leading_to
     from graphwsl.generators.lora.adapter_card import adapter_card
+    from graphwsl.generators.lora.reference_adapters import REFERENCES
 
+    titles = {
+        "made": "made from its prompts",
+        "wrong_prompt": "made from those of another task",
+        **REFERENCES,
+        "trained": "trained on the task",
+    }
     for name, value in unfit.items():
         if value:
             raise typer.BadParameter(
@@ -74,6 +70,6 @@ def score_adapters(
     table.add_column("adapter")
     table.add_column("accuracy", justify="right")
     for name, accuracy in values["accuracy"].items():
-        table.add_row(ROWS[name], f"{100 * accuracy:.1f}")
+        table.add_row(titles[name], f"{100 * accuracy:.1f}")
     console().print(table)
     typer.echo(f"means over {counted(values['tasks'], 'task')} that no training adapter has")

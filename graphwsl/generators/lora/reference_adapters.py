@@ -17,6 +17,15 @@ from graphwsl.generators.lora.prompts import HASHED, encode_prompts, pooled
 NEIGHBOURS = 5
 """Nearest adapters that a soup averages."""
 
+REFERENCES = {
+    "best_single": "best of all training adapters",
+    "retrieval": "adapter of the nearest prompts",
+    "soup": "mean of the five nearest",
+    "mean_adapter": "mean adapter",
+    "training_adapters": "training adapters, mean accuracy",
+}
+"""What each of :func:`references` is called in tables."""
+
 Quality = Callable[[Pairs, int], Float[Tensor, " networks"]]
 """How good stacked adapters are at a held-out task, which is given by its number."""
 
