@@ -21,7 +21,7 @@ from benchmarks.generator_tasks.cell import Cell, Networks
 from benchmarks.generator_tasks.rows import choose_rows
 from benchmarks.generator_tasks.tables import LEGEND, report_networks
 from benchmarks.hardware import ROOT
-from benchmarks.options import counts_of, numbers_of, require_known
+from benchmarks.options import counts_of, numbers_of, require_zoos
 from benchmarks.representation_tasks.studies import zoo_of_recipe
 from benchmarks.results import Report, console, known_cells
 from benchmarks.running import run_benchmark
@@ -83,15 +83,13 @@ def main(
             name: counts_of(number, 10**6, "last checkpoints")[-1]
             for name, _, number in (part.partition("=") for part in late.split(",") if part)
         }
+        require_zoos(zoos, requested, sizes, late)
         report = Report(NAME, "Networks that are made", quick=quick)
         before = known_cells(NAME) if restore else {}
         restore_cells(out, before)
         known = {
             zoo.name: zoo for zoo in (_zoo(part, zoo_folder) for part in zoos.split(",") if part)
         }
-        for text in (requested, sizes, late):
-            names = [part.partition(":")[0].partition("=")[0] for part in text.split(",") if part]
-            require_known(names, known, "zoo")
         options: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
         judged = list(known.values()) if cards else []
         plain = [

@@ -27,6 +27,22 @@ def require_known(names: Iterable[str], known: Iterable[str], what: str) -> None
         raise typer.BadParameter(f"there is no {what} {unknown[0]!r}, only {', '.join(known)}")
 
 
+def require_zoos(zoos: str, *parts: str) -> None:
+    """Nothing, if every part is of a zoo that is listed; said before any zoo is trained.
+
+    Args:
+        zoos: Names, or ``name=folder``, with commas.
+        *parts: Names with what is asked of them, as ``name:width=32`` or ``name=10``, with commas.
+
+    Raises:
+        BadParameter: One is of a zoo that is not listed.
+    """
+    known = [part.partition("=")[0] for part in zoos.split(",") if part]
+    for text in parts:
+        named = [part.partition(":")[0].partition("=")[0] for part in text.split(",") if part]
+        require_known(named, known, "zoo")
+
+
 def counts_of(text: str, most: int, what: str) -> list[int]:
     """Whole numbers from 1 to ``most``.
 

@@ -19,7 +19,7 @@ import typer
 
 from benchmarks.cells import Result, restore_cells, time_warning
 from benchmarks.hardware import ROOT
-from benchmarks.options import numbers_of, require_known
+from benchmarks.options import numbers_of, require_zoos
 from benchmarks.representation_tasks.cell import Cell, FreeCell
 from benchmarks.representation_tasks.real_hub import HubCell, report_hub
 from benchmarks.representation_tasks.rows import choose_rows
@@ -88,6 +88,7 @@ def main(
         chosen = choose_rows(rows)
         taken = tuple(numbers_of(epochs_of_zoo, "epochs"))
         tuned = tuple(numbers_of(tuning, "epochs of tuning"))
+        require_zoos(zoos, transfers, held_out)
         report = Report(NAME, "Representations of networks", quick=quick)
         if restore:
             for path in sorted(FOLDER.glob(f"{NAME}*.json")):
@@ -166,7 +167,6 @@ def _studies(
             name, _, condition = part.partition(":")
             factor, _, values = condition.partition("=")
             wanted = tuple(numbers_of(values.replace("+", ","), "values"))
-            require_known([name], known, "zoo")
             studies.append(Study(known[name], (factor, wanted)))
     return studies
 

@@ -18,7 +18,7 @@ import typer
 
 from benchmarks.cells import Result, restore_cells, time_warning
 from benchmarks.hardware import ROOT
-from benchmarks.options import counts_of, numbers_of, require_known
+from benchmarks.options import counts_of, numbers_of, require_zoos
 from benchmarks.results import FOLDER, Report, console, known_cells, spread
 from benchmarks.running import run_benchmark
 from benchmarks.weights.cell import Cell
@@ -69,14 +69,13 @@ def main(
             epochs, seeds, transfers = 2, 2, "tiny:width=6"
         chosen, limits = choose_rows(rows), _limits(models)
         taken = tuple(numbers_of(epochs_of_zoo, "epochs"))
+        require_zoos(zoos, transfers)
         report = Report("weights_leaderboard", "Properties of networks from weights", quick=quick)
         known = {
             name: ZooOfBenchmark(name, Path(folder), limits.get(name, limits.get("")), taken)
             for name, _, folder in (part.partition("=") for part in zoos.split(",") if part)
         }
         names = targets.split(",")
-        tested = [part.partition(":")[0] for part in transfers.split(",") if part]
-        require_known(tested, known, "zoo")
         tasks = [Task(zoo, name) for zoo in known.values() for name in names]
         tasks += [
             Task(known[zoo], name, _held_out(condition))

@@ -123,10 +123,11 @@ class Answers:
             architecture: What they have in common.
             chosen: Numbers of the samples.
         """
-        module, inputs = self.functions[architecture.digest].module, self.inputs[chosen]
+        module = self.functions[architecture.digest].module
+        inputs = self.inputs[chosen].to(rows.device)
         state = unflat(rows, architecture)
         outputs = vmap(lambda own: functional_call(module, own, (inputs,)))(state)
-        labels = self.labels[chosen].expand(len(rows), -1)
+        labels = self.labels[chosen].to(rows.device).expand(len(rows), -1)
         losses = cross_entropy(outputs.flatten(0, 1), labels.flatten(), reduction="none")
         losses = losses.view(len(rows), -1).mean(1).clamp_min(LEAST_LOSS).log()
         centred = outputs - outputs.mean(2, keepdim=True)
