@@ -55,6 +55,16 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
             "behaviour_error": 1.0,
             "behaviour_start": 0.2,
         },
+        "wider": {
+            "behaviour_sizes": {"width": (32, 48)},
+            "behaviour_error": 1.0,
+            "behaviour_start": 0.3,
+        },
+        "deeper": {
+            "behaviour_sizes": {"depth": (4,)},
+            "behaviour_error": 1.0,
+            "behaviour_start": 0.3,
+        },
         "not_equivariant": {**WEIGHTS_ALONE, "equivariant": False},
         "not_paired": {**WEIGHTS_ALONE, "sweeps": 0},
         "held_out_epoch": {**WEIGHTS_ALONE, "held_out": 0.1},

@@ -20,6 +20,8 @@ RECIPES = (
     "mnist_hyperparameters",
     "mnist_perceptron",
     "mnist_seed",
+    "perceptron_depths",
+    "perceptron_widths",
     "phases_gpt",
     "phases_mlp",
     "phases_pinn",

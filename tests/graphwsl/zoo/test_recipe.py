@@ -48,6 +48,8 @@ def recipe(**changes: Any) -> Recipe:
         ("digits_mixed", 200),
         ("digits_width", 400),
         ("digits_sizes", 360),
+        ("perceptron_depths", 900),
+        ("perceptron_widths", 1800),
         ("digits_epochs", 240),
         ("digits_rotated", 200),
     ],
