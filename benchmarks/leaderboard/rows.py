@@ -113,10 +113,12 @@ def _ours(
     augment: bool = True,
     clip: float = DEFAULT_MODEL.clip,
     num_steps: int = 16,
+    size: dict[str, int] | None = None,
     **layer_options: Any,
 ) -> Network:
-    """The architecture of the default model with these features and options of its layers."""
-    values = DEFAULT_MODEL.specification_for(features=features).model_dump()
+    """The architecture of the default model with these features and options of its layers; its
+    channels and layers may be others too."""
+    values = DEFAULT_MODEL.specification_for(features=features).model_dump() | (size or {})
     values["layer_options"] |= {"num_steps": num_steps} | layer_options
     specification = ModelSpecification(**values)
     return Network(specification, DEFAULT_MODEL.settings, features, augment, clip=clip)
@@ -136,6 +138,12 @@ OURS: dict[str, Network] = {
     "dirac_bianconi_parametric_8_steps": _ours(FEATURE_SETS["parametric"], num_steps=8),
     "dirac_bianconi_parametric_4_steps": _ours(FEATURE_SETS["parametric"], num_steps=4),
     "dirac_bianconi_parametric_nodes_8_steps": _ours(FEATURE_SETS["parametric_nodes"], num_steps=8),
+    "dirac_bianconi_parametric_nodes_96_channels": _ours(
+        FEATURE_SETS["parametric_nodes"], num_steps=8, size={"hidden_channels": 96}
+    ),
+    "dirac_bianconi_parametric_nodes_4_layers": _ours(
+        FEATURE_SETS["parametric_nodes"], num_steps=8, size={"num_layers": 4}
+    ),
     "dirac_bianconi_trapping_nodes_8_steps": _ours(FEATURE_SETS["trapping_nodes"], num_steps=8),
     # Its layers need a signal on the lines; a constant coupling carries none.
     "dirac_bianconi_no_line_features": _ours(FeatureSet(node=FEATURES.node, edge=("coupling",))),
