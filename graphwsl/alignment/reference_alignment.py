@@ -5,7 +5,7 @@ and its relatives besides. Each network is compared with its reference alone, so
 with their number; two networks that are near each other need not be matched in the same way.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor
 from graphwsl import arguments
 from graphwsl.alignment.canonical import canonical_form
 from graphwsl.alignment.population_alignment import entries_of_parts, permuted
+from graphwsl.alignment.sign_descent import flip_signs, flipped_entries
 from graphwsl.alignment.weight_matching import parameter_mask
 from graphwsl.errors import InvalidArgumentError, StateMismatchError
 from graphwsl.symmetries.elements import Elements
@@ -41,7 +42,8 @@ def align_to(
 
     Positive factors are those of the canonical form, of the reference too. Orbit after orbit, the
     parts of a network are assigned to those of its reference that they agree with most, until
-    nothing improves. That begins with the network as it is, and once more with one whose parts
+    nothing improves; signs that belong to no single part, as in a layer that is used twice, are
+    flipped one by one. That begins with the network as it is, and once more with one whose parts
     were assigned from the first layer to the last by what comes before them alone, which finds
     copies; the closer result counts. The distance never grows, but the best of all elements is not
     guaranteed. Running statistics follow but do not count.
@@ -85,13 +87,20 @@ def align_to(
     )
     targets = torch.where(parameter_mask(symmetries.graph), references, 0)
     orbits = _in_order(symmetries)
-    if not orbits:
+    flips = flipped_entries(symmetries, _signs_of_no_part(symmetries, orbits))
+    if not orbits and not flips:
         return rows
-    size = max(PART // max(part.entries.numel() for part in orbits), 1)
+    largest = max((part.entries.numel() for part in orbits), default=rows.shape[1])
+    size = max(PART // largest, 1)
     return torch.cat(
         [
             _closest(
-                symmetries, orbits, rows[some], targets if single else targets[some], max_sweeps
+                symmetries,
+                orbits,
+                flips,
+                rows[some],
+                targets if single else targets[some],
+                max_sweeps,
             )
             for some in torch.arange(len(rows)).split(size)
         ]
@@ -161,12 +170,13 @@ def _flips(
 ) -> Bool[Tensor, "parts width"]:
     """What a change of sign does to the entries of each part; nothing if it does more."""
     sign, nodes = symmetries.sign, symmetries.orbits[number].nodes
-    if not bool(sign.allowed[sign.classes[nodes]].all()):
+    classes = _signs_of_part(symmetries, number)
+    if not all(classes):
         return none
     identity = Elements.identity(symmetries.graph, len(nodes))
     factors = identity.factors.clone()
-    for part, own in enumerate(nodes):
-        factors[part, torch.isin(sign.classes, sign.classes[own])] = -1.0
+    for part, own in enumerate(classes):
+        factors[part, torch.isin(sign.classes, torch.tensor(own))] = -1.0
     ones = torch.ones(len(nodes), symmetries.entry_maps.num_entries)
     moved = symmetries.entry_maps.apply(Elements(symmetries.graph, identity.image, factors), ones)
     changed = torch.cat([moved < 0, moved.new_zeros(len(nodes), 1, dtype=torch.bool)], dim=1)
@@ -176,8 +186,33 @@ def _flips(
     return flips if is_all and is_equal else none
 
 
+def _signs_of_part(symmetries: Symmetries, number: int) -> list[list[int]]:
+    """The classes of each part of an orbit that may change their sign."""
+    sign = symmetries.sign
+    found = [sign.classes[own].unique() for own in symmetries.orbits[number].nodes]
+    return [own[sign.allowed[own]].tolist() for own in found]
+
+
+def _signs_of_no_part(symmetries: Symmetries, orbits: list[_Parts]) -> list[int]:
+    """The classes whose signs no assignment of parts finds, each for itself."""
+    found = {
+        own[0]
+        for parts in orbits
+        if bool(parts.flips.any())
+        for own in _signs_of_part(symmetries, parts.number)
+        if len(own) == 1
+    }
+    allowed = torch.nonzero(symmetries.sign.allowed).flatten().tolist()
+    return [one for one in allowed if one not in found]
+
+
 def _closest(
-    symmetries: Symmetries, orbits: list[_Parts], rows: Rows, targets: Tensor, max_sweeps: int
+    symmetries: Symmetries,
+    orbits: list[_Parts],
+    flips: list[Int[Tensor, " flipping"]],
+    rows: Rows,
+    targets: Tensor,
+    max_sweeps: int,
 ) -> Rows:
     """Networks after all sweeps, from the better of two beginnings."""
     # One more column, a zero, for indices of no entry.
@@ -187,8 +222,14 @@ def _closest(
     for parts in orbits:
         if parts.are_disjoint:
             _moved(parts, begun, every, targets, parts.is_before)
+        else:
+            _begin_as_elements(symmetries, parts, begun, every, targets)
     for some in (rows, begun):
-        _sweep(symmetries, orbits, some, targets, max_sweeps)
+        flip_signs(some, targets, flips, ROUNDING)
+        for _ in range(max_sweeps):
+            _sweep(symmetries, orbits, some, targets, max_sweeps)
+            if not flip_signs(some, targets, flips, ROUNDING):
+                break
     # Distances differ by what the agreement differs; all else is the same numbers.
     as_it_is, from_the_front = ((some * targets).sum(dim=1) for some in (rows, begun))
     return torch.where((from_the_front > as_it_is)[:, None], begun, rows)[:, :-1]
@@ -258,6 +299,26 @@ def _moved(
         rows[moved[:, None, None], parts.entries] = signed
         rows[moved, -1] = 0
     return moved
+
+
+def _begin_as_elements(
+    symmetries: Symmetries,
+    parts: _Parts,
+    rows: Rows,
+    every: Int[Tensor, " networks"],
+    targets: Tensor,
+) -> None:
+    """Assign parts in place by the entries that each has for itself, whatever that makes better."""
+    listed, uses = parts.entries.unique(return_counts=True)
+    is_own = torch.isin(parts.entries, listed[uses == 1])
+    theirs = _entries(rows, every, parts)
+    ours = _entries(targets, every, parts).masked_fill(~is_own, 0)
+    if all(_signs_of_part(symmetries, parts.number)):  # they are found afterwards
+        nothing, all_of_them = parts.columns[0][:0], torch.arange(parts.entries.shape[1])
+        parts = replace(parts, columns=(nothing, all_of_them))
+    matches, _, _ = _assigned(parts, theirs, ours)
+    step = permuted(symmetries, symmetries.orbits[parts.number], matches.argsort(dim=1))
+    rows[:, :-1] = symmetries.entry_maps.apply(step, rows[:, :-1])
 
 
 def _moved_as_elements(

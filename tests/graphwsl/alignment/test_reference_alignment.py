@@ -136,11 +136,49 @@ def test_orbits_that_nothing_reached_need_no_second_look(name: str) -> None:
     orbits = reference_alignment._in_order(group)
     always = [replace(parts, reaches=torch.ones_like(parts.reaches)) for parts in orbits]
     some, every = (
-        reference_alignment._closest(group, parts, rows, references, 100)
+        reference_alignment._closest(group, parts, [], rows, references, 100)
         for parts in (orbits, always)
     )
     assert torch.equal(some, every)
     assert not torch.equal(some, rows)
+
+
+class Gated(nn.Module):
+    """Only one of the two factors of a product can change its sign."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate, self.value, self.last = nn.Linear(4, 6), nn.Linear(4, 6), nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(torch.sigmoid(self.gate(x)) * self.value(x))
+
+
+class Repeated(nn.Module):
+    """A layer that is used twice: a sign is at the rows and at the columns of its weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.again, self.last = nn.Linear(4, 6), nn.Linear(6, 6), nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = torch.tanh(self.again(torch.tanh(self.first(x))))
+        return self.last(torch.tanh(self.again(hidden)))
+
+
+NARROW = nn.Sequential(nn.Linear(4, 1), nn.Tanh(), nn.Linear(1, 3))
+
+
+@pytest.mark.parametrize(
+    "module", [Gated(), Repeated(), NARROW], ids=["gated", "repeated", "narrow"]
+)
+def test_signs_that_belong_to_no_single_part_are_found(module: nn.Module) -> None:
+    group = symmetries(neural_graph(module.eval(), torch.zeros(2, 4)))
+    rows = 0.5 * networks(group, 8) / group.graph.flat().std()
+    elements = group.draw(8, torch.Generator().manual_seed(0))
+    moved = group.entry_maps.apply(elements, rows)
+    assert bool((moved != rows).any(1).sum() > 4)
+    torch.testing.assert_close(align_to(group, moved, rows), align_to(group, rows, rows))
 
 
 def test_networks_without_orbits_stay() -> None:
