@@ -10,6 +10,7 @@ from torch import Tensor
 from graphwsl.alignment.reference_alignment import align_to
 from graphwsl.alignment.weight_matching import parameter_mask
 from graphwsl.errors import GeneratorError
+from graphwsl.generators.checks import require_finite
 from graphwsl.populations.layer_statistics import layer_entries
 from graphwsl.populations.population import Function, Population
 from graphwsl.symmetries.group import Symmetries, symmetries
@@ -41,19 +42,13 @@ class AlignedZoo:
 
         Raises:
             GeneratorError: Fewer than two networks, several functions, or weights that are not
-                finite.
+                finite or too large for distances.
         """
         if len(train) < 2:
             raise GeneratorError(f"a zoo needs at least two training networks, got {len(train)}")
         function = require_one_function(train, "train")
         rows = torch.stack(train.states)
-        if not bool(rows.isfinite().all()):
-            names = [c.model for c, row in zip(train.checkpoints, rows, strict=True)
-                     if not bool(row.isfinite().all())]  # fmt: skip
-            raise GeneratorError(
-                f"{len(names):,} training networks have weights that are not finite, such as "
-                f"{names[0]!r}; leave them out"
-            )
+        require_finite(train)
         group = symmetries(function.architecture.graph)
         weights = rows[:, parameter_mask(group.graph)]
         reference = rows[(weights - weights.mean(dim=0)).norm(dim=1).argmin()]

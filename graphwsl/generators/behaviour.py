@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from graphwsl.errors import GeneratorError
+from graphwsl.generators.checks import is_measurable
 from graphwsl.populations.evaluation import evaluate
 from graphwsl.populations.population import Population
 
@@ -20,7 +21,8 @@ class Behaviour:
     """Classes that networks choose for samples; of networks that are finite alone.
 
     Attributes:
-        is_finite: Whether weights and outputs of each network are finite, shape ``(networks,)``.
+        is_finite: Whether weights and outputs of each network are finite, and no weights too large
+            for distances, shape ``(networks,)``.
         classes: Class that each finite network chooses, shape ``(finite, samples)``.
         is_wrong: Which of them are wrong, shape ``(finite, samples)``.
         ensemble_accuracy: Accuracy of the mean probabilities of the first finite networks.
@@ -60,8 +62,9 @@ def behaviour(
         part = population.select(range(start, min(start + PART, len(population))))
         found = evaluate(part, inputs, labels, outputs=True)
         assert found.outputs is not None
-        finite.append(found.is_finite)
-        for number in torch.nonzero(found.is_finite).flatten().tolist():
+        is_finite = found.is_finite & is_measurable(torch.stack(part.states))
+        finite.append(is_finite)
+        for number in torch.nonzero(is_finite).flatten().tolist():
             outputs = found.outputs[number]
             classes.append(outputs.argmax(dim=1).cpu())
             if members < ensemble:

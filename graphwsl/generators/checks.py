@@ -1,6 +1,8 @@
 """What a generator can be learnt from; the rest is refused in one line."""
 
 import numpy as np
+from jaxtyping import Bool, Float
+from torch import Tensor
 
 from graphwsl import arguments
 from graphwsl.errors import GeneratorError
@@ -10,8 +12,17 @@ LOOKED_AT = 16
 """Training networks, evenly from all, that choose the epoch where no others do."""
 
 
+def is_measurable(rows: Float[Tensor, "networks entries"]) -> Bool[Tensor, " networks"]:
+    """Which networks are finite, and no larger than distances in single precision can be.
+
+    Args:
+        rows: Flattened states.
+    """
+    return rows.norm(dim=1).isfinite()
+
+
 def require_finite(population: Population) -> None:
-    """Refuse networks with weights that are not finite.
+    """Refuse networks with weights that are not finite, or too large for distances.
 
     Args:
         population: The networks.
@@ -24,6 +35,12 @@ def require_finite(population: Population) -> None:
             raise GeneratorError(
                 f"weights of {checkpoint.model!r}, epoch {checkpoint.epoch}, are not finite; leave "
                 "the network out"
+            )
+        if not bool(is_measurable(state[None])):
+            raise GeneratorError(
+                f"weights of {checkpoint.model!r}, epoch {checkpoint.epoch}, reach "
+                f"{float(state.abs().max()):.3g}, whose squares single precision does not hold; "
+                "leave the network out"
             )
 
 

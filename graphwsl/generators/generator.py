@@ -16,6 +16,7 @@ need nothing more. Where training networks are read in another frame than their 
 knows more of its networks than they say, ``read`` adds it.
 """
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -248,7 +249,14 @@ class Generator(ABC):
             for some in codes.split(PART)
         ]
         known = [{**factors, **{f"asked_{n}": v for n, v in row.items()}} for row in asked]
-        made = population_of(torch.cat(parts), function, self.name, known)
+        rows = torch.cat(parts)
+        if lost := int((~rows.isfinite().all(1)).sum()):
+            warnings.warn(
+                f"{lost:,} of {count:,} networks have numbers that are not finite; train longer, "
+                "or give inputs= where batch norms can be conditioned",
+                stacklevel=2,
+            )
+        made = population_of(rows, function, self.name, known)
         if has_statistics(function) and inputs is not None:
             made = condition_batch_norm(made, inputs)
         return made

@@ -36,8 +36,8 @@ def condition_batch_norm(
         batch_size: Samples of a batch, at most.
 
     Raises:
-        GeneratorError: No network has running statistics, there are fewer than two inputs, or a
-            network cannot take them.
+        GeneratorError: No network has running statistics, there are fewer than two inputs, some are
+            not finite, or a network cannot take them.
     """
     arguments.whole("batch_size", batch_size, 2)
     batches = _batches(inputs, batch_size)
@@ -104,6 +104,10 @@ def _batches(inputs: Any, size: int) -> list[Any]:
     if len(counts) != 1 or min(counts) < 2:
         raise GeneratorError(
             f"batch norms are conditioned on at least two inputs, got {sorted(counts)}"
+        )
+    if not all(bool(part.isfinite().all()) for part in parts if isinstance(part, Tensor)):
+        raise GeneratorError(
+            "batch norms are conditioned on finite inputs, and some are not; leave them out"
         )
     count = -(-min(counts) // size)
     split = list(zip(*(part.tensor_split(count) for part in parts), strict=True))

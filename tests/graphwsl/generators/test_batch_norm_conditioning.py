@@ -122,5 +122,9 @@ def test_what_cannot_condition_is_said() -> None:
     before, _ = population(1)
     with pytest.raises(GeneratorError, match=r"at least two inputs, got \[1\]"):
         condition_batch_norm(before, images(1))
+    with pytest.raises(GeneratorError, match="finite inputs, and some are not"):
+        condition_batch_norm(
+            before, images(2) * torch.tensor([1.0, torch.nan])[:, None, None, None]
+        )
     with pytest.raises(GeneratorError, match="'network' cannot be run on these inputs: "):
         condition_batch_norm(before, images()[:, :, :3])

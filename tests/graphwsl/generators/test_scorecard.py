@@ -261,8 +261,19 @@ def test_networks_that_are_not_finite_are_counted_and_left_out() -> None:
     assert found.samples.nearest_distance == pytest.approx(alone.nearest_distance)
     with pytest.raises(GeneratorError, match="no network of samples is finite"):
         score(case.made(spoilt[3:4]))
-    with pytest.raises(GeneratorError, match="'made-00003'; leave them out"):
+    with pytest.raises(GeneratorError, match="'made-00003', epoch None, are not finite; leave"):
         scorecard(case.others, case.made(spoilt), *case.arguments[1:])
+
+
+def test_networks_too_large_for_distances_are_left_out() -> None:
+    case = zoo_case()
+    large = rows(case.others).clone()
+    large[3] *= 1e25
+    found = score(case.made(large))
+    assert (found.samples.networks, found.samples.finite) == (10, 9)
+    assert math.isfinite(found.to_dict()["copy_statistic"])
+    with pytest.raises(GeneratorError, match="whose squares single precision does not hold"):
+        scorecard(case.others, case.made(large), *case.arguments[1:])
 
 
 def test_tuning_makes_networks_better_and_is_that_of_the_zoo() -> None:
