@@ -12,6 +12,23 @@ from typer.testing import CliRunner
 
 import graphwsl.cli
 import gridstab.cli
+from gnncore.storage import (
+    Manifest,
+    StorageError,
+    WorkKind,
+    require_file_outside_work,
+    require_folder_outside_work,
+    write_json,
+)
+from gnncore.storage.belonging import CONFIGURATIONS
+from graphwsl.generators.train import TRAINING as GENERATOR
+from graphwsl.properties.train import TRAINING as PREDICTOR
+from graphwsl.representations.train import TRAINING as REPRESENTATION
+from graphwsl.zoo.layouts.native import WORK as ZOO
+from gridstab.datasets.landscape_folder import LandscapeFolder
+from gridstab.datasets.run_folder import KIND as RUN
+from gridstab.datasets.run_folder import NOT_PROMISED
+from gridstab.learning.training_folder import KIND as TRAINING
 
 PROGRAMS = {"graphwsl": graphwsl.cli.app, "gridstab": gridstab.cli.app}
 READ = {"--population", "--reference", "--zoo", "--campaign"}
@@ -126,3 +143,120 @@ def test_a_name_that_is_too_long() -> None:
 def test_a_picture_of_an_unknown_kind(words: tuple[str, ...]) -> None:
     said = refused(words, "plane.bmp")
     assert "a picture's name must end in .png, .svg or .pdf, got 'plane.bmp'" in said
+
+
+def folder_of_work(name: str, configuration: str = "config.json", *ignore: str) -> Path:
+    """A complete folder, with a manifest."""
+    folder = Path(name)
+    folder.mkdir()
+    write_json(folder / configuration, {"code_version": "0.1.0"})
+    Manifest.of(folder, ignore).write()
+    return folder
+
+
+@pytest.mark.parametrize("words", FILE_OPTIONS, ids=" ".join)
+def test_a_file_in_a_folder_of_work(words: tuple[str, ...]) -> None:
+    ending = ".csv" if words[-2:] == ("embed", "--out") else ".png"
+    folder_of_work("zoo", "zoo.json")
+    Path(f"link{ending}").symlink_to(f"zoo/new{ending}")
+    for path in (f"zoo/new{ending}", f"link{ending}"):
+        said = refused(words, path)
+        assert f"{words[-1]}: cannot write {path!r}: 'zoo' holds other work" in said
+        assert "name a place outside" in said
+
+
+@pytest.mark.parametrize("words", FOLDER_OPTIONS, ids=" ".join)
+def test_a_folder_in_a_folder_of_work(words: tuple[str, ...]) -> None:
+    folder_of_work("zoo", "zoo.json")
+    said = refused(words, "zoo/new")
+    assert f"{words[-1]}: cannot create 'zoo/new': 'zoo' holds other work" in said
+
+
+@pytest.mark.parametrize(
+    ("configuration", "content"),
+    [
+        ("config.json", {"code_version": "0.1.0"}),
+        ("config.json", {"specification": {}, "seal": ""}),
+        ("generator.json", {"code_version": "0.1.0"}),
+        ("request.json", {"epochs_of_zoo": None}),
+    ],
+)
+def test_a_file_in_a_folder_of_unfinished_work(configuration: str, content: dict[str, Any]) -> None:
+    Path("work", "inner").mkdir(parents=True)
+    write_json(Path("work", configuration), content)
+    Path("work", ".lock").touch()
+    for path in (f"work/{configuration}", "work/inner/new.json"):
+        assert "'work' holds other work" in refused(("graphwsl", "score", "--out"), path)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [RUN, LandscapeFolder.kind, TRAINING, ZOO, GENERATOR, PREDICTOR, REPRESENTATION],
+    ids=str,
+)
+def test_every_kind_of_work_is_known(kind: WorkKind) -> None:
+    assert kind.configuration in CONFIGURATIONS
+
+
+def test_the_working_folder_of_others_is_no_folder_of_work() -> None:
+    write_json(Path("manifest.json"), {"name": "a page", "icons": []})
+    write_json(Path("config.json"), {"model_type": "bert"})
+    Path("request.json").write_text("no JSON")
+    require_file_outside_work("new.json")
+    require_folder_outside_work("new")
+
+
+def test_pages_and_pictures_of_a_run_lie_in_its_folder() -> None:
+    run = folder_of_work("run", "config.json", *NOT_PROMISED)
+    require_file_outside_work(run / "report.html")
+    require_file_outside_work(run / "basin.png")
+    for name in ("manifest.json", "timing.json", ".lock", "config.json", "labels.csv"):
+        with pytest.raises(StorageError, match="'run' holds other work"):
+            require_file_outside_work(run / name)
+    (run / "manifest.json").unlink()
+    require_file_outside_work(run / "report.html")
+
+
+def collision(*arguments: str) -> str:
+    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    result = CliRunner().invoke(PROGRAMS[arguments[0]], arguments[1:])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.count("\n") == 1
+    assert before == {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    return result.stderr
+
+
+def test_a_file_that_the_command_reads() -> None:
+    Path("nodes.csv").write_text("node\n")
+    Path("model").mkdir()
+    Path("link.csv").symlink_to("nodes.csv")
+    predict = ("gridstab", "predict", "model", "--case", "lines.csv", "--node-table", "nodes.csv")
+    for name in ("nodes.csv", "model/../nodes.csv", "link.csv"):
+        assert collision(*predict, "--out", name) == (
+            f"gridstab: --out: cannot write {name!r}: the command reads it (--node-table); name "
+            "another file\n"
+        )
+    # Whatever the order of the options.
+    said = collision("gridstab", "predict", "--out", "nodes.csv", "--case", "nodes.csv", "model")
+    assert "the command reads it (--case)" in said
+    said = collision("graphwsl", "diagnose", "nodes.csv", "p.csv", "--out", "nodes.csv")
+    assert "the command reads it (" in said
+
+
+def test_a_file_that_is_written_twice() -> None:
+    said = collision("graphwsl", "landscape", "zoo", "--picture", "a.png", "--ways", "a.png")
+    assert "--picture: cannot write 'a.png': the command writes it (--ways)" in said
+
+
+def test_a_file_in_a_folder_of_others_that_the_command_reads() -> None:
+    foreign = Path("foreign", "trial")
+    foreign.mkdir(parents=True)
+    for name in ("params.json", "old.png"):
+        (foreign / name).write_text("{}")
+    score = ("graphwsl", "score", "made", "--zoo", "foreign", "--out")
+    said = collision(*score, "foreign/trial/params.json")
+    assert "it is there already, in the folder 'foreign' that the command reads (--zoo)" in said
+    for name in ("foreign/new.json", "params.json"):
+        assert "--out" not in collision(*score, name)
+    monitor = ("graphwsl", "monitor", "foreign", "--picture", "foreign/trial/old.png")
+    assert "--picture" not in collision(*monitor)

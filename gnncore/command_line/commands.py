@@ -11,8 +11,9 @@ from itertools import pairwise
 from typing import Any, TextIO, TypeGuard
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 
+from gnncore.command_line.collisions import Command
 from gnncore.command_line.heartbeat import heartbeat
 from gnncore.command_line.output import printable
 
@@ -109,7 +110,7 @@ class Commands(Foreseen, TyperGroup):
     """Several commands in one program."""
 
 
-class Alone(Foreseen, TyperCommand):
+class Alone(Foreseen, Command):
     """A program that is one command, which shows how far it is by itself."""
 
     is_silent = True

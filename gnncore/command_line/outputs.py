@@ -1,7 +1,8 @@
 """Options that say where to write, which refuse before the work what could not be written after it.
 
 A mistake there ends in one line and exit code 2, like any other of the user's; only what fails
-later, as a disk that is full, is the machine's.
+later, as a disk that is full, is the machine's. What a command reads, and what is in the folders of
+runs, models, zoos and generators, is never written over.
 """
 
 import os
@@ -11,10 +12,8 @@ from typing import Any
 
 import typer
 
+from gnncore.command_line.collisions import PICTURES, note_output
 from gnncore.errors import GnncoreError
-
-PICTURES = (".png", ".svg", ".pdf")
-"""Endings of pictures."""
 
 
 def picture_option(shows: str) -> Any:
@@ -43,7 +42,11 @@ def file_option(
     """
 
     def check(option: str, path: Path) -> None:
-        from gnncore.storage import require_writable_file, require_writable_folder
+        from gnncore.storage import (
+            require_file_outside_work,
+            require_writable_file,
+            require_writable_folder,
+        )
 
         if endings and path.suffix.lower() not in endings:
             what = "a picture's name" if endings == PICTURES else f"the name for {option}"
@@ -53,8 +56,9 @@ def file_option(
             require_writable_folder(path.parent)
         else:
             require_writable_file(path)
+        require_file_outside_work(path)
 
-    return typer.Option(default, help=help, callback=_checked(check))
+    return typer.Option(default, help=help, callback=_checked(check, is_file=True))
 
 
 def folder_option(help: str, *, default: Any = None, panel: str | None = None) -> Any:
@@ -67,16 +71,17 @@ def folder_option(help: str, *, default: Any = None, panel: str | None = None) -
     """
 
     def check(option: str, path: Path) -> None:
-        from gnncore.storage import require_writable_folder
+        from gnncore.storage import require_folder_outside_work, require_writable_folder
 
         del option
         require_writable_folder(path)
+        require_folder_outside_work(path)
 
     return typer.Option(default, help=help, rich_help_panel=panel, callback=_checked(check))
 
 
 def _checked(
-    check: Callable[[str, Path], None],
+    check: Callable[[str, Path], None], *, is_file: bool = False
 ) -> Callable[[typer.Context, typer.CallbackParam, Path | None], Path | None]:
     def callback(
         context: typer.Context, parameter: typer.CallbackParam, path: Path | None
@@ -88,6 +93,8 @@ def _checked(
                 check(parameter.opts[0], path)
             except StorageError as error:
                 raise GnncoreError(f"{parameter.opts[0]}: {error}") from error
+            if is_file:
+                note_output(context, str(parameter.name))
         return path
 
     return callback

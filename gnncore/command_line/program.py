@@ -1,10 +1,28 @@
 """A program of several commands, or of one, made in one call."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import typer
 
+from gnncore.command_line.collisions import Command
 from gnncore.command_line.commands import Alone, Commands
+
+
+class _App(typer.Typer):
+    """An application whose commands look at what they write before they begin."""
+
+    def command(self, name: str | None = None, **options: Any) -> Any:
+        return super().command(name, **{"cls": Command, **options})
+
+
+def make_group(help: str) -> typer.Typer:
+    """Commands below a name of their own, for ``add_typer`` of a program.
+
+    Args:
+        help: One line at the top of their help.
+    """
+    return _App(help=help, no_args_is_help=True, rich_markup_mode=None)
 
 
 def make_program(name: str, help: str, *, user_error: type[Exception], version: str) -> typer.Typer:
@@ -24,7 +42,7 @@ def make_program(name: str, help: str, *, user_error: type[Exception], version: 
         pass
 
     Program.program, Program.user_error = name, user_error
-    app = typer.Typer(
+    app = _App(
         cls=Program,
         name=name,
         help=help,

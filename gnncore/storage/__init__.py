@@ -21,6 +21,7 @@ from gnncore.storage.atomic import (
     write_text,
     write_with,
 )
+from gnncore.storage.belonging import require_file_outside_work, require_folder_outside_work
 from gnncore.storage.errors import (
     CorruptFileError,
     FolderInUseError,
@@ -91,6 +92,8 @@ __all__ = [
     "read_toml",
     "refuse_links",
     "remove_leftovers",
+    "require_file_outside_work",
+    "require_folder_outside_work",
     "require_writable_file",
     "require_writable_folder",
     "save_sparse_tensors",

@@ -8,6 +8,7 @@ import typer
 from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
 from gnncore.command_line.outputs import file_option, folder_option, picture_option
+from gnncore.command_line.program import make_group
 from graphwsl.cli import app
 from graphwsl.cli.adapter_score import score_adapters
 from graphwsl.cli.choices import BASELINES, DATA, GENERATORS
@@ -35,11 +36,7 @@ if TYPE_CHECKING:
 
 MOST_SAMPLES = 1_000_000
 
-generate_app = typer.Typer(
-    help="Networks that are made: train, sample, score.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+generate_app = make_group("Networks that are made: train, sample, score.")
 app.add_typer(generate_app, name="generate")
 
 _GENERATOR: Any = typer.Argument(help="Folder that graphwsl generate train made.")

@@ -7,13 +7,12 @@ import typer
 
 from gnncore.command_line.options import json_option
 from gnncore.command_line.outputs import picture_option
+from gnncore.command_line.program import make_group
 from graphwsl.cli import app
 from graphwsl.cli.options import IMPORT, LISTED, print_left_out
 
-history_app = typer.Typer(
-    help="Order, trainings and parents from weights alone: order, separate, parents.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
+history_app = make_group(
+    "Order, trainings and parents from weights alone: order, separate, parents."
 )
 app.add_typer(history_app, name="history")
 

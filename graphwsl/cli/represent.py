@@ -8,6 +8,7 @@ import typer
 from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
 from gnncore.command_line.outputs import file_option, folder_option
+from gnncore.command_line.program import make_group
 from graphwsl.cli import app
 from graphwsl.cli.choices import DATA, REPRESENTATIONS
 from graphwsl.cli.options import (
@@ -31,11 +32,7 @@ if TYPE_CHECKING:
     from graphwsl.representations import Representation
     from graphwsl.representations.train import TrainedRepresentation
 
-represent_app = typer.Typer(
-    help="What weights have in common: train, embed, reconstruct.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+represent_app = make_group("What weights have in common: train, embed, reconstruct.")
 app.add_typer(represent_app, name="represent")
 
 _NETWORKS: Any = typer.Argument(

@@ -9,6 +9,7 @@ import typer
 from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
 from gnncore.command_line.outputs import folder_option
+from gnncore.command_line.program import make_group
 from graphwsl.cli import app
 from graphwsl.cli.choices import DATA, RECIPES
 from graphwsl.cli.options import IMPORT, LISTED, counted, print_repaired
@@ -18,11 +19,7 @@ if TYPE_CHECKING:
     from graphwsl.sparsification import TwinSummary
     from graphwsl.zoo.zoo import Zoo
 
-zoo_app = typer.Typer(
-    help="Populations of trained networks: train, info, verify, export, sparsify.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+zoo_app = make_group("Populations of trained networks: train, info, verify, export, sparsify.")
 app.add_typer(zoo_app, name="zoo")
 
 

@@ -32,6 +32,7 @@ from gridstab.datasets.landscape_folder import (
     holds_landscapes,
 )
 from gridstab.datasets.landscape_labels import read_landscape_grids
+from gridstab.datasets.packed_checks import require_columns
 from gridstab.datasets.run_folder import RunConfig, RunFolder
 from gridstab.errors import InvalidGridError, RunFolderError
 from gridstab.grids.power_grid import PowerGrid
@@ -60,7 +61,7 @@ def pack(
         on_progress: Called with the grids that were read, and the number of all.
 
     Raises:
-        RunFolderError: No run folder, or an unfinished one.
+        RunFolderError: No run folder, or an unfinished one, or one of impossible numbers.
         StorageError: A file cannot be read or written.
     """
     source, file = as_path("run_folder", run_folder), as_path("file", file)
@@ -76,6 +77,10 @@ def pack(
     columns = _columns(grids, len(folder.grid_ids), on_progress)
     if not positions:
         columns.pop("coordinates", None)
+    try:
+        require_columns(columns)
+    except ValueError as error:
+        raise RunFolderError(f"{str(run_folder)!r} holds what no labels can be: {error}") from error
     text = json.dumps(folder.config.model_dump(exclude_none=True), sort_keys=True)
 
     def fill(opened: Any) -> None:
@@ -93,8 +98,9 @@ def unpack(file: str | Path) -> list[CountedGrid]:
     """The grids of a packed set, by ascending number; the inverse of :func:`pack`.
 
     Raises:
-        CorruptFileError: The file is cut off, changed, or no packed set. Files of versions without
-            checksums are read without.
+        CorruptFileError: The file is cut off, changed, or no packed set, or holds impossible
+            numbers, such as more trajectories that returned than there were. Files of versions
+            without checksums are read without.
         StorageError: The file cannot be read.
     """
     path = Path(file)
@@ -108,6 +114,7 @@ def unpack(file: str | Path) -> list[CountedGrid]:
     if seal is not None:
         check_seal(path, str(seal), {"origin": str(attributes.get("origin"))}, columns)
     try:
+        require_columns(columns)
         return list(_grids(path.stem, columns))
     except (IndexError, InvalidGridError, KeyError, ValueError) as error:
         raise CorruptFileError.because("read", path, f"it is no packed set: {error}") from error

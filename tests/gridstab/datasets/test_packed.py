@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gnncore.storage import CorruptFileError
+from gnncore.storage import CorruptFileError, seal_of
 from gridstab.cli import app
 from gridstab.datasets import Campaign, LandscapeFolder, RunFolder, run_campaign, run_landscapes
 from gridstab.datasets.benchmark import benchmark_path
@@ -123,3 +123,105 @@ def test_the_command(
     Path("run", "manifest.json").unlink()
     with pytest.raises(RunFolderError, match="unfinished"):
         pack("run", tmp_path / "n.h5")
+
+
+def rewritten(file: Path, to: Path, **columns: Any) -> Path:
+    """The same set with other arrays, and without a checksum."""
+    with h5py.File(file) as old, h5py.File(to, "w") as new:
+        for name, value in old.attrs.items():
+            if name != "seal":
+                new.attrs[name] = value
+        arrays = {name: old[name][()] for name in old}
+        for name, change in columns.items():
+            arrays[name] = change(arrays[name])
+        for name, values in arrays.items():
+            new[name] = values
+    return to
+
+
+def at(number: float, place: int = 4) -> Any:
+    def change(values: np.ndarray) -> np.ndarray:
+        changed = values.astype(np.float64)
+        changed.reshape(-1)[place] = number
+        return changed
+
+    return change
+
+
+def refused(file: Path, name: str, message: str) -> None:
+    with pytest.raises(CorruptFileError, match=f"'{file}'.*{name}.*{message}"):
+        unpack(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("n_stable", at(-1), "is -1 at 4, must be a whole number from 0"),
+        ("n_stable", at(1000), "is 1000 at 4, must be at most n_samples"),
+        ("n_stable", at(0.5), "is 0.5 at 4, must be a whole number"),
+        ("n_stable", at(np.nan), "is nan at 4"),
+        ("n_survived", at(1000), "is 1000 at 4, must be at most n_samples"),
+        ("n_undecided", at(1000), "is 1000 at 4, must be at most n_samples"),
+        ("n_samples", at(0), "is 0 at 4, must be a whole number from 1"),
+        ("n_samples", at(1e300), r"is 1e\+300 at 4"),
+        ("grid_id", at(1.5, 1), "is 1.5 at 1, must be a whole number"),
+        ("grid_id", at(1, 1), "names grid 1 2 times"),
+        ("grid_id", lambda values: values[:0], "names no grid"),
+        ("num_nodes", at(0, 1), "is 0 at 1"),
+        (
+            "num_nodes",
+            lambda values: values[:, None],
+            r"has shape \(3, 1\), not \(3,\) for 3 grids",
+        ),
+        ("power", lambda values: np.r_[values, 0], r"has shape \(19,\), not \(18,\) for 18 nodes"),
+        ("n_stable", lambda values: np.r_[values, 0], r"has shape \(19,\)"),
+        ("n_stable", lambda values: values[:, None], r"has shape \(18, 1\), not \(18,\)"),
+        ("lines", lambda values: np.r_[values, values[:1]], r"has shape \(.*, 2\), not"),
+        ("lines", at(0.5), "is 0.5 at 2, 0, must be a whole number"),
+        ("coupling", lambda values: values.astype("S"), "holds no numbers"),
+        ("coordinates", lambda values: values[1:], r"has shape \(17, 2\)"),
+        ("troublemaker", at(2), "is 2 at 4, must be 0 or 1"),
+        ("max_frequency_deviation", at(-1.5), "is -1.5 at 4, must be finite and not negative"),
+        ("max_frequency_deviation", at(np.nan), "is nan at 4"),
+    ],
+)
+def test_impossible_numbers_are_refused(
+    run_folder: RunFolder, tmp_path: Path, name: str, change: Any, message: str
+) -> None:
+    file = pack(run_folder.path, tmp_path / "set.h5")
+    changed = rewritten(file, tmp_path / "changed.h5", **{name: change})
+    refused(changed, name, message)
+    # With a checksum of the changed numbers too.
+    with h5py.File(changed, "r+") as opened:
+        columns = {key: opened[key][()] for key in opened}
+        opened.attrs["seal"] = seal_of({"origin": opened.attrs["origin"]}, columns)
+    refused(changed, name, message)
+
+
+def test_a_missing_array_is_named(run_folder: RunFolder, tmp_path: Path) -> None:
+    file = pack(run_folder.path, tmp_path / "set.h5")
+    with h5py.File(file, "r+") as opened:
+        del opened["n_stable"], opened.attrs["seal"]
+    refused(file, "it lacks n_stable", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("domega_range", at(np.nan, 1), "is nan at 1, must be finite and positive"),
+        ("domega_range", at(-15, 1), "is -15 at 1, must be finite and positive"),
+        ("domega_range", lambda values: np.c_[values, -values], r"has shape \(3, 2\), not \(3,\)"),
+        ("resolution", at(9, 1), "is 9 at 1, must be that of pixels in 7 bytes a node"),
+        ("resolution", at(6.5, 1), "is 6.5 at 1, must be a whole number"),
+        ("landscape_bits", lambda values: values[1:], r"has shape \(17, 7\), not a row for each"),
+        ("landscape_bits", at(300), "is 300 at 0, 4, must be a byte"),
+        ("n_stable", lambda values: (values + 1) % 49, "must be the number of pixels that return"),
+        ("n_samples", lambda values: values + 1, "is 50 at 0, must be the number of pixels"),
+    ],
+)
+def test_impossible_landscapes_are_refused(
+    campaign: Campaign, tmp_path: Path, name: str, change: Any, message: str
+) -> None:
+    folder = run_landscapes(campaign, tmp_path / "images", resolution=7).folder
+    file = pack(folder.path, tmp_path / "images.h5")
+    refused(rewritten(file, tmp_path / "changed.h5", **{name: change}), name, message)
