@@ -16,7 +16,7 @@ INDEX = "adapters.json"
 
 
 def write_index(folder: Path, base: str, checkpoints: Mapping[str, Checkpoint]) -> None:
-    """Write ``adapters.json``.
+    """Write the index of a folder of adapters, ``adapters.json``.
 
     Args:
         folder: Where the adapters are.
