@@ -53,11 +53,12 @@ class Conditions:
             checkpoints: The training networks.
 
         Raises:
-            GeneratorError: A network lacks a property, or it is the same in all of them.
+            GeneratorError: What is no name; a network lacks a property, or it is the same in all of
+                them.
         """
         if names is None:
             return cls()
-        listed = [names] if isinstance(names, str | DataSets) else list(names)
+        listed = listed_names(names)
         if not listed or len(set(listed)) < len(listed):
             raise GeneratorError(f"condition must name properties, each once, got {_said(names)}")
         try:
@@ -209,6 +210,28 @@ class Conditions:
             else:
                 parts.append(((own - center) / (spread or 1.0))[:, None].float())
         return torch.cat(parts, dim=1)
+
+
+def listed_names(names: Any) -> list[str | DataSets]:
+    """Properties as a list.
+
+    Args:
+        names: One, several, or None.
+
+    Raises:
+        GeneratorError: Something else, or a list of something else.
+    """
+    if names is None or isinstance(names, str | DataSets):
+        return [] if names is None else [names]
+    is_list = isinstance(names, Iterable) and not isinstance(names, Mapping | bytes)
+    listed = [*names] if is_list else [names]
+    for one in listed:
+        if not isinstance(one, str | DataSets):
+            raise GeneratorError(
+                "condition must name a property, such as 'test_accuracy', or several, got "
+                f"{arguments.described(one)}"
+            )
+    return listed
 
 
 def one_each(name: str, value: Any, count: int) -> list[Any]:

@@ -75,6 +75,7 @@ class Functions:
             factors = {**self._shared(), **architecture}
             if "architecture" not in factors:
                 raise GeneratorError(f"{dict(architecture)!r} names no architecture; {ADVICE}")
+            _require_plain(architecture)
             _require_known(factors["architecture"], architecture)
             return self._of_factors(factors), factors
         if architecture is not None and not isinstance(architecture, Architecture):
@@ -120,6 +121,20 @@ class Functions:
             ):
                 return dict(factors)
         return {}
+
+
+def _require_plain(factors: Mapping[Any, Any]) -> None:
+    """Refuse names and values that no generating factor has."""
+    for name, value in factors.items():
+        if not isinstance(name, str):
+            raise GeneratorError(f"factors have names, got {arguments.described(name)}; {ADVICE}")
+        if hasattr(value, "item") and getattr(value, "shape", None) == ():
+            continue
+        if value is not None and not isinstance(value, str | int | float):
+            raise GeneratorError(
+                f"factor {name!r} must be a number, text, true or false, got "
+                f"{arguments.described(value)}"
+            )
 
 
 def _require_known(architecture: Any, names: Iterable[str]) -> None:

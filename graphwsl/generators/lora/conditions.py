@@ -9,7 +9,14 @@ import torch
 
 from graphwsl import arguments
 from graphwsl.errors import GeneratorError
-from graphwsl.generators.conditions import Codes, Condition, Conditions, Names, one_each
+from graphwsl.generators.conditions import (
+    Codes,
+    Condition,
+    Conditions,
+    Names,
+    listed_names,
+    one_each,
+)
 from graphwsl.generators.lora.networks import PROMPTS
 from graphwsl.generators.lora.prompts import Encoded, encode_prompts
 from graphwsl.generators.lora.unknown_words import KnownTexts
@@ -39,7 +46,7 @@ class PromptConditions(Conditions):
         Raises:
             GeneratorError: Another condition, or a network without prompts.
         """
-        if names not in (None, PROMPTS) and names != [PROMPTS]:
+        if names is not None and listed_names(names) != [PROMPTS]:
             raise GeneratorError(
                 f"low-rank adapters are asked for by {PROMPTS!r}, got {arguments.described(names)}"
             )
