@@ -148,10 +148,37 @@ class Conditions:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Conditions":
-        """The inverse of :meth:`to_json`."""
-        targets = (Target(n, None if c is None else tuple(c)) for n, c in values["targets"])
+        """The inverse of :meth:`to_json`.
+
+        Args:
+            values: What it gave.
+
+        Raises:
+            GeneratorError, LookupError, TypeError, ValueError: Conditions that cannot be.
+        """
+        targets = tuple(Target(n, None if c is None else tuple(c)) for n, c in values["targets"])
         centers, spreads = (tuple(map(float, values[key])) for key in ("centers", "spreads"))
-        return cls(tuple(targets), centers, spreads, tuple(tuple(row) for row in values["known"]))
+        found = cls(targets, centers, spreads, rows_of(values["known"]))
+        found.require_whole()
+        return found
+
+    def require_whole(self) -> None:
+        """Refuse what fits together in no file that was written.
+
+        Raises:
+            GeneratorError, TypeError: A training network has another value than can be asked for.
+            ValueError: Lists of different lengths, no training network, or a negative deviation.
+        """
+        if not len(self.targets) == len(self.centers) == len(self.spreads):
+            raise ValueError("conditions have not one center and one spread each")
+        if any(spread < 0 for spread in self.spreads):
+            raise ValueError("a condition has a negative spread")
+        if not self.names:
+            return
+        if not self.known:
+            raise ValueError("conditions are known of no network")
+        rows = [dict(zip(self.names, row, strict=True)) for row in self.known]
+        self.of_checkpoints([_wanted(row) for row in rows])
 
     def _given(self, condition: Condition | None, count: int) -> dict[str, list[Any]]:
         """The values that are asked for, one a network, by name."""
@@ -232,6 +259,20 @@ def listed_names(names: Any) -> list[str | DataSets]:
                 f"{arguments.described(one)}"
             )
     return listed
+
+
+def rows_of(known: Any) -> tuple[tuple[Scalar, ...], ...]:
+    """What a file knows of training networks.
+
+    Args:
+        known: A list a network.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if not isinstance(known, list) or not all(isinstance(row, list) for row in known):
+        raise TypeError("what is known of networks is no list of lists")
+    return tuple(tuple(row) for row in known)
 
 
 def one_each(name: str, value: Any, count: int) -> list[Any]:

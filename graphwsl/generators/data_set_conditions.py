@@ -7,7 +7,14 @@ from typing import Any
 import torch
 
 from graphwsl.errors import GeneratorError
-from graphwsl.generators.conditions import Codes, Condition, Conditions, Names, listed_names
+from graphwsl.generators.conditions import (
+    Codes,
+    Condition,
+    Conditions,
+    Names,
+    listed_names,
+    rows_of,
+)
 from graphwsl.generators.data_sets import DataSets
 from graphwsl.generators.known_data_sets import KnownDataSets
 from graphwsl.zoo.checkpoint import Checkpoint, Scalar
@@ -124,10 +131,18 @@ class DescribedConditions(Conditions):
 
         Args:
             values: What it gave.
+
+        Raises:
+            GeneratorError, LookupError, TypeError, ValueError: Conditions that cannot be.
         """
-        plain = Conditions.from_json(values)
-        sets = None if values["sets"] is None else KnownDataSets.from_json(values["sets"])
-        return cls(plain.targets, plain.centers, plain.spreads, plain.known, sets)
+        if values["sets"] is None:
+            plain = Conditions.from_json(values)
+            return cls(plain.targets, plain.centers, plain.spreads, plain.known)
+        sets, known = KnownDataSets.from_json(values["sets"]), rows_of(values["known"])
+        plain = Conditions.from_json({**values, "known": [[*row[:-1]] for row in known]})
+        found = cls(plain.targets, plain.centers, plain.spreads, known, sets)
+        found.require_whole()
+        return found
 
 
 def _data_set(sets: KnownDataSets, checkpoint: Checkpoint) -> Scalar:

@@ -46,6 +46,22 @@ class Functions:
         present = [train.functions[number] for number in train.function.unique().tolist()]
         return cls(present, kinds_of_networks(train.checkpoints))
 
+    @classmethod
+    def from_json(cls, factors: Any) -> "Functions":
+        """Functions of which a file knows the generating factors.
+
+        Args:
+            factors: A table for each function.
+
+        Raises:
+            GeneratorError, TypeError: It is none.
+        """
+        for known in factors if isinstance(factors, list) else [None]:
+            if not isinstance(known, dict) or not isinstance(known.get("architecture"), str):
+                raise TypeError("networks are not described by their architecture")
+            _require_plain(known)
+        return cls([], factors)
+
     @property
     def known(self) -> list[Function]:
         """All functions of the training networks; those that are not at hand are built.

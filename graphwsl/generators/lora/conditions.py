@@ -16,6 +16,7 @@ from graphwsl.generators.conditions import (
     Names,
     listed_names,
     one_each,
+    rows_of,
 )
 from graphwsl.generators.lora.networks import PROMPTS
 from graphwsl.generators.lora.prompts import Encoded, encode_prompts
@@ -175,8 +176,13 @@ class PromptConditions(Conditions):
 
         Args:
             values: What it gave.
+
+        Raises:
+            GeneratorError, LookupError, TypeError, ValueError: Conditions that cannot be.
         """
-        return cls(known=tuple(tuple(row) for row in values["known"]))
+        found = cls(known=rows_of(values["known"]))
+        found.require_whole()
+        return found
 
 
 def text_of(checkpoint: Checkpoint) -> str:

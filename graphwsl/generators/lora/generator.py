@@ -172,12 +172,17 @@ class PromptToLora(Generator):
             built["network"] = described(train.functions[0])
             if self.settings.neighbours:
                 built["adapters"] = len(self.conditions.known_texts.texts)
+        kept, texts = int(built.get("adapters", 0)), self.conditions.known_texts.texts
+        if kept not in (0, len(texts)):
+            raise ValueError(f"{kept} adapters are kept of {len(texts)} texts")
+        if not isinstance(built.get("network"), dict | None):
+            raise TypeError("the network is described by no table")
         known = {name: (int(r), int(i), int(o)) for name, (r, i, o) in built["shapes"].items()}
         module = PromptDecoder(
             self.settings,
             TokenShapes(known, self.settings.token_width),
             int(built["entries"]),
-            int(built.get("adapters", 0)),
+            kept,
         )
         module.conditions = self.conditions
         if train is not None:
