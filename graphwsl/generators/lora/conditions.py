@@ -20,7 +20,7 @@ from graphwsl.generators.conditions import (
 )
 from graphwsl.generators.lora.networks import PROMPTS
 from graphwsl.generators.lora.prompts import Encoded, encode_prompts
-from graphwsl.generators.lora.unknown_words import KnownTexts
+from graphwsl.generators.lora.unknown_words import KnownTexts, has_words
 from graphwsl.zoo.checkpoint import Checkpoint, Scalar
 
 
@@ -107,7 +107,7 @@ class PromptConditions(Conditions):
                 f"{PROMPTS!r} must be a text with a prompt a line, or one for each network, got "
                 f"{arguments.described(condition)}"
             )
-        if not all(text.strip() for text in texts):
+        if not all(map(has_words, texts)):
             raise GeneratorError(
                 f"{PROMPTS!r} is a text without words, which describes no task; give prompts, "
                 "one a line"
