@@ -17,6 +17,9 @@ from graphwsl.generators.lora.low_rank import Pair
 FARTHEST = 1000
 """Exponents beyond which a power of two or its inverse may be no number in double precision."""
 
+TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""Types of matrices that torch can compute with."""
+
 
 def canonical(
     a: Float[Tensor, "*networks rank inputs"], b: Float[Tensor, "*networks outputs rank"]
@@ -83,7 +86,8 @@ def require_pair(name: str, a: Tensor, b: Tensor) -> None:
         b: B, ``(…, outputs, rank)``.
 
     Raises:
-        GeneratorError: Shapes that do not fit, or values that are not finite.
+        GeneratorError: Shapes that do not fit, types of less than 16 bits, or values that are not
+            finite.
     """
     for letter, matrix in (("A", a), ("B", b)):
         arguments.instance(letter, matrix, Tensor, "a torch.Tensor", "give A and B of a layer")
@@ -93,5 +97,9 @@ def require_pair(name: str, a: Tensor, b: Tensor) -> None:
             f"{name} must be of shapes (rank, inputs) and (outputs, rank), got "
             f"{tuple(a.shape)} and {tuple(b.shape)}"
         )
+    for matrix in (a, b):
+        if matrix.dtype not in TYPES:
+            known = ", ".join(str(one).removeprefix("torch.") for one in TYPES)
+            raise GeneratorError(f"{name} must be of {known}, got {matrix.dtype}; convert them")
     if not bool(a.isfinite().all() and b.isfinite().all()):
         raise GeneratorError(f"{name} must be finite; leave the network out")

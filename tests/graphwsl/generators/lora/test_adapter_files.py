@@ -79,6 +79,11 @@ def test_matrices_may_lie_in_one_tensor(tmp_path: Path) -> None:
             "alpha must be positive and finite",
             id="alpha",
         ),
+        (
+            {"a": (torch.ones(1, 2).to(torch.float8_e4m3fn), torch.ones(2, 1))},
+            1.0,
+            "must be of float16, bfloat16, float32, float64, got torch.float8_e4m3fn",
+        ),
         ({}, 1.0, "no pairs"),
     ],
 )
