@@ -3,7 +3,6 @@
 Modules import it without torch, which is looked for only where values are described.
 """
 
-import math
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -70,7 +69,7 @@ def whole(name: str, value: Any, least: int, most: int = sys.maxsize) -> None:
 def positive(name: str, value: Any) -> None:
     """Refuse a value that is no positive, finite number."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (is_number and 0 < value < math.inf):
+    if not (is_number and 0 < value <= sys.float_info.max):
         raise InvalidArgumentError(f"{name} must be positive and finite, got {described(value)}")
 
 

@@ -10,7 +10,9 @@ from graphwsl.cli import app
 
 @app.command()
 def verify(
-    folder: Path = typer.Argument(help="Folder of a zoo, predictor, representation or generator."),
+    folder: Path = typer.Argument(
+        help="Folder of a zoo, predictor, representation, generator or adapters."
+    ),
 ) -> None:
     """Check every file of a folder: of a zoo of any layout, a training, or what it made.
 
@@ -18,6 +20,7 @@ def verify(
     """
     from graphwsl.errors import ZooError
     from graphwsl.generators import train as generating
+    from graphwsl.generators.lora.adapter_index import INDEX
     from graphwsl.generators.saved import GENERATOR
     from graphwsl.properties import predictor
     from graphwsl.properties import train as predicting
@@ -27,7 +30,7 @@ def verify(
     if not folder.is_dir():
         raise ZooError(
             f"{str(folder)!r} is no folder; give one of a zoo, training, predictor, "
-            "representation or generator"
+            "representation, generator or adapters"
         )
 
     def holds(*names: str) -> bool:
@@ -39,6 +42,10 @@ def verify(
         report_problems(folder, representing.problems_of(folder))
     elif holds(generating.REQUEST, GENERATOR.config, GENERATOR.arrays):
         report_problems(folder, generating.problems_of(folder))
+    elif holds(INDEX):
+        from graphwsl.generators.lora import files as adapters
+
+        report_problems(folder, adapters.problems_of(folder))
     else:
         report_problems(folder, zoo_problems(folder))
 

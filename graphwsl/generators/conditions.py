@@ -53,11 +53,12 @@ class Conditions:
             checkpoints: The training networks.
 
         Raises:
-            GeneratorError: A network lacks a property, or it is the same in all of them.
+            GeneratorError: What is no name; a network lacks a property, or it is the same in all of
+                them.
         """
         if names is None:
             return cls()
-        listed = [names] if isinstance(names, str | DataSets) else list(names)
+        listed = listed_names(names)
         if not listed or len(set(listed)) < len(listed):
             raise GeneratorError(f"condition must name properties, each once, got {_said(names)}")
         try:
@@ -147,10 +148,37 @@ class Conditions:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Conditions":
-        """The inverse of :meth:`to_json`."""
-        targets = (Target(n, None if c is None else tuple(c)) for n, c in values["targets"])
+        """The inverse of :meth:`to_json`.
+
+        Args:
+            values: What it gave.
+
+        Raises:
+            GeneratorError, LookupError, TypeError, ValueError: Conditions that cannot be.
+        """
+        targets = tuple(Target(n, None if c is None else tuple(c)) for n, c in values["targets"])
         centers, spreads = (tuple(map(float, values[key])) for key in ("centers", "spreads"))
-        return cls(tuple(targets), centers, spreads, tuple(tuple(row) for row in values["known"]))
+        found = cls(targets, centers, spreads, rows_of(values["known"]))
+        found.require_whole()
+        return found
+
+    def require_whole(self) -> None:
+        """Refuse what fits together in no file that was written.
+
+        Raises:
+            GeneratorError, TypeError: A training network has another value than can be asked for.
+            ValueError: Lists of different lengths, no training network, or a negative deviation.
+        """
+        if not len(self.targets) == len(self.centers) == len(self.spreads):
+            raise ValueError("conditions have not one center and one spread each")
+        if any(spread < 0 for spread in self.spreads):
+            raise ValueError("a condition has a negative spread")
+        if not self.names:
+            return
+        if not self.known:
+            raise ValueError("conditions are known of no network")
+        rows = [dict(zip(self.names, row, strict=True)) for row in self.known]
+        self.of_checkpoints([_wanted(row) for row in rows])
 
     def _given(self, condition: Condition | None, count: int) -> dict[str, list[Any]]:
         """The values that are asked for, one a network, by name."""
@@ -209,6 +237,42 @@ class Conditions:
             else:
                 parts.append(((own - center) / (spread or 1.0))[:, None].float())
         return torch.cat(parts, dim=1)
+
+
+def listed_names(names: Any) -> list[str | DataSets]:
+    """Properties as a list.
+
+    Args:
+        names: One, several, or None.
+
+    Raises:
+        GeneratorError: Something else, or a list of something else.
+    """
+    if names is None or isinstance(names, str | DataSets):
+        return [] if names is None else [names]
+    is_list = isinstance(names, Iterable) and not isinstance(names, Mapping | bytes)
+    listed = [*names] if is_list else [names]
+    for one in listed:
+        if not isinstance(one, str | DataSets):
+            raise GeneratorError(
+                "condition must name a property, such as 'test_accuracy', or several, got "
+                f"{arguments.described(one)}"
+            )
+    return listed
+
+
+def rows_of(known: Any) -> tuple[tuple[Scalar, ...], ...]:
+    """What a file knows of training networks.
+
+    Args:
+        known: A list a network.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if not isinstance(known, list) or not all(isinstance(row, list) for row in known):
+        raise TypeError("what is known of networks is no list of lists")
+    return tuple(tuple(row) for row in known)
 
 
 def one_each(name: str, value: Any, count: int) -> list[Any]:

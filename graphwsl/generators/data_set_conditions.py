@@ -7,7 +7,14 @@ from typing import Any
 import torch
 
 from graphwsl.errors import GeneratorError
-from graphwsl.generators.conditions import Codes, Condition, Conditions, Names
+from graphwsl.generators.conditions import (
+    Codes,
+    Condition,
+    Conditions,
+    Names,
+    listed_names,
+    rows_of,
+)
 from graphwsl.generators.data_sets import DataSets
 from graphwsl.generators.known_data_sets import KnownDataSets
 from graphwsl.zoo.checkpoint import Checkpoint, Scalar
@@ -36,16 +43,16 @@ class DescribedConditions(Conditions):
             checkpoints: The training networks.
 
         Raises:
-            GeneratorError: A network lacks a property, or it is the same in all of them; several
-                data sets, or none for a network.
+            GeneratorError: What is no name; a network lacks a property, or it is the same in all of
+                them; several data sets, or none for a network.
         """
-        listed = [names] if isinstance(names, str | DataSets) else list(names or ())
+        listed = listed_names(names)
         sets = [one for one in listed if isinstance(one, DataSets)]
         plain = [one for one in listed if not isinstance(one, DataSets)]
         if len(sets) > 1:
             raise GeneratorError(f"condition must name one DataSets at most, got {len(sets)}")
         if not sets:
-            found = Conditions.of(names if isinstance(names, str) else names and plain, checkpoints)
+            found = Conditions.of(None if names is None else plain, checkpoints)
             return cls(found.targets, found.centers, found.spreads, found.known)
         known: tuple[tuple[Scalar, ...], ...] = ((),) * len(checkpoints)
         found = Conditions.of(plain, checkpoints) if plain else Conditions(known=known)
@@ -124,10 +131,18 @@ class DescribedConditions(Conditions):
 
         Args:
             values: What it gave.
+
+        Raises:
+            GeneratorError, LookupError, TypeError, ValueError: Conditions that cannot be.
         """
-        plain = Conditions.from_json(values)
-        sets = None if values["sets"] is None else KnownDataSets.from_json(values["sets"])
-        return cls(plain.targets, plain.centers, plain.spreads, plain.known, sets)
+        if values["sets"] is None:
+            plain = Conditions.from_json(values)
+            return cls(plain.targets, plain.centers, plain.spreads, plain.known)
+        sets, known = KnownDataSets.from_json(values["sets"]), rows_of(values["known"])
+        plain = Conditions.from_json({**values, "known": [[*row[:-1]] for row in known]})
+        found = cls(plain.targets, plain.centers, plain.spreads, known, sets)
+        found.require_whole()
+        return found
 
 
 def _data_set(sets: KnownDataSets, checkpoint: Checkpoint) -> Scalar:

@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from graphwsl import arguments
+from graphwsl.errors import InvalidArgumentError
 
 Points = Float[Tensor, "points *dimensions"]
 PredictNoise = Callable[[Points, int], Points]
@@ -97,13 +98,15 @@ class Diffusion:
             predict: The noise in points after a step.
             start: Normal numbers.
             steps: How many, evenly spaced from the last to the first.
-            eta: Deviation of fresh noise, over that of DDPM: 0 for none.
+            eta: Deviation of fresh noise, over that of DDPM: from 0, for none, to 1.
             generator: Source of randomness, of the CPU.
 
         Raises:
-            InvalidArgumentError: More steps than the schedule has.
+            InvalidArgumentError: More steps than the schedule has, or more noise than DDPM's.
         """
         arguments.whole("steps", steps, 1, len(self))
+        if not 0 <= eta <= 1:
+            raise InvalidArgumentError(f"eta must be from 0 to 1, got {eta}")
         taken = torch.linspace(len(self) - 1, 0, steps, dtype=torch.float64).round().long()
         return self._back(predict, start, taken.tolist(), eta, generator)
 

@@ -46,6 +46,22 @@ class Functions:
         present = [train.functions[number] for number in train.function.unique().tolist()]
         return cls(present, kinds_of_networks(train.checkpoints))
 
+    @classmethod
+    def from_json(cls, factors: Any) -> "Functions":
+        """Functions of which a file knows the generating factors.
+
+        Args:
+            factors: A table for each function.
+
+        Raises:
+            GeneratorError, TypeError: It is none.
+        """
+        for known in factors if isinstance(factors, list) else [None]:
+            if not isinstance(known, dict) or not isinstance(known.get("architecture"), str):
+                raise TypeError("networks are not described by their architecture")
+            _require_plain(known)
+        return cls([], factors)
+
     @property
     def known(self) -> list[Function]:
         """All functions of the training networks; those that are not at hand are built.
@@ -75,6 +91,7 @@ class Functions:
             factors = {**self._shared(), **architecture}
             if "architecture" not in factors:
                 raise GeneratorError(f"{dict(architecture)!r} names no architecture; {ADVICE}")
+            _require_plain(architecture)
             _require_known(factors["architecture"], architecture)
             return self._of_factors(factors), factors
         if architecture is not None and not isinstance(architecture, Architecture):
@@ -120,6 +137,20 @@ class Functions:
             ):
                 return dict(factors)
         return {}
+
+
+def _require_plain(factors: Mapping[Any, Any]) -> None:
+    """Refuse names and values that no generating factor has."""
+    for name, value in factors.items():
+        if not isinstance(name, str):
+            raise GeneratorError(f"factors have names, got {arguments.described(name)}; {ADVICE}")
+        if hasattr(value, "item") and getattr(value, "shape", None) == ():
+            continue
+        if value is not None and not isinstance(value, str | int | float):
+            raise GeneratorError(
+                f"factor {name!r} must be a number, text, true or false, got "
+                f"{arguments.described(value)}"
+            )
 
 
 def _require_known(architecture: Any, names: Iterable[str]) -> None:

@@ -48,6 +48,17 @@ Made = TypeVar("Made", bound="Generator")
 PART = 256
 """Networks that are made at once."""
 
+UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What reading values of other types or sizes than were written may raise."""
+
 
 class Generator(ABC):
     """Networks from nothing but a population.
@@ -304,15 +315,15 @@ class Generator(ABC):
             self.size, self.seed = str(config["size"]), int(config["seed"])
             self._built = dict(config["built"])
             self.conditions = self.conditions_of.from_json(config["conditions"])
-            self._functions = Functions([], config["networks"])
+            self._functions = Functions.from_json(config["networks"])
             self.history, self.report = list(config["history"]), dict(config["report"])
             known = config["fitted_to"]
             self.fitted_to = None if known is None else FittedTo.from_json(known)
             tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
             self.module = self._build(None, self._built).eval()
             self.module.load_state_dict(tensors)
-        except (LookupError, TypeError, ValueError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
+        except UNREADABLE as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise GeneratorError(f"this is no generator {self.name!r}: {reason}") from error
 
     def _prepared(self, population: Population, *, learnt: bool) -> Population:

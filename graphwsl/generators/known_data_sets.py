@@ -131,6 +131,9 @@ class KnownDataSets:
 
         Args:
             values: What it gave.
+
+        Raises:
+            LookupError, TypeError, ValueError: Data sets that cannot be.
         """
         name, features = str(values["name"]), int(values["features"])
         if "samples" in values:
@@ -138,10 +141,22 @@ class KnownDataSets:
                        for value, shape, x, y in values["samples"]}  # fmt: skip
             classes = values["classes"] or number_of_classes(samples)
             return cls.of(name, samples, int(classes), features)
-        vectors = {value: torch.tensor(vector) for value, vector in values["vectors"]}
-        center, spread = torch.tensor(values["center"]), torch.tensor(values["spread"])
         size, classes, apart = int(values["size"]), int(values["classes"]), float(values["apart"])
-        return cls(name, size, classes, features, apart, center, spread, vectors)
+        vectors = {value: _vector(vector) for value, vector in values["vectors"]}
+        center, spread = _vector(values["center"]), _vector(values["spread"])
+        found = cls(name, size, classes, features, apart, center, spread, vectors)
+        found._require_whole()
+        return found
+
+    def _require_whole(self) -> None:
+        """Refuse what fits together in no file that was written."""
+        if min(self.size, self.classes, self.features) < 1 or self.apart <= 0:
+            raise ValueError("data sets have sizes and a distance that are not positive")
+        lengths = {len(one) for one in (self.center, self.spread, *self.vectors.values())}
+        if not self.vectors or lengths != {self.channels}:
+            raise ValueError(f"data sets have vectors that are not of {self.channels} numbers")
+        if not bool((self.spread > 0).all()):
+            raise ValueError("data sets have a spread that is not positive")
 
     @cached_property
     def _waves(self) -> tuple[Tensor, Tensor]:
@@ -159,6 +174,14 @@ class KnownDataSets:
         classes = one_hot(y.long(), self.classes).double()
         means = classes.T @ waves / classes.sum(0).clamp(min=1)[:, None]
         return torch.cat([means.flatten(), classes.mean(0)]).float()
+
+
+def _vector(numbers: Any) -> Vector:
+    """Numbers of a file."""
+    vector = torch.tensor(numbers, dtype=torch.float32)
+    if vector.ndim != 1:
+        raise ValueError(f"data sets have a vector of shape {tuple(vector.shape)}")
+    return vector
 
 
 def number_of_classes(samples: Mapping[Scalar, Labelled]) -> int:

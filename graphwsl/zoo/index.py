@@ -119,23 +119,35 @@ def read_row(row: IndexRow) -> tuple[Checkpoint, Location] | Problem:
     """
     if "problem" in row:
         return Problem(str(row["model"]), str(row["problem"]))
-    checkpoint = Checkpoint(
-        str(row["model"]),
-        _count(row["epoch"]),
-        dict(row["configuration"]),
-        dict(row["metrics"]),
-    )
-    for name, value in checkpoint.configuration.items():
-        if type(value) not in _SCALARS:  # what JSON gives has no other types
-            raise TypeError(f"{name} is a {type(value).__name__}")
-    for name, value in checkpoint.metrics.items():
-        if type(value) not in (int, float):
-            raise TypeError(f"{name} is a {type(value).__name__}")
+    _count(row["epoch"])
+    checkpoint = checkpoint_of(row)
     network, epoch = row["place"]
     digest = row.get("sha256")
     if digest is not None and not isinstance(digest, str):
         raise TypeError(f"sha256 is a {type(digest).__name__}")
     return checkpoint, Location(_count(row["chunk"]), _count(network), _count(epoch), digest)
+
+
+def checkpoint_of(row: Mapping[str, Any]) -> Checkpoint:
+    """What a row of an index says of a network.
+
+    Args:
+        row: With ``model``, ``epoch`` (None where nobody knows), ``configuration``, ``metrics``.
+
+    Raises:
+        LookupError, TypeError, ValueError: One of them is missing or ill-typed.
+    """
+    epoch = row["epoch"]
+    configuration, metrics = dict(row["configuration"]), dict(row["metrics"])
+    for name, value in configuration.items():
+        if type(value) not in _SCALARS:  # what JSON gives has no other types
+            raise TypeError(f"{name} is a {type(value).__name__}")
+    for name, value in metrics.items():
+        if type(value) not in (int, float):
+            raise TypeError(f"{name} is a {type(value).__name__}")
+    return Checkpoint(
+        str(row["model"]), None if epoch is None else _count(epoch), configuration, metrics
+    )
 
 
 def _count(value: object) -> int:

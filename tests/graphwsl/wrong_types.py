@@ -15,6 +15,9 @@ from gnncore.storage import StorageError
 from graphwsl import imports, landscape, populations, properties, representations, testing, zoo
 from graphwsl.alignment import align, align_population, align_to, canonical_form
 from graphwsl.errors import GraphwslError
+from graphwsl.generators.data_set_conditions import DescribedConditions
+from graphwsl.generators.functions import Functions
+from graphwsl.generators.lora.conditions import PromptConditions
 from graphwsl.neural_graph import collate
 from graphwsl.populations.population import Function
 from graphwsl.symmetries import GroupElement, symmetries, verify
@@ -69,6 +72,14 @@ def message_passing(graph: Any, x: Any) -> Any:
     return testing.message_passing(graph, x)
 
 
+def condition(names: Any) -> Any:
+    return DescribedConditions.of(names, ZOO)
+
+
+def condition_of_adapters(names: Any) -> Any:
+    return PromptConditions.of(names, [zoo.Checkpoint("0", 0, {"prompts": "accept two"}, {})])
+
+
 CALLS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (graphwsl.neural_graph, {"model": MODEL, "example_inputs": X, "unknown": "opaque"}),
     (GRAPH.flat, {"state": STATE, "dtype": None}),
@@ -107,6 +118,9 @@ CALLS: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (MADE.embed, {"population": POPULATION, "full": False}),
     (MADE.reconstruct, {"population": POPULATION}),
     (populations.Population.load, {"zoo": POPULATION, "checkpoints": None}),
+    (condition, {"names": "x"}),
+    (condition_of_adapters, {"names": None}),
+    (Functions([FUNCTION], []).find, {"architecture": {"architecture": "mlp", "width": 4}}),
     (POPULATION.select, {"numbers": [1, 0]}),
     (POPULATION.rows, {"kind": 0}),
     (populations.tokenize, {"rows": ROWS, "architecture": ARCHITECTURE, "width": 4}),

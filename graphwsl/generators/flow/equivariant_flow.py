@@ -25,7 +25,7 @@ from graphwsl.generators.flow.coordinates import kinds_of_pieces
 from graphwsl.generators.flow.flow_module import FlowModule
 from graphwsl.generators.flow.plan import FlowPlan
 from graphwsl.generators.flow.settings import FlowSettings
-from graphwsl.generators.generator import Generator
+from graphwsl.generators.generator import UNREADABLE, Generator
 from graphwsl.generators.known_data_sets import require_labelled
 from graphwsl.generators.module import Rows
 from graphwsl.populations.population import Architecture, Function, Population
@@ -197,7 +197,7 @@ class EquivariantFlow(Generator):
         try:
             widths = dict(config["built"]["widths"]).items()
             older = {f"coordinates.kinds.{k}.gain": np.ones(w, np.float32) for k, w in widths}
-        except (LookupError, TypeError, ValueError):
+        except UNREADABLE:  # which is said below
             older = {}
         super().restore(config, {"seen": np.zeros((), np.int64), **older, **arrays})
 

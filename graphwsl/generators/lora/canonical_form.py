@@ -14,6 +14,12 @@ from graphwsl import arguments
 from graphwsl.errors import GeneratorError
 from graphwsl.generators.lora.low_rank import Pair
 
+FARTHEST = 1000
+"""Exponents beyond which a power of two or its inverse may be no number in double precision."""
+
+TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+"""Types of matrices that torch can compute with."""
+
 
 def canonical(
     a: Float[Tensor, "*networks rank inputs"], b: Float[Tensor, "*networks outputs rank"]
@@ -31,7 +37,8 @@ def canonical(
         b: B of the same.
 
     Raises:
-        GeneratorError: They are not of one layer, not finite, or the rank is larger than the layer.
+        GeneratorError: They are not of one layer, not finite, the rank is larger than the layer, or
+            the form is beyond their type's largest number.
     """
     require_pair("a and b", a, b)
     rank, inputs, outputs = a.shape[-2], a.shape[-1], b.shape[-2]
@@ -40,15 +47,34 @@ def canonical(
             f"a pair of rank {rank} of a layer from {inputs} to {outputs} has no canonical form; "
             f"the rank must be at most {min(inputs, outputs)}"
         )
-    left, lower = torch.linalg.qr(b.double())
-    right, upper = torch.linalg.qr(a.double().mT)
+    # The product of two finite matrices may overflow where its singular values' roots do not.
+    (first, of_a), (second, of_b) = _of_unit_size(a.double()), _of_unit_size(b.double())
+    odd = (of_a + of_b) % 2
+    left, lower = torch.linalg.qr(second)
+    right, upper = torch.linalg.qr(first.mT)
     u, values, v = torch.linalg.svd(lower @ upper.mT)
     u, v = left @ u, v @ right.mT
     largest = v.gather(-1, v.abs().argmax(-1, keepdim=True))
     sign = torch.where(largest < 0, -1.0, 1.0).to(v)
-    root = values.sqrt()
+    half = torch.exp2((of_a + of_b - odd) / 2)[..., 0]
+    root = (values * torch.exp2(odd)[..., 0]).sqrt() * half
     u, v = u * (sign.mT * root[..., None, :]), v * sign * root[..., None]
-    return v.to(a.dtype), u.to(b.dtype)
+    u, v = u.to(b.dtype), v.to(a.dtype)
+    if not bool(u.isfinite().all() and v.isfinite().all()):
+        raise GeneratorError(
+            f"the canonical form of a pair with numbers up to {a.abs().max():.1e} and "
+            f"{b.abs().max():.1e} overflows; scale it down"
+        )
+    return v, u
+
+
+def _of_unit_size(
+    matrix: Float[Tensor, "*networks rows columns"],
+) -> tuple[Float[Tensor, "*networks rows columns"], Float[Tensor, "*networks 1 1"]]:
+    """Each matrix over the power of two that is about its largest number, and its exponent."""
+    exponent = torch.frexp(matrix.abs().amax((-2, -1), keepdim=True)).exponent
+    exponent = exponent.clamp(-FARTHEST, FARTHEST).double()
+    return matrix * torch.exp2(-exponent), exponent
 
 
 def require_pair(name: str, a: Tensor, b: Tensor) -> None:
@@ -60,7 +86,8 @@ def require_pair(name: str, a: Tensor, b: Tensor) -> None:
         b: B, ``(…, outputs, rank)``.
 
     Raises:
-        GeneratorError: Shapes that do not fit, or values that are not finite.
+        GeneratorError: Shapes that do not fit, types of less than 16 bits, or values that are not
+            finite.
     """
     for letter, matrix in (("A", a), ("B", b)):
         arguments.instance(letter, matrix, Tensor, "a torch.Tensor", "give A and B of a layer")
@@ -70,5 +97,9 @@ def require_pair(name: str, a: Tensor, b: Tensor) -> None:
             f"{name} must be of shapes (rank, inputs) and (outputs, rank), got "
             f"{tuple(a.shape)} and {tuple(b.shape)}"
         )
+    for matrix in (a, b):
+        if matrix.dtype not in TYPES:
+            known = ", ".join(str(one).removeprefix("torch.") for one in TYPES)
+            raise GeneratorError(f"{name} must be of {known}, got {matrix.dtype}; convert them")
     if not bool(a.isfinite().all() and b.isfinite().all()):
         raise GeneratorError(f"{name} must be finite; leave the network out")

@@ -9,10 +9,18 @@ import torch
 
 from graphwsl import arguments
 from graphwsl.errors import GeneratorError
-from graphwsl.generators.conditions import Codes, Condition, Conditions, Names, one_each
+from graphwsl.generators.conditions import (
+    Codes,
+    Condition,
+    Conditions,
+    Names,
+    listed_names,
+    one_each,
+    rows_of,
+)
 from graphwsl.generators.lora.networks import PROMPTS
 from graphwsl.generators.lora.prompts import Encoded, encode_prompts
-from graphwsl.generators.lora.unknown_words import KnownTexts
+from graphwsl.generators.lora.unknown_words import KnownTexts, has_words
 from graphwsl.zoo.checkpoint import Checkpoint, Scalar
 
 
@@ -39,7 +47,7 @@ class PromptConditions(Conditions):
         Raises:
             GeneratorError: Another condition, or a network without prompts.
         """
-        if names not in (None, PROMPTS) and names != [PROMPTS]:
+        if names is not None and listed_names(names) != [PROMPTS]:
             raise GeneratorError(
                 f"low-rank adapters are asked for by {PROMPTS!r}, got {arguments.described(names)}"
             )
@@ -99,7 +107,7 @@ class PromptConditions(Conditions):
                 f"{PROMPTS!r} must be a text with a prompt a line, or one for each network, got "
                 f"{arguments.described(condition)}"
             )
-        if not all(text.strip() for text in texts):
+        if not all(map(has_words, texts)):
             raise GeneratorError(
                 f"{PROMPTS!r} is a text without words, which describes no task; give prompts, "
                 "one a line"
@@ -168,8 +176,13 @@ class PromptConditions(Conditions):
 
         Args:
             values: What it gave.
+
+        Raises:
+            GeneratorError, LookupError, TypeError, ValueError: Conditions that cannot be.
         """
-        return cls(known=tuple(tuple(row) for row in values["known"]))
+        found = cls(known=rows_of(values["known"]))
+        found.require_whole()
+        return found
 
 
 def text_of(checkpoint: Checkpoint) -> str:

@@ -25,6 +25,7 @@ from graphwsl.generators.lora.module import PromptDecoder
 from graphwsl.generators.lora.networks import (
     PROMPTS,
     canonical_networks,
+    has_pairs,
     pairs_of,
     shared_base,
     with_pairs,
@@ -44,6 +45,8 @@ from graphwsl.generators.module import Rows
 from graphwsl.populations.population import Architecture, Population
 from graphwsl.zoo.checkpoint import Checkpoint
 from graphwsl.zoo.zoo import Zoo
+
+ADVICE = "train one whose networks have both by graphwsl zoo train digits_adapters"
 
 
 class PromptToLora(Generator):
@@ -137,17 +140,22 @@ class PromptToLora(Generator):
             zoo: The zoo.
 
         Raises:
-            GeneratorError: A network learnt a signal that the data do not have.
+            GeneratorError: Networks without adapters or prompts, or one that learnt a signal that
+                the data do not have.
         """
         self._samples = None  # those of another zoo are not its own
+        if not any(map(has_pairs, population.present)):
+            raise GeneratorError(f"no network of the zoo has low-rank adapters; {ADVICE}")
         try:
             data = zoo.images()
+            texts, self._samples = data.descriptions, data.train
         except ZooError:  # its networks may have prompts all the same
-            return population
-        texts, self._samples = data.descriptions, data.train
-        if texts is None:
-            return population
-        return with_prompts(population, [_of_signal(texts, c) for c in population.checkpoints])
+            texts = None
+        if texts is not None:
+            return with_prompts(population, [_of_signal(texts, c) for c in population.checkpoints])
+        if not any(one.configuration.get(PROMPTS) for one in population.checkpoints):
+            raise GeneratorError(f"no network of the zoo has prompts; {ADVICE}")
+        return population
 
     def _check(self, population: Population) -> None:
         super()._check(population)
@@ -172,12 +180,17 @@ class PromptToLora(Generator):
             built["network"] = described(train.functions[0])
             if self.settings.neighbours:
                 built["adapters"] = len(self.conditions.known_texts.texts)
+        kept, texts = int(built.get("adapters", 0)), self.conditions.known_texts.texts
+        if kept not in (0, len(texts)):
+            raise ValueError(f"{kept} adapters are kept of {len(texts)} texts")
+        if not isinstance(built.get("network"), dict | None):
+            raise TypeError("the network is described by no table")
         known = {name: (int(r), int(i), int(o)) for name, (r, i, o) in built["shapes"].items()}
         module = PromptDecoder(
             self.settings,
             TokenShapes(known, self.settings.token_width),
             int(built["entries"]),
-            int(built.get("adapters", 0)),
+            kept,
         )
         module.conditions = self.conditions
         if train is not None:

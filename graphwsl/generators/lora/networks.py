@@ -105,6 +105,15 @@ def prompt_texts(prompts: Sequence[Sequence[str]], tasks: int) -> list[str]:
     return ["\n".join(" ".join(one.split()) for one in some) for some in prompts]
 
 
+def has_pairs(architecture: Architecture) -> bool:
+    """Whether networks have low-rank adapters.
+
+    Args:
+        architecture: That of the networks.
+    """
+    return any(name.endswith(FIRST) for name in architecture.graph.state)
+
+
 def pair_places(architecture: Architecture) -> dict[str, tuple[slice, slice]]:
     """Where A and B of each layer lie in a flattened state.
 

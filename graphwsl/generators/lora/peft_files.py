@@ -1,39 +1,28 @@
 """Adapters in the files of ``peft``: adapter_config.json and adapter_model.safetensors.
 
 What ``peft`` writes is read, and what is written here ``peft`` loads, without its being installed.
-Variants whose product is another one (DoRA, trained biases, embeddings, transposed layers) are
-refused.
+Variants whose sum is another one are refused, see :mod:`graphwsl.generators.lora.peft_options`.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+import torch
+from torch import Tensor
 
-from gnncore.storage import leading_to, make_folder, read_json, save_tensors, write_json
+from gnncore.storage import leading_to, make_folder, read_json, write_bytes, write_json
 from graphwsl import arguments
 from graphwsl.errors import GeneratorError
 from graphwsl.generators.lora.canonical_form import require_pair
 from graphwsl.generators.lora.low_rank import FIRST, SECOND, Pair, Pairs
+from graphwsl.generators.lora.peft_options import PLAIN, only, rank_of, require_plain, scaling_of
 from graphwsl.imports.safetensors import read_safetensors
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 PREFIX = "base_model.model."
 """What stands before the path of every layer."""
-
-PLAIN: dict[str, Any] = {
-    "peft_type": "LORA",
-    "bias": "none",
-    "fan_in_fan_out": False,
-    "use_dora": False,
-    "modules_to_save": None,
-    "layer_replication": None,
-    "lora_bias": False,
-}
-"""Options that other products need, and their values where they are not used."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +46,7 @@ def save_adapter(
     alpha: float,
     base: str | None = None,
 ) -> None:
-    """Write the two files of an adapter.
+    """Write the two files of an adapter, its matrices in the types that they have.
 
     Args:
         folder: Made if it is missing.
@@ -66,25 +55,33 @@ def save_adapter(
         base: Name or path of the base model.
 
     Raises:
-        GeneratorError: There are no pairs, or not A and B of one network.
+        GeneratorError: There are no pairs, not A and B of one network, or a path is no text that
+            can be printed.
         StorageError: The disk is full, the folder read-only, and the like.
     """
+    from safetensors.torch import save
+
     arguments.positive("alpha", alpha)
     if not pairs:
         raise GeneratorError("there are no pairs; give A and B of at least one layer")
-    tensors: dict[str, np.ndarray] = {}
+    tensors: dict[str, Tensor] = {}
     for layer, (a, b) in pairs.items():
+        if not isinstance(layer, str) or not layer.isprintable():
+            raise GeneratorError(f"{layer!r} is no path of a layer; give paths that can be printed")
         require_pair(repr(layer), a, b)
-        if a.ndim != 2:
-            raise GeneratorError(f"a file holds one adapter; {layer!r} has {tuple(a.shape)}")
+        if a.ndim != 2 or not len(a):
+            raise GeneratorError(
+                f"a file holds one adapter of a rank from 1 on; {layer!r} has {tuple(a.shape)}"
+            )
         for ending, matrix in ((FIRST, a), (SECOND, b)):
-            tensors[f"{PREFIX}{layer}{ending}"] = matrix.detach().cpu().contiguous().numpy()
+            own = matrix.detach().cpu().clone(memory_format=torch.contiguous_format)
+            tensors[f"{PREFIX}{layer}{ending}"] = own
     ranks = {layer: int(a.shape[0]) for layer, (a, _) in pairs.items()}
     usual = max(ranks.values(), key=list(ranks.values()).count)
-    others = {layer: rank for layer, rank in ranks.items() if rank != usual}
+    others = {only(layer): rank for layer, rank in ranks.items() if rank != usual}
     config = {
         **PLAIN,
-        "alpha_pattern": {layer: float(alpha) for layer in others},
+        "alpha_pattern": dict.fromkeys(others, float(alpha)),
         "base_model_name_or_path": base,
         "inference_mode": True,
         "init_lora_weights": True,
@@ -98,7 +95,7 @@ def save_adapter(
     }
     folder = leading_to(arguments.as_path("folder", folder))
     make_folder(folder)
-    save_tensors(folder / WEIGHTS, tensors, {"format": "pt"})
+    write_bytes(folder / WEIGHTS, save(tensors, {"format": "pt"}))
     write_json(folder / CONFIG, config)
 
 
@@ -118,11 +115,7 @@ def load_adapter(folder: str | Path) -> Adapter:
     config = read_json(folder / CONFIG)
     if not isinstance(config, dict):
         raise GeneratorError(f"{str(folder / CONFIG)!r} holds no configuration of an adapter")
-    for option, value in PLAIN.items():
-        if config.get(option, value) not in (value, [] if value is None else value):
-            raise GeneratorError(
-                f"{str(folder)!r} has {option}={config[option]!r}, only {value!r} is read"
-            )
+    require_plain(str(folder), config)
     tensors = read_safetensors(folder / WEIGHTS)
     pairs: Pairs = {}
     for name in sorted(tensors, key=_natural):
@@ -137,32 +130,19 @@ def load_adapter(folder: str | Path) -> Adapter:
     if unknown or not pairs:
         what = f"{min(unknown)!r}, which is" if unknown else "nothing that is"
         raise GeneratorError(f"{str(folder / WEIGHTS)!r} holds {what} no pair of a linear layer")
-    scaling = {}
     for layer, (a, _) in pairs.items():
-        rank = int(_of_layer(config, "rank_pattern", layer, config.get("r")))
-        alpha = float(_of_layer(config, "alpha_pattern", layer, config.get("lora_alpha")))
+        rank = rank_of(str(folder), config, layer)
         if rank != a.shape[0]:
             raise GeneratorError(
-                f"{layer!r} in {str(folder)!r} has rank {a.shape[0]}, not {rank} as it says"
+                f"{layer!r} in {str(folder)!r} has rank {a.shape[0]}, not "
+                f"{arguments.described(rank)} as it says"
             )
-        scaling[layer] = alpha / (rank**0.5 if config.get("use_rslora") else rank)
+    scaling = {layer: scaling_of(str(folder), config, layer) for layer in pairs}
     base = config.get("base_model_name_or_path")
     return Adapter(pairs, scaling, None if base is None else str(base))
-
-
-def _of_layer(config: Mapping[str, Any], patterns: str, layer: str, usual: Any) -> Any:
-    """The value of the first pattern that the end of the layer's path matches, or the usual one."""
-    found = usual
-    for pattern, value in (config.get(patterns) or {}).items():
-        if re.fullmatch(rf"(.*\.)?({pattern})", layer):
-            found = value
-            break
-    if not isinstance(found, int | float) or isinstance(found, bool):
-        raise GeneratorError(f"the configuration says no rank or alpha for {layer!r}")
-    return found
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
     """Layer 2 before layer 10."""
     parts = re.split(r"(\d+)", name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+    return [(len(part) if part.isdecimal() else 0, part) for part in parts]

@@ -31,6 +31,15 @@ def split_words(prompt: str) -> list[str]:
     return _WORD.findall(unicodedata.normalize("NFC", prompt.lower()))
 
 
+def has_words(text: str) -> bool:
+    """Whether there is a letter or figure in a text, and not signs alone.
+
+    Args:
+        text: The text.
+    """
+    return any(letter.isalnum() for letter in text)
+
+
 def known_words(texts: Iterable[str]) -> frozenset[str]:
     """All words of texts.
 

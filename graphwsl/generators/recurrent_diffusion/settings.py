@@ -40,7 +40,7 @@ class RecurrentDiffusionSettings(GeneratorSettings):
         condition_tokens: How many of the last tokens see the condition (8 in the publication); None
             for all.
         sampling_steps: Steps of DDIM; None samples all steps of DDPM, as published.
-        eta: Noise of DDIM, as a share of that of DDPM.
+        eta: Noise of DDIM, as a share of that of DDPM, from 0 to 1.
         tokens_at_once: Tokens that are denoised together, which bounds the memory of sampling.
     """
 
@@ -65,7 +65,7 @@ class RecurrentDiffusionSettings(GeneratorSettings):
     drawn_tokens: Count | None = None
     condition_tokens: Count | None = None
     sampling_steps: Count | None = None
-    eta: NotNegative = 0.0
+    eta: Annotated[float, Field(ge=0, le=1)] = 0.0
     tokens_at_once: Count = 4096
 
     @model_validator(mode="after")

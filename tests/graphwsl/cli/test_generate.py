@@ -162,6 +162,8 @@ def test_mistakes_end_in_one_line(made: Path, zoo: Path, tmp_path: Path) -> None
         ("sample", zoo, "--out", tmp_path / "d"),
         ("sample", made, "--out", tmp_path / "e", "--condition", "sign=large"),
         ("sample", made, "--out", tmp_path / "f", "--network", "depth=5"),
+        ("sample", made, "--out", tmp_path / "j", "--network", "width=[1,2]"),
+        ("sample", made, "--out", tmp_path / "k", "--network", "width={}"),
         ("sample", made, "--out", made),
         ("score", made, "--zoo", made),
     ):

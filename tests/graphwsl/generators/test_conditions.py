@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from graphwsl.errors import GeneratorError
-from graphwsl.generators.conditions import Conditions
+from graphwsl.generators.conditions import Conditions, listed_names
+from graphwsl.generators.data_set_conditions import DescribedConditions
 from graphwsl.generators.functions import Functions
 from graphwsl.zoo.checkpoint import Checkpoint
 from tests.graphwsl.generators.method_cases import fitted, population, rows, seeded
@@ -28,6 +29,19 @@ def refusal(name: str, value: Any) -> str:
         asked(name, value)
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+@pytest.mark.parametrize("names", [3, 0, 2.5, b"size", [3], [["size"]], {"size": 1}, object()])
+def test_what_is_no_name_is_refused(names: Any) -> None:
+    with pytest.raises(GeneratorError, match="condition must name a property, such as") as caught:
+        listed_names(names)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_name_is_none_and_an_empty_list_is_refused() -> None:
+    assert DescribedConditions.of(None, CHECKPOINTS).names == []
+    with pytest.raises(GeneratorError, match="condition must name properties"):
+        DescribedConditions.of([], CHECKPOINTS)
 
 
 @pytest.mark.parametrize(

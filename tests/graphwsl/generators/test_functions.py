@@ -1,14 +1,16 @@
 """Functions by their generating factors: what memory cannot hold is refused before it is built."""
 
 import os
+from typing import Any
 
 import pytest
 
 from graphwsl.errors import GraphwslError
 from graphwsl.generators import functions
 from graphwsl.generators.functions import Functions
+from graphwsl.zoo.checkpoint import Scalar
 
-FACTORS = {
+FACTORS: dict[str, Scalar] = {
     "architecture": "mlp", "width": 4, "depth": 2, "activation": "relu", "in_channels": 1,
     "image_size": 8,
 }  # fmt: skip
@@ -40,3 +42,17 @@ def test_what_fits_is_built() -> None:
     function, factors = Functions([], [FACTORS]).find({"width": 3})
     assert factors["width"] == 3
     assert function.architecture.num_entries == 3 * 65 + 3 * 4 + 10 * 4
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"width": [1, 2]}, "factor 'width' must be a number, text, true or false, got a list"),
+        ({"width": {}}, "factor 'width' must be a number, text, true or false, got a dict"),
+        ({"architecture": ["mlp"]}, "factor 'architecture' must be"),
+    ],
+)
+def test_factors_of_other_types_are_refused(asked: Any, message: str) -> None:
+    with pytest.raises(GraphwslError, match=message) as caught:
+        Functions([], [FACTORS]).find(asked)
+    assert "\n" not in str(caught.value)

@@ -29,6 +29,11 @@ def random_pairs(networks: int | None = 8, rank: int = 2, seed: int = 0) -> Pair
     }
 
 
+def uneven() -> Pairs:
+    pairs = random_pairs(None)
+    return {**pairs, "block.10": (torch.randn(3, 4), torch.randn(7, 3))}
+
+
 def prompts(tasks: int) -> list[list[str]]:
     return [
         [f"add {NUMBERS[n % 6]} to it", f"{NUMBERS[n % 6]} more, {NUMBERS[n // 6]} times"]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from gnncore.storage import load_tensors, read_json, save_tensors, write_json
+from gnncore.storage import load_tensors, read_json, save_tensors
 from graphwsl.errors import GraphwslError
 from graphwsl.generators.lora import (
     adapted,
@@ -17,12 +17,7 @@ from graphwsl.generators.lora import (
     save_adapters,
 )
 from graphwsl.generators.lora.low_rank import Pairs
-from tests.graphwsl.generators.lora.lora_cases import base, population, random_pairs
-
-
-def uneven() -> Pairs:
-    pairs = random_pairs(None)
-    return {**pairs, "block.10": (torch.randn(3, 4), torch.randn(7, 3))}
+from tests.graphwsl.generators.lora.lora_cases import base, population, random_pairs, uneven
 
 
 def test_an_adapter_comes_back(tmp_path: Path) -> None:
@@ -43,7 +38,7 @@ def test_files_are_those_of_peft(tmp_path: Path) -> None:
     config = read_json(tmp_path / "adapter_config.json")
     assert (config["peft_type"], config["r"], config["lora_alpha"]) == ("LORA", 2, 6.0)
     assert config["target_modules"] == ["0", "2", "block.10"]
-    assert config["rank_pattern"] == {"block.10": 3}
+    assert config["rank_pattern"] == {r"^block\.10": 3}
 
 
 def test_peft_loads_them(tmp_path: Path) -> None:
@@ -58,35 +53,46 @@ def test_peft_loads_them(tmp_path: Path) -> None:
     torch.testing.assert_close(loaded(x), expected(x))
 
 
-def test_scalings_by_the_square_root_and_patterns_are_read(tmp_path: Path) -> None:
-    save_adapter(tmp_path, uneven(), alpha=6)
-    config = read_json(tmp_path / "adapter_config.json")
-    pattern = {"block.*": 9, "2": 12}
-    write_json(
-        tmp_path / "adapter_config.json", {**config, "use_rslora": True, "alpha_pattern": pattern}
-    )
-    expected = {"0": 6 / 2**0.5, "2": 12 / 2**0.5, "block.10": 9 / 3**0.5}
-    assert load_adapter(tmp_path).scaling == pytest.approx(expected)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_matrices_keep_their_type(tmp_path: Path, dtype: torch.dtype) -> None:
+    pairs = {layer: (a.to(dtype), b.to(dtype)) for layer, (a, b) in random_pairs(None).items()}
+    save_adapter(tmp_path, pairs, alpha=4)
+    torch.testing.assert_close(load_adapter(tmp_path).pairs, pairs, rtol=0, atol=0)
+
+
+def test_matrices_may_lie_in_one_tensor(tmp_path: Path) -> None:
+    both = torch.randn(3, 3)
+    save_adapter(tmp_path, {"0": (both[:2], both.T[:, :2])}, alpha=4)
+    a, b = load_adapter(tmp_path).pairs["0"]
+    assert torch.equal(a, both[:2])
+    assert torch.equal(b, both.T[:, :2])
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("pairs", "alpha", "message"),
     [
-        ({"use_dora": True}, "has use_dora=True, only False is read"),
-        ({"peft_type": "IA3"}, "has peft_type='IA3', only 'LORA' is read"),
-        ({"bias": "all"}, "has bias='all'"),
-        ({"fan_in_fan_out": True}, "has fan_in_fan_out=True"),
-        ({"r": 5}, "has rank 2, not 5"),
-        ({"lora_alpha": None}, "no rank or alpha"),
+        ({"a\n": (torch.ones(1, 2), torch.ones(2, 1))}, 1.0, "no path of a layer"),
+        ({"a": (torch.ones(0, 2), torch.ones(2, 0))}, 1.0, "rank from 1 on"),
+        pytest.param(
+            {"a": (torch.ones(1, 2), torch.ones(2, 1))},
+            10**400,
+            "alpha must be positive and finite",
+            id="alpha",
+        ),
+        (
+            {"a": (torch.ones(1, 2).to(torch.float8_e4m3fn), torch.ones(2, 1))},
+            1.0,
+            "must be of float16, bfloat16, float32, float64, got torch.float8_e4m3fn",
+        ),
+        ({}, 1.0, "no pairs"),
     ],
 )
-def test_other_adapters_are_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
-    save_adapter(tmp_path, random_pairs(None), alpha=4)
-    config = read_json(tmp_path / "adapter_config.json")
-    write_json(tmp_path / "adapter_config.json", {**config, **changes})
-    with pytest.raises(GraphwslError, match=message) as caught:
-        load_adapter(tmp_path)
-    assert "\n" not in str(caught.value)
+def test_what_would_not_come_back_is_not_written(
+    tmp_path: Path, pairs: Pairs, alpha: float, message: str
+) -> None:
+    with pytest.raises(GraphwslError, match=message):
+        save_adapter(tmp_path / "new", pairs, alpha)
+    assert not (tmp_path / "new").exists()
 
 
 def test_other_tensors_are_refused(tmp_path: Path) -> None:

@@ -157,6 +157,29 @@ def test_the_commands(zoo: Path, tmp_path: Path) -> None:
     found = runner.invoke(app, arguments)
     assert found.exit_code == 2
     assert found.output.strip().endswith("or one for each network, got 7")
+    for signs in ("prompts=...", "prompts= ", "prompts=?!\n--"):
+        found = runner.invoke(app, [*arguments[:-3], signs, "--out", str(tmp_path / "none")])
+        assert found.exit_code == 2
+        assert "is a text without words, which describes no task" in found.output
+        assert not (tmp_path / "none").exists()
+
+
+def test_a_zoo_without_adapters_or_prompts_is_refused(tmp_path: Path) -> None:
+    recipe = {"data": {"name": "digits"}, "epochs": 1, "keep": (1,), "seeds": 3}
+    plain = {"architecture": "mlp", "width": 4, "depth": 1, "learning_rate": 0.01}
+    for name, fixed in (
+        ("adapters", plain),
+        ("prompts", {**plain, "architecture": "adapted_mlp", "head_rank": 2}),
+    ):
+        train_zoo(Recipe.of({**recipe, "fixed": fixed}), tmp_path / name, workers=1)
+        arguments = ["generate", "train", str(tmp_path / name), "--method", "prompt_to_lora"]
+        found = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "out")])
+        assert found.exit_code == 2
+        (line,) = found.output.strip().splitlines()
+        assert "no network of the zoo has" in line
+        assert name in line
+        assert line.endswith("by graphwsl zoo train digits_adapters")
+        assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("options", [["encoder=missing"], ["pairs=0", "product=0", "behaviour=0"]])

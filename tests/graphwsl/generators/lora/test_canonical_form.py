@@ -59,6 +59,25 @@ def test_a_pair_without_effect_is_zero() -> None:
 
 
 @pytest.mark.parametrize(
+    ("first", "second"), [(561, 565), (1001, 1001), (-561, -565), (1001, -1001), (7, 1)]
+)
+def test_pairs_of_any_size_have_the_same_form_but_for_its_size(first: int, second: int) -> None:
+    for seed in range(5):
+        a, b = drawn(seed, 2, 5, 4)
+        expected = canonical(a, b)
+        found = canonical(a * 2.0**first, b * 2.0**second)
+        for one, other in zip(found, expected, strict=True):
+            assert torch.equal(one * 2.0 ** -((first + second) // 2), other)
+
+
+def test_a_form_that_overflows_is_refused() -> None:
+    a, b = torch.full((2, 5), 1.7e308, dtype=torch.float64), torch.ones(4, 2).double()
+    with pytest.raises(GraphwslError, match=r"up to 1\.7e\+308 and 1\.7e\+308 overflows"):
+        canonical(a, b * 1.7e308)
+    canonical(a, b)
+
+
+@pytest.mark.parametrize(
     ("a", "b", "message"),
     [
         (torch.ones(6, 5), torch.ones(4, 6), "at most 4"),

@@ -335,8 +335,9 @@ def test_what_cannot_be_asked_for_is_refused() -> None:
         (None, "a text is missing that describes the task"),
         (" \n", "a text without words"),
         ("", "a text without words"),
-        ("?\n \n", "has no words"),
-        ("\ud800", "has half a character"),
+        ("?\n \n", "a text without words"),
+        ("two\n \n", "has no words"),
+        ("two \ud800", "has half a character"),
         (["one", "two"], "one for each of 3 networks, got 2"),
         ({"accuracy": "x"}, "asked for by 'prompts', got accuracy"),
     ):
