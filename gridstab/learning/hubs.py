@@ -36,8 +36,8 @@ def hub_memory(lines: int, frequencies: int) -> float:
     """Memory that the answers around one node need [bytes], to about a tenth.
 
     Args:
-        lines: Of the node.
-        frequencies: At which they are computed.
+        lines: Number of lines of the node.
+        frequencies: Number of frequencies at which they are computed.
     """
     answers = 16 * _COPIES * frequencies * lines**2
     return max(_PLANNED * lines**3, _KEPT * lines**3 + answers)
