@@ -33,8 +33,8 @@ def note_output(context: typer.Context, name: str) -> None:
     """Say that a parameter names a file to be written.
 
     Args:
-        context: Of the command.
-        name: The parameter's.
+        context: What the command is called with.
+        name: Name of the parameter.
     """
     context.meta.setdefault(_OUTPUTS, set()).add(name)
 
@@ -46,7 +46,7 @@ def require_no_collision(context: typer.Context) -> None:
     and what work goes on in with ``--resume``.
 
     Args:
-        context: Of the command, all of whose parameters are known.
+        context: What the command is called with, all of its parameters known.
 
     Raises:
         GnncoreError: One of these; both parameters are named.

@@ -1,9 +1,9 @@
 """What generated networks do: a function of the training networks, or one that is asked for."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from gnncore.memory import machine_memory
 from gnncore.names import unknown
 from graphwsl import arguments
 from graphwsl.errors import GeneratorError
@@ -163,11 +163,8 @@ def _require_known(architecture: Any, names: Iterable[str]) -> None:
 
 def _require_memory(architecture: str, numbers: int) -> None:
     """Refuse a network that memory cannot hold, before it is built."""
-    try:
-        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError):  # not known of this system
-        return
-    if numbers * BYTES > there:
+    there = machine_memory()
+    if there is not None and numbers * BYTES > there:
         raise GeneratorError(
             f"networks {architecture!r} of {numbers:,} numbers need more than "
             f"{numbers * BYTES / 1e9:,.0f} GB to be made, and there are {there / 1e9:,.0f} GB; ask "

@@ -186,6 +186,14 @@ def _line_coupling(
     case: Case, lines: Int[np.ndarray, "lines 2"], line_of_branch: Int[np.ndarray, " branches"]
 ) -> Float[np.ndarray, " lines"]:
     """K = V_a V_b Σ 1/(x τ) over parallel branches [p.u.]."""
+    ends = np.unique(lines)
+    without = ends[~(np.isfinite(case.voltage[ends]) & (case.voltage[ends] > 0))]
+    if without.size:
+        raise CaseError(
+            f"{without.size} bus(es) of {case.name!r} have no positive finite voltage, the first "
+            f"is bus {case.label[without[0]]} with {case.voltage[without[0]]:g} p.u.; mend it, or "
+            "use setting='homogeneous', which needs only the topology"
+        )
     with np.errstate(divide="ignore"):
         susceptance = np.bincount(line_of_branch, weights=1 / case.reactance, minlength=len(lines))
     coupling = susceptance * case.voltage[lines].prod(axis=1)

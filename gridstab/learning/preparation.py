@@ -24,6 +24,7 @@ from gridstab.arguments import at_least
 from gridstab.features.feature_set import FeatureSet
 from gridstab.grids.power_grid import PowerGrid
 from gridstab.learning.cache import Cache
+from gridstab.learning.hubs import require_memory
 
 CHUNK = 32
 """Grids that are computed, and kept, together."""
@@ -55,7 +56,8 @@ def prepare_features(
         on_progress: Called with the grids whose features are there, and the number of all.
 
     Raises:
-        DatasetError: A feature has the wrong shape or is not finite.
+        DatasetError: A feature has the wrong shape or is not finite, or needs more memory for a
+            node of very many lines than there is.
         OperatingPointError: A feature needs an operating point that a grid does not have.
         InvalidParameterError: ``workers`` is below 1.
     """
@@ -71,6 +73,7 @@ def prepare_features(
     if found and on_progress is not None:
         on_progress(done, len(grids))
     missing = [(number, chunk) for number, chunk in enumerate(chunks) if number not in found]
+    require_memory(features, (grid for _, chunk in missing for grid in chunk))
     for number, columns in _computed(missing, features, workers, on_progress, done, len(grids)):
         found[number] = columns
         if cache is not None and keys:

@@ -30,6 +30,7 @@ from gridstab.features.feature_set import FeatureSet
 from gridstab.grids.power_grid import PowerGrid
 from gridstab.learning.calibration import Calibration, JointCalibration, joint
 from gridstab.learning.data import GridDataset
+from gridstab.learning.hubs import require_memory
 from gridstab.learning.known_range import Beyond, KnownRange
 from gridstab.learning.mirror import mirrored_images
 from gridstab.learning.normalisation import Normalisation
@@ -377,6 +378,7 @@ def _store(grids: Grids, features: FeatureSet) -> GraphStore:
     several = [grids] if isinstance(grids, PowerGrid) else list(grids)
     if not several:
         raise DatasetError("there is nothing to predict: no grids were given")
+    require_memory(features, several)
     return GraphStore.from_data_list([_graph(grid, features) for grid in several])
 
 

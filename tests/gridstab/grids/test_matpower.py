@@ -269,6 +269,15 @@ def test_negative_reactance_is_refused_by_the_case_setting_only() -> None:
     assert load_case("case300").num_nodes == 300
 
 
+@pytest.mark.parametrize("voltage", ["0.0", "-0.5"])
+def test_a_bus_without_voltage_is_named(tmp_path: Path, voltage: str) -> None:
+    case = write(tmp_path, SMALL.replace("0 0 0 1 0.5", f"0 0 0 1 {voltage}"))
+    said = rf"1 bus\(es\) of 'small' .* is bus 20 with {float(voltage):g} p.u.; mend it, or use"
+    with pytest.raises(CaseError, match=said):
+        load_case(case, setting="case")
+    assert load_case(case).num_nodes == 3
+
+
 def test_unknown_names_get_suggestions() -> None:
     with pytest.raises(CaseError, match=r"unknown case 'case119'; did you mean .*case118"):
         load_case("case119")
