@@ -11,11 +11,11 @@ from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 
 from gnncore.storage import leading_to, write_text
-from gridstab.dynamics.intervals import wilson_interval
 from gridstab.errors import InvalidParameterError
 from gridstab.grids.power_grid import PowerGrid
 from gridstab.learning.data import GridDataset
 from gridstab.learning.known_range import Beyond
+from gridstab.learning.label_noise import noise_of
 from gridstab.learning.landscape_metrics import known_snbs
 from gridstab.learning.prediction_intervals import PredictionIntervals
 from gridstab.learning.raster import Raster
@@ -118,7 +118,8 @@ class Predictions:
 
         ``node`` is the number of the node, ``name`` what its source calls it. ``prediction_low``
         and ``prediction_high`` are the ends of the interval of the prediction, if asked for;
-        ``low`` and ``high`` those of the 95 % interval of the label.
+        ``low`` and ``high`` those of the 95 % interval of the label, which is wider than need be
+        where of Sobol points and rasters their number alone is known.
 
         Where grids are beyond what the model was trained on, ``beyond`` says in what each node is.
 
@@ -204,12 +205,9 @@ class Predictions:
         label = self.label
         if self.loaded.dataset is None or label is None:
             return {}
-        tensors = self.loaded.dataset.grids.tensors
         columns = {"label": label}
-        if self._is_share and "n_samples" in tensors:
-            samples = tensors["n_samples"].numpy()
-            counts = np.rint(label * samples).astype(np.int64)
-            columns["low"], columns["high"] = wilson_interval(counts, samples).T
+        if self._is_share and (noise := noise_of(self.loaded.dataset)) is not None:
+            columns["low"], columns["high"] = noise.interval.T
         return columns
 
 

@@ -9,10 +9,10 @@ from jaxtyping import Bool, Float
 from gnncore.storage import CorruptFileError, read_json_lines
 from gridstab.counted import counted
 from gridstab.datasets.benchmark import BENCHMARK_SETS
-from gridstab.dynamics.intervals import wilson_interval
 from gridstab.errors import DatasetError, InvalidParameterError
 from gridstab.learning.data import GridDataset
 from gridstab.learning.evaluation import evaluate
+from gridstab.learning.label_noise import noise_of
 from gridstab.learning.landscape_metrics import snbs_of_images
 from gridstab.learning.prediction_intervals import (
     PredictionIntervals,
@@ -22,6 +22,7 @@ from gridstab.learning.prediction_intervals import (
 from gridstab.learning.train import load_for_learning
 from gridstab.learning.trained import Ensemble, TrainedModel
 from gridstab.learning.training_folder import HISTORY, require_whole
+from gridstab.report.bounds import bound_of
 from gridstab.report.content import Report, ReportedGrid
 
 _QUANTITIES = {
@@ -133,16 +134,15 @@ def reported_grids(
         intervals: Those of the predictions, if there are any.
     """
     ends = None if intervals is None else np.stack([intervals.low, intervals.high], axis=1)
+    shares = dataset.target in ("snbs", "survivability")
+    noise = noise_of(dataset) if shares else None
     grids, end = [], 0
     for index, (grid_id, grid) in enumerate(
         zip(dataset.grid_ids, dataset.power_grids(), strict=True)
     ):
         start, end = end, end + grid.num_nodes
         graph = dataset[index]
-        counted = "n_stable" if "n_stable" in graph else "n_survived"
-        interval = None
-        if "n_samples" in graph and counted in graph:
-            interval = wilson_interval(graph[counted].numpy(), graph.n_samples.numpy())
+        interval = None if noise is None else noise.interval[start:end]
         labels = dataset.grids[index]
         trouble: Bool[np.ndarray, " nodes"] | None = None
         if "troublemaker" in labels:
@@ -161,6 +161,7 @@ def reported_grids(
                 trouble,
                 survived,
                 None if ends is None else ends[start:end],
+                noise is not None and bool(noise.is_bound[start:end].any()),
             )
         )
     return grids
@@ -205,7 +206,11 @@ def _facts(metrics: dict[str, float], model: TrainedModel, grids: int) -> list[t
         ("r2_ceiling", "R² that the labels' noise allows"),
         ("f2", "F2"),
     )
-    facts = [(text, f"{metrics[name]:.3f}") for name, text in named if name in metrics]
+    facts = [
+        (text, f"{bound_of(name, metrics)}{metrics[name]:.3f}")
+        for name, text in named
+        if name in metrics
+    ]
     if "share_within_0.1" in metrics:
         facts.append(("nodes within 0.1", f"{metrics['share_within_0.1']:.1%}"))
     return [
