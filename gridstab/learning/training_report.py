@@ -12,6 +12,7 @@ from gridstab.datasets.benchmark import BENCHMARK_SETS
 from gridstab.errors import DatasetError, InvalidParameterError
 from gridstab.learning.data import GridDataset
 from gridstab.learning.evaluation import evaluate
+from gridstab.learning.judged import Judged
 from gridstab.learning.label_noise import noise_of
 from gridstab.learning.landscape_metrics import snbs_of_images
 from gridstab.learning.prediction_intervals import (
@@ -75,6 +76,8 @@ def report_of_training(
             )
         data = config.data.name
     test = load_for_learning(data, model.features, task).split("test")
+    judged = Judged.by(alone, test)
+    test = test[judged.grids.tolist()]
     each = alone.predict_each(test)
     prediction, beyond = each[0]
     found = None
@@ -106,8 +109,8 @@ def report_of_training(
     }
     return Report(
         title=f"{config.model} on {test.name}",
-        subtitle=f"A model for {task.title}, tested on {counted(len(ids), 'grid')} on which it was "
-        "not trained." + (f" Predictions are {beyond.text}." if beyond else ""),
+        subtitle=f"A model for {task.title}, {_tested_on(judged)}."
+        + (f" Predictions are {beyond.text}." if beyond else ""),
         quantity=_QUANTITIES[task.target],
         higher_is_better=task.kind in ("share", "image"),
         grids=grids,
@@ -182,6 +185,15 @@ def read_history(path: Path) -> list[dict[str, float | None]]:
         if not isinstance(row, dict) or not all(map(_is_number_or_none, row.values())):
             raise DatasetError(f"line {number} of {str(path)!r} is no row of a history")
     return rows
+
+
+def _tested_on(judged: Judged) -> str:
+    grids = counted(len(judged.grids), "grid")
+    if not judged.is_new:
+        return f"shown on {grids} from which it has learnt: how good it is shows on others"
+    left_out = len(judged.num_nodes) - len(judged.grids)
+    of = f", without {left_out} of the test split from which it has learnt" if left_out else ""
+    return f"tested on {grids} on which it was not trained{of}"
 
 
 def _is_number_or_none(value: object) -> bool:
