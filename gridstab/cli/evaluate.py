@@ -43,8 +43,6 @@ def evaluate(
     require_folders(runs, "training")
     places_of(data)
     # What takes long to import, for which a wrong place need not wait.
-    import torch
-
     from gnncore.command_line.importing import import_modules
     from gnncore.command_line.json_output import echo_json
     from gnncore.command_line.output import say
@@ -53,7 +51,6 @@ def evaluate(
     from gridstab.cli.prediction_summary import summarise_beyond
     from gridstab.counted import counted
     from gridstab.dynamics.engine import available_threads
-    from gridstab.learning.evaluation import evaluate as metrics_of
     from gridstab.learning.judged import Judged
     from gridstab.learning.splits import SPLITS
     from gridstab.learning.train import load_for_learning
@@ -78,8 +75,7 @@ def evaluate(
             dataset = dataset.split(name)
     prediction, beyond = model.predict_with_range(dataset, sign_invariant=sign_invariant)
     judged = Judged.by(model, dataset)
-    scored, nodes = dataset[judged.grids.tolist()], torch.from_numpy(judged.nodes)
-    metrics = metrics_of(prediction[nodes], scored, model.task, threshold=model.threshold)
+    metrics = judged.evaluate(prediction, dataset, model.task, threshold=model.threshold)
     summary = {
         "runs": list(map(str, runs)),
         "data": dataset.name,
@@ -94,9 +90,9 @@ def evaluate(
     if as_json:
         echo_json(summary)
         return
-    seen = "" if judged.is_new else ", all of them seen in the training"
+    which = split if judged.is_new else f"{split}, all of them seen in the training"
     print_metrics(
-        f"{model.task.title}: {counted(len(scored), 'grid')} of {dataset.name} ({split}{seen})",
+        f"{model.task.title}: {counted(len(judged.grids), 'grid')} of {dataset.name} ({which})",
         {split: metrics},
     )
     if (remark := said_of_judged(summary)) is not None:

@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Int
+from torch import Tensor
 
 from gridstab.grids.power_grid import PowerGrid
 from gridstab.learning.data import GridDataset
+from gridstab.learning.evaluation import evaluate
 from gridstab.learning.learnt_grids import Part
+from gridstab.learning.tasks import Task
 from gridstab.learning.trained import Ensemble
 
 
@@ -54,6 +58,24 @@ class Judged:
         chosen = np.zeros(len(self.num_nodes), bool)
         chosen[self.grids] = True
         return np.repeat(chosen, self.num_nodes)
+
+    def evaluate(
+        self, prediction: Tensor, dataset: GridDataset, task: Task, *, threshold: float | None
+    ) -> dict[str, float]:
+        """What :func:`gridstab.learning.evaluation.evaluate` gives of :attr:`grids`.
+
+        Args:
+            prediction: What is predicted for all nodes of the data set.
+            dataset: All grids with their labels.
+            task: What is predicted.
+            threshold: As there.
+
+        Raises:
+            GridstabError: As there.
+            GnncoreError: As there.
+        """
+        scored = dataset[self.grids.tolist()]
+        return evaluate(prediction[torch.from_numpy(self.nodes)], scored, task, threshold=threshold)
 
     def numbers(self) -> dict[str, dict[str, int]] | None:
         """``grids`` and ``nodes`` of each part that there is; None where it is not known."""

@@ -18,7 +18,6 @@ from gridstab.datasets.run_folder import TIMING
 from gridstab.errors import BeyondTrainingWarning, InvalidParameterError
 from gridstab.features.feature_set import FeatureSet
 from gridstab.grids.power_grid import PowerGrid
-from gridstab.learning.evaluation import evaluate
 from gridstab.learning.judged import Judged
 from gridstab.learning.known_range import Beyond
 from gridstab.learning.landscape_metrics import snbs_of_images
@@ -129,8 +128,7 @@ def predict_grids(
     judged = Judged.by(ensemble, loaded.grids)
     metrics: dict[str, float] = {}
     if loaded.dataset is not None:
-        scored, nodes = loaded.dataset[judged.grids.tolist()], torch.from_numpy(judged.nodes)
-        metrics = evaluate(prediction[nodes], scored, model.task, threshold=model.threshold)
+        metrics = judged.evaluate(prediction, loaded.dataset, model.task, threshold=model.threshold)
     value, landscapes = prediction, None
     if model.task.kind == "class":
         value = torch.sigmoid(prediction)
