@@ -69,6 +69,7 @@ def print_predictions(summary: dict[str, Any]) -> None:
     from gnncore.command_line.output import console as make_console
     from gridstab.cli.judged_summary import said_of_judged
     from gridstab.cli.learning_summary import print_metrics
+    from gridstab.report.bounds import IS_BOUND
 
     console = make_console()
     table = Table()
@@ -77,7 +78,8 @@ def print_predictions(summary: dict[str, Any]) -> None:
     predicted = summary["intervals"]
     columns = ["grid", "node", "prediction"]
     columns += [f"{100 * predicted['level']:g} % interval"] if predicted else []
-    columns += ["label"] * labelled + ["95 % interval of the label"] * interval
+    wide = "wide " if summary["metrics"].get(IS_BOUND) else ""
+    columns += ["label"] * labelled + [f"{wide}95 % interval of the label"] * interval
     learnt = any(row.get("part", "other") != "other" for row in summary["weakest"])
     columns += ["learnt from"] * learnt
     columns += ["beyond the training"] * ("beyond" in summary["weakest"][0])

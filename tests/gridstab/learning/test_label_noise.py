@@ -181,6 +181,7 @@ def test_tables_and_reports_call_a_bound_one(
     assert (
         json.loads(command(*arguments, file, "--json"))["metrics"]["label_noise_is_bound"] is True
     )
+    assert "wide" in command("predict", trained_run, "--case", file)
     exact = command(*arguments, sobol)
     assert "at least" not in exact
     assert "at most" not in exact
