@@ -33,7 +33,10 @@ def evaluate(
     as_json: bool = json_option(),
     modules: list[str] = IMPORT,
 ) -> None:
-    """Evaluate trained models, also on grids of another size than they were trained on."""
+    """Evaluate trained models, also on grids of another size than they were trained on.
+
+    Grids from which they have learnt are left out, unless there are no others.
+    """
     from gridstab.cli.folders import require_folders
     from gridstab.learning.mixture import places_of
 
@@ -42,11 +45,13 @@ def evaluate(
     # What takes long to import, for which a wrong place need not wait.
     from gnncore.command_line.importing import import_modules
     from gnncore.command_line.json_output import echo_json
+    from gnncore.command_line.output import say
+    from gridstab.cli.judged_summary import said_of_judged, summarise_judged
     from gridstab.cli.learning_summary import print_metrics
     from gridstab.cli.prediction_summary import summarise_beyond
     from gridstab.counted import counted
     from gridstab.dynamics.engine import available_threads
-    from gridstab.learning.evaluation import evaluate as metrics_of
+    from gridstab.learning.judged import Judged
     from gridstab.learning.splits import SPLITS
     from gridstab.learning.train import load_for_learning
     from gridstab.learning.trained import Ensemble
@@ -59,7 +64,7 @@ def evaluate(
     dataset = load_for_learning(data, model.features, model.task, workers=processes)
     for run, member in zip(runs, model.members, strict=True):
         learnt = member.learnt_from(dataset) if split in ("train", "all") else 0
-        if learnt:
+        if learnt and member.learnt_grids is None:
             typer.echo(
                 f"gridstab: {str(run)!r} has learnt from {learnt} of these grids; only those of "
                 "--split test are new to it",
@@ -69,7 +74,8 @@ def evaluate(
         if name == split:
             dataset = dataset.split(name)
     prediction, beyond = model.predict_with_range(dataset, sign_invariant=sign_invariant)
-    metrics = metrics_of(prediction, dataset, model.task, threshold=model.threshold)
+    judged = Judged.by(model, dataset)
+    metrics = judged.evaluate(prediction, dataset, model.task, threshold=model.threshold)
     summary = {
         "runs": list(map(str, runs)),
         "data": dataset.name,
@@ -78,14 +84,18 @@ def evaluate(
         "nodes": dataset.store.num_nodes,
         "task": model.task.name,
         "metrics": metrics,
+        **summarise_judged(judged, metrics),
         "beyond": summarise_beyond(beyond),
     }
     if as_json:
         echo_json(summary)
         return
+    which = split if judged.is_new else f"{split}, all of them seen in the training"
     print_metrics(
-        f"{model.task.title}: {counted(len(dataset), 'grid')} of {dataset.name} ({split})",
+        f"{model.task.title}: {counted(len(judged.grids), 'grid')} of {dataset.name} ({which})",
         {split: metrics},
     )
+    if (remark := said_of_judged(summary)) is not None:
+        say(remark)
     if beyond:
         typer.echo(f"Predictions are {beyond.text}")

@@ -22,6 +22,25 @@ def require_folders(paths: Iterable[Path], what: str) -> None:
             raise RunFolderError(f"{str(path)!r} is no folder; give the folder of a {what}")
 
 
+def place_of(run: Path) -> Path:
+    """The file of a packaged set that is called by its name; any other path as it is.
+
+    Raises:
+        RunFolderError: Nothing is there, and no packaged set has this name.
+    """
+    from gridstab.datasets.benchmark import BENCHMARK_SETS, benchmark_path
+    from gridstab.errors import RunFolderError
+
+    if run.exists():
+        return run
+    if str(run) in BENCHMARK_SETS:
+        return benchmark_path(str(run))
+    raise RunFolderError(
+        f"{str(run)!r} is no folder; give the folder of a run or of a training, a packed file, or "
+        f"one of {', '.join(BENCHMARK_SETS)}"
+    )
+
+
 def is_training(path: Path) -> bool:
     """Whether the folder is that of a training; damaged and foreign ones are not."""
     return _config(path).get("kind") == "gridstab.training"

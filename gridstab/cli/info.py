@@ -12,27 +12,30 @@ from gridstab.cli import app
 
 @app.command()
 def info(
-    run: Path = typer.Argument(help="Run folder, packed set, or folder of a training."),
+    run: Path = typer.Argument(
+        help="Run folder, packed set by file or name (as ds20-large), or folder of a training."
+    ),
     csv: Path | None = file_option(
         "CSV file to write, with the labels of all nodes and their names."
     ),
     as_json: bool = json_option("one JSON object, with the labels of all nodes"),
 ) -> None:
     """Show the configuration and the labels of a run, or the metrics of a training."""
-    from gridstab.cli.folders import is_training
+    from gridstab.cli.folders import is_training, place_of
 
+    place = place_of(run)
     if is_training(run):
         if csv is not None:
             raise typer.BadParameter(
                 f"{str(run)!r} is a training, which has no labels", param_hint="--csv"
             )
         _training(run, as_json=as_json)
-    elif run.is_file():
+    elif place.is_file():
         if csv is not None:
             raise typer.BadParameter(
                 f"{str(run)!r} is a packed set; write the table of its run", param_hint="--csv"
             )
-        _packed(run, as_json=as_json)
+        _packed(run, place, as_json=as_json)
     else:
         _run(run, csv, as_json=as_json)
 
@@ -74,7 +77,8 @@ def _run(path: Path, csv: Path | None, *, as_json: bool) -> None:
         typer.echo(f"wrote {csv} ({rows:,} nodes)")
 
 
-def _packed(path: Path, *, as_json: bool) -> None:
+def _packed(run: Path, path: Path, *, as_json: bool) -> None:
+    """What a packed set holds, under the name by which it was asked for."""
     import numpy as np
 
     from gnncore.command_line.json_output import echo_json
@@ -91,7 +95,7 @@ def _packed(path: Path, *, as_json: bool) -> None:
     snbs = np.concatenate([item.snbs for item in grids])
     samples = [item.n_samples for item in grids if item.n_samples is not None]
     summary: dict[str, Any] = {
-        "run": str(path),
+        "run": str(run),
         "config": config.model_dump(mode="json", exclude_none=True),
         "grids": len(grids),
         "nodes": len(snbs),
@@ -102,7 +106,7 @@ def _packed(path: Path, *, as_json: bool) -> None:
     if as_json:
         echo_json(summary)
         return
-    say(f"{path}: a packed set of {counted(len(grids), 'grid')} with {len(snbs):,} nodes")
+    say(f"{run}: a packed set of {counted(len(grids), 'grid')} with {len(snbs):,} nodes")
     say(f"mean SNBS {summary['mean_snbs']:.4f}")
     for section in ("campaign", "imported"):
         for name, value in summary["config"].get(section, {}).items():

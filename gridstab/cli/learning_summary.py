@@ -69,14 +69,24 @@ def print_metrics(title: str, metrics: dict[str, dict[str, float]]) -> None:
 
     from gnncore.command_line.output import cell, printable
     from gnncore.command_line.output import console as make_console
+    from gridstab.report.bounds import IS_BOUND
 
     table = Table("metric")
     for split in metrics:
         table.add_column(split, justify="right")
     names = dict.fromkeys(name for values in metrics.values() for name in values)
+    names.pop(IS_BOUND, None)
     for name in sorted(names, key=lambda name: list(_NAMES).index(name) if name in _NAMES else 99):
-        row = [f"{values[name]:.4g}" if name in values else "" for values in metrics.values()]
+        row = [_number(values, name) for values in metrics.values()]
         table.add_row(cell(_NAMES.get(name, name)), *row)
     console = make_console()
     console.print(printable(title), soft_wrap=True)
     console.print(table)
+
+
+def _number(values: dict[str, float], name: str) -> str:
+    from gridstab.report.bounds import bound_of
+
+    if name not in values:
+        return ""
+    return f"{bound_of(name, values)}{values[name]:.4g}"

@@ -39,7 +39,11 @@ def predict(
     seed: int = typer.Option(0, help="Seed of the random powers of a case."),
     intervals: float | None = INTERVALS,
     normalised: bool = NORMALISED,
-    out: Path | None = file_option("CSV file for all nodes, the weakest first."),
+    out: Path | None = file_option(
+        "CSV file for all nodes, the weakest first. low and high of a label are wider than need be "
+        "where of Sobol points or pixels only the number is known; part says what the grid was in "
+        "the training."
+    ),
     picture: Path | None = picture_option("of the first grid"),
     sign_invariant: bool | None = typer.Option(
         None,
@@ -50,7 +54,11 @@ def predict(
     as_json: bool = json_option(),
     modules: list[str] = IMPORT,
 ) -> None:
-    """Predict the stability of every node of a grid, and compare with its labels if it has any."""
+    """Predict the stability of every node of a grid, and compare with its labels if it has any.
+
+    Grids from which the models have learnt are left out of the comparison, unless there are no
+    others.
+    """
     from gnncore.command_line.importing import import_modules
     from gnncore.command_line.json_output import echo_json
     from gnncore.command_line.output import say

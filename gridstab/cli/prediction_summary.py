@@ -11,6 +11,8 @@ WEAKEST = 10
 
 def summarise_predictions(found: "Predictions") -> dict[str, Any]:
     """All nodes, the weakest first, time, and metrics where there are labels; JSON values."""
+    from gridstab.cli.judged_summary import summarise_judged
+
     loaded = found.loaded
     return {
         "task": found.task.name,
@@ -22,6 +24,7 @@ def summarise_predictions(found: "Predictions") -> dict[str, Any]:
         "seconds": round(found.seconds, 4),
         "simulation_seconds": loaded.simulation_seconds,
         "metrics": found.metrics,
+        **({} if found.judged is None else summarise_judged(found.judged, found.metrics)),
         "beyond": summarise_beyond(found.beyond),
         "intervals": summarise_intervals(found),
         "weakest": found.rows(WEAKEST),
@@ -64,7 +67,9 @@ def print_predictions(summary: dict[str, Any]) -> None:
 
     from gnncore.command_line.output import cell
     from gnncore.command_line.output import console as make_console
+    from gridstab.cli.judged_summary import said_of_judged
     from gridstab.cli.learning_summary import print_metrics
+    from gridstab.report.bounds import IS_BOUND
 
     console = make_console()
     table = Table()
@@ -73,7 +78,10 @@ def print_predictions(summary: dict[str, Any]) -> None:
     predicted = summary["intervals"]
     columns = ["grid", "node", "prediction"]
     columns += [f"{100 * predicted['level']:g} % interval"] if predicted else []
-    columns += ["label"] * labelled + ["95 % interval of the label"] * interval
+    wide = "wide " if summary["metrics"].get(IS_BOUND) else ""
+    columns += ["label"] * labelled + [f"{wide}95 % interval of the label"] * interval
+    learnt = any(row.get("part", "other") != "other" for row in summary["weakest"])
+    columns += ["learnt from"] * learnt
     columns += ["beyond the training"] * ("beyond" in summary["weakest"][0])
     for column in columns:
         table.add_column(column)
@@ -83,6 +91,7 @@ def print_predictions(summary: dict[str, Any]) -> None:
             cells.append(f"{row['prediction_low']:.3f} to {row['prediction_high']:.3f}")
         cells += [f"{row['label']:.3f}"] if labelled else []
         cells += [f"{row['low']:.3f} to {row['high']:.3f}"] if interval else []
+        cells += [row["part"] if row["part"] != "other" else ""] if learnt else []
         cells += [row["beyond"]] if "beyond" in row else []
         table.add_row(*map(cell, cells))
     console.print(f"Weakest nodes of {cell(summary['name'])}", soft_wrap=True)
@@ -90,9 +99,13 @@ def print_predictions(summary: dict[str, Any]) -> None:
     if summary["beyond"] and summary["beyond"]["text"]:
         console.print(f"Predictions are {summary['beyond']['text']}", soft_wrap=True)
     if predicted:
-        console.print(_said_of(predicted), soft_wrap=True)
+        learnt_alone = summary.get("metrics_of") == "learnt"
+        whose = "labels of grids that it learnt from" if learnt_alone else "labels"
+        console.print(_said_of(predicted, whose), soft_wrap=True)
     if summary["metrics"]:
         print_metrics(f"{summary['title']}, compared with the labels", {"": summary["metrics"]})
+        if (remark := said_of_judged(summary)) is not None:
+            console.print(remark, soft_wrap=True)
     simulated = summary["simulation_seconds"]
     ratio = ""
     if simulated:
@@ -104,8 +117,13 @@ def print_predictions(summary: dict[str, Any]) -> None:
     )
 
 
-def _said_of(intervals: dict[str, Any]) -> str:
-    """The intervals in one line."""
+def _said_of(intervals: dict[str, Any], whose: str) -> str:
+    """The intervals in one line.
+
+    Args:
+        intervals: What :func:`summarise_intervals` gave.
+        whose: Which labels they are compared with.
+    """
     from gridstab.counted import counted
 
     seen = intervals["calibrated_on"]
@@ -114,5 +132,5 @@ def _said_of(intervals: dict[str, Any]) -> str:
         f"average, calibrated on {counted(seen['grids'], 'validation grid')}"
     )
     if intervals["coverage"] is not None:
-        text += f"; they hold {intervals['coverage']:.1%} of the labels"
+        text += f"; they hold {intervals['coverage']:.1%} of the {whose}"
     return text

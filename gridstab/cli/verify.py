@@ -10,7 +10,8 @@ from gridstab.cli import app
 @app.command()
 def verify(
     run: Path = typer.Argument(
-        help="Folder of a run, a training, landscapes or a bare model, or a packed file."
+        help="Folder of a run, a training, landscapes or a bare model, or a packed set by file or "
+        "name (as ds20-large)."
     ),
 ) -> None:
     """Check every file of a run against its manifest, and its counts against each other.
@@ -20,8 +21,9 @@ def verify(
     Lists each problem in a line and exits with code 1 if there is any.
     """
     from gnncore.command_line.output import say
-    from gridstab.cli.folders import is_landscapes, is_model, is_training
+    from gridstab.cli.folders import is_landscapes, is_model, is_training, place_of
 
+    place = place_of(run)
     if is_training(run):
         from gridstab.learning.verification import verify_training
 
@@ -30,10 +32,10 @@ def verify(
         from gridstab.datasets.landscape_folder import verify_landscapes
 
         kind, problems = "landscapes: all files and images", verify_landscapes(run)
-    elif run.is_file():
+    elif place.is_file():
         from gridstab.datasets.packed import verify_packed
 
-        kind, problems = "a packed set: all numbers", verify_packed(run)
+        kind, problems = "a packed set: all numbers", verify_packed(place)
     elif is_model(run):
         from gridstab.learning.verification import verify_model
 

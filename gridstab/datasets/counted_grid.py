@@ -1,6 +1,7 @@
 """A labelled grid with the counts behind its labels, as far as they are known."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -9,6 +10,9 @@ from gridstab.datasets.labelled_grid import LabelledGrid, whole_counts
 from gridstab.datasets.run_folder import RunFolder
 from gridstab.dynamics.counts import FREQUENCY_BIN
 from gridstab.dynamics.result import SURVIVABILITY_BOUND, StabilityResult
+
+Sampler = Literal["mc", "sobol", "raster"]
+"""Where the perturbations behind a label lie: at random, on Sobol points, or on a raster."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +27,9 @@ class CountedGrid(LabelledGrid):
         landscape: Share of the perturbations in every pixel from which the grid returns,
             frequencies in the rows, or None where there are no stability landscapes.
         domega_range: Largest frequency offset of the landscapes [rad/s].
+        sampler: Where the perturbations behind the labels lie.
+        scramble_stable: Trajectories that returned, by independent scramble of the Sobol sequence,
+            of which there are at least two, or None if unknown.
     """
 
     n_samples: Int[np.ndarray, " nodes"] | None = None
@@ -31,11 +38,14 @@ class CountedGrid(LabelledGrid):
     n_undecided: Int[np.ndarray, " nodes"] | None = None
     landscape: Float[np.ndarray, "nodes rows columns"] | None = None
     domega_range: float | None = None
+    sampler: Sampler = "mc"
+    scramble_stable: Int[np.ndarray, "nodes scrambles"] | None = None
 
     @classmethod
     def of(cls, grid_id: int, result: StabilityResult) -> "CountedGrid":
         """The labels of simulated counts."""
         below = round(SURVIVABILITY_BOUND / FREQUENCY_BIN)
+        scrambles = result.scramble_stable.shape[1]
         return cls(
             grid_id=grid_id,
             grid=result.grid,
@@ -47,6 +57,8 @@ class CountedGrid(LabelledGrid):
             n_stable=result.n_stable,
             n_survived=result.max_frequency_counts[:, :below].sum(axis=1),
             n_undecided=result.n_undecided,
+            sampler="sobol" if scrambles else "mc",
+            scramble_stable=result.scramble_stable if scrambles > 1 else None,
         )
 
     @classmethod

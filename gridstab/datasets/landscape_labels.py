@@ -49,6 +49,7 @@ def _simulated(found: GridLandscapes, domega_range: float) -> CountedGrid:
         n_undecided=found.n_undecided,
         landscape=returned.astype(np.float32),
         domega_range=domega_range,
+        sampler="raster",
     )
 
 
@@ -73,4 +74,5 @@ def _published(found: PublishedLandscapes, folder: Path) -> CountedGrid:
         n_stable=np.rint(stable).astype(np.int64) if counted else None,
         landscape=(1 - found.not_returned).astype(np.float32),
         domega_range=DOMEGA_RANGE,
+        sampler="raster",
     )

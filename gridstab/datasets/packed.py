@@ -24,7 +24,7 @@ from gnncore.storage import (
     write_hdf5,
 )
 from gridstab.arguments import as_path
-from gridstab.datasets.counted_grid import CountedGrid
+from gridstab.datasets.counted_grid import CountedGrid, Sampler
 from gridstab.datasets.landscape_folder import (
     TAG,
     LandscapeConfig,
@@ -41,6 +41,7 @@ _FORMAT = 1
 _GRID_FIELDS = ("power", "inertia", "damping")
 _COUNT_FIELDS = ("n_samples", "n_stable", "n_survived", "n_undecided")
 _LABEL_FIELDS = ("max_frequency_deviation", "troublemaker")
+_SCRAMBLES = "scramble_stable"
 _INTEGERS = (np.int8, np.uint8, np.int16, np.uint16, np.int32, np.int64)
 
 
@@ -115,8 +116,9 @@ def unpack(file: str | Path) -> list[CountedGrid]:
         check_seal(path, str(seal), {"origin": str(attributes.get("origin"))}, columns)
     try:
         require_columns(columns)
-        return list(_grids(path.stem, columns))
-    except (IndexError, InvalidGridError, KeyError, ValueError) as error:
+        sampler = _sampler(json.loads(str(attributes.get("origin", "{}"))))
+        return list(_grids(path.stem, columns, sampler))
+    except (AttributeError, LookupError, InvalidGridError, ValueError) as error:
         raise CorruptFileError.because("read", path, f"it is no packed set: {error}") from error
 
 
@@ -175,7 +177,7 @@ def _columns(
             "lines": grid.lines,
             "coupling": grid.coupling,
             **{name: getattr(grid, name) for name in _GRID_FIELDS},
-            **{name: getattr(item, name) for name in (*_COUNT_FIELDS, *_LABEL_FIELDS)},
+            **{name: getattr(item, name) for name in (*_COUNT_FIELDS, *_LABEL_FIELDS, _SCRAMBLES)},
             **_landscape_columns(item),
             # Positions are for drawing; seven digits are more than any picture shows.
             "coordinates": None if grid.coordinates is None else np.float32(grid.coordinates),
@@ -212,9 +214,17 @@ def _require_format(opened: Any) -> None:
         raise ValueError("it is no packed set of this version")
 
 
-def _grids(name: str, columns: dict[str, np.ndarray]) -> Iterator[CountedGrid]:
+def _sampler(origin: dict[str, Any]) -> Sampler:
+    """Where the perturbations of a run lie, by its configuration."""
+    if origin.get("kind") == TAG:
+        return "raster"
+    return "sobol" if origin.get("campaign", {}).get("sampler") == "sobol" else "mc"
+
+
+def _grids(name: str, columns: dict[str, np.ndarray], sampler: Sampler) -> Iterator[CountedGrid]:
     """Cuts the columns apart again."""
     counts = {key: columns[key].astype(np.int64) for key in _COUNT_FIELDS if key in columns}
+    scrambles = columns.get(_SCRAMBLES, np.zeros((0, 0))).astype(np.int64)
     nodes, lines = (
         [slice(*ends) for ends in pairwise(np.r_[0, np.cumsum(columns[key], dtype=np.int64)])]
         for key in ("num_nodes", "num_lines")
@@ -246,6 +256,9 @@ def _grids(name: str, columns: dict[str, np.ndarray]) -> Iterator[CountedGrid]:
             troublemaker=None if troublemaker is None else troublemaker.astype(np.int64),
             **_landscape_of(columns, index, node),
             **of_grid,
+            sampler=sampler,
+            # Versions before did not keep them.
+            scramble_stable=scrambles[node] if _SCRAMBLES in columns else None,
         )
 
 

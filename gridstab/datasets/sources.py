@@ -12,13 +12,13 @@ from gnncore.storage import sha256
 from gridstab.datasets.benchmark import BENCHMARK_SETS, benchmark_path
 from gridstab.datasets.counted_grid import CountedGrid
 from gridstab.datasets.labelled_grid import LabelledGrid
-from gridstab.datasets.landscape_folder import LandscapeFolder, holds_landscapes
+from gridstab.datasets.landscape_folder import LandscapeConfig, LandscapeFolder, holds_landscapes
 from gridstab.datasets.landscape_labels import read_landscape_grids, read_published_folder
 from gridstab.datasets.layouts import find_layout
 from gridstab.datasets.layouts.landscapes import published_files
 from gridstab.datasets.layouts.split import SPLITS, SplitLayout
 from gridstab.datasets.packed import origin, unpack
-from gridstab.datasets.run_folder import RunFolder
+from gridstab.datasets.run_folder import RunConfig, RunFolder
 from gridstab.datasets.transfer import PUBLISHED_SAMPLES
 from gridstab.errors import DatasetError, InvalidGridError, InvalidParameterError, RunFolderError
 from gridstab.grids.power_grid import PUBLISHED_COUPLING, PowerGrid
@@ -108,13 +108,14 @@ def open_source(
 def _packed(path: Path) -> Source:
     if path.suffix == ".zip":
         raise DatasetError(f"{str(path)!r} is an archive; unpack it and give the folder")
-    campaign = origin(path).campaign
+    config = origin(path)
     return Source(
         path.stem,
         path.parent,
         [path.name],
         lambda: unpack(path),
-        total=None if campaign is None else campaign.grids,
+        total=None if config.campaign is None else config.campaign.grids,
+        settings="raster" if isinstance(config, LandscapeConfig) else _sampler(config),
     )
 
 
@@ -128,7 +129,14 @@ def _run_folder(path: Path) -> Source:
         ["config.json", *files],
         lambda: [CountedGrid.read(folder, grid_id) for grid_id in ids],
         total=max([folder.num_grids, *ids]),
+        settings=_sampler(folder.config),
     )
+
+
+def _sampler(config: RunConfig) -> str:
+    """What was kept of Sobol labels before their sampler was is not to be taken for them."""
+    sobol = config.campaign is not None and config.campaign.sampler == "sobol"
+    return "sobol" if sobol else ""
 
 
 def _landscapes(path: Path) -> Source:
@@ -141,6 +149,7 @@ def _landscapes(path: Path) -> Source:
         ["config.json", *files],
         lambda: list(read_landscape_grids(folder)),
         total=max([folder.num_grids, *ids]),
+        settings="raster",
     )
 
 
@@ -150,7 +159,7 @@ def _published_landscapes(folder: Path, coupling: float | None) -> Source:
         folder,
         [path.name for _, path in published_files(folder)],
         lambda: _with_coupling(read_published_folder(folder), coupling, folder),
-        settings=f"landscapes, coupling {coupling}",
+        settings=f"raster, landscapes, coupling {coupling}",
     )
 
 

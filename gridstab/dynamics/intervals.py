@@ -1,4 +1,4 @@
-"""95 % intervals of a stable share, from counts or from independent scrambles."""
+"""Noise of a stable share, and its 95 % interval, from counts or from independent scrambles."""
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -89,6 +89,45 @@ def stability_interval(
     if scramble_stable.shape[1]:
         return scramble_interval(scramble_stable, samples)
     return wilson_interval(stable, samples)
+
+
+def binomial_variance(
+    stable: Int[np.ndarray, " nodes"], samples: Int[np.ndarray, " nodes"]
+) -> Float[np.ndarray, " nodes"]:
+    """Unbiased estimate y(1 − y)/(n − 1) of the variance p(1 − p)/n of a share y of n random ones.
+
+    Shares of points that are spread evenly, of Sobol sequences or of a raster, scatter less: for
+    them it is an upper bound.
+
+    Args:
+        stable: Trajectories that returned.
+        samples: Trajectories simulated.
+
+    Returns:
+        One variance a node; NaN for fewer than two trajectories, whose noise is not known.
+    """
+    share = stable / np.maximum(samples, 1)
+    variance = share * (1 - share) / np.maximum(samples - 1, 1)
+    return np.where(samples > 1, variance, np.nan)
+
+
+def scramble_variance(
+    scramble_stable: Int[np.ndarray, "nodes scrambles"], n_samples: Int[np.ndarray, " nodes"]
+) -> Float[np.ndarray, " nodes"]:
+    """Unbiased estimate of the variance of a share, from independently scrambled sequences.
+
+    It is the variance between the shares of the scrambles, divided by their number.
+
+    Args:
+        scramble_stable: Trajectories that returned, by scramble, of which there are at least two.
+        n_samples: Trajectories simulated, over all scrambles, the same number in each.
+
+    Returns:
+        One variance a node, 0 where all scrambles agree.
+    """
+    scrambles = scramble_stable.shape[1]
+    share = scramble_stable * scrambles / np.maximum(n_samples, 1)[:, None]
+    return np.asarray(share.var(axis=1, ddof=1) / scrambles)
 
 
 def _check_confidence(confidence: float) -> None:

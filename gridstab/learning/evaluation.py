@@ -1,19 +1,17 @@
 """How good predictions are, beside how good they can be: labels are counts and carry noise.
 
-A label y = k/n of n trajectories scatters around the true share p with variance p(1 − p)/n. Even
-predicting p exactly leaves that error, so R² has a ceiling below one. It is estimated without bias
-by y(1 − y)/(n − 1), whose expectation is exactly p(1 − p)/n. Labels from Sobol sequences scatter
-less; for them the noise is an upper bound and the ceiling a lower one.
+A label y = k/n of n random trajectories scatters around the true share p with variance p(1 − p)/n.
+Even predicting p exactly leaves that error, so R² has a ceiling below one. Labels of Sobol points
+and of rasters scatter less: see :mod:`gridstab.learning.label_noise`.
 """
 
-import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from gnncore import metrics
-from gridstab.dynamics.intervals import wilson_interval
 from gridstab.errors import DatasetError, InvalidParameterError
+from gridstab.learning.label_noise import noise_of
 from gridstab.learning.landscape_metrics import evaluate_landscapes
 from gridstab.learning.tasks import BETA, LabelledGraphs, Task
 
@@ -30,10 +28,12 @@ def evaluate(
     where it is known how many trajectories stand behind the labels, ``label_noise`` and
     ``r2_ceiling`` (mean squared error and R² of a perfect prediction), ``excess_mse`` (the mean
     squared error above that noise; below zero only by chance) and ``share_in_interval`` (nodes
-    whose prediction lies in the 95 % interval of the label; about 0.95 if perfect). Tasks with
-    classes have ``f2``, ``recall``, ``precision``, ``average_precision``, ``threshold`` and
-    ``positive_share``. For landscapes see :func:`evaluate_landscapes
-    <gridstab.learning.landscape_metrics.evaluate_landscapes>`.
+    whose prediction lies in the 95 % interval of the label; about 0.95 if perfect). Where of labels
+    that scatter less than random ones the spread is not known, ``label_noise_is_bound`` is True:
+    then ``label_noise`` and ``share_in_interval`` are at most, ``r2_ceiling`` and ``excess_mse`` at
+    least what they say. Tasks with classes have ``f2``, ``recall``, ``precision``,
+    ``average_precision``, ``threshold`` and ``positive_share``. For landscapes see
+    :func:`evaluate_landscapes <gridstab.learning.landscape_metrics.evaluate_landscapes>`.
 
     Args:
         prediction: One value a node in the order of the data set, shape ``(nodes,)`` or
@@ -51,7 +51,7 @@ def evaluate(
         task.require_threshold()
     if task.kind == "image":
         return evaluate_landscapes(prediction, dataset)
-    predicted, label, samples = _aligned(prediction, dataset)
+    predicted, label, counts = _aligned(prediction, dataset)
     result: dict[str, float] = {}
     if task.kind != "class":
         result = {
@@ -61,57 +61,12 @@ def evaluate(
         }
     if task.kind == "share":
         result["share_within_0.1"] = metrics.share_within(predicted, label, TOLERANCE)
-        if samples is not None:
-            noise = label_noise(label, samples)
-            result |= {
-                "label_noise": float(noise.mean()),
-                "r2_ceiling": r2_ceiling(label, samples),
-                "excess_mse": metrics.excess_mse(predicted, label, noise),
-                "share_in_interval": share_in_interval(predicted, label, samples),
-            }
+        if (noise := noise_of(dataset)) is not None:
+            counted = noise.select(counts.numpy())
+            result |= counted.metrics(predicted.numpy(), label.numpy())
     if task.has_classes:
         result |= _of_classes(predicted, label, task, threshold)
     return result
-
-
-def label_noise(
-    share: Float[Tensor, " nodes"], samples: Int[Tensor, " nodes"]
-) -> Float[Tensor, " nodes"]:
-    """Unbiased estimate y(1 − y)/(n − 1) of each label's variance p(1 − p)/n.
-
-    Raises:
-        DatasetError: A label of fewer than two trajectories, whose noise cannot be estimated.
-    """
-    if bool((samples < 2).any()):
-        raise DatasetError(
-            f"labels of {int(samples.min())} trajectories have unknown noise; simulate at least 2"
-        )
-    return share * (1 - share) / (samples - 1)
-
-
-def r2_ceiling(share: Float[Tensor, " nodes"], samples: Int[Tensor, " nodes"]) -> float:
-    """R² that a perfect prediction of the true shares would have on these labels.
-
-    1 − mean(y(1 − y)/(n − 1)) / var(y), with the variance of the labels over all nodes. One
-    minus it is the part of that variance that is noise.
-
-    Raises:
-        DatasetError: As for :func:`label_noise`.
-    """
-    return float(1 - label_noise(share, samples).mean() / share.var(correction=0))
-
-
-def share_in_interval(
-    prediction: Float[Tensor, " nodes"],
-    share: Float[Tensor, " nodes"],
-    samples: Int[Tensor, " nodes"],
-) -> float:
-    """Share of the nodes whose prediction lies in the Wilson interval (95 %) of the label."""
-    counts = samples.cpu().numpy()
-    stable = np.rint(share.double().cpu().numpy() * counts).astype(np.int64)
-    low, high = wilson_interval(stable, counts).T
-    predicted = prediction.double().cpu().numpy()
-    return float(((low <= predicted) & (predicted <= high)).mean())
 
 
 def tune_threshold(prediction: Tensor, dataset: LabelledGraphs, task: Task) -> float:
@@ -160,8 +115,8 @@ def _of_classes(
 
 def _aligned(
     prediction: Tensor, dataset: LabelledGraphs
-) -> tuple[Float[Tensor, " nodes"], Float[Tensor, " nodes"], Int[Tensor, " nodes"] | None]:
-    """Predictions, labels and sample sizes of the nodes whose label counts."""
+) -> tuple[Float[Tensor, " nodes"], Float[Tensor, " nodes"], Bool[Tensor, " all"]]:
+    """Predictions and labels of the nodes whose label counts, and which nodes these are."""
     tensors = dataset.store.tensors
     label = tensors["y"].reshape(-1).double()
     predicted = prediction.detach().cpu().reshape(-1).double()
@@ -178,5 +133,4 @@ def _aligned(
     counts = tensors.get("y_mask", torch.ones_like(label, dtype=torch.bool)).reshape(-1)
     if not counts.any():
         raise DatasetError("no label of the split counts; choose another target or split")
-    samples = tensors.get("n_samples")
-    return predicted[counts], label[counts], None if samples is None else samples[counts]
+    return predicted[counts], label[counts], counts

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch_geometric.data import Data
 
 from gnncore.training.graph_store import GraphStore, Level
 from gridstab.datasets.counted_grid import CountedGrid
+from gridstab.dynamics.intervals import scramble_interval, scramble_variance
 from gridstab.errors import DatasetError
 from gridstab.grids.power_grid import PowerGrid
 
@@ -18,6 +19,15 @@ NODE_LABEL = "node_label"
 
 DOMEGA_RANGE = "domega_range"
 """Largest frequency offset of the landscapes of every grid [rad/s], where there are any."""
+
+SAMPLED_EVENLY = "sampled_evenly"
+"""Whether the perturbations of every node are spread evenly, where those of any are."""
+
+SPREAD = "scramble_spread"
+"""Variance of the basin stability of every node between scrambles, and both ends of its interval.
+
+It is there where any are known, and NaN at the nodes of which none are.
+"""
 
 _LABELS = (
     "snbs",
@@ -51,6 +61,7 @@ def grid_store(grids: Sequence[CountedGrid]) -> GraphStore:
                 )
         columns[name] = values
     arrays = {name: np.concatenate(values) for name, values in columns.items()}
+    arrays |= _noise_columns(grids)
     if any(item.grid.has_own_labels for item in grids):
         arrays[NODE_LABEL] = _as_bytes([label for item in grids for label in item.grid.labels])
     arrays["coupling"] = np.concatenate([item.grid.edge_attr for item in grids])
@@ -74,6 +85,25 @@ def grid_store(grids: Sequence[CountedGrid]) -> GraphStore:
         levels,
         pointers,
     )
+
+
+def _noise_columns(grids: Sequence[CountedGrid]) -> dict[str, np.ndarray]:
+    """How the labels were sampled, where that is not at random everywhere."""
+    columns = {}
+    if any(item.sampler != "mc" for item in grids):
+        columns[SAMPLED_EVENLY] = np.concatenate(
+            [np.full(item.grid.num_nodes, item.sampler != "mc") for item in grids]
+        )
+    if any(item.scramble_stable is not None for item in grids):
+        columns[SPREAD] = np.concatenate([_spread(item) for item in grids])
+    return columns
+
+
+def _spread(item: CountedGrid) -> Float[np.ndarray, "nodes 3"]:
+    if item.scramble_stable is None or item.n_samples is None:
+        return np.full((item.grid.num_nodes, 3), np.nan)
+    variance = scramble_variance(item.scramble_stable, item.n_samples)
+    return np.column_stack([variance, scramble_interval(item.scramble_stable, item.n_samples)])
 
 
 def _as_bytes(labels: list[str]) -> UInt8[np.ndarray, "nodes width"]:

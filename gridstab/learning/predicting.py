@@ -18,7 +18,7 @@ from gridstab.datasets.run_folder import TIMING
 from gridstab.errors import BeyondTrainingWarning, InvalidParameterError
 from gridstab.features.feature_set import FeatureSet
 from gridstab.grids.power_grid import PowerGrid
-from gridstab.learning.evaluation import evaluate
+from gridstab.learning.judged import Judged
 from gridstab.learning.known_range import Beyond
 from gridstab.learning.landscape_metrics import snbs_of_images
 from gridstab.learning.prediction_intervals import prediction_intervals, require_intervals
@@ -98,6 +98,8 @@ def predict_grids(
 ) -> Predictions:
     """What a model says about all nodes, and how long it took.
 
+    Metrics are of grids that it has not learnt from, if there are any.
+
     Args:
         model: One model, or several.
         loaded: The grids.
@@ -123,9 +125,10 @@ def predict_grids(
     if intervals is not None:
         found = prediction_intervals(ensemble, each, intervals, normalised=normalised)
     seconds = time.perf_counter() - start + loaded.seconds
+    judged = Judged.by(ensemble, loaded.grids)
     metrics: dict[str, float] = {}
     if loaded.dataset is not None:
-        metrics = evaluate(prediction, loaded.dataset, model.task, threshold=model.threshold)
+        metrics = judged.evaluate(prediction, loaded.dataset, model.task, threshold=model.threshold)
     value, landscapes = prediction, None
     if model.task.kind == "class":
         value = torch.sigmoid(prediction)
@@ -141,6 +144,7 @@ def predict_grids(
         found,
         landscapes,
         ensemble.members[0].config.raster,
+        judged,
     )
 
 

@@ -11,11 +11,12 @@ from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 
 from gnncore.storage import leading_to, write_text
-from gridstab.dynamics.intervals import wilson_interval
 from gridstab.errors import InvalidParameterError
 from gridstab.grids.power_grid import PowerGrid
 from gridstab.learning.data import GridDataset
+from gridstab.learning.judged import Judged
 from gridstab.learning.known_range import Beyond
+from gridstab.learning.label_noise import noise_of
 from gridstab.learning.landscape_metrics import known_snbs
 from gridstab.learning.prediction_intervals import PredictionIntervals
 from gridstab.learning.raster import Raster
@@ -56,12 +57,15 @@ class Predictions:
             stability that is the mean of a predicted landscape.
         seconds: Features and networks together [s]; of sets of labelled grids, reading them as
             well, with features that were kept from before.
-        metrics: Metrics of the predictions; empty without labels.
+        metrics: Metrics of the predictions; empty without labels. They are of the grids of
+            ``judged``.
         beyond: Where the grids are beyond what the model was trained on; None if not known.
         intervals: Between which values the labels are; None unless asked for.
         landscapes: Predicted share of every pixel that returns, frequencies in the rows; None of
             other tasks than landscapes.
         raster: Size and range of the landscapes.
+        judged: Which grids the model has learnt from, and which it is judged by; None if that was
+            not looked at.
     """
 
     task: Task
@@ -73,6 +77,7 @@ class Predictions:
     intervals: PredictionIntervals | None = None
     landscapes: Float[np.ndarray, "nodes rows columns"] | None = None
     raster: Raster | None = None
+    judged: Judged | None = None
 
     @property
     def low(self) -> Float[np.ndarray, " nodes"]:
@@ -103,10 +108,14 @@ class Predictions:
 
     @property
     def coverage(self) -> float | None:
-        """Share of the labels within their intervals; None without labels or intervals."""
+        """Share of the labels within their intervals; None without labels or intervals.
+
+        Like the metrics, it is of the grids of :attr:`judged`.
+        """
         if self.intervals is None or self.label is None:
             return None
-        return float(self.intervals.covers(self.label).mean())
+        held = self.intervals.covers(self.label)
+        return float((held if self.judged is None else held[self.judged.nodes]).mean())
 
     @property
     def weakest(self) -> Int[np.ndarray, " nodes"]:
@@ -118,7 +127,11 @@ class Predictions:
 
         ``node`` is the number of the node, ``name`` what its source calls it. ``prediction_low``
         and ``prediction_high`` are the ends of the interval of the prediction, if asked for;
-        ``low`` and ``high`` those of the 95 % interval of the label.
+        ``low`` and ``high`` those of the 95 % interval of the label, which is wider than need be
+        where of Sobol points and rasters their number alone is known.
+
+        ``part`` says whether the model was trained on the grid (``train``), chose its epoch by it
+        (``valid``) or neither (``other``), if it keeps that.
 
         Where grids are beyond what the model was trained on, ``beyond`` says in what each node is.
 
@@ -135,6 +148,8 @@ class Predictions:
         if self.intervals is not None:
             columns |= {"prediction_low": self.low, "prediction_high": self.high}
         columns |= self._labels()
+        if self.judged is not None and self.judged.parts is not None:
+            columns["part"] = np.repeat(self.judged.parts, sizes)
         rows = []
         for place in self.weakest[:count]:
             row = {name: values[place].item() for name, values in columns.items()}
@@ -204,12 +219,9 @@ class Predictions:
         label = self.label
         if self.loaded.dataset is None or label is None:
             return {}
-        tensors = self.loaded.dataset.grids.tensors
         columns = {"label": label}
-        if self._is_share and "n_samples" in tensors:
-            samples = tensors["n_samples"].numpy()
-            counts = np.rint(label * samples).astype(np.int64)
-            columns["low"], columns["high"] = wilson_interval(counts, samples).T
+        if self._is_share and (noise := noise_of(self.loaded.dataset)) is not None:
+            columns["low"], columns["high"] = noise.interval.T
         return columns
 
 

@@ -27,6 +27,7 @@ from gridstab.learning.difficulty import ExpectedError, widening
 from gridstab.learning.evaluation import evaluate, tune_threshold
 from gridstab.learning.known_range import Beyond, KnownRange
 from gridstab.learning.landscape_objective import require_window
+from gridstab.learning.learnt_grids import LEARNT_GRIDS, LearntGrids
 from gridstab.learning.mirror import flip_signs
 from gridstab.learning.normalisation import Normalisation
 from gridstab.learning.resolved_model import ModelSource, drawing, resolve_model
@@ -63,6 +64,7 @@ class _Work:
     splits: dict[str, GridDataset]
     normalisation: Normalisation
     known_range: KnownRange
+    learnt_grids: LearntGrids
     augment: Callable[..., Any] | None
 
 
@@ -148,6 +150,7 @@ def train_model(
             write_json(folder / CONFIG, work.config.model_dump(mode="json"))
         write_json(folder / NORMALISATION, asdict(work.normalisation))
         write_json(folder / RANGE, work.known_range.to_dict())
+        work.learnt_grids.save(folder / LEARNT_GRIDS)
         result = fit(
             network,
             work.normalisation(work.splits["train"].store),
@@ -258,16 +261,14 @@ def _prepare(
     for split in ("valid", "test"):
         # Metrics that these labels leave undefined must not come to light after the training.
         evaluate(splits[split].store.tensors["y"], splits[split], task)
+    learnt = list(splits["train"].power_grids())
     return _Work(
         config,
         task,
         splits,
         Normalisation.of(splits["train"].store, resolved.features, clip),
-        KnownRange.of(
-            splits["train"].power_grids(),
-            resolved.features,
-            splits["train"].store.tensors["x"].numpy(),
-        ),
+        KnownRange.of(learnt, resolved.features, splits["train"].store.tensors["x"].numpy()),
+        LearntGrids.of(learnt, splits["valid"].power_grids()),
         partial(flip_signs, features=resolved.features) if mirrors else None,
     )
 
@@ -280,7 +281,13 @@ def _network(config: TrainingConfig) -> GraphModel:
 
 def _finish(folder: Path, work: _Work, network: GraphModel, result: TrainingResult) -> TrainedModel:
     """Judge the model, store all that remains of the training, and remove the checkpoint."""
-    trained = TrainedModel(work.config, network, work.normalisation, known_range=work.known_range)
+    trained = TrainedModel(
+        work.config,
+        network,
+        work.normalisation,
+        known_range=work.known_range,
+        learnt_grids=work.learnt_grids,
+    )
     metrics: dict[str, Any] = {
         "best_epoch": result.best_epoch,
         "epochs": len(result.history),

@@ -32,6 +32,7 @@ from gridstab.learning.calibration import Calibration, JointCalibration, joint
 from gridstab.learning.data import GridDataset
 from gridstab.learning.hubs import require_memory
 from gridstab.learning.known_range import Beyond, KnownRange
+from gridstab.learning.learnt_grids import LearntGrids, Part
 from gridstab.learning.mirror import mirrored_images
 from gridstab.learning.normalisation import Normalisation
 from gridstab.learning.tasks import Task, get_task
@@ -43,6 +44,7 @@ from gridstab.learning.training_folder import (
     is_complete,
     read_calibration,
     read_config,
+    read_learnt_grids,
     read_normalisation,
     read_range,
     require_whole,
@@ -63,6 +65,7 @@ class TrainedModel:
         known_range: What its training set holds; None for models of versions that kept none.
         calibration: What it was wrong by on its validation set; None for classes and images, and
             for models of versions that kept none.
+        learnt_grids: Which grids it learnt from; None for models of versions that kept none.
     """
 
     config: TrainingConfig
@@ -71,6 +74,7 @@ class TrainedModel:
     metrics: dict[str, Any] = field(default_factory=dict)
     known_range: KnownRange | None = None
     calibration: Calibration | None = None
+    learnt_grids: LearntGrids | None = None
 
     @classmethod
     def load(
@@ -110,6 +114,7 @@ class TrainedModel:
             metrics,
             read_range(folder),
             read_calibration(folder),
+            read_learnt_grids(folder),
         )
 
     @property
@@ -125,8 +130,12 @@ class TrainedModel:
     def learnt_from(self, dataset: GridDataset) -> int:
         """How many grids of a data set the model has learnt from, whatever the set is called.
 
-        That is known where it is the same set, with the same features: else it is 0.
+        Of models of versions that did not keep their training grids, that is known where it is
+        the same set, with the same features: else it is 0.
         """
+        parts = self.parts(dataset)
+        if parts is not None:
+            return parts.count("train")
         known = self.config.data
         if dataset.features != self.features or dataset.target != self.task.target:
             return 0
@@ -135,6 +144,12 @@ class TrainedModel:
         learnt = dataset.split("train")[: known.grids["train"]]
         same = learnt.store.content_hash == known.content["train"]
         return len(learnt) if same else 0
+
+    def parts(self, grids: Grids) -> list[Part] | None:
+        """What each grid was in the training; None for models of versions that did not keep it."""
+        if self.learnt_grids is None:
+            return None
+        return [self.learnt_grids.part(grid) for grid in _power_grids(grids)]
 
     @property
     def threshold(self) -> float | None:
@@ -272,6 +287,15 @@ class Ensemble:
     def features(self) -> FeatureSet:
         """What its first member sees of a grid."""
         return self.members[0].features
+
+    def parts(self, grids: Grids) -> list[Part] | None:
+        """What each grid was in the training of any member that says so; None if none does.
+
+        A grid is ``train`` if a member was trained on it, ``other`` only if none has seen it.
+        """
+        told = [parts for member in self.members if (parts := member.parts(grids)) is not None]
+        orders: tuple[Part, ...] = ("train", "valid", "other")
+        return [min(each, key=orders.index) for each in zip(*told, strict=True)] if told else None
 
     @property
     def threshold(self) -> float | None:

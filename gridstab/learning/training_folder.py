@@ -3,6 +3,7 @@
     config.json           model, task, features, settings, data: all that the result depends on
     normalisation.json    constants of the features, from the training set
     range.json            smallest and largest value of every quantity in the training set
+    learnt_grids.safetensors  hashes of the training and validation grids
     calibration.safetensors   predictions and labels of the validation set, for intervals; none of
                           classes
     model/                config.json and model.safetensors of the best epoch on validation
@@ -12,7 +13,7 @@
     learning_curve.png    the same as a picture
     manifest.json         checksums of all of the above; its presence says that it is complete
 
-The bytes of the first four depend on the configuration alone, on one machine and its CPU. What a
+The bytes of the first five depend on the configuration alone, on one machine and its CPU. What a
 trained model is made of is compared with its checksum before it is used, and symbolic links within
 the folder are not followed.
 """
@@ -43,6 +44,7 @@ from gridstab.errors import RunFolderError
 from gridstab.features.feature_set import FeatureSet
 from gridstab.learning.calibration import CALIBRATION, Calibration
 from gridstab.learning.known_range import KnownRange
+from gridstab.learning.learnt_grids import LEARNT_GRIDS, LearntGrids
 from gridstab.learning.normalisation import Normalisation
 from gridstab.learning.raster import Raster
 
@@ -64,7 +66,7 @@ KIND = WorkKind(
 )
 """How the folders of trainings are claimed, resumed and refused."""
 
-_ALL = (*USED, RANGE, CALIBRATION, f"{MODEL}/README.md", HISTORY, CURVE)
+_ALL = (*USED, RANGE, LEARNT_GRIDS, CALIBRATION, f"{MODEL}/README.md", HISTORY, CURVE)
 
 # What changes no result, or only its rounding: a training may go on with other values.
 _FREE = {
@@ -188,6 +190,21 @@ def read_calibration(path: Path) -> Calibration | None:
         if CALIBRATION not in manifest.entries:
             return None
         return Calibration.parse(manifest.read_bytes(CALIBRATION), path / CALIBRATION)
+    except StorageError as error:
+        raise RunFolderError(f"{str(path)!r} is damaged: {error}") from error
+
+
+def read_learnt_grids(path: Path) -> LearntGrids | None:
+    """The grids of a complete training; None in a folder of a version that kept none.
+
+    Raises:
+        RunFolderError: They are damaged.
+    """
+    try:
+        manifest = Manifest.read(path)
+        if LEARNT_GRIDS not in manifest.entries:
+            return None
+        return LearntGrids.parse(manifest.read_bytes(LEARNT_GRIDS), path / LEARNT_GRIDS)
     except StorageError as error:
         raise RunFolderError(f"{str(path)!r} is damaged: {error}") from error
 

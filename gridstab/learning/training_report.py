@@ -9,10 +9,11 @@ from jaxtyping import Bool, Float
 from gnncore.storage import CorruptFileError, read_json_lines
 from gridstab.counted import counted
 from gridstab.datasets.benchmark import BENCHMARK_SETS
-from gridstab.dynamics.intervals import wilson_interval
 from gridstab.errors import DatasetError, InvalidParameterError
 from gridstab.learning.data import GridDataset
 from gridstab.learning.evaluation import evaluate
+from gridstab.learning.judged import Judged
+from gridstab.learning.label_noise import noise_of
 from gridstab.learning.landscape_metrics import snbs_of_images
 from gridstab.learning.prediction_intervals import (
     PredictionIntervals,
@@ -22,6 +23,7 @@ from gridstab.learning.prediction_intervals import (
 from gridstab.learning.train import load_for_learning
 from gridstab.learning.trained import Ensemble, TrainedModel
 from gridstab.learning.training_folder import HISTORY, require_whole
+from gridstab.report.bounds import bound_of
 from gridstab.report.content import Report, ReportedGrid
 
 _QUANTITIES = {
@@ -74,6 +76,8 @@ def report_of_training(
             )
         data = config.data.name
     test = load_for_learning(data, model.features, task).split("test")
+    judged = Judged.by(alone, test)
+    test = test[judged.grids.tolist()]
     each = alone.predict_each(test)
     prediction, beyond = each[0]
     found = None
@@ -105,8 +109,8 @@ def report_of_training(
     }
     return Report(
         title=f"{config.model} on {test.name}",
-        subtitle=f"A model for {task.title}, tested on {counted(len(ids), 'grid')} on which it was "
-        "not trained." + (f" Predictions are {beyond.text}." if beyond else ""),
+        subtitle=f"A model for {task.title}, {_tested_on(judged)}."
+        + (f" Predictions are {beyond.text}." if beyond else ""),
         quantity=_QUANTITIES[task.target],
         higher_is_better=task.kind in ("share", "image"),
         grids=grids,
@@ -133,16 +137,15 @@ def reported_grids(
         intervals: Those of the predictions, if there are any.
     """
     ends = None if intervals is None else np.stack([intervals.low, intervals.high], axis=1)
+    shares = dataset.target in ("snbs", "survivability")
+    noise = noise_of(dataset) if shares else None
     grids, end = [], 0
     for index, (grid_id, grid) in enumerate(
         zip(dataset.grid_ids, dataset.power_grids(), strict=True)
     ):
         start, end = end, end + grid.num_nodes
         graph = dataset[index]
-        counted = "n_stable" if "n_stable" in graph else "n_survived"
-        interval = None
-        if "n_samples" in graph and counted in graph:
-            interval = wilson_interval(graph[counted].numpy(), graph.n_samples.numpy())
+        interval = None if noise is None else noise.interval[start:end]
         labels = dataset.grids[index]
         trouble: Bool[np.ndarray, " nodes"] | None = None
         if "troublemaker" in labels:
@@ -161,6 +164,7 @@ def reported_grids(
                 trouble,
                 survived,
                 None if ends is None else ends[start:end],
+                noise is not None and bool(noise.is_bound[start:end].any()),
             )
         )
     return grids
@@ -181,6 +185,15 @@ def read_history(path: Path) -> list[dict[str, float | None]]:
         if not isinstance(row, dict) or not all(map(_is_number_or_none, row.values())):
             raise DatasetError(f"line {number} of {str(path)!r} is no row of a history")
     return rows
+
+
+def _tested_on(judged: Judged) -> str:
+    grids = counted(len(judged.grids), "grid")
+    if not judged.is_new:
+        return f"shown on {grids} from which it has learnt: how good it is shows on others"
+    left_out = len(judged.num_nodes) - len(judged.grids)
+    of = f", without {left_out} of the test split from which it has learnt" if left_out else ""
+    return f"tested on {grids} on which it was not trained{of}"
 
 
 def _is_number_or_none(value: object) -> bool:
@@ -205,7 +218,11 @@ def _facts(metrics: dict[str, float], model: TrainedModel, grids: int) -> list[t
         ("r2_ceiling", "R² that the labels' noise allows"),
         ("f2", "F2"),
     )
-    facts = [(text, f"{metrics[name]:.3f}") for name, text in named if name in metrics]
+    facts = [
+        (text, f"{bound_of(name, metrics)}{metrics[name]:.3f}")
+        for name, text in named
+        if name in metrics
+    ]
     if "share_within_0.1" in metrics:
         facts.append(("nodes within 0.1", f"{metrics['share_within_0.1']:.1%}"))
     return [

@@ -26,6 +26,8 @@ class ReportedGrid:
         survivability: Share of perturbations after which every frequency stays below 15 rad/s, or
             None if unknown or what is reported itself, shape ``(nodes,)``.
         prediction_interval: Interval of each prediction, or None, shape ``(nodes, 2)``.
+        interval_is_bound: Whether ``interval`` is wider than need be, since the values scatter
+            less than is known.
     """
 
     grid_id: int
@@ -36,6 +38,7 @@ class ReportedGrid:
     troublemaker: Bool[np.ndarray, " nodes"] | None = None
     survivability: Float[np.ndarray, " nodes"] | None = None
     prediction_interval: Float[np.ndarray, "nodes 2"] | None = None
+    interval_is_bound: bool = False
 
     @property
     def shown_troublemaker(self) -> Bool[np.ndarray, " nodes"]:

@@ -7,6 +7,7 @@ from math import isfinite
 import numpy as np
 
 from gridstab.counted import counted
+from gridstab.report.bounds import IS_BOUND, bound_of
 from gridstab.report.content import Report, ReportedGrid
 from gridstab.report.figure_parts import Figure
 from gridstab.report.figures import (
@@ -165,7 +166,8 @@ def _predictions(report: Report) -> Section:
     if len(intervals) == len(report.grids):
         half = float(np.diff(np.concatenate(intervals), axis=1).mean()) / 2
         drawn = "Bars are" if nodes <= MOST_BARS else "Not drawn:"
-        caption += f" {drawn} the 95 % intervals of the simulation, ±{half:.3f} on average."
+        most = "at most " if _has_wide_intervals(report) else ""
+        caption += f" {drawn} the 95 % intervals of the simulation, {most}±{half:.3f} on average."
     picture = Picture(
         "prediction",
         prediction_figure(report),
@@ -182,7 +184,11 @@ def _predictions(report: Report) -> Section:
 
 
 def _metrics(report: Report) -> Section:
-    rows = [[Cell(metric_name(name)), _cell(m, 4)] for name, m in report.metrics.items()]
+    rows = [
+        [Cell(f"{metric_name(name)} {bound_of(name, report.metrics)}".strip()), _cell(m, 4)]
+        for name, m in report.metrics.items()
+        if name != IS_BOUND
+    ]
     table = Table(f"Over {_of_grids(report)}", ("metric", "value"), rows)
     return Section("metrics", "Metrics", half=True, tables=[table])
 
@@ -226,7 +232,7 @@ def _weakest(report: Report) -> Section:
         "power P",
         "lines",
         report.quantity,
-        "95 % interval",
+        "95 % interval at most" if _has_wide_intervals(report) else "95 % interval",
         *(["predicted"] if report.has_predictions else []),
         *(["predicted interval"] if _has_prediction_intervals(report) else []),
         *(["error"] if report.has_predictions else []),
@@ -256,6 +262,10 @@ def _weakest_nodes(report: Report) -> Iterator[tuple[float, int, int]]:
 
 def _has_survivability(report: Report) -> bool:
     return any(reported.survivability is not None for reported in report.grids)
+
+
+def _has_wide_intervals(report: Report) -> bool:
+    return any(reported.interval_is_bound for reported in report.grids)
 
 
 def _has_prediction_intervals(report: Report) -> bool:

@@ -76,18 +76,6 @@ def test_train_evaluate_predict() -> None:
     assert predicted["metrics"] == pytest.approx(everything["metrics"])
 
 
-def test_who_evaluates_on_what_was_learnt_from_is_told(tmp_path: Path) -> None:
-    """Whatever the set is called there."""
-    cli("pack", "data", "--out", "copy.h5")
-    for options in (("--split", "all"), ("--split", "train")):
-        told = cli("evaluate", "run", "--data", "copy.h5", *options).stderr
-        assert told == (
-            "gridstab: 'run' has learnt from 8 of these grids; only those of --split test are new "
-            "to it\n"
-        )
-    assert cli("evaluate", "run", "--data", "copy.h5").stderr == ""
-
-
 def test_the_table_shows_both_splits() -> None:
     output = train("--epochs", "2", "--sign-invariant", "--augment").stdout
     assert output.startswith("runs/tiny-tag-data-snbs\n")
@@ -136,7 +124,7 @@ def test_troublemakers_come_first() -> None:
     chances = [row["prediction"] for row in found["weakest"]]
     assert chances == sorted(chances, reverse=True)
     assert 0 <= chances[-1] <= chances[0] <= 1
-    known = {"grid", "node", "name", "prediction", "label"}
+    known = {"grid", "node", "name", "prediction", "label", "part"}
     assert set(found["weakest"][0]) - {"beyond"} == known
     assert "recall" in found["metrics"]
 

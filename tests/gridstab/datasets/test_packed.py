@@ -225,3 +225,19 @@ def test_impossible_landscapes_are_refused(
     folder = run_landscapes(campaign, tmp_path / "images", resolution=7).folder
     file = pack(folder.path, tmp_path / "images.h5")
     refused(rewritten(file, tmp_path / "changed.h5", **{name: change}), name, message)
+
+
+def test_packaged_sets_go_by_their_names(
+    run_folder: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = command("info", "ds20").stdout
+    assert said.startswith("ds20: a packed set of 1,000 grids with 20,000 nodes\n")
+    assert json.loads(command("info", "texas", "--json").stdout)["run"] == "texas"
+    assert command("verify", "ds20-large").stdout.startswith("ds20-large: a packed set: all numb")
+    for name in ("info", "verify"):
+        told = command(name, "ds21", code=2).stderr
+        assert told.startswith("gridstab: 'ds21' is no folder; give the folder of a run or of a ")
+        assert "ds20, ds100, ds20-large, ds100-large, texas" in told
+    run_folder.path.rename("ds20")
+    assert command("info", "ds20").stdout.startswith("ds20\n")

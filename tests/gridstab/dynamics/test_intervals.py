@@ -2,9 +2,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, ttest_1samp
+from scipy.stats import binom, binomtest, ttest_1samp
 
-from gridstab.dynamics.intervals import scramble_interval, stability_interval, wilson_interval
+from gridstab.dynamics.intervals import (
+    binomial_variance,
+    scramble_interval,
+    scramble_variance,
+    stability_interval,
+    wilson_interval,
+)
 from gridstab.errors import InvalidParameterError
 
 
@@ -90,3 +96,19 @@ def test_the_sampler_decides_the_interval():
 def test_impossible_input_is_refused(stable, samples, confidence, message):
     with pytest.raises(InvalidParameterError, match=message):
         wilson_interval(np.array([stable]), np.array([samples]), confidence)
+
+
+def test_the_variance_of_a_random_share_is_estimated_without_bias():
+    """Exactly, by summing over all outcomes of five trajectories with p = 0.3."""
+    outcomes = np.arange(6)
+    variance = binomial_variance(outcomes, np.full(6, 5))
+    assert binom.pmf(outcomes, 5, 0.3) @ variance == pytest.approx(0.3 * 0.7 / 5)
+    assert np.isnan(binomial_variance(np.array([1, 0]), np.array([1, 0]))).all()
+
+
+def test_the_variance_between_scrambles_is_estimated_without_bias():
+    rng = np.random.default_rng(2)
+    stable = rng.binomial(25, 0.3, (20_000, 4))
+    variance = scramble_variance(stable, np.full(20_000, 100))
+    assert variance.mean() == pytest.approx(0.3 * 0.7 / 100, rel=0.03)
+    assert scramble_variance(np.array([[7, 7]]), np.array([20])) == 0

@@ -22,13 +22,7 @@ from torch_geometric.data import Data
 from gnncore.errors import GnncoreError
 from gnncore.training import GraphStore
 from gridstab.errors import DatasetError, InvalidParameterError
-from gridstab.learning.evaluation import (
-    evaluate,
-    label_noise,
-    r2_ceiling,
-    share_in_interval,
-    tune_threshold,
-)
+from gridstab.learning.evaluation import evaluate, tune_threshold
 from gridstab.learning.tasks import TASKS
 from gridstab.learning.transfers import TRANSFERS, evaluate_transfers
 
@@ -97,14 +91,6 @@ def test_the_ceiling_is_what_a_perfect_prediction_reaches(samples: int) -> None:
     assert 1 - found["r2_ceiling"] == pytest.approx(1 - found["r2"], rel=0.15)
 
 
-def test_the_noise_of_a_label_is_estimated_without_bias() -> None:
-    """Exactly, by summing over all outcomes of five trajectories with p = 0.3."""
-    outcomes = torch.arange(6).double()
-    chance = torch.distributions.Binomial(5, torch.tensor(0.3).double()).log_prob(outcomes).exp()
-    noise = label_noise(outcomes / 5, torch.full((6,), 5))
-    assert float(chance @ noise) == pytest.approx(0.3 * 0.7 / 5)
-
-
 def test_excess_is_the_distance_to_the_truth() -> None:
     truth, share, samples = binomial(40_000, 50, seed=3)
     prediction = 0.9 * truth
@@ -114,17 +100,19 @@ def test_excess_is_the_distance_to_the_truth() -> None:
 
 def test_a_perfect_prediction_lies_in_95_of_100_intervals() -> None:
     truth, share, samples = binomial(20_000, 1000, seed=4)
-    assert share_in_interval(truth, share, samples) == pytest.approx(0.95, abs=0.01)
-    assert share_in_interval(truth - 0.2, share, samples) < 0.05
-    assert share_in_interval(share, share, samples) == 1.0
+    counted = labels(share, samples)
+    for prediction, held in ((truth, pytest.approx(0.95, abs=0.01)), (share, 1.0)):
+        assert evaluate(prediction, counted, SNBS)["share_in_interval"] == held
+    assert evaluate(truth - 0.2, counted, SNBS)["share_in_interval"] < 0.05
 
 
 def test_ceilings_without_noise_and_without_signal() -> None:
-    counts = torch.full((4,), 10)
-    assert r2_ceiling(torch.tensor([0.0, 1.0, 0.0, 1.0]), counts) == 1.0
+    sure = torch.tensor([0.0, 1.0, 0.0, 1.0]).double()
+    assert evaluate(sure, labels(sure, torch.full((4,), 10)), SNBS)["r2_ceiling"] == 1.0
     random = np.random.default_rng(0)
     same = torch.tensor(random.binomial(10, 0.5, 20_000) / 10)
-    assert r2_ceiling(same, torch.full((20_000,), 10)) == pytest.approx(0, abs=0.05)
+    found = evaluate(same, labels(same, torch.full((20_000,), 10)), SNBS)
+    assert found["r2_ceiling"] == pytest.approx(0, abs=0.05)
 
 
 def test_single_trajectories_have_unknown_noise() -> None:

@@ -45,6 +45,7 @@ def test_the_folder_holds_all_that_matters(trained_run: Path) -> None:
     names = {path.name for path in trained_run.iterdir()} - {".lock"}
     assert names == {
         "calibration.safetensors", "config.json", "history.jsonl", "learning_curve.png",
+        "learnt_grids.safetensors",
         "manifest.json", "metrics.json",
         "model", "normalisation.json", "range.json",
     }  # fmt: skip

@@ -1,0 +1,89 @@
+"""By which grids models are judged: those that none of them has learnt from, if there are any."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from gridstab.grids.power_grid import PowerGrid
+from gridstab.learning.data import GridDataset
+from gridstab.learning.evaluation import evaluate
+from gridstab.learning.learnt_grids import Part
+from gridstab.learning.tasks import Task
+from gridstab.learning.trained import Ensemble
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """The part that grids had in a training, and which of them scores are of.
+
+    Attributes:
+        parts: What each grid was in the training; None where the models do not say.
+        is_known: Whether all models say it.
+        num_nodes: Nodes of each grid.
+    """
+
+    parts: Sequence[Part] | None
+    is_known: bool
+    num_nodes: Int[np.ndarray, " grids"]
+
+    @classmethod
+    def by(cls, model: Ensemble, grids: GridDataset | Sequence[PowerGrid]) -> "Judged":
+        """Which of these grids a model may be judged by."""
+        if isinstance(grids, GridDataset):
+            sizes = np.diff(grids.store.pointers["node"].numpy())
+        else:
+            sizes = np.array([grid.num_nodes for grid in grids], np.int64)
+        known = all(member.learnt_grids is not None for member in model.members)
+        return cls(model.parts(grids), known, sizes)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether any of the grids is not known to be learnt from."""
+        return self.parts is None or "other" in self.parts
+
+    @property
+    def grids(self) -> Int[np.ndarray, " judged"]:
+        """Positions of the grids that scores are of; of all if all were learnt from."""
+        if self.parts is None or not self.is_new:
+            return np.arange(len(self.num_nodes))
+        return np.flatnonzero(np.array(self.parts) == "other")
+
+    @property
+    def nodes(self) -> Bool[np.ndarray, " nodes"]:
+        """Which nodes of all grids, one after the other, are those of :attr:`grids`."""
+        chosen = np.zeros(len(self.num_nodes), bool)
+        chosen[self.grids] = True
+        return np.repeat(chosen, self.num_nodes)
+
+    def evaluate(
+        self, prediction: Tensor, dataset: GridDataset, task: Task, *, threshold: float | None
+    ) -> dict[str, float]:
+        """What :func:`gridstab.learning.evaluation.evaluate` gives of :attr:`grids`.
+
+        Args:
+            prediction: What is predicted for all nodes of the data set.
+            dataset: All grids with their labels.
+            task: What is predicted.
+            threshold: As there.
+
+        Raises:
+            GridstabError: As there.
+            GnncoreError: As there.
+        """
+        scored = dataset[self.grids.tolist()]
+        return evaluate(prediction[torch.from_numpy(self.nodes)], scored, task, threshold=threshold)
+
+    def numbers(self) -> dict[str, dict[str, int]] | None:
+        """``grids`` and ``nodes`` of each part that there is; None where it is not known."""
+        if self.parts is None:
+            return None
+        named = np.array(self.parts)
+        return {
+            part: {"grids": int(mine.sum()), "nodes": int(self.num_nodes[mine].sum())}
+            for part in ("train", "valid", "other")
+            if (mine := named == part).any()
+        }
