@@ -7,6 +7,7 @@ from typing import Any
 from gnncore.names import unknown
 from graphwsl import arguments
 from graphwsl.errors import GeneratorError
+from graphwsl.generators.asked_factors import beyond_training, completed, require_learnt, shared
 from graphwsl.populations.loading import kinds_of_networks
 from graphwsl.populations.population import Architecture, Function, Population
 from graphwsl.zoo.architectures.factors import OF_ALL
@@ -62,20 +63,25 @@ class Functions:
 
         Args:
             architecture: None for the only one of the training networks; generating factors take
-                those that all training networks share for what they do not say.
+                those that training networks of them share, or else all, for what they do not say.
 
         Raises:
             GeneratorError: There are several to choose from, or none that fits, or a factor that
-                the architecture has not, or more numbers than memory holds.
+                the architecture has not, or one that weights do not show (an activation, say) and
+                that no training network has, or more numbers than memory holds.
             ZooError: Generating factors out of their bounds, or an architecture that nobody knows.
         """
         if isinstance(architecture, Function):
             return architecture, self._factors_of(architecture)
         if isinstance(architecture, Mapping):
-            factors = {**self._shared(), **architecture}
+            factors = {**shared(self.factors), **architecture}
+            if "architecture" in factors:
+                _require_known(factors["architecture"], architecture)
+            factors = completed(architecture, self.factors)
             if "architecture" not in factors:
                 raise GeneratorError(f"{dict(architecture)!r} names no architecture; {ADVICE}")
             _require_known(factors["architecture"], architecture)
+            require_learnt(architecture, factors, self.factors, self._of_factors)
             return self._of_factors(factors), factors
         if architecture is not None and not isinstance(architecture, Architecture):
             raise GeneratorError(
@@ -94,13 +100,21 @@ class Functions:
             )
         return fitting[0], self._factors_of(fitting[0])
 
-    def _shared(self) -> dict[str, Scalar]:
-        """Factors that all training networks have in common."""
-        if not self.factors:
-            return {}
-        first, *others = self.factors
-        return {name: value for name, value in first.items()
-                if all(other.get(name) == value for other in others)}  # fmt: skip
+    def beyond_training(
+        self, architecture: Function | Architecture | Mapping[str, Any] | None
+    ) -> str | None:
+        """What no training network has of what is asked for, in a line; None where one has it.
+
+        Args:
+            architecture: What :meth:`find` found something for.
+        """
+        if isinstance(architecture, Mapping):
+            return beyond_training(architecture, self.factors)
+        if not isinstance(architecture, Function) or not self.known:
+            return None
+        if any(architecture.is_like(one) for one in self.known):
+            return None
+        return f"no training network computes what {architecture.architecture.name!r} does"
 
     def _of_factors(self, factors: Mapping[str, Scalar]) -> Function:
         key = tuple(sorted(factors.items()))

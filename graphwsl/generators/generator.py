@@ -40,6 +40,7 @@ from graphwsl.generators.settings import GeneratorSettings
 from graphwsl.populations.fitted_to import FittedTo
 from graphwsl.populations.population import Architecture, Function, Population
 from graphwsl.representations.objective import Terms
+from graphwsl.zoo.checkpoint import Scalar
 from graphwsl.zoo.zoo import Zoo
 
 Made = TypeVar("Made", bound="Generator")
@@ -252,6 +253,47 @@ class Generator(ABC):
         if has_statistics(function) and inputs is not None:
             made = condition_batch_norm(made, inputs)
         return made
+
+    @property
+    def functions(self) -> list[Function]:
+        """What the training networks do, as far as it is known after loading.
+
+        Raises:
+            ZooError: An architecture that is not registered.
+        """
+        return self._functions.known
+
+    @property
+    def factors(self) -> list[dict[str, Scalar]]:
+        """Generating factors of what the training networks do, each combination once."""
+        return [dict(known) for known in self._functions.factors]
+
+    def function(
+        self, architecture: Function | Architecture | Mapping[str, Any] | None = None
+    ) -> Function:
+        """What networks that are asked for do.
+
+        Args:
+            architecture: As :meth:`sample` takes it.
+
+        Raises:
+            GeneratorError: As there.
+            ZooError: Generating factors out of their bounds.
+        """
+        return self._functions.find(architecture)[0]
+
+    def beyond_training(
+        self, architecture: Function | Architecture | Mapping[str, Any] | None
+    ) -> str | None:
+        """What no training network has of the networks that are asked for, in a line.
+
+        Args:
+            architecture: As :meth:`sample` took it.
+
+        Returns:
+            ``no training network has width 32``, say; None where one has it all, or nobody knows.
+        """
+        return self._functions.beyond_training(architecture)
 
     def save(self, folder: str | Path) -> None:
         """Write ``generator.json`` and ``generator.safetensors``.
