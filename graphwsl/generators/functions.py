@@ -8,6 +8,7 @@ from gnncore.names import unknown
 from graphwsl import arguments
 from graphwsl.errors import GeneratorError
 from graphwsl.generators.asked_factors import beyond_training, completed, require_learnt, shared
+from graphwsl.generators.lora.base_layers import described, function_of
 from graphwsl.populations.loading import kinds_of_networks
 from graphwsl.populations.population import Architecture, Function, Population
 from graphwsl.zoo.architectures.factors import OF_ALL
@@ -46,6 +47,39 @@ class Functions:
         """The functions of training networks."""
         present = [train.functions[number] for number in train.function.unique().tolist()]
         return cls(present, kinds_of_networks(train.checkpoints))
+
+    @classmethod
+    def from_json(
+        cls, factors: Sequence[Mapping[str, Scalar]], described: Sequence[Mapping[str, Any]]
+    ) -> "Functions":
+        """The functions of training networks that were saved.
+
+        Args:
+            factors: Their generating factors.
+            described: What :meth:`described` gave.
+
+        Raises:
+            GeneratorError: A description is of no network.
+        """
+        return cls([function_of(own, int(own["entries"]), str(own["name"])) for own in described],
+                   factors)  # fmt: skip
+
+    def described(self) -> list[dict[str, Any]]:
+        """The functions as plain values, where generating factors do not say all of them.
+
+        Returns:
+            A description each; none where one has other layers than the common ones.
+        """
+        if self.factors and all(_is_registered(own) for own in self.factors):
+            return []
+        found = []
+        for function in self._functions:
+            own = described(function)
+            if own is None:
+                return []
+            architecture = function.architecture
+            found.append({**own, "name": architecture.name, "entries": architecture.num_entries})
+        return found
 
     @property
     def known(self) -> list[Function]:
@@ -87,6 +121,12 @@ class Functions:
             raise GeneratorError(
                 f"architecture cannot be {arguments.described(architecture)}; {ADVICE}"
             )
+        if not self.known:
+            raise GeneratorError(
+                "a generator that was saved does not hold the code of the networks that it learnt "
+                "from, unless all their layers are common ones; give "
+                "architecture=Function.of(network, inputs, name)"
+            )
         fitting = [
             function
             for function in self.known
@@ -127,13 +167,17 @@ class Functions:
 
     def _factors_of(self, function: Function) -> dict[str, Scalar]:
         """Generating factors of a function; none where nobody knows."""
-        for factors in self.factors:
+        for factors in filter(_is_registered, self.factors):
             own = self._of_factors(factors)
             if own.architecture.digest == function.architecture.digest and (
                 own.program == function.program
             ):
                 return dict(factors)
         return {}
+
+
+def _is_registered(factors: Mapping[str, Scalar]) -> bool:
+    return factors["architecture"] in ARCHITECTURES
 
 
 def _require_known(architecture: Any, names: Iterable[str]) -> None:

@@ -315,6 +315,7 @@ class Generator(ABC):
             "built": self._built,
             "conditions": self.conditions.to_json(),
             "networks": self._functions.factors,
+            "functions": self._functions.described(),
             "history": self.history,
             "report": self.report,
             "fitted_to": None if self.fitted_to is None else self.fitted_to.to_json(),
@@ -338,7 +339,9 @@ class Generator(ABC):
             self.size, self.seed = str(config["size"]), int(config["seed"])
             self._built = dict(config["built"])
             self.conditions = self.conditions_of.from_json(config["conditions"])
-            self._functions = Functions([], config["networks"])
+            # Older files know nothing of functions.
+            functions = config.get("functions", [])
+            self._functions = Functions.from_json(config["networks"], functions)
             self.history, self.report = list(config["history"]), dict(config["report"])
             known = config["fitted_to"]
             self.fitted_to = None if known is None else FittedTo.from_json(known)
