@@ -121,7 +121,7 @@ def report(
     from gnncore.command_line.json_output import echo_json
     from gnncore.command_line.output import console
     from gnncore.storage import leading_to
-    from graphwsl.generators.table import table, verdict_lines
+    from graphwsl.generators.table import print_table, verdict_lines
 
     if out is not None:
         card.save(leading_to(out))
@@ -134,7 +134,7 @@ def report(
         echo_json({**card.to_dict(), "left_out": left_out})
         return
     print_left_out(left_out)
-    console().print(table(card))
+    print_table(card, console())
     for line in verdict_lines(card):
         typer.echo(line)
 

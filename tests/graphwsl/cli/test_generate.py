@@ -121,12 +121,15 @@ def test_networks_of_other_sizes(made: Path, tmp_path: Path) -> None:
 def test_a_card_is_of_networks_that_were_never_seen(made: Path, zoo: Path, tmp_path: Path) -> None:
     out, picture = tmp_path / "card.json", tmp_path / "card.svg"
     result = graphwsl("generate", "score", made, "--zoo", zoo, "--count", 4, "--baseline",
-                      "gaussian", "--out", out, "--picture", picture)  # fmt: skip
+                      "gaussian", "--condition", "test_accuracy=0.5", "--out", out,
+                      "--picture", picture)  # fmt: skip
     assert result.exit_code == 0, result.output
     card = json.loads(out.read_text())
     assert card["train"]["networks"] == 8
     assert card["held_out"]["networks"] == 4
     assert card["networks"] == 4
+    assert card["reached"]["test_accuracy"]["asked"] == pytest.approx(0.5)
+    assert "on average, asked for 0.500 (mean absolute error" in result.output
     assert "is_copying" in result.output
     assert picture.stat().st_size > 0
 
