@@ -31,6 +31,7 @@ from graphwsl.errors import GeneratorError
 from graphwsl.generators.checks import least_networks, parts_of, require_finite
 from graphwsl.generators.conditions import Codes, Condition, Conditions, Names
 from graphwsl.generators.data_set_conditions import DescribedConditions
+from graphwsl.generators.fit_arguments import with_arguments_of_its_own
 from graphwsl.generators.functions import Functions
 from graphwsl.generators.latent.batch_norm import condition_batch_norm, has_statistics
 from graphwsl.generators.made import population_of
@@ -130,6 +131,7 @@ class Generator(ABC):
         del zoo
         return population
 
+    @with_arguments_of_its_own
     @all_or_nothing
     def fit(
         self: Made,
@@ -156,7 +158,8 @@ class Generator(ABC):
 
         Raises:
             GeneratorError: Networks that the method cannot learn from, too few, or not finite; a
-                condition that they do not have.
+                condition that they do not have; an argument that only other methods take, such as
+                ``data``.
             TrainingError: The training diverged.
             CheckpointError: ``work`` holds the state of another fit.
 
