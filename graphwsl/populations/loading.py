@@ -162,7 +162,7 @@ def load_networks(
     parts: list[Population] = []
     names: list[str] = []
     left_out: list[Problem] = []
-    for reference in [one for given in references for one in _files_of(given)]:
+    for reference in [one for given in references for one in files_of(given)]:
         try:
             if Path(reference).is_dir():
                 part, problems = _zoo(reference, epochs)
@@ -182,9 +182,15 @@ def load_networks(
     return LoadedNetworks(Population.join(parts), names, left_out)
 
 
-def _files_of(reference: str) -> list[str]:
-    """The files of weights of a folder that is no zoo, such as one of rebuilt networks; else the
-    reference itself."""
+def files_of(reference: str) -> list[str]:
+    """The files of weights of a folder that is no zoo, such as one of rebuilt networks.
+
+    Args:
+        reference: What a user names.
+
+    Returns:
+        The files by name; the reference itself where it is something else.
+    """
     folder = Path(reference)
     if not folder.is_dir() or any(layout.recognises(folder) for layout in LAYOUTS.values()):
         return [reference]
