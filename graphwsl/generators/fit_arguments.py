@@ -21,7 +21,7 @@ def with_arguments_of_its_own(fit: Fit) -> Fit:
     @wraps(fit)
     def checked(self: Any, *args: Any, **kwargs: Any) -> Any:
         for name in kwargs:
-            if name not in known and (takers := _takers(name)):
+            if name not in known and (takers := _takers(self, name)):
                 raise GeneratorError(
                     f"{self.name!r} takes no {name}, which is of {', '.join(takers)}; leave it "
                     "out, or choose another method"
@@ -31,11 +31,15 @@ def with_arguments_of_its_own(fit: Fit) -> Fit:
     return cast(Fit, checked)
 
 
-def _takers(argument: str) -> list[str]:
+def _takers(learner: object, argument: str) -> list[str]:
     """Names of the methods whose fit has an argument."""
-    from graphwsl.generators.registry import GENERATORS
-
+    *_, base = [kind for kind in type(learner).__mro__ if "fit" in vars(kind)]
     return [
-        name for name in GENERATORS
-        if argument in inspect.signature(GENERATORS[name].fit).parameters
+        kind.name for kind in _kinds_of(base)
+        if "fit" in vars(kind) and argument in inspect.signature(kind.fit).parameters
     ]  # fmt: skip
+
+
+def _kinds_of(base: Any) -> list[Any]:
+    """All classes that derive from one, however far."""
+    return [one for kind in base.__subclasses__() for one in (kind, *_kinds_of(kind))]

@@ -33,7 +33,7 @@ class Reached:
     mean_absolute_error: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """The numbers by name, for a file."""
         return dict(vars(self))
 
 
@@ -64,7 +64,7 @@ def lines(found: Mapping[str, Reached]) -> list[str]:
     """The comparison in words, a line each condition.
 
     Args:
-        found: By condition.
+        found: Comparisons by condition.
     """
     return [
         f"{name}: {one.reached:.3f} on average, asked for {one.asked:.3f} "
