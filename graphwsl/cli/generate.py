@@ -11,6 +11,7 @@ from gnncore.command_line.outputs import file_option, folder_option, picture_opt
 from gnncore.command_line.program import make_group
 from graphwsl.cli import app
 from graphwsl.cli.adapter_score import score_adapters
+from graphwsl.cli.asked import condition_asked, networks_asked, of_function
 from graphwsl.cli.choices import BASELINES, DATA, GENERATORS
 from graphwsl.cli.options import (
     CONTINUE,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from graphwsl.generators.generator import Generator
     from graphwsl.generators.train import TrainedGenerator
     from graphwsl.populations import Population
+    from graphwsl.zoo import Zoo
 
 MOST_SAMPLES = 1_000_000
 
@@ -48,8 +50,8 @@ _CONDITION: Any = typer.Option(
 )
 _NETWORK: Any = typer.Option(
     [],
-    help="Generating factors of the networks, as width=32; may be given several times. [default: "
-    "those that were learnt from]",
+    help="Generating factors of the networks, as width=32; may be given several times. Or one of "
+    "your own: module:factory, or an ONNX file. [default: those that were learnt from]",
     show_default=False,
 )
 _SAMPLES: Any = typer.Option(
@@ -151,7 +153,13 @@ def sample(
     out: Path = folder_option(
         "Folder of the networks, a .safetensors file each; new or empty.", default=...
     ),
-    count: int = typer.Option(100, min=1, max=MOST_SAMPLES, help="How many networks."),
+    count: int | None = typer.Option(
+        None,
+        min=1,
+        max=MOST_SAMPLES,
+        help="How many networks. [default: 100; of prompt_to_lora one for each text]",
+        show_default=False,
+    ),
     condition: list[str] = _CONDITION,
     network: list[str] = _NETWORK,
     data: str | None = _SAMPLES,
@@ -160,35 +168,38 @@ def sample(
     as_json: bool = json_option(),
 ) -> None:
     """Make networks, as files of weights."""
+    import torch
+
     from gnncore.command_line.importing import import_modules
     from gnncore.command_line.json_output import echo_json
     from graphwsl.generators import load
     from graphwsl.representations.files import empty_folder, save_networks
+    from graphwsl.zoo.data import load_images
 
     import_modules(modules)
     empty_folder(out)
     made = load(generator)
-    population = _made(made, count, condition, network, data, seed)
+    count = _default_count(made, condition) if count is None else count
+    asked = condition_asked(made, condition, count)
+    architecture = networks_asked(made, generator, network)
+    inputs = None if data is None else load_images(data).train
+    noise = torch.Generator().manual_seed(seed)
+    population = made.sample(count, architecture, asked, noise, inputs=inputs)
     names = [str(generator)] * len(population)
     known = [dict(checkpoint.configuration) for checkpoint in population.checkpoints]
     save_networks(out, population, names, known)
-    unknown = made.conditions.unknown_words(population.checkpoints)
     summary = {
         "out": str(out),
         "generator": made.name,
         "networks": len(population),
-        "unknown_words": unknown,
+        "different": len({state.numpy().tobytes() for state in population.states}),
+        "unknown_words": made.conditions.unknown_words(population.checkpoints),
+        "beyond_training": made.beyond_training(architecture),
     }
     if as_json:
         echo_json(summary)
         return
-    if unknown:
-        more = f" and {len(unknown) - LISTED:,} more" if len(unknown) > LISTED else ""
-        typer.echo(
-            f"unknown words: {', '.join(unknown[:LISTED])}{more}: no training prompt has them, so "
-            "that what they ask for was not learnt",
-            err=True,
-        )
+    _print_unlike_training(summary)
     typer.echo(summary["out"])
     typer.echo(f"{made.name}: {counted(len(population), 'network')}")
 
@@ -201,6 +212,7 @@ def score(
         100, min=2, max=MOST_SAMPLES, help="How many networks are made and judged."
     ),
     condition: list[str] = _CONDITION,
+    network: list[str] = _NETWORK,
     data: str | None = typer.Option(
         None,
         help="Whose test samples judge: digits, mnist_5000, an .npz file, or your own. "
@@ -232,30 +244,39 @@ def score(
     Adapters are judged by their accuracy at tasks that were not learnt from, of which --count is
     the most.
     """
+    import torch
+
     from gnncore.command_line.importing import import_modules
     from graphwsl.generators import load, scorecard
+    from graphwsl.generators.aligned_zoo import require_one_function
     from graphwsl.generators.lora import PromptToLora
     from graphwsl.zoo import open_zoo
 
     import_modules(modules)
     epochs = epochs_of(tuning_epochs)
     made, opened = load(generator), open_zoo(zoo)
-    train, held_out = _learnt_and_others(generator, made, zoo)
     if isinstance(made, PromptToLora):
         unfit = {
             "--condition": condition,
+            "--network": network,
             "--data": data,
             "--baseline": baseline,
             "--tuning-epochs": tuning_epochs,
             "--picture": picture,
         }
+        train, held_out = _learnt_and_others(generator, made, opened, zoo)
         score_adapters(
             made, train, held_out, opened, unfit, tasks=count, seed=seed, out=out, as_json=as_json
         )
         return
+    asked = condition_asked(made, condition, count)
+    function = made.function(networks_asked(made, generator, network))
     images = judging_data(opened, data)
+    train, held_out = _learnt_and_others(generator, made, opened, zoo)
+    train, held_out = of_function(function, train, held_out, zoo, network)
+    noise = torch.Generator().manual_seed(seed)
     card = scorecard(
-        _made(made, count, condition, [], None, seed, images.train),
+        made.sample(count, require_one_function(train, "train"), asked, noise, inputs=images.train),
         train,
         held_out,
         images.test,
@@ -290,49 +311,62 @@ def summarise(trained: "TrainedGenerator", out: Path) -> dict[str, Any]:
     }
 
 
-def _made(
-    made: "Generator",
-    count: int,
-    condition: list[str],
-    network: list[str],
-    data: str | None,
-    seed: int,
-    inputs: Any = None,
-) -> "Population":
-    import torch
+def _default_count(made: "Generator", condition: list[str]) -> int:
+    """How many networks are made where nobody says it: an adapter of each text, 100 of others."""
+    from graphwsl.generators.lora import PromptToLora
 
-    from graphwsl.zoo.data import load_images
+    if not isinstance(made, PromptToLora):
+        return 100
+    asked = settings_of(condition, "--condition", "prompts=…").get("prompts")
+    return max(len(asked), 1) if isinstance(asked, list) else 1
 
-    asked = settings_of(condition, "--condition", "test_accuracy=0.9")
-    factors = settings_of(network, "--network", "width=32")
-    if data is not None:
-        inputs = load_images(data).train
-    return made.sample(
-        count, factors or None, asked or None, torch.Generator().manual_seed(seed), inputs=inputs
-    )
+
+def _print_unlike_training(summary: dict[str, Any]) -> None:
+    """Say on stderr what was asked for that was not learnt, and how many networks are the same."""
+    from gnncore.command_line.output import say
+
+    if unknown := summary["unknown_words"]:
+        more = f" and {len(unknown) - LISTED:,} more" if len(unknown) > LISTED else ""
+        say(
+            f"unknown words: {', '.join(unknown[:LISTED])}{more}: no training prompt has them, so "
+            "that what they ask for was not learnt",
+            err=True,
+        )
+    if summary["beyond_training"]:
+        say(f"beyond the training: {summary['beyond_training']}", err=True)
+    different, count = summary["different"], summary["networks"]
+    if different < count:
+        say(
+            f"alike: {count:,} networks, {different:,} without repetition, for "
+            f"{summary['generator']} makes one of each condition",
+            err=True,
+        )
 
 
 def _learnt_and_others(
-    folder: Path, made: "Generator", zoo: Path
+    folder: Path, made: "Generator", zoo: "Zoo", path: Path
 ) -> tuple["Population", "Population"]:
     """Networks of a zoo that were learnt from, and those that the generator never saw."""
     from graphwsl.errors import GeneratorError
     from graphwsl.generators.train import epochs_learnt_from
     from graphwsl.populations import Population
-    from graphwsl.zoo import open_zoo
 
-    opened = open_zoo(zoo)
-    epochs = epochs_learnt_from(folder, opened)
-    kept = [c for c in opened.checkpoints if epochs is None or c.epoch in epochs]
-    population = Population.load(opened, kept)
+    epochs = epochs_learnt_from(folder, zoo)
+    kept = [c for c in zoo.checkpoints if epochs is None or c.epoch in epochs]
+    if zoo.checkpoints and not kept:
+        raise GeneratorError(
+            f"{str(path)!r} has no networks of the epochs {epochs} that the generator learnt from; "
+            "give the zoo that it learnt from"
+        )
+    population = Population.load(zoo, kept)
     parts = [] if made.fitted_to is None else made.fitted_to.parts(
-        population, [str(zoo)] * len(population)
+        population, [str(path)] * len(population)
     )  # fmt: skip
     train = population.select([n for n, part in enumerate(parts) if part == "train"])
     others = population.select([n for n, part in enumerate(parts) if part is None])
     if not len(train) or not len(others):
         raise GeneratorError(
-            f"{str(zoo)!r} holds {len(train):,} networks that the generator learnt from and "
+            f"{str(path)!r} holds {len(train):,} networks that the generator learnt from and "
             f"{len(others):,} that it never saw; give the zoo that it learnt from"
         )
     return train, others

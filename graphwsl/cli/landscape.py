@@ -24,7 +24,7 @@ _METRIC = one_of(*METRICS)
 def landscape(
     networks: list[str] = typer.Argument(
         help="Folder of a zoo, of any layout; or networks of your own, as module:factory, ONNX "
-        "files, or files of weights."
+        "files, or files of weights, or folders of these."
     ),
     metric: list[str] = typer.Option(
         [],
@@ -169,7 +169,9 @@ def _opened(
     networks: list[str], network: str | None, data: str | None
 ) -> tuple["Zoo", list[str] | None]:
     """The networks as a zoo, and what can be measured of them; None for all."""
-    first, *others = networks
+    from graphwsl.populations.loading import files_of
+
+    first, *others = named = [one for given in networks for one in files_of(given)]
     if Path(first).is_dir() or not _is_network(first):
         from graphwsl.zoo import open_zoo
 
@@ -182,7 +184,7 @@ def _opened(
         raise typer.BadParameter(
             "networks of your own need --data to be measured on, as digits or an .npz file"
         )
-    own = OwnNetworks.load(networks, network)
+    own = OwnNetworks.load(named, network)
     return own, ["hessian", *(["similarity", "curves", "lines"] if own.most_alike > 1 else [])]
 
 

@@ -9,6 +9,7 @@ from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import json_option
 from gnncore.command_line.outputs import file_option, picture_option
 from graphwsl.cli import app
+from graphwsl.cli.asked import of_function
 from graphwsl.cli.choices import BASELINES, DATA
 from graphwsl.cli.options import IMPORT, LARGEST_SEED, LAST_EPOCH, print_left_out
 
@@ -67,16 +68,22 @@ def score(
     """
     from gnncore.command_line.importing import import_modules
     from graphwsl.generators import scorecard
-    from graphwsl.populations.loading import Homes, load_networks
+    from graphwsl.generators.aligned_zoo import require_one_function
+    from graphwsl.populations.loading import Homes, kinds_of_networks, load_networks
     from graphwsl.zoo import open_zoo
 
     import_modules(modules)
     epochs = epochs_of(tuning_epochs)
     opened = open_zoo(zoo)
     train, held_out = _parts(opened, epoch, split_seed)
-    known = [checkpoint.configuration for checkpoint in train.checkpoints[:1]]
-    homes = Homes(known=known, advice="name by --zoo a zoo of such networks")
+    homes = Homes(
+        known=kinds_of_networks(train.checkpoints),
+        by_activation=True,
+        advice="name by --zoo a zoo of such networks",
+    )
     loaded = load_networks(population, homes=homes)
+    samples = require_one_function(loaded.population, "samples")
+    train, held_out = of_function(samples, train, held_out, zoo)
     images = judging_data(opened, data)
     card = scorecard(
         loaded.population,
@@ -114,7 +121,7 @@ def report(
     from gnncore.command_line.json_output import echo_json
     from gnncore.command_line.output import console
     from gnncore.storage import leading_to
-    from graphwsl.generators.table import table, verdict_lines
+    from graphwsl.generators.table import print_table, verdict_lines
 
     if out is not None:
         card.save(leading_to(out))
@@ -127,7 +134,7 @@ def report(
         echo_json({**card.to_dict(), "left_out": left_out})
         return
     print_left_out(left_out)
-    console().print(table(card))
+    print_table(card, console())
     for line in verdict_lines(card):
         typer.echo(line)
 

@@ -105,3 +105,14 @@ def require_one_function(population: Population, name: str) -> Function:
             f"of {name} have {len(programs)}; choose some that are alike"
         )
     return present[0]
+
+
+def doing(function: Function, population: Population) -> Population:
+    """Those of some networks that do what a function does.
+
+    Args:
+        function: The function; its examples of inputs do not matter.
+        population: The networks.
+    """
+    same = [function.is_like(other) for other in population.functions]
+    return population.select([same[number] for number in population.function.tolist()])

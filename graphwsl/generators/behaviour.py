@@ -1,4 +1,4 @@
-"""How networks classify the same samples: classes, errors, and the accuracy of an ensemble."""
+"""How networks classify the same samples: classes, errors, losses, and an ensemble."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from graphwsl.errors import GeneratorError
 from graphwsl.generators.checks import is_measurable
@@ -18,7 +19,7 @@ PART = 256
 
 @dataclass(frozen=True, eq=False)
 class Behaviour:
-    """Classes that networks choose for samples; of networks that are finite alone.
+    """Classes that networks choose for samples, and losses; of networks that are finite alone.
 
     Attributes:
         is_finite: Whether weights and outputs of each network are finite, and no weights too large
@@ -26,12 +27,14 @@ class Behaviour:
         classes: Class that each finite network chooses, shape ``(finite, samples)``.
         is_wrong: Which of them are wrong, shape ``(finite, samples)``.
         ensemble_accuracy: Accuracy of the mean probabilities of the first finite networks.
+        loss: Mean cross-entropy of each finite network, shape ``(finite,)``.
     """
 
     is_finite: Bool[Tensor, " networks"]
     classes: Int[Tensor, "finite samples"]
     is_wrong: Bool[Tensor, "finite samples"]
     ensemble_accuracy: float
+    loss: Float[Tensor, " finite"]
 
     @property
     def accuracy(self) -> Float[Tensor, " finite"]:
@@ -56,7 +59,8 @@ def behaviour(
         GeneratorError: No network is finite.
         PredictorError: The networks cannot take the inputs, or the labels do not fit them.
     """
-    finite, classes = [], []
+    finite, classes, losses = [], [], []
+    truth = labels.cpu()
     together, members = torch.zeros(()), 0
     for start in range(0, len(population), PART):
         part = population.select(range(start, min(start + PART, len(population))))
@@ -67,11 +71,18 @@ def behaviour(
         for number in torch.nonzero(is_finite).flatten().tolist():
             outputs = found.outputs[number]
             classes.append(outputs.argmax(dim=1).cpu())
+            losses.append(cross_entropy(outputs.double().cpu(), truth.long()))
             if members < ensemble:
                 together = together + outputs.double().softmax(dim=1).cpu()
                 members += 1
     if not classes:
         raise GeneratorError(f"no network of {name} is finite: none can be scored")
-    chosen, truth = torch.stack(classes), labels.cpu()
+    chosen = torch.stack(classes)
     right = together.argmax(dim=1) == truth
-    return Behaviour(torch.cat(finite), chosen, chosen != truth, float(right.float().mean()))
+    return Behaviour(
+        torch.cat(finite),
+        chosen,
+        chosen != truth,
+        float(right.float().mean()),
+        torch.stack(losses),
+    )

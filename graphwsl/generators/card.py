@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gnncore.storage import make_folder, write_json
+from graphwsl.generators.reached import Reached
 from graphwsl.generators.score import Score
 from graphwsl.generators.table import as_text
 from graphwsl.generators.verdicts import RULES
@@ -30,6 +31,8 @@ class Scorecard:
         scratch: Mean accuracy of networks that are trained from their initialisation, by epochs;
             empty without tuning.
         seconds: What the parts of the work took.
+        reached: What the samples were asked for and what they have, by condition; of
+            ``test_accuracy`` and ``test_loss``, which the samples of the card measure.
     """
 
     samples: Score
@@ -39,6 +42,7 @@ class Scorecard:
     ensemble_size: int
     scratch: dict[int, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    reached: dict[str, Reached] = field(default_factory=dict)
 
     @property
     def is_collapsed(self) -> bool | None:
@@ -59,12 +63,14 @@ class Scorecard:
     def to_dict(self) -> dict[str, Any]:
         """Plain values: those of the samples, and by name those of all others."""
         scratch = {str(epochs): value for epochs, value in self.scratch.items()}
+        found = {name: one.to_dict() for name, one in self.reached.items()}
         return {
             **self.samples.to_dict(),
             "train": self.train.to_dict(),
             "held_out": self.held_out.to_dict(),
             "baselines": {name: score.to_dict() for name, score in self.baselines.items()},
             **({"scratch": {"tuned_accuracy": scratch}} if scratch else {}),
+            **({"reached": found} if found else {}),
             "ensemble_size": self.ensemble_size,
             "alignment": ALIGNMENT,
             "rules": RULES,

@@ -7,6 +7,8 @@ from gnncore.memory import machine_memory
 from gnncore.names import unknown
 from graphwsl import arguments
 from graphwsl.errors import GeneratorError
+from graphwsl.generators.asked_factors import beyond_training, completed, require_learnt, shared
+from graphwsl.generators.lora.base_layers import described, function_of
 from graphwsl.populations.loading import kinds_of_networks
 from graphwsl.populations.population import Architecture, Function, Population
 from graphwsl.zoo.architectures.factors import OF_ALL
@@ -47,20 +49,40 @@ class Functions:
         return cls(present, kinds_of_networks(train.checkpoints))
 
     @classmethod
-    def from_json(cls, factors: Any) -> "Functions":
-        """Functions of which a file knows the generating factors.
+    def from_json(cls, factors: Any, described: Any) -> "Functions":
+        """The functions of training networks that were saved.
 
         Args:
-            factors: A table for each function.
+            factors: Their generating factors, a table for each.
+            described: What :meth:`described` gave.
 
         Raises:
-            GeneratorError, TypeError: It is none.
+            GeneratorError, LookupError, TypeError, ValueError: A table or a description is of no
+                network.
         """
         for known in factors if isinstance(factors, list) else [None]:
             if not isinstance(known, dict) or not isinstance(known.get("architecture"), str):
                 raise TypeError("networks are not described by their architecture")
             _require_plain(known)
-        return cls([], factors)
+        return cls([function_of(own, int(own["entries"]), str(own["name"])) for own in described],
+                   factors)  # fmt: skip
+
+    def described(self) -> list[dict[str, Any]]:
+        """The functions as plain values, where generating factors do not say all of them.
+
+        Returns:
+            A description each; none where one has other layers than the common ones.
+        """
+        if self.factors and all(_is_registered(own) for own in self.factors):
+            return []
+        found = []
+        for function in self._functions:
+            own = described(function)
+            if own is None:
+                return []
+            architecture = function.architecture
+            found.append({**own, "name": architecture.name, "entries": architecture.num_entries})
+        return found
 
     @property
     def known(self) -> list[Function]:
@@ -78,25 +100,36 @@ class Functions:
 
         Args:
             architecture: None for the only one of the training networks; generating factors take
-                those that all training networks share for what they do not say.
+                those that training networks of them share, or else all, for what they do not say.
 
         Raises:
             GeneratorError: There are several to choose from, or none that fits, or a factor that
-                the architecture has not, or more numbers than memory holds.
+                the architecture has not, or one that weights do not show (an activation, say) and
+                that no training network has, or more numbers than memory holds.
             ZooError: Generating factors out of their bounds, or an architecture that nobody knows.
         """
         if isinstance(architecture, Function):
             return architecture, self._factors_of(architecture)
         if isinstance(architecture, Mapping):
-            factors = {**self._shared(), **architecture}
+            _require_plain(architecture)
+            factors = {**shared(self.factors), **architecture}
+            if "architecture" in factors:
+                _require_known(factors["architecture"], architecture)
+            factors = completed(architecture, self.factors)
             if "architecture" not in factors:
                 raise GeneratorError(f"{dict(architecture)!r} names no architecture; {ADVICE}")
-            _require_plain(architecture)
             _require_known(factors["architecture"], architecture)
+            require_learnt(architecture, factors, self.factors, self._of_factors)
             return self._of_factors(factors), factors
         if architecture is not None and not isinstance(architecture, Architecture):
             raise GeneratorError(
                 f"architecture cannot be {arguments.described(architecture)}; {ADVICE}"
+            )
+        if not self.known:
+            raise GeneratorError(
+                "a generator that was saved does not hold the code of the networks that it learnt "
+                "from, unless all their layers are common ones; give "
+                "architecture=Function.of(network, inputs, name)"
             )
         fitting = [
             function
@@ -111,13 +144,21 @@ class Functions:
             )
         return fitting[0], self._factors_of(fitting[0])
 
-    def _shared(self) -> dict[str, Scalar]:
-        """Factors that all training networks have in common."""
-        if not self.factors:
-            return {}
-        first, *others = self.factors
-        return {name: value for name, value in first.items()
-                if all(other.get(name) == value for other in others)}  # fmt: skip
+    def beyond_training(
+        self, architecture: Function | Architecture | Mapping[str, Any] | None
+    ) -> str | None:
+        """What no training network has of what is asked for, in a line; None where one has it.
+
+        Args:
+            architecture: What :meth:`find` found something for.
+        """
+        if isinstance(architecture, Mapping):
+            return beyond_training(architecture, self.factors)
+        if not isinstance(architecture, Function) or not self.known:
+            return None
+        if any(architecture.is_like(one) for one in self.known):
+            return None
+        return f"no training network computes what {architecture.architecture.name!r} does"
 
     def _of_factors(self, factors: Mapping[str, Scalar]) -> Function:
         key = tuple(sorted(factors.items()))
@@ -130,7 +171,7 @@ class Functions:
 
     def _factors_of(self, function: Function) -> dict[str, Scalar]:
         """Generating factors of a function; none where nobody knows."""
-        for factors in self.factors:
+        for factors in filter(_is_registered, self.factors):
             own = self._of_factors(factors)
             if own.architecture.digest == function.architecture.digest and (
                 own.program == function.program
@@ -151,6 +192,10 @@ def _require_plain(factors: Mapping[Any, Any]) -> None:
                 f"factor {name!r} must be a number, text, true or false, got "
                 f"{arguments.described(value)}"
             )
+
+
+def _is_registered(factors: Mapping[str, Scalar]) -> bool:
+    return factors["architecture"] in ARCHITECTURES
 
 
 def _require_known(architecture: Any, names: Iterable[str]) -> None:

@@ -32,6 +32,7 @@ from graphwsl.errors import GeneratorError
 from graphwsl.generators.checks import least_networks, parts_of, require_finite
 from graphwsl.generators.conditions import Codes, Condition, Conditions, Names
 from graphwsl.generators.data_set_conditions import DescribedConditions
+from graphwsl.generators.fit_arguments import with_arguments_of_its_own
 from graphwsl.generators.functions import Functions
 from graphwsl.generators.latent.batch_norm import condition_batch_norm, has_statistics
 from graphwsl.generators.made import population_of
@@ -41,6 +42,7 @@ from graphwsl.generators.settings import GeneratorSettings
 from graphwsl.populations.fitted_to import FittedTo
 from graphwsl.populations.population import Architecture, Function, Population
 from graphwsl.representations.objective import Terms
+from graphwsl.zoo.checkpoint import Scalar
 from graphwsl.zoo.zoo import Zoo
 
 Made = TypeVar("Made", bound="Generator")
@@ -141,6 +143,7 @@ class Generator(ABC):
         del zoo
         return population
 
+    @with_arguments_of_its_own
     @all_or_nothing
     def fit(
         self: Made,
@@ -167,7 +170,8 @@ class Generator(ABC):
 
         Raises:
             GeneratorError: Networks that the method cannot learn from, too few, or not finite; a
-                condition that they do not have.
+                condition that they do not have; an argument that only other methods take, such as
+                ``data``.
             TrainingError: The training diverged.
             CheckpointError: ``work`` holds the state of another fit.
 
@@ -272,6 +276,47 @@ class Generator(ABC):
             made = condition_batch_norm(made, inputs)
         return made
 
+    @property
+    def functions(self) -> list[Function]:
+        """What the training networks do, as far as it is known after loading.
+
+        Raises:
+            ZooError: An architecture that is not registered.
+        """
+        return self._functions.known
+
+    @property
+    def factors(self) -> list[dict[str, Scalar]]:
+        """Generating factors of what the training networks do, each combination once."""
+        return [dict(known) for known in self._functions.factors]
+
+    def function(
+        self, architecture: Function | Architecture | Mapping[str, Any] | None = None
+    ) -> Function:
+        """What networks that are asked for do.
+
+        Args:
+            architecture: As :meth:`sample` takes it.
+
+        Raises:
+            GeneratorError: As there.
+            ZooError: Generating factors out of their bounds.
+        """
+        return self._functions.find(architecture)[0]
+
+    def beyond_training(
+        self, architecture: Function | Architecture | Mapping[str, Any] | None
+    ) -> str | None:
+        """What no training network has of the networks that are asked for, in a line.
+
+        Args:
+            architecture: As :meth:`sample` took it.
+
+        Returns:
+            ``no training network has width 32``, say; None where one has it all, or nobody knows.
+        """
+        return self._functions.beyond_training(architecture)
+
     def save(self, folder: str | Path) -> None:
         """Write ``generator.json`` and ``generator.safetensors``.
 
@@ -292,6 +337,7 @@ class Generator(ABC):
             "built": self._built,
             "conditions": self.conditions.to_json(),
             "networks": self._functions.factors,
+            "functions": self._functions.described(),
             "history": self.history,
             "report": self.report,
             "fitted_to": None if self.fitted_to is None else self.fitted_to.to_json(),
@@ -315,7 +361,9 @@ class Generator(ABC):
             self.size, self.seed = str(config["size"]), int(config["seed"])
             self._built = dict(config["built"])
             self.conditions = self.conditions_of.from_json(config["conditions"])
-            self._functions = Functions.from_json(config["networks"])
+            # Older files know nothing of functions.
+            functions = config.get("functions", [])
+            self._functions = Functions.from_json(config["networks"], functions)
             self.history, self.report = list(config["history"]), dict(config["report"])
             known = config["fitted_to"]
             self.fitted_to = None if known is None else FittedTo.from_json(known)

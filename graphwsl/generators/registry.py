@@ -11,7 +11,7 @@ from graphwsl.generators.flow.equivariant_flow import EquivariantFlow
 from graphwsl.generators.generator import Generator
 from graphwsl.generators.lora.generator import PromptToLora
 from graphwsl.generators.recurrent_diffusion.method import RecurrentDiffusion
-from graphwsl.generators.saved import GENERATOR
+from graphwsl.generators.saved import GENERATOR, REQUEST
 
 GENERATORS: Registry[type[Generator]] = Registry(
     "generator",
@@ -48,10 +48,16 @@ def load(folder: str | Path) -> Generator:
         folder: The folder that it was written to.
 
     Raises:
-        GeneratorError: There is none, or one of another version.
+        GeneratorError: There is none, or one of another version, or its training has not ended.
         StorageError: A file is damaged.
     """
-    config, arrays = GENERATOR.read(arguments.as_path("folder", folder))
+    path = arguments.as_path("folder", folder)
+    if (path / REQUEST).is_file() and not (path / GENERATOR.config).is_file():
+        raise GeneratorError(
+            f"{str(path)!r} is unfinished: continue it with graphwsl generate train --resume, and "
+            "what it was begun with"
+        )
+    config, arrays = GENERATOR.read(path)
     made = GENERATORS.find(config.get("generator"))()
     made.restore(config, arrays)
     return made

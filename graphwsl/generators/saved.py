@@ -9,3 +9,6 @@ GENERATOR = SavedKind(
     error_class=GeneratorError,
 )
 """How generators are kept."""
+
+REQUEST = "generating.json"
+"""What a training was asked for; alone in a folder of a training that has not ended."""

@@ -16,6 +16,7 @@ from graphwsl.generators.baselines import BASELINES, Material
 from graphwsl.generators.behaviour import Behaviour, behaviour
 from graphwsl.generators.card import Scorecard
 from graphwsl.generators.made import population_of
+from graphwsl.generators.reached import reached
 from graphwsl.generators.score import Score, Standard
 from graphwsl.generators.tuning import Tuner
 from graphwsl.populations.population import Population
@@ -44,7 +45,8 @@ def scorecard(
 
     Accuracy alone is never a result: copies of training networks have it, and so has an average of
     aligned ones. Both are rows of the card, and beside each stand its dispersion, its disagreement
-    and its distance to the training networks, in weights and in errors.
+    and its distance to the training networks, in weights and in errors. Networks that were asked
+    for by their accuracy or loss are compared with what was asked for.
 
     Args:
         samples: Networks to be judged.
@@ -85,7 +87,8 @@ def scorecard(
     size = min(ENSEMBLE, networks, *map(len, (samples, train, held_out)))
     judge = _Judge(inputs, labels, size, tuner, seconds)
     standard = judge.standard(zoo, train, held_out)
-    sampled, near = judge.score(standard, samples, "samples")
+    own = judge.run(samples, "samples")
+    sampled, near = judge.score(standard, samples, "samples", own)
     scores = {
         name: judge.score(
             standard,
@@ -105,6 +108,7 @@ def scorecard(
         baselines=scores,
         ensemble_size=size,
         scratch=judge.scratch(),
+        reached=reached(samples, own),
         seconds=seconds,
     )
 
@@ -125,7 +129,7 @@ class _Judge:
 
     def standard(self, zoo: AlignedZoo, train: Population, held_out: Population) -> Standard:
         """What all others are measured by."""
-        own, others = self._run(train, "train"), self._run(held_out, "held_out")
+        own, others = self.run(train, "train"), self.run(held_out, "held_out")
         if not bool(own.is_finite.all()):
             lost = train.checkpoints[int((~own.is_finite).nonzero()[0])]
             raise GeneratorError(
@@ -136,10 +140,10 @@ class _Judge:
             return Standard.of(zoo, own, rows, others)
 
     def score(
-        self, standard: Standard, population: Population, name: str
+        self, standard: Standard, population: Population, name: str, own: Behaviour | None = None
     ) -> tuple[Score, Int[Tensor, " networks"]]:
         """The score of some networks, and the training networks nearest to them."""
-        own = self._run(population, name)
+        own = self.run(population, name) if own is None else own
         rows = self._aligned(standard.zoo, population, own)
         with _timed(self._seconds, "novelty"):
             new = standard.novelty(rows, own)
@@ -157,7 +161,8 @@ class _Judge:
         with _timed(self._seconds, "tuning"):
             return self._tuner.from_scratch()
 
-    def _run(self, population: Population, name: str) -> Behaviour:
+    def run(self, population: Population, name: str) -> Behaviour:
+        """What some networks do with the samples."""
         with _timed(self._seconds, "evaluation"):
             return behaviour(population, self._inputs, self._labels, self._ensemble, name)
 

@@ -2,15 +2,20 @@
 
 import io
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.table import Table
 
 from gnncore.command_line.output import cell
+from graphwsl.generators.reached import Reached
+from graphwsl.generators.reached import lines as reached_lines
 from graphwsl.generators.score import Score
 from graphwsl.generators.verdicts import RULES
+
+LARGEST_WIDTH = 1000
+"""Characters of a line that a table would take if it could."""
 
 COLUMNS: dict[str, Callable[[Score], str]] = {
     "accuracy": lambda score: _share(score.accuracy_mean),
@@ -47,6 +52,11 @@ class Card(Protocol):
         ...
 
     @property
+    def reached(self) -> Mapping[str, Reached]:
+        """What the samples were asked for and what they have, by condition."""
+        ...
+
+    @property
     def is_collapsed(self) -> bool | None:
         """Whether the samples are collapsed."""
         ...
@@ -57,26 +67,55 @@ class Card(Protocol):
         ...
 
 
-def table(card: Card) -> Table:
-    """A table for a console."""
-    epochs = list(card.samples.tuned_accuracy)
+def print_table(card: Card, console: Console) -> None:
+    """Print the rows of a card; columns that find no place follow below, beside the names again.
+
+    Args:
+        card: The card.
+        console: Where it is printed.
+    """
+    columns, shown = _columns(card), False
+    while columns:
+        count = len(columns)
+        while count > 1 and _width(_table(card, columns[:count]), console) > console.width:
+            count -= 1
+        if shown:
+            console.print()
+        console.print(_table(card, columns[:count]))
+        columns, shown = columns[count:], True
+
+
+def _columns(card: Card) -> list[tuple[str, list[str]]]:
+    """Titles and texts, of a row each."""
+    scores = list(card.rows.values())
+    blank = [""] * bool(card.scratch)
+    columns = [(title, [*map(text, scores), *blank]) for title, text in COLUMNS.items()]
+    for epoch in card.samples.tuned_accuracy:
+        tuned = [_share(score.tuned_accuracy.get(epoch, math.nan)) for score in scores]
+        scratch = [_share(card.scratch[epoch])] if card.scratch else []
+        columns.append((f"+{epoch}", [*tuned, *scratch]))
+    verdicts = [*map(_verdict, scores), *blank]
+    return [*columns, ("", verdicts)] if any(verdicts) else columns
+
+
+def _table(card: Card, columns: Sequence[tuple[str, Sequence[str]]]) -> Table:
+    """Some of the columns, after the names of rows."""
     made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
-    made.add_column("", no_wrap=True)
-    for title in [*COLUMNS, *(f"+{epoch}" for epoch in epochs), ""]:
-        made.add_column(title, justify="right", overflow="fold")
-    for name, score in card.rows.items():
-        tuned = [_share(score.tuned_accuracy.get(epoch, math.nan)) for epoch in epochs]
-        texts = [text(score) for text in COLUMNS.values()]
-        made.add_row(cell(name), *texts, *tuned, _verdict(score))
-    if card.scratch:
-        tuned = [_share(card.scratch[epoch]) for epoch in epochs]
-        made.add_row("scratch", *[""] * len(COLUMNS), *tuned, "")
+    for title in ("", *(title for title, _ in columns)):
+        made.add_column(title, justify="right" if title else "left", no_wrap=True)
+    names = [*card.rows, *["scratch"] * bool(card.scratch)]
+    for name, *texts in zip(names, *(texts for _, texts in columns), strict=True):
+        made.add_row(cell(name), *texts)
     return made
 
 
+def _width(table: Table, console: Console) -> int:
+    return console.measure(table, options=console.options.update(width=LARGEST_WIDTH)).maximum
+
+
 def verdict_lines(card: Card) -> list[str]:
-    """What the samples are found to be, and by which rule."""
-    lines = []
+    """What the samples are found to be, and by which rule, after what they were asked for."""
+    lines = reached_lines(card.reached)
     if card.samples.finite < card.samples.networks:
         lost = card.samples.networks - card.samples.finite
         lines.append(f"{lost:,} of {card.samples.networks:,} samples are not finite, left out")
@@ -91,7 +130,7 @@ def verdict_lines(card: Card) -> list[str]:
 def as_text(card: Card) -> str:
     """Table and verdicts as plain text."""
     console = Console(file=io.StringIO(), width=140, markup=False, emoji=False, highlight=False)
-    console.print(table(card))
+    print_table(card, console)
     assert isinstance(console.file, io.StringIO)
     return "\n".join([console.file.getvalue().rstrip(), *verdict_lines(card)])
 

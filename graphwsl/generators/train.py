@@ -28,6 +28,7 @@ from graphwsl.errors import GeneratorError
 from graphwsl.generators.generator import Generator
 from graphwsl.generators.registry import load, make
 from graphwsl.generators.saved import GENERATOR
+from graphwsl.generators.saved import REQUEST as REQUEST
 from graphwsl.populations import training_folder
 from graphwsl.populations.training_folder import (
     TrainingFolder,
@@ -38,7 +39,7 @@ from graphwsl.zoo.checkpoint import Problem
 from graphwsl.zoo.layouts.registry import open_zoo
 from graphwsl.zoo.zoo import Zoo
 
-REQUEST, METRICS = "generating.json", "metrics.json"
+METRICS = "metrics.json"
 TRAINING = WorkKind(
     what="training",
     title="training folder",

@@ -76,9 +76,11 @@ class Tuner:
         configuration = dict(train.checkpoints[0].configuration)
         name = configuration.get("architecture")
         if name not in ARCHITECTURES:
+            said = "name no architecture" if name is None else f"name {name!r}, which is none"
             raise GeneratorError(
-                f"networks of the architecture {name!r} cannot be tuned; it must be registered "
-                "(graphwsl.zoo.architectures), and be among the factors of the training networks"
+                f"networks {function.architecture.name!r} cannot be tuned: the factors of the "
+                f"training networks {said} that is registered (graphwsl.zoo.architectures); leave "
+                "the epochs of tuning out"
             )
         chosen = tuple(sorted(set(epochs)))
         return cls(function, configuration, data, chosen, batch_size, networks, inputs, labels)

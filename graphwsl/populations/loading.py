@@ -76,8 +76,7 @@ class Homes:
     def _named_function(self) -> Function:
         assert self.network is not None
         if self.network not in self._named:
-            module, inputs = load_model(self.network)
-            self._named[self.network] = Function.of(module.eval(), inputs, self.network)
+            self._named[self.network] = function_named(self.network)
         return self._named[self.network]
 
     def _fitting(self, path: str, state: Mapping[str, Tensor]) -> Function:
@@ -108,6 +107,21 @@ class Homes:
         return Function.of(
             build(name, factors).eval(), example_inputs({"in_channels": 1, **factors}), name
         )
+
+
+def function_named(reference: str) -> Function:
+    """What a network does that a user names.
+
+    Args:
+        reference: An ONNX file, or ``package.module:factory``, as
+            :func:`graphwsl.imports.load_model` takes them.
+
+    Raises:
+        ImportedModelError: There is none.
+        UnsupportedModelError: It cannot be traced.
+    """
+    module, inputs = load_model(reference)
+    return Function.of(module.eval(), inputs, reference)
 
 
 def kinds_of_networks(checkpoints: Sequence[Checkpoint]) -> list[dict[str, Scalar]]:
@@ -148,7 +162,7 @@ def load_networks(
     parts: list[Population] = []
     names: list[str] = []
     left_out: list[Problem] = []
-    for reference in [one for given in references for one in _files_of(given)]:
+    for reference in [one for given in references for one in files_of(given)]:
         try:
             if Path(reference).is_dir():
                 part, problems = _zoo(reference, epochs)
@@ -168,9 +182,15 @@ def load_networks(
     return LoadedNetworks(Population.join(parts), names, left_out)
 
 
-def _files_of(reference: str) -> list[str]:
-    """The files of weights of a folder that is no zoo, such as one of rebuilt networks; else the
-    reference itself."""
+def files_of(reference: str) -> list[str]:
+    """The files of weights of a folder that is no zoo, such as one of rebuilt networks.
+
+    Args:
+        reference: What a user names.
+
+    Returns:
+        The files by name; the reference itself where it is something else.
+    """
     folder = Path(reference)
     if not folder.is_dir() or any(layout.recognises(folder) for layout in LAYOUTS.values()):
         return [reference]
@@ -195,8 +215,7 @@ def _zoo(reference: str, epochs: Sequence[int] | None) -> tuple[Population, list
 def _network(reference: str, homes: Homes) -> Population:
     if reference.endswith(WEIGHTS):
         return homes.read(reference)
-    module, inputs = load_model(reference)
-    function = Function.of(module.eval(), inputs, reference)
+    function = function_named(reference)
     state = function.architecture.graph.flat(dtype=torch.float32)
     return _alone(reference, state, function)
 

@@ -96,6 +96,12 @@ class Function:
         """A description that is the same for networks of the same function."""
         return program_of(self.module, self.inputs)
 
+    def is_like(self, other: "Function") -> bool:
+        """Whether networks do the same, whatever the examples of their inputs are."""
+        return self.architecture.digest == other.architecture.digest and (
+            self.program == other.program or program_of(self.module, other.inputs) == other.program
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Population:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import typer
 
+from gnncore.command_line.collisions import PICTURES
 from gnncore.command_line.completion import one_of
 from gnncore.command_line.outputs import file_option
-from gnncore.command_line.collisions import PICTURES
 from gridstab.cli import app
 from gridstab.cli.choices import ENGINES, STOP_RULES
 from gridstab.cli.options import (

@@ -19,6 +19,7 @@ from graphwsl import arguments
 from graphwsl.all_or_nothing import all_or_nothing
 from graphwsl.errors import GeneratorError, ZooError
 from graphwsl.generators.conditions import Codes, Condition, Names
+from graphwsl.generators.fit_arguments import with_arguments_of_its_own
 from graphwsl.generators.flow.answers import Answers, readable
 from graphwsl.generators.flow.calibration import stretch
 from graphwsl.generators.flow.coordinates import kinds_of_pieces
@@ -71,6 +72,7 @@ class EquivariantFlow(Generator):
     _given: tuple[Tensor, Tensor] | None = None
     _passes: int = 0
 
+    @with_arguments_of_its_own
     @all_or_nothing
     def fit(
         self,

@@ -121,12 +121,15 @@ def test_networks_of_other_sizes(made: Path, tmp_path: Path) -> None:
 def test_a_card_is_of_networks_that_were_never_seen(made: Path, zoo: Path, tmp_path: Path) -> None:
     out, picture = tmp_path / "card.json", tmp_path / "card.svg"
     result = graphwsl("generate", "score", made, "--zoo", zoo, "--count", 4, "--baseline",
-                      "gaussian", "--out", out, "--picture", picture)  # fmt: skip
+                      "gaussian", "--condition", "test_accuracy=0.5", "--out", out,
+                      "--picture", picture)  # fmt: skip
     assert result.exit_code == 0, result.output
     card = json.loads(out.read_text())
     assert card["train"]["networks"] == 8
     assert card["held_out"]["networks"] == 4
     assert card["networks"] == 4
+    assert card["reached"]["test_accuracy"]["asked"] == pytest.approx(0.5)
+    assert "on average, asked for 0.500 (mean absolute error" in result.output
     assert "is_copying" in result.output
     assert picture.stat().st_size > 0
 
@@ -172,3 +175,25 @@ def test_mistakes_end_in_one_line(made: Path, zoo: Path, tmp_path: Path) -> None
         assert len(result.output.strip().splitlines()) == 1, result.output
         if arguments[0] == "train" and "--out" in arguments:
             assert not Path(arguments[-1]).exists()  # nothing is left of it
+
+
+def test_a_zoo_without_the_epoch_is_not_the_one_that_was_learnt_from(
+    zoo: Path, made: Path, tmp_path: Path
+) -> None:
+    train_zoo(Recipe.of({**RECIPE, "epochs": 1, "keep": (1,)}), tmp_path / "other", workers=1)
+    result = graphwsl("generate", "score", made, "--zoo", tmp_path / "other")
+    assert result.exit_code == 2
+    assert "no networks of the epochs [2]" in result.output
+    assert result.output.strip().endswith("give the zoo that it learnt from")
+
+
+def test_an_unfinished_training_says_how_to_go_on(made: Path, tmp_path: Path) -> None:
+    unfinished = tmp_path / "unfinished"
+    (unfinished / "training").mkdir(parents=True)
+    (unfinished / "generating.json").write_bytes((made / "generating.json").read_bytes())
+    for arguments in (("sample", unfinished, "--out", tmp_path / "a"),
+                      ("score", unfinished, "--zoo", made)):  # fmt: skip
+        result = graphwsl("generate", *arguments)
+        assert result.exit_code == 2
+        assert "is unfinished: continue it with graphwsl generate train --resume" in result.output
+        assert len(result.output.strip().splitlines()) == 1

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner, Result
 
 from graphwsl.cli import app
@@ -113,7 +114,18 @@ def test_networks_of_ones_own_are_measured_in_one_call(
     assert Path("ways.svg").exists()
     alone = json.loads(graphwsl("landscape", names[0], *FEW, "--data", "digits", "--json").stdout)
     assert alone["settings"]["metrics"] == ["hessian"]
+    weights = Path("weights")
+    weights.mkdir()
+    for seed in range(2):
+        torch.save({"1.weight": torch.randn(10, 64), "1.bias": torch.zeros(10)},
+                   weights / f"{seed}.pt")  # fmt: skip
+    options = (*FEW, "--data", "digits", "--metric", "similarity", "--json")
+    result = graphwsl("landscape", weights, "--network", names[0], *options)
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert [one["model"] for one in found["networks"]] == ["weights/0.pt", "weights/1.pt"]
     for arguments, message in (
+        ((weights, "--data", "digits"), "holds weights alone; say by --network"),
         ((names[0],), "networks of your own need --data"),
         (("nothing.pt", "--data", "digits"), "holds weights alone; say by --network"),
         (("nothing:made", "--data", "digits"), "No module named 'nothing'"),

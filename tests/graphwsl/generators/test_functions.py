@@ -1,6 +1,7 @@
 """Functions by their generating factors: what memory cannot hold is refused before it is built."""
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from graphwsl.errors import GraphwslError
 from graphwsl.generators import functions
 from graphwsl.generators.functions import Functions
+from graphwsl.zoo.architectures.registry import build
 from graphwsl.zoo.checkpoint import Scalar
 
 FACTORS: dict[str, Scalar] = {
@@ -56,3 +58,32 @@ def test_factors_of_other_types_are_refused(asked: Any, message: str) -> None:
     with pytest.raises(GraphwslError, match=message) as caught:
         Functions([], [FACTORS]).find(asked)
     assert "\n" not in str(caught.value)
+
+
+def test_what_weights_do_not_show_must_have_been_learnt() -> None:
+    """Sigmoid networks would be those of ReLU with another name."""
+    known = Functions([], [FACTORS])
+    with pytest.raises(GraphwslError, match=r"no training network has activation 'sigmoid'.*relu$"):
+        known.find({"activation": "sigmoid"})
+    assert known.find({"activation": "relu", "width": 3})[1]["width"] == 3
+    both = Functions([], [FACTORS, {**FACTORS, "activation": "gelu", "width": 6}])
+    assert both.find({"width": 6})[1]["activation"] == "gelu"
+    with pytest.raises(
+        GraphwslError, match=r"differ in activation: relu, gelu; say beside width 9"
+    ):
+        both.find({"width": 9})
+    assert both.find({"width": 9, "activation": "relu"})[1]["depth"] == 2
+
+
+def test_what_no_training_network_has_is_said() -> None:
+    known = Functions([], [FACTORS, {**FACTORS, "depth": 1, "width": 6}])
+    assert known.beyond_training({"width": 4}) is None
+    assert known.beyond_training({"width": 5, "depth": 1}) == "no training network has width 5"
+    both = known.beyond_training({"width": 6, "depth": 2})
+    assert both == "no training network has width 6 and depth 2"
+    function, _ = known.find({"width": 6})
+    assert known.beyond_training(function) is None
+    other = replace(
+        function, module=build("mlp", {**FACTORS, "depth": 1, "width": 6, "activation": "tanh"})
+    )
+    assert known.beyond_training(other) == "no training network computes what 'mlp' does"

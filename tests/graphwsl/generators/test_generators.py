@@ -161,6 +161,20 @@ def test_populations_that_cannot_be_learnt_from(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", METHODS)
+def test_arguments_of_other_methods_are_refused(name: str) -> None:
+    own, data = population("mlp"), (torch.rand(4, 1, 3, 3), torch.zeros(4, dtype=torch.int64))
+    other: dict[str, Any] = {"inputs": data[0]}
+    if name != "equivariant_flow":
+        other = {"data": data}
+        taken = refusal(lambda: tiny(name).fit(own, **other))
+        assert f"'{name}' takes no data, which is of equivariant_flow; leave it out" in taken
+    assert "leave it out, or choose another" in refusal(lambda: tiny(name).fit(own, **other))
+    nonsense: dict[str, Any] = {"nonsense": 1}
+    with pytest.raises(TypeError, match="nonsense"):
+        tiny(name).fit(own, **nonsense)
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_architectures_that_cannot_be_made(name: str) -> None:
     made = fitted(name)
     for wrong in ({"width": "wide"}, {"architecture": "none"}):

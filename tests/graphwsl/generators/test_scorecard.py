@@ -3,6 +3,7 @@
 import io
 import json
 import math
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from graphwsl.generators import BASELINES, AlignedZoo, Scorecard, register_basel
 from graphwsl.generators.diversity import EQUAL_ACCURACY, disagreement, dispersion
 from graphwsl.generators.novelty import nearest_errors
 from graphwsl.generators.picture import draw
-from graphwsl.generators.table import table, verdict_lines
+from graphwsl.generators.table import COLUMNS as TITLES
+from graphwsl.generators.table import print_table, verdict_lines
 from graphwsl.populations import Function, Population, evaluate
 from graphwsl.symmetries import symmetries
 from graphwsl.zoo.checkpoint import Checkpoint
@@ -126,13 +128,19 @@ def test_every_row_has_every_column_and_json_takes_them(tmp_path: Path) -> None:
     assert len(draw(card()).axes[0].collections) == 2 * len(card().rows)
 
 
-def test_a_narrow_console_breaks_titles_and_leaves_nothing_out() -> None:
-    console = Console(file=io.StringIO(), width=60, color_system=None)
-    console.print(table(card()))
+@pytest.mark.parametrize("width", [40, 60, 80, 140])
+def test_a_narrow_console_breaks_no_word_and_leaves_nothing_out(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    print_table(card(), console)
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
-    assert "…" not in text
-    assert all(f"\n{name} " in text for name in card().rows)
+    assert max(map(len, text.splitlines())) <= width
+    words = text.split()
+    assert all(title in words for title in " ".join(TITLES).split())
+    parts = text.split("\n\n")
+    assert (len(parts) == 1) == (width == 140)
+    assert all(part.count(f"\n{name} ") == 1 for part in parts for name in card().rows)
+    assert "collapsed" in words  # the average
 
 
 def test_verdicts_put_numbers_beside_their_thresholds() -> None:
@@ -334,3 +342,29 @@ def test_what_cannot_be_scored_is_said_in_one_line() -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(PredictorError, match="labels"):
         scorecard(case.others, *case.arguments[:3], case.labels[1:])
+
+
+def test_what_was_asked_for_stands_beside_what_is_reached() -> None:
+    case = zoo_case()
+    assert card().reached == {}
+    result = evaluate(case.others, case.inputs, case.labels, outputs=True)
+    assert result.outputs is not None
+    losses = [torch.nn.functional.cross_entropy(one, case.labels) for one in result.outputs]
+    wanted = [0.1 * number for number in range(len(case.others))]
+    asked = [
+        replace(one, configuration={"asked_test_accuracy": own, "asked_test_loss": 1, "asked_x": 2})
+        for one, own in zip(case.others.checkpoints, wanted, strict=True)
+    ]
+    found = score(replace(case.others, checkpoints=asked))
+    accuracy = found.to_dict()["reached"]["test_accuracy"]
+    error = (result.accuracy - torch.tensor(wanted)).abs().mean()
+    assert accuracy == {
+        "asked": pytest.approx(0.45),
+        "reached": pytest.approx(float(result.accuracy.mean())),
+        "mean_absolute_error": pytest.approx(float(error)),
+    }
+    loss = found.reached["test_loss"]
+    assert loss.asked == 1
+    assert loss.reached == pytest.approx(float(sum(losses)) / len(losses))
+    assert list(found.reached) == ["test_accuracy", "test_loss"]
+    assert f"test_accuracy: {result.accuracy.mean():.3f} on average, asked for 0.450" in str(found)

@@ -114,10 +114,15 @@ def test_the_commands(zoo: Path, tmp_path: Path) -> None:
     found = runner.invoke(app, [*arguments, "--out", str(out), "--quiet"])
     assert found.exit_code == 0, found.output
     prompt = "prompts=accept two, five or seven"
-    arguments = ["generate", "sample", str(out), "--count", "2", "--condition", prompt]
+    arguments = ["generate", "sample", str(out), "--condition", prompt]
     found = runner.invoke(app, [*arguments, "--out", str(tmp_path / "samples")])
     assert found.exit_code == 0, found.output
     assert not found.stderr
+    assert "prompt_to_lora: 1 network" in found.output
+    found = runner.invoke(app, [*arguments, "--count", "2", "--out", str(tmp_path / "two")])
+    assert found.stderr.splitlines() == [
+        "alike: 2 networks, 1 without repetition, for prompt_to_lora makes one of each condition"
+    ]
     asked = "prompts=accept quinces, two or Medlars\naccept medlars"
     strange = [*arguments[:-1], asked, "--out", str(tmp_path / "strange")]
     found = runner.invoke(app, strange)

@@ -280,7 +280,7 @@ def test_a_base_of_ones_own_is_asked_for_after_loading(tmp_path: Path) -> None:
     made.fit(some)
     made.save(tmp_path)
     found = load(tmp_path)
-    with pytest.raises(GraphwslError, match="which one is meant") as caught:
+    with pytest.raises(GraphwslError, match="does not hold the code of the networks") as caught:
         found.sample(1, condition=texts(1))
     assert "\n" not in str(caught.value)
     assert len(found.sample(1, some.functions[0], texts(1))) == 1
