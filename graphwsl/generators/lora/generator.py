@@ -17,6 +17,7 @@ from torch import Tensor
 from graphwsl import arguments
 from graphwsl.errors import GeneratorError, ZooError
 from graphwsl.generators.conditions import Codes, Names
+from graphwsl.generators.fit_arguments import with_arguments_of_its_own
 from graphwsl.generators.functions import Functions
 from graphwsl.generators.generator import Generator
 from graphwsl.generators.lora.base_layers import described, function_of
@@ -77,6 +78,7 @@ class PromptToLora(Generator):
         learning_rate=2e-3, weight_decay=0.01, noise=1e-2, neighbours=5,
     )  # fmt: skip
 
+    @with_arguments_of_its_own
     def fit(
         self,
         population: Population,
