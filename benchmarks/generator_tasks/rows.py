@@ -55,11 +55,6 @@ ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
             "behaviour_error": 1.0,
             "behaviour_start": 0.2,
         },
-        "wider": {
-            "behaviour_sizes": {"width": (32, 48)},
-            "behaviour_error": 1.0,
-            "behaviour_start": 0.3,
-        },
         "deeper": {
             "behaviour_sizes": {"depth": (4,)},
             "behaviour_error": 1.0,
