@@ -149,7 +149,7 @@ def folder_of_work(name: str, configuration: str = "config.json", *ignore: str) 
     """A complete folder, with a manifest."""
     folder = Path(name)
     folder.mkdir()
-    write_json(folder / configuration, {"code_version": "0.1.0"})
+    write_json(folder / configuration, {"code_version": "0.1.0", "format": 1})
     Manifest.of(folder, ignore).write()
     return folder
 
@@ -175,10 +175,10 @@ def test_a_folder_in_a_folder_of_work(words: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("configuration", "content"),
     [
-        ("config.json", {"code_version": "0.1.0"}),
+        ("config.json", {"code_version": "0.1.0", "format": 1}),
         ("config.json", {"specification": {}, "seal": ""}),
-        ("generator.json", {"code_version": "0.1.0"}),
-        ("request.json", {"epochs_of_zoo": None}),
+        ("generator.json", {"code_version": "0.1.0", "format": 1}),
+        ("request.json", {"seed": 0}),
     ],
 )
 def test_a_file_in_a_folder_of_unfinished_work(configuration: str, content: dict[str, Any]) -> None:
@@ -200,10 +200,15 @@ def test_every_kind_of_work_is_known(kind: WorkKind) -> None:
 
 def test_the_working_folder_of_others_is_no_folder_of_work() -> None:
     write_json(Path("manifest.json"), {"name": "a page", "icons": []})
-    write_json(Path("config.json"), {"model_type": "bert"})
+    for content in ({"model_type": "bert"}, {"specification": "of another program"}):
+        write_json(Path("config.json"), content)
+        require_file_outside_work("new.json")
+        require_folder_outside_work("new")
+    Path(".lock").touch()
     Path("request.json").write_text("no JSON")
     require_file_outside_work("new.json")
-    require_folder_outside_work("new")
+    write_json(Path("request.json"), {"a": 1})
+    require_file_outside_work("new.json")
 
 
 def test_pages_and_pictures_of_a_run_lie_in_its_folder() -> None:
@@ -251,7 +256,7 @@ def test_a_file_that_is_written_twice() -> None:
 def test_a_file_in_a_folder_of_others_that_the_command_reads() -> None:
     foreign = Path("foreign", "trial")
     foreign.mkdir(parents=True)
-    for name in ("params.json", "old.png"):
+    for name in ("params.json", "old.png", "old.html"):
         (foreign / name).write_text("{}")
     score = ("graphwsl", "score", "made", "--zoo", "foreign", "--out")
     said = collision(*score, "foreign/trial/params.json")
@@ -260,3 +265,14 @@ def test_a_file_in_a_folder_of_others_that_the_command_reads() -> None:
         assert "--out" not in collision(*score, name)
     monitor = ("graphwsl", "monitor", "foreign", "--picture", "foreign/trial/old.png")
     assert "--picture" not in collision(*monitor)
+    report = ("gridstab", "report", "foreign", "--out", "foreign/trial/old.html")
+    assert "--out" not in collision(*report)
+
+
+def test_a_name_that_an_option_knows_is_no_folder() -> None:
+    for name in ("digits", "foreign"):
+        Path(name).mkdir()
+        Path(name, "card.json").write_text("{}")
+    score = ("graphwsl", "score", "made", "--zoo", "zoo", "--data")
+    assert "--out" not in collision(*score, "digits", "--out", "digits/card.json")
+    assert "(--data)" in collision(*score, "foreign", "--out", "foreign/card.json")

@@ -15,6 +15,9 @@ _OUTPUTS = "gnncore.command_line.outputs"
 PICTURES = (".png", ".svg", ".pdf")
 """Endings of pictures."""
 
+_NOT_READ = (*PICTURES, ".html")
+"""Endings of what is for people alone, in folders that are read."""
+
 
 class Command(TyperCommand):
     """A command that writes over nothing that it reads."""
@@ -42,8 +45,8 @@ def note_output(context: typer.Context, name: str) -> None:
 def require_no_collision(context: typer.Context) -> None:
     """Refuse files to be written that the command reads, or writes twice.
 
-    In a folder that is read, nothing that is there is replaced but pictures, which nobody reads,
-    and what work goes on in with ``--resume``.
+    In a folder that is read, nothing that is there is replaced but pictures and pages, which no
+    command reads, and what work goes on in with ``--resume``.
 
     Args:
         context: What the command is called with, all of its parameters known.
@@ -52,11 +55,12 @@ def require_no_collision(context: typer.Context) -> None:
         GnncoreError: One of these; both parameters are named.
     """
     outputs: set[str] = context.meta.get(_OUTPUTS, set())
-    shown = {parameter.name: _shown(parameter) for parameter in context.command.params}
+    known = {parameter.name: parameter for parameter in context.command.params}
+    shown = {name: _shown(parameter) for name, parameter in known.items()}
     for output in sorted(outputs):
         target = Path(context.params[output])
         for name, value in context.params.items():
-            if name == output:
+            if name == output or _is_offered(context, known.get(name), value):
                 continue
             for path in _paths(value):
                 what = f"{shown[output]}: cannot write {str(target)!r}: "
@@ -65,12 +69,19 @@ def require_no_collision(context: typer.Context) -> None:
                     raise GnncoreError(
                         f"{what}the command {does} it ({shown[name]}); name another file"
                     )
-                keeps = context.params.get("resume") or target.suffix.lower() in PICTURES
+                keeps = context.params.get("resume") or target.suffix.lower() in _NOT_READ
                 if name not in outputs and not keeps and _is_in(path, target):
                     raise GnncoreError(
                         f"{what}it is there already, in the folder {str(path)!r} that the command "
                         f"reads ({shown[name]}); name a new file"
                     )
+
+
+def _is_offered(context: typer.Context, parameter: Any, value: object) -> bool:
+    """Whether a value is a name that the option knows, whatever lies in a folder of that name."""
+    if parameter is None or not isinstance(value, str):
+        return False
+    return any(item.value == value for item in parameter.shell_complete(context, value))
 
 
 def _shown(parameter: Any) -> str:

@@ -25,8 +25,9 @@ CONFIGURATIONS = (
 )
 """Names of the files that say what a folder of ours holds, or what is done in it."""
 
-_MARKS = {"code_version", "seal", "specification"}
-"""One of these is in every such file, but for requests, which lie beside a lock."""
+_MARKS = {"code_version", "format"}, {"specification", "seal"}
+"""All of one set are in every such file, but for requests, which say a seed and lie beside a
+lock."""
 
 _REQUESTS = CONFIGURATIONS[-3:]
 _FREE_IN_UNFINISHED = ("*.html",)
@@ -87,8 +88,8 @@ def _free_kinds(folder: Path) -> tuple[str, ...] | None:
 
 def _is_configuration(folder: Path, name: str) -> bool:
     content = _object(folder / name)
-    is_asked = name in _REQUESTS and bool(content) and (folder / LOCK_NAME).is_file()
-    return is_asked or not _MARKS.isdisjoint(content)
+    is_asked = name in _REQUESTS and "seed" in content and (folder / LOCK_NAME).is_file()
+    return is_asked or any(content.keys() >= marks for marks in _MARKS)
 
 
 def _object(path: Path) -> dict[str, object]:

@@ -8,6 +8,9 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from gnncore.errors import GnncoreError
+from gridstab.counted import counted
+from gridstab.errors import DatasetError, GridstabError
 from gridstab.grids.power_grid import PowerGrid
 from gridstab.learning.data import GridDataset
 from gridstab.learning.evaluation import evaluate
@@ -53,6 +56,11 @@ class Judged:
         return np.flatnonzero(np.array(self.parts) == "other")
 
     @property
+    def are_left_out(self) -> bool:
+        """Whether scores are of some grids alone, the others having been learnt from."""
+        return len(self.grids) < len(self.num_nodes)
+
+    @property
     def nodes(self) -> Bool[np.ndarray, " nodes"]:
         """Which nodes of all grids, one after the other, are those of :attr:`grids`."""
         chosen = np.zeros(len(self.num_nodes), bool)
@@ -71,11 +79,21 @@ class Judged:
             threshold: As there.
 
         Raises:
-            GridstabError: As there.
-            GnncoreError: As there.
+            GridstabError: As there; where grids were left out, it says so.
+            GnncoreError: As there, where none were.
         """
         scored = dataset[self.grids.tolist()]
-        return evaluate(prediction[torch.from_numpy(self.nodes)], scored, task, threshold=threshold)
+        chosen = prediction[torch.from_numpy(self.nodes)]
+        try:
+            return evaluate(chosen, scored, task, threshold=threshold)
+        except (GnncoreError, GridstabError) as error:
+            if not self.are_left_out:
+                raise
+            left_out = counted(len(self.num_nodes) - len(self.grids), "grid")
+            raise DatasetError(
+                f"{left_out} from which a model has learnt are left out, and the others do not "
+                f"tell how good it is: {error}; give more grids that are new to it"
+            ) from error
 
     def numbers(self) -> dict[str, dict[str, int]] | None:
         """``grids`` and ``nodes`` of each part that there is; None where it is not known."""

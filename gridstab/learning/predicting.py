@@ -15,7 +15,7 @@ from gridstab.arguments import as_path, instance, shortened
 from gridstab.datasets.benchmark import BENCHMARK_SETS
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.run_folder import TIMING
-from gridstab.errors import BeyondTrainingWarning, InvalidParameterError
+from gridstab.errors import BeyondTrainingWarning, DatasetError, InvalidParameterError
 from gridstab.features.feature_set import FeatureSet
 from gridstab.grids.power_grid import PowerGrid
 from gridstab.learning.judged import Judged
@@ -128,7 +128,14 @@ def predict_grids(
     judged = Judged.by(ensemble, loaded.grids)
     metrics: dict[str, float] = {}
     if loaded.dataset is not None:
-        metrics = judged.evaluate(prediction, loaded.dataset, model.task, threshold=model.threshold)
+        try:
+            metrics = judged.evaluate(
+                prediction, loaded.dataset, model.task, threshold=model.threshold
+            )
+        except DatasetError as error:
+            if not judged.are_left_out:
+                raise
+            warnings.warn(str(error), stacklevel=2)  # predictions need no score
     value, landscapes = prediction, None
     if model.task.kind == "class":
         value = torch.sigmoid(prediction)

@@ -11,11 +11,13 @@ import pytest
 from typer.testing import CliRunner
 
 import gridstab
+from gnncore.errors import GnncoreError
 from gnncore.storage import CorruptFileError, Manifest
 from gridstab.cli import app
 from gridstab.datasets import Campaign, run_campaign
 from gridstab.datasets.packed import pack
 from gridstab.errors import RunFolderError
+from gridstab.learning import judged
 from gridstab.learning.data import load_grid_dataset
 from gridstab.learning.learnt_grids import LEARNT_GRIDS, LearntGrids
 from gridstab.learning.trained import Ensemble, TrainedModel
@@ -136,6 +138,24 @@ def test_predictions_mark_what_was_learnt_from(
     assert summary["metrics"] == pytest.approx(found.metrics)
     assert {row["part"] for row in summary["results"]} == {"train", "valid", "other"}
     assert summary["judged"]["train"] == {"grids": 8, "nodes": 160}
+
+
+def test_predictions_need_no_score(
+    trained_run: Path, labelled_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def undefined(*_: object, **__: object) -> None:
+        raise GnncoreError("r2 is not defined for a constant target; all 40 are 1")
+
+    monkeypatch.setattr(judged, "evaluate", undefined)
+    reason = "10 grids from which a model has learnt are left out, and the others do not tell"
+    with pytest.warns(UserWarning, match=f"{reason} how good it is: r2 is not defined"):
+        found = gridstab.predict(trained_run, str(labelled_run))
+    assert (len(found.value), found.metrics) == (240, {})
+    arguments = ["evaluate", str(trained_run), "--data", str(labelled_run), "--split", "all"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert reason in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 def test_predictions_of_nothing_but_training_grids_say_so(
