@@ -10,8 +10,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
 
+from gnncore import metrics
 from gridstab.dynamics.intervals import binomial_variance, wilson_interval
 from gridstab.errors import DatasetError
 from gridstab.learning.data import GridDataset
@@ -59,7 +61,9 @@ class LabelNoise:
         return {
             "label_noise": noise,
             "r2_ceiling": self.r2_ceiling(label),
-            "excess_mse": float(np.square(predicted - label).mean()) - noise,
+            "excess_mse": metrics.excess_mse(
+                *(torch.from_numpy(one) for one in (predicted, label, self.variance))
+            ),
             "share_in_interval": float(((low <= predicted) & (predicted <= high)).mean()),
             **bound,
         }

@@ -20,8 +20,9 @@ the folder are not followed.
 
 import shutil
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field
 
@@ -47,6 +48,8 @@ from gridstab.learning.known_range import KnownRange
 from gridstab.learning.learnt_grids import LEARNT_GRIDS, LearntGrids
 from gridstab.learning.normalisation import Normalisation
 from gridstab.learning.raster import Raster
+
+Read = TypeVar("Read")
 
 CONFIG, NORMALISATION, METRICS = "config.json", "normalisation.json", "metrics.json"
 RANGE = "range.json"
@@ -185,13 +188,7 @@ def read_calibration(path: Path) -> Calibration | None:
     Raises:
         RunFolderError: It is damaged.
     """
-    try:
-        manifest = Manifest.read(path)
-        if CALIBRATION not in manifest.entries:
-            return None
-        return Calibration.parse(manifest.read_bytes(CALIBRATION), path / CALIBRATION)
-    except StorageError as error:
-        raise RunFolderError(f"{str(path)!r} is damaged: {error}") from error
+    return _read_if_kept(path, CALIBRATION, Calibration.parse)
 
 
 def read_learnt_grids(path: Path) -> LearntGrids | None:
@@ -200,11 +197,15 @@ def read_learnt_grids(path: Path) -> LearntGrids | None:
     Raises:
         RunFolderError: They are damaged.
     """
+    return _read_if_kept(path, LEARNT_GRIDS, LearntGrids.parse)
+
+
+def _read_if_kept(path: Path, name: str, parse: Callable[[bytes, Path], Read]) -> Read | None:
     try:
         manifest = Manifest.read(path)
-        if LEARNT_GRIDS not in manifest.entries:
+        if name not in manifest.entries:
             return None
-        return LearntGrids.parse(manifest.read_bytes(LEARNT_GRIDS), path / LEARNT_GRIDS)
+        return parse(manifest.read_bytes(name), path / name)
     except StorageError as error:
         raise RunFolderError(f"{str(path)!r} is damaged: {error}") from error
 
