@@ -155,7 +155,7 @@ class Generator(ABC):
         work: str | Path | None = None,
         progress: bool = False,
     ) -> Made:
-        """Learn from networks; the epoch with the least loss on others is kept.
+        """Learn from networks; the epoch that is best on others is kept, as ``select_by`` says.
 
         Args:
             population: Networks to learn from.
@@ -199,7 +199,12 @@ class Generator(ABC):
             self._store(train, learnt=True),
             self._store(valid, learnt=False),
             self.settings.training(self.seed, epochs),
-            Terms(module.names, (1.0,) * len(module.names), of=self._identity()),
+            Terms(
+                module.names,
+                (1.0,) * len(module.names),
+                of=self._identity(),
+                select_by=module.select_by,
+            ),
             None if work is None else Path(work),
             forward=call_on_networks,
             resume=work is not None,
@@ -211,7 +216,7 @@ class Generator(ABC):
             "networks": len(train),
             "epochs": len(result.history),
             "best_epoch": result.best_epoch,
-            "loss": min(float(row["validation_loss"]) for row in result.history),
+            "loss": result.best_metrics["loss"],
             "networks_per_second": result.samples_per_second,
             "parameters": sum(parameter.numel() for parameter in module.parameters()),
         }

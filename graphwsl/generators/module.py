@@ -53,6 +53,11 @@ class GeneratorModule(nn.Module, ABC):
         super().__init__()
         self.architectures = Architectures()
 
+    @property
+    def select_by(self) -> str:
+        """The term of the loss on held-out networks that chooses the epoch; ``loss`` is all."""
+        return "loss"
+
     @abstractmethod
     def terms(self, batch: Batch) -> Float[Tensor, "networks terms"]:
         """The terms of the loss. In evaluation the same networks must have the same terms, for

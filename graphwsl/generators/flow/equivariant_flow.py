@@ -40,7 +40,8 @@ class EquivariantFlow(Generator):
     """Networks from noise, along the velocity of a metanetwork on the neural graph.
 
     After ``fit``, ``report["behaviour"]`` says whether answers counted in what was learnt: not
-    without samples, nor where the epoch that is kept ended before ``behaviour_start``.
+    without samples, nor where the epoch that is kept ended before ``behaviour_start``. Where there
+    are samples, that epoch is the one whose networks answer best.
     """
 
     name = "equivariant_flow"

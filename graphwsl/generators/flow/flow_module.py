@@ -58,6 +58,12 @@ class FlowModule(GeneratorModule):
         """Whether so many networks were seen that answers count."""
         return int(self.seen) > self.warm_up
 
+    @property
+    def select_by(self) -> str:
+        """``behaviour`` where there are samples: the error of the velocity rises long before what
+        networks answer is at its best."""
+        return "loss" if self.answers is None else "behaviour"
+
     def plan(self, architecture: Architecture) -> FlowPlan:
         """The plan of an architecture, made once.
 
