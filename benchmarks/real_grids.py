@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
+import numpy as np
 import torch
 import typer
 from torch import Tensor
@@ -31,6 +32,7 @@ from benchmarks.leaderboard.training import TASK, Cell
 from benchmarks.options import numbers_of
 from benchmarks.results import SCRATCH, Report, known_cells, spread
 from benchmarks.running import run_benchmark
+from gnncore import metrics
 from gridstab.datasets.campaign import Campaign
 from gridstab.datasets.run import run_campaign
 from gridstab.errors import InvalidParameterError
@@ -137,7 +139,10 @@ def main(
                 report.table(
                     f"Trained on {TRAINED_ON[trained_on]}: R²",
                     ["model", *columns],
-                    [line for record in chosen for line in lines(record, list(columns))],
+                    [
+                        *(line for record in chosen for line in lines(record, list(columns))),
+                        *ceiling(chosen, list(columns)),
+                    ],
                 )
         report.say(
             f"Columns are cases and seeds of the powers, ±1 at random; {samples} samples a node"
@@ -195,21 +200,32 @@ def judge(entry: Entry, folders: dict[str, Path]) -> Result:
     models = [TrainedModel.load(folder / "training") for folder in entry.folders]
     sets = {name: load_grid_dataset(str(path), features=features) for name, path in folders.items()}
     predictions = {name: [model.predict(one) for model in models] for name, one in sets.items()}
+    scores = {
+        name: [evaluate(each, sets[name], TASK) for each in some]
+        for name, some in predictions.items()
+    }
     return {
         "row": entry.row.name,
         "trained_on": entry.trained_on,
-        "trainings": {
-            name: [r2(each, sets[name]) for each in some] for name, some in predictions.items()
-        },
+        "trainings": {name: [float(each["r2"]) for each in some] for name, some in scores.items()},
         "ensemble": {
-            name: r2(torch.stack(some).mean(0), sets[name]) for name, some in predictions.items()
+            name: float(evaluate(torch.stack(some).mean(0), sets[name], TASK)["r2"])
+            for name, some in predictions.items()
         },
+        "with_power": {
+            name: [r2_with_power(each, sets[name]) for each in some]
+            for name, some in predictions.items()
+        },
+        "ceilings": {name: float(some[0]["r2_ceiling"]) for name, some in scores.items()},
     }
 
 
-def r2(prediction: Tensor, labels: GridDataset) -> float:
-    """R² against simulated labels."""
-    return float(evaluate(prediction, labels, TASK)["r2"])
+def r2_with_power(prediction: Tensor, labels: GridDataset) -> float:
+    """R² at the nodes with power: a grid of an odd number of nodes has one without, and grids that
+    were learnt from have none."""
+    has_power = torch.from_numpy(np.concatenate([g.power != 0 for g in labels.power_grids()]))
+    label = torch.cat([data["y"] for data in labels])
+    return metrics.r2(prediction[has_power], label[has_power])
 
 
 def lines(record: Result, columns: list[str]) -> list[list[str]]:
@@ -220,7 +236,20 @@ def lines(record: Result, columns: list[str]) -> list[list[str]]:
     if count > 1:
         means = [f"{record['ensemble'][name]:.3f}" for name in columns]
         found.append([f"{record['row']}, mean of {count}", *means])
+    with_power = record.get("with_power", trainings)
+    if with_power != trainings:
+        values = [spread(with_power[name]) for name in columns]
+        found.append([f"{record['row']}, nodes with power", *values])
     return found
+
+
+def ceiling(records: list[Result], columns: list[str]) -> list[list[str]]:
+    """The line of what the noise of the labels allows, where a record says it."""
+    for record in records:
+        if "ceilings" in record:
+            values = [f"{record['ceilings'][name]:.3f}" for name in columns]
+            return [["ceiling of label noise", *values]]
+    return []
 
 
 if __name__ == "__main__":
