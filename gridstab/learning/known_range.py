@@ -45,6 +45,8 @@ def _smallest_coupling(grid: PowerGrid) -> Float[np.ndarray, " nodes"]:
 
 QUANTITIES: dict[str, Callable[[PowerGrid], Float[np.ndarray, " nodes"]]] = {
     "power": lambda grid: grid.power,
+    # Between -1 and 1, of which many training grids have nothing else, there may be others.
+    "absolute power": lambda grid: np.abs(grid.power),
     "inertia": lambda grid: grid.inertia,
     "damping": lambda grid: grid.damping,
     "largest coupling": _largest_coupling,

@@ -48,7 +48,9 @@ def beyond(known: KnownRange, one: gridstab.PowerGrid) -> Any:
         ({"damping": 0.01}, "damping", [0, 1, 2, 3]),
         ({"damping": [0.1, 0.1, 0.2, 0.1]}, "damping", [2]),
         ({"inertia": [1.0, 3.0, 1.0, 1.0]}, "inertia", [1]),
-        ({"power": [2.0, -1.0, 0.0, -1.0]}, "power", [0]),
+        ({"power": [2.0, -1.0, -2.0, 1.0]}, "power", [0, 2]),
+        ({"power": [1.0, -1.0, 0.0, 0.0]}, "absolute power", [2, 3]),
+        ({"power": [1.0, -1.0, 0.5, -0.5]}, "absolute power", [2, 3]),
         ({"coupling": [9.0, 9.0, 9.0, 12.0]}, "largest coupling", [0, 3]),
         ({"coupling": [9.0, 8.0, 9.0, 9.0]}, "smallest coupling", [1, 2]),
         ({"lines": [*LINES, (0, 2)]}, "number of lines", [0, 2]),
@@ -64,6 +66,12 @@ def test_each_quantity_is_named_at_its_nodes(
     assert np.flatnonzero(found.nodes).tolist() == nodes
     assert all(any(part.startswith(quantity) for part in found.of(node)) for node in nodes)
     assert quantity in found.text
+
+
+def test_a_range_of_older_models_says_nothing_of_what_it_lacks() -> None:
+    whole = range_of(grid()).to_dict()
+    known = KnownRange.from_dict({n: v for n, v in whole.items() if n != "absolute power"})
+    assert not beyond(known, grid(power=[1.0, -1.0, 0.0, 0.0])).is_beyond.get("absolute power")
 
 
 def test_the_size_of_a_grid_is_no_matter_of_single_nodes() -> None:
