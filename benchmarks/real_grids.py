@@ -209,8 +209,7 @@ def judge(entry: Entry, folders: dict[str, Path]) -> Result:
         "trained_on": entry.trained_on,
         "trainings": {name: [float(each["r2"]) for each in some] for name, some in scores.items()},
         "ensemble": {
-            name: float(evaluate(torch.stack(some).mean(0), sets[name], TASK)["r2"])
-            for name, some in predictions.items()
+            name: r2(torch.stack(some).mean(0), sets[name]) for name, some in predictions.items()
         },
         "with_power": {
             name: [r2_with_power(each, sets[name]) for each in some]
@@ -218,6 +217,11 @@ def judge(entry: Entry, folders: dict[str, Path]) -> Result:
         },
         "ceilings": {name: float(some[0]["r2_ceiling"]) for name, some in scores.items()},
     }
+
+
+def r2(prediction: Tensor, labels: GridDataset) -> float:
+    """R² against simulated labels."""
+    return float(evaluate(prediction, labels, TASK)["r2"])
 
 
 def r2_with_power(prediction: Tensor, labels: GridDataset) -> float:
@@ -236,7 +240,7 @@ def lines(record: Result, columns: list[str]) -> list[list[str]]:
     if count > 1:
         means = [f"{record['ensemble'][name]:.3f}" for name in columns]
         found.append([f"{record['row']}, mean of {count}", *means])
-    with_power = record.get("with_power", trainings)
+    with_power = record.get("with_power") or trainings
     if with_power != trainings:
         values = [spread(with_power[name]) for name in columns]
         found.append([f"{record['row']}, nodes with power", *values])
