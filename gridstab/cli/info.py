@@ -18,7 +18,7 @@ def info(
     csv: Path | None = file_option(
         "CSV file to write, with the labels of all nodes and their names."
     ),
-    as_json: bool = json_option("one JSON object, with the labels of all nodes"),
+    as_json: bool = json_option("one JSON object, of a run with the labels of all nodes"),
 ) -> None:
     """Show the configuration and the labels of a run, or the metrics of a training."""
     from gridstab.cli.folders import is_training, place_of
@@ -31,11 +31,7 @@ def info(
             )
         _training(run, as_json=as_json)
     elif place.is_file():
-        if csv is not None:
-            raise typer.BadParameter(
-                f"{str(run)!r} is a packed set; write the table of its run", param_hint="--csv"
-            )
-        _packed(run, place, as_json=as_json)
+        _packed(run, place, csv, as_json=as_json)
     else:
         _run(run, csv, as_json=as_json)
 
@@ -58,14 +54,14 @@ def _training(path: Path, *, as_json: bool) -> None:
 
 def _run(path: Path, csv: Path | None, *, as_json: bool) -> None:
     from gnncore.command_line.output import say
-    from gridstab.cli.summary import print_json, print_summary, summarise, write_csv
+    from gridstab.cli.summary import print_json, print_summary, results, summarise, write_csv
     from gridstab.datasets.run_folder import RunFolder
 
     folder = RunFolder.open(path)
-    rows = None if csv is None else write_csv(folder, csv)
+    rows = None if csv is None else write_csv(results(folder), csv)
     summary = summarise(folder)
     if as_json:
-        print_json(summary, folder)
+        print_json(summary, results(folder))
         return
     print_summary(summary)
     config = summary["config"]
@@ -77,13 +73,14 @@ def _run(path: Path, csv: Path | None, *, as_json: bool) -> None:
         typer.echo(f"wrote {csv} ({rows:,} nodes)")
 
 
-def _packed(run: Path, path: Path, *, as_json: bool) -> None:
+def _packed(run: Path, path: Path, csv: Path | None, *, as_json: bool) -> None:
     """What a packed set holds, under the name by which it was asked for."""
     import numpy as np
 
     from gnncore.command_line.json_output import echo_json
     from gnncore.command_line.output import say
     from gnncore.storage import StorageError
+    from gridstab.cli.summary import counted_results, write_csv
     from gridstab.counted import counted
     from gridstab.datasets.packed import origin, unpack
     from gridstab.errors import RunFolderError
@@ -103,6 +100,7 @@ def _packed(run: Path, path: Path, *, as_json: bool) -> None:
         "landscapes": grids[0].landscape is not None,
         "mean_snbs": float(snbs.mean()),
     }
+    rows = None if csv is None else write_csv(counted_results(grids), csv)
     if as_json:
         echo_json(summary)
         return
@@ -111,3 +109,5 @@ def _packed(run: Path, path: Path, *, as_json: bool) -> None:
     for section in ("campaign", "imported"):
         for name, value in summary["config"].get(section, {}).items():
             say(f"{name} = {value}")
+    if rows is not None:
+        typer.echo(f"wrote {csv} ({rows:,} nodes)")

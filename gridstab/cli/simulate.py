@@ -158,7 +158,7 @@ def simulate(
 
 
 def _report(run: "Run", *, as_json: bool, quiet: bool) -> None:
-    from gridstab.cli.summary import print_json, print_summary, summarise
+    from gridstab.cli.summary import print_json, print_summary, results, summarise
 
     summary: dict[str, Any] = {
         **summarise(run.folder),
@@ -166,7 +166,7 @@ def _report(run: "Run", *, as_json: bool, quiet: bool) -> None:
         "seconds": round(run.seconds, 3),
     }
     if as_json:
-        print_json(summary, run.folder)
+        print_json(summary, results(run.folder))
     elif not quiet:
         print_summary(summary)
         if not run.trajectories:

@@ -1,10 +1,11 @@
 """What a run found: as one dictionary, as a table, and node by node as JSON or CSV."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gridstab.datasets.counted_grid import CountedGrid
     from gridstab.datasets.run_folder import RunFolder
 
 WEAKEST = 5
@@ -54,42 +55,52 @@ def results(folder: "RunFolder") -> Iterator[dict[str, Any]]:
         ``name``, its label, ``samples``, ``snbs``, ``low``, ``high`` and what else is known, as
         :meth:`StabilityResult.to_dict` names it.
     """
+    from gridstab.datasets.counted_grid import CountedGrid
+
     for grid_id in folder.grid_ids:
         if folder.config.imported is None:
             result = folder.result(grid_id)
-            name, columns = result.grid.name, result.to_dict()
+            yield {"grid": grid_id, "grid_name": result.grid.name, **result.to_dict()}
         else:
-            name, columns = _imported(folder, grid_id, folder.config.imported.samples)
-        yield {"grid": grid_id, "grid_name": name, **columns}
+            yield from counted_results([CountedGrid.read(folder, grid_id)])
 
 
-def _imported(folder: "RunFolder", grid_id: int, samples: int) -> tuple[str, dict[str, list[Any]]]:
+def counted_results(grids: "Iterable[CountedGrid]") -> Iterator[dict[str, Any]]:
+    """As :func:`results`, of grids with the counts behind their labels, as packed sets hold them.
+
+    Args:
+        grids: The grids; where counts are not known, neither are intervals.
+    """
+    for one in grids:
+        yield {"grid": one.grid_id, "grid_name": one.grid.name, **_columns(one)}
+
+
+def _columns(one: "CountedGrid") -> dict[str, list[Any]]:
     import numpy as np
 
-    from gridstab.dynamics.intervals import wilson_interval
+    from gridstab.dynamics.intervals import stability_interval
 
-    label = folder.label(grid_id)
-    nodes = label.grid.num_nodes
-    stable = np.rint(label.snbs * samples).astype(np.int64)
-    low, high = wilson_interval(stable, np.full(nodes, samples)).T
-    known = {
-        "survivability": label.survivability,
-        "max_frequency_deviation": label.max_frequency_deviation,
-        "troublemaker": None if label.troublemaker is None else label.troublemaker.astype(bool),
+    known: dict[str, Any] = {"node": np.arange(one.grid.num_nodes), "name": one.grid.labels}
+    if one.n_samples is None or one.n_stable is None:
+        known["snbs"] = one.snbs
+    else:
+        scrambles = one.scramble_stable
+        if scrambles is None:
+            scrambles = np.zeros((one.grid.num_nodes, 0), dtype=np.int64)
+        interval = stability_interval(one.n_stable, one.n_samples, scrambles)
+        known |= {"samples": one.n_samples, "stable": one.n_stable, "undecided": one.n_undecided}
+        known |= {"snbs": one.snbs, "low": interval[:, 0], "high": interval[:, 1]}
+    known["survivability"] = one.survivability
+    known["max_frequency_deviation"] = one.max_frequency_deviation
+    known["troublemaker"] = None if one.troublemaker is None else one.troublemaker.astype(bool)
+    return {
+        name: values.tolist() if isinstance(values, np.ndarray) else list(values)
+        for name, values in known.items()
+        if values is not None
     }
-    return label.grid.name, {
-        "node": list(range(nodes)),
-        "name": list(label.grid.labels),
-        "samples": [samples] * nodes,
-        "stable": stable.tolist(),
-        "snbs": label.snbs.tolist(),
-        "low": low.tolist(),
-        "high": high.tolist(),
-        **{name: values.tolist() for name, values in known.items() if values is not None},
-    }
 
 
-def print_json(summary: dict[str, Any], folder: "RunFolder") -> None:
+def print_json(summary: dict[str, Any], grids: Iterable[dict[str, Any]]) -> None:
     """The summary and, as ``results``, all nodes: one object in one line on stdout.
 
     Grids are written one by one, for those of a large run do not fit into memory together.
@@ -99,13 +110,17 @@ def print_json(summary: dict[str, Any], folder: "RunFolder") -> None:
     from gnncore.command_line.json_output import to_json
 
     typer.echo(f'{to_json(summary)[:-1]}, "results": [', nl=False)
-    for number, grid in enumerate(results(folder)):
+    for number, grid in enumerate(grids):
         typer.echo(f"{', ' if number else ''}{to_json(grid)}", nl=False)
     typer.echo("]}")
 
 
-def write_csv(folder: "RunFolder", path: Path) -> int:
+def write_csv(grids: Iterable[dict[str, Any]], path: Path) -> int:
     """Create or replace a table of all nodes, with the names of the columns first.
+
+    Args:
+        grids: Grids of :func:`results` or :func:`counted_results`.
+        path: The file.
 
     Returns:
         Number of rows below them.
@@ -121,7 +136,7 @@ def write_csv(folder: "RunFolder", path: Path) -> int:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     rows = 0
-    for grid in results(folder):
+    for grid in grids:
         columns = {name: values for name, values in grid.items() if isinstance(values, list)}
         if not rows:
             writer.writerow(["grid", *columns])

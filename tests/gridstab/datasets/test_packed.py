@@ -1,5 +1,6 @@
 """Packed sets tell damage, hold landscapes, and open wherever labels are asked for."""
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import gridstab
 from gnncore.storage import CorruptFileError, seal_of
 from gridstab.cli import app
+from gridstab.cli.summary import counted_results
 from gridstab.datasets import Campaign, LandscapeFolder, RunFolder, run_campaign, run_landscapes
 from gridstab.datasets.benchmark import benchmark_path
 from gridstab.datasets.counted_grid import CountedGrid
@@ -94,6 +97,32 @@ def test_landscapes_are_packed_too(campaign: Campaign, tmp_path: Path) -> None:
         np.testing.assert_array_equal(item.snbs, truth.snbs)
         np.testing.assert_array_equal(item.n_undecided, truth.n_undecided)
         assert item.domega_range == 15.0
+
+
+def test_the_table_of_a_packed_set_is_that_of_its_run(
+    run_folder: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pack(run_folder.path, "set.h5")
+    tables = []
+    for place in ("run", "set.h5"):
+        command("info", place, "--csv", f"{place}.csv")
+        tables.append(list(csv.DictReader(Path(f"{place}.csv").read_text().splitlines())))
+    own, packed = tables
+    # The times of return, the names of nodes and the last digits of deviations are not packed.
+    for before, after in zip(own, packed, strict=True):
+        for name in before.keys() - {"mean_return_time", "max_frequency_deviation"}:
+            assert after[name] == before[name]
+        assert float(after["max_frequency_deviation"]) == pytest.approx(
+            float(before["max_frequency_deviation"]), abs=0.1
+        )
+
+
+def test_labels_without_counts_have_no_intervals() -> None:
+    grid = gridstab.random_grid(6, seed=1)
+    (found,) = counted_results([CountedGrid(grid_id=3, grid=grid, snbs=np.linspace(0, 1, 6))])
+    assert found["grid"] == 3
+    assert found.keys() == {"grid", "grid_name", "node", "name", "snbs"}
 
 
 def test_the_command(
