@@ -5,7 +5,8 @@
 A small network is trained on 700 grids of 20 nodes, from several seeds, and again with one thing
 changed at a time. All are judged at home, on grids of 100 nodes, on real power systems, by which a
 change may be chosen, and on Texas, by which none is. Trainings are kept in ``--out`` and never
-repeated.
+repeated. ``taught`` learns from the models of ``base``, which ``--restore`` does not bring back:
+train that one again for it, in another ``--out``.
 """
 
 from collections.abc import Callable
@@ -21,14 +22,14 @@ from jaxtyping import Float
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import shortest_path
 
-from benchmarks.cells import Result, run_cell, time_warning
+from benchmarks.cells import Result, restore_cells, run_cell, time_warning
 from benchmarks.hardware import ROOT
 from benchmarks.leaderboard.rows import OURS, Network
 from benchmarks.leaderboard.sets import PACKAGED, write_tiny_sets
 from benchmarks.leaderboard.training import train_network
 from benchmarks.options import names_of
 from benchmarks.real_grids import CASES, labelled, r2
-from benchmarks.results import Report, console, spread
+from benchmarks.results import Report, console, known_cells, spread
 from benchmarks.running import run_benchmark
 from gnncore.models import ModelSpecification
 from gridstab.datasets.labelled_grid import LabelledGrid
@@ -183,6 +184,10 @@ def main(
     / "runs"
     / "steadiness",
     workers: Annotated[int, typer.Option(help="Processes that simulate.", min=1)] = 2,
+    restore: Annotated[
+        bool,
+        typer.Option(help="Begin with what the committed result file holds, all but models."),
+    ] = False,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="Tiny made-up grids, to see that it runs.")] = False,
 ) -> None:
@@ -193,6 +198,8 @@ def main(
             paths, out = write_tiny_sets(Path(scratch) / "sets"), Path(scratch) / "trainings"
             seeds, epochs, train_grids, cases, samples = 2, 1, 14, ("case118",), 2
         chosen = names_of(changes, CHANGES, "change")
+        if restore:
+            restore_cells(out, known_cells("steadiness"))
         report = Report("steadiness", "Steady away from home", quick=quick)
         extent = f"{train_grids}-grids-{epochs}-epochs-seed"
         teachers = [out / "base" / f"{extent}-{seed}" / "model" for seed in range(1, seeds + 1)]
