@@ -216,9 +216,15 @@ class EquivariantFlow(Generator):
             imagined = self._imagined()
             plans = [FlowPlan.of(architecture) for architecture in train.present]
             built["widths"], built["by_depth"] = kinds_of_pieces(plans)
+            built["relative"] = not built["by_depth"]
         widths = {str(key): int(width) for key, width in built["widths"].items()}
         module = FlowModule(
-            settings, widths, by_depth=bool(built["by_depth"]), conditions=self.conditions.channels
+            settings,
+            widths,
+            by_depth=bool(built["by_depth"]),
+            conditions=self.conditions.channels,
+            # Flows of several depths that were kept before places were relative lack it.
+            relative=bool(built.get("relative", False)),
         )
         if train is not None:
             kinds = train.kind.unique().tolist()

@@ -37,17 +37,25 @@ class FlowModule(GeneratorModule):
         widths: Numbers of every kind of piece of an architecture, by key.
         by_depth: Whether kinds tell depths apart.
         conditions: Numbers of a condition.
+        relative: How orbits are told where they lie, see
+            :func:`graphwsl.generators.flow.network.places`.
     """
 
     names: ClassVar[tuple[str, ...]] = ("flow", "behaviour")
 
     def __init__(
-        self, settings: FlowSettings, widths: dict[str, int], *, by_depth: bool, conditions: int
+        self,
+        settings: FlowSettings,
+        widths: dict[str, int],
+        *,
+        by_depth: bool,
+        conditions: int,
+        relative: bool,
     ) -> None:
         super().__init__()
         self.settings = settings
         self.coordinates = Coordinates(widths, by_depth=by_depth)
-        self.network = VelocityNetwork(settings, widths, conditions)
+        self.network = VelocityNetwork(settings, widths, conditions, relative=relative)
         self._plans: dict[str, FlowPlan] = {}
         self.answers: Answers | None = None
         self.warm_up = 0

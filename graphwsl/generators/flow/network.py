@@ -35,10 +35,20 @@ class VelocityNetwork(nn.Module):
         settings: Sizes.
         widths: Numbers of every kind of piece, by key.
         conditions: Numbers of a condition.
+        relative: Whether orbits are told where they lie so that places of deeper networks are
+            close to known ones, see :func:`places`.
     """
 
-    def __init__(self, settings: FlowSettings, widths: dict[str, int], conditions: int) -> None:
+    def __init__(
+        self,
+        settings: FlowSettings,
+        widths: dict[str, int],
+        conditions: int,
+        *,
+        relative: bool = False,
+    ) -> None:
         super().__init__()
+        self.relative = relative
         channels, edge = settings.channels, settings.edge_channels
         self.settings = settings
         sizes = {key: edge if key.startswith("pairs") else channels for key in widths}
@@ -79,7 +89,7 @@ class VelocityNetwork(nn.Module):
         given = dict(zip(pieces, coordinates.cut(plan, heard), strict=True))
         context = self.time(torch.cat([_waves(time), codes], dim=1))
         x, starts = self._units(plan, pieces, given)
-        links, pairs, where = [], [], _where(plan).to(points.device)
+        links, pairs, where = [], [], places(plan, relative=self.relative).to(points.device)
         of_pairs = [piece for piece in pieces if piece.key.startswith("pairs")]
         for ends, piece in zip(plan.pairs, of_pairs, strict=True):
             target, source = (
@@ -110,7 +120,7 @@ class VelocityNetwork(nn.Module):
         """Signals of all units, orbit after orbit, and of the rest; where each orbit starts."""
         networks = len(next(iter(given.values())))
         own = iter(piece for piece in pieces if piece.key.startswith("units"))
-        where = self.where(_where(plan).to(self.rest.device))
+        where = self.where(places(plan, relative=self.relative).to(self.rest.device))
         parts, starts, start = [], [], 0
         for number, units in enumerate(plan.units):
             count, width = units.entries.shape
@@ -235,11 +245,19 @@ def _waves(time: Float[Tensor, " networks"]) -> Float[Tensor, "networks waves"]:
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
-def _where(plan: FlowPlan) -> Float[Tensor, "orbits 4"]:
-    """Of every orbit: how far it is from both ends, how many there are, how large it is."""
+def places(plan: FlowPlan, *, relative: bool) -> Float[Tensor, "orbits 4"]:
+    """Of every orbit: how far it is from both ends, how many there are, how large it is.
+
+    Args:
+        plan: The architecture.
+        relative: Whether distances are said by their inverses and the number of orbits is left
+            out. Networks that are deeper than all that were learnt from then have no place that is
+            far from all known ones.
+    """
     count = len(plan.units)
-    rows = [
-        [n / 4, (count - 1 - n) / 4, count / 4, math.log2(len(units.entries)) / 4 - 1]
-        for n, units in enumerate(plan.units)
-    ]
+    rows = []
+    for n, units in enumerate(plan.units):
+        size = math.log2(len(units.entries)) / 4 - 1
+        ends = [1 / (1 + n), 1 / (count - n), 0.0]
+        rows.append([*(ends if relative else [n / 4, (count - 1 - n) / 4, count / 4]), size])
     return torch.tensor(rows).view(count, 4)

@@ -3,19 +3,23 @@
 import inspect
 from copy import copy, deepcopy
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from graphwsl.errors import GeneratorError
 from graphwsl.generators import make
 from graphwsl.generators.flow.coordinates import Gaussian, pieces_of
 from graphwsl.generators.flow.equivariant_flow import EquivariantFlow
+from graphwsl.generators.flow.network import places
 from graphwsl.generators.flow.ode import integrate
 from graphwsl.generators.flow.plan import FlowPlan
+from graphwsl.generators.saved import GENERATOR
 from graphwsl.populations import Population
 from graphwsl.populations.symmetric_views import views
 from graphwsl.symmetries import Symmetries, symmetries
@@ -164,6 +168,35 @@ def test_depths_that_were_not_learnt_from() -> None:
     sampled = made.sample(2, {"depth": 4}, generator=seeded())
     assert len(sampled.states[0]) == 9 * 4 + 4 + 3 * (16 + 4) + 12 + 3
     assert rows(sampled).isfinite().all()
+
+
+@pytest.mark.parametrize("depths", [(2, 3), (2,)])
+def test_flows_that_were_kept_by_older_versions_are_told_places_as_they_were(
+    depths: tuple[int, ...], tmp_path: Path
+) -> None:
+    own = Population.load(MemoryZoo([{**MLP, "depth": depth} for depth in depths], 12))
+    tiny("equivariant_flow", epochs=1).fit(own).save(tmp_path)
+    config, arrays = GENERATOR.read(tmp_path)
+    older = deepcopy(config)
+    del older["built"]["relative"]
+    for known, relative in ((config, len(depths) > 1), (older, False)):
+        made = tiny("equivariant_flow")
+        assert isinstance(made, EquivariantFlow)
+        made.restore(known, arrays)
+        assert made._flow().network.relative is relative
+
+
+def test_places_of_deeper_networks_are_close_to_known_ones() -> None:
+    def of(depth: int, *, relative: bool) -> Tensor:
+        plan = FlowPlan.of(gaussian_population(1, depth=depth).architectures[0])
+        return places(plan, relative=relative)
+
+    for relative, farthest in ((False, 0.25), (True, 0.1)):
+        known = torch.cat([of(depth, relative=relative) for depth in (2, 3)])
+        new = of(4, relative=relative)
+        beyond = (new - known.amax(0)).clamp_min(0) + (known.amin(0) - new).clamp_min(0)
+        assert float(beyond.max()) == pytest.approx(farthest, abs=0.02)
+        assert len(new.unique(dim=0)) == len(new)  # and orbits are told apart
 
 
 def test_scales_follow_the_width() -> None:
