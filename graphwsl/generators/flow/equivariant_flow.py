@@ -231,7 +231,10 @@ class EquivariantFlow(Generator):
             module.begin([(train.architectures[n], train.rows(n)) for n in kinds], self.seed)
             if settings.behaviour and self._given is not None:
                 module.answers = self._answers(train, imagined, *self._given)
-                module.warm_up = int(settings.behaviour_start * self._passes * len(train))
+                everything = self._passes * len(train)
+                module.warm_up = int(settings.behaviour_start * everything)
+                # Networks of sizes that were learnt from become good first.
+                module.until_imagined = (module.warm_up + everything) // 2
         return module
 
     def _imagined(self) -> list[Function]:

@@ -59,12 +59,18 @@ class FlowModule(GeneratorModule):
         self._plans: dict[str, FlowPlan] = {}
         self.answers: Answers | None = None
         self.warm_up = 0
+        self.until_imagined = 0
         self.seen = nn.Buffer(torch.zeros((), dtype=torch.int64))
 
     @property
     def answers_count(self) -> bool:
         """Whether so many networks were seen that answers count."""
         return int(self.seen) > self.warm_up
+
+    @property
+    def imagined_count(self) -> bool:
+        """Whether so many networks were seen that sizes that are imagined count, too."""
+        return int(self.seen) > self.until_imagined
 
     @property
     def select_by(self) -> str:
@@ -251,7 +257,7 @@ class FlowModule(GeneratorModule):
             wanted = answers.measures(batch.rows[:some], batch.architecture, chosen)
         own = self._measures(answers, batch.architecture, codes, chosen, generator)
         errors = _huber(answers.difference(own, wanted))
-        if answers.imagined:
+        if answers.imagined and (self.imagined_count or not self.training):
             # Of such networks none says how good they can be: they shall not be worse.
             number = int(torch.randint(len(answers.imagined), (), generator=generator))
             own = self._measures(answers, answers.imagined[number], codes, chosen, generator)

@@ -37,8 +37,8 @@ class FlowSettings(GeneratorSettings):
         behaviour_steps: Steps at the end of their way that a gradient goes back through.
         behaviour_start: Share of the training after which answers count.
         behaviour_sizes: Generating factors such as ``{"width": (32, 48)}``: networks of such sizes,
-            of which none need be trained, are made as well, and shall lose no more on the samples
-            than training networks do.
+            of which none need be trained, are made as well, in the second half of the time in which
+            answers count, and shall lose no more on the samples than training networks do.
         calibration: Networks that are made at the end, so that what is made afterwards varies as
             much as training networks do; 0 leaves it as it comes.
     """

@@ -14,6 +14,7 @@ from graphwsl.generators import load, make
 from graphwsl.generators.flow.answers import Answers
 from graphwsl.generators.flow.calibration import stretch
 from graphwsl.generators.flow.equivariant_flow import EquivariantFlow
+from graphwsl.generators.flow.flow_module import FlowModule
 from graphwsl.generators.flow.ode import integrate
 from graphwsl.generators.module import GeneratorModule
 from graphwsl.populations import Population, evaluate
@@ -234,6 +235,28 @@ def test_sizes_are_imagined() -> None:
                 behaviour_sizes={"width": (9,)}, batch_size=7)  # fmt: skip
     made.fit(own, data=(x, y))
     assert len(made.sample(2, {"width": 9}).states[0]) == 9 * 4 + 9 + 18 + 2
+
+
+def test_sizes_are_imagined_when_known_ones_have_been_learnt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """From the middle of the time in which answers count; what chooses the epoch always does."""
+    own, x, y = trained()
+    seen: dict[tuple[bool, bool], list[int]] = {}
+    measure = FlowModule._measures
+
+    def noted(self: FlowModule, answers: Answers, architecture: Any, *rest: Any) -> Tensor:
+        kind = architecture in answers.imagined, self.training
+        seen.setdefault(kind, []).append(int(self.seen))
+        return measure(self, answers, architecture, *rest)
+
+    monkeypatch.setattr(FlowModule, "_measures", noted)
+    made = flow(epochs=10, behaviour=0.1, behaviour_start=0.2, behaviour_sizes={"width": (9,)})
+    made.fit(own, data=(x, y))
+    every = 10 * len(own)
+    assert min(seen[False, True]) == 0.2 * every + 20  # the step counts its own networks
+    assert min(seen[True, True]) == 0.6 * every + 20
+    assert len(seen[True, False]) == len(seen[False, False])
 
 
 @pytest.mark.parametrize("dtype", [torch.int32, torch.uint8, torch.bool])
