@@ -123,7 +123,7 @@ def train_generator(
         "zoo": str(zoo),
         "method": method,
         "size": size,
-        "settings": model.settings.model_dump(exclude={"device"}),
+        "settings": model.settings.model_dump(mode="json", exclude={"device"}),
         "seed": seed,
         "split_seed": split_seed,
         "condition": None if condition is None else list(condition),

@@ -31,6 +31,11 @@ def info(
             )
         _training(run, as_json=as_json)
     elif place.is_file():
+        if csv is not None and csv.exists() and csv.samefile(place):
+            raise typer.BadParameter(
+                f"cannot write {str(csv)!r}: it is the packed set {str(run)!r}; name another file",
+                param_hint="--csv",
+            )
         _packed(run, place, csv, as_json=as_json)
     else:
         _run(run, csv, as_json=as_json)
@@ -80,7 +85,7 @@ def _packed(run: Path, path: Path, csv: Path | None, *, as_json: bool) -> None:
     from gnncore.command_line.json_output import echo_json
     from gnncore.command_line.output import say
     from gnncore.storage import StorageError
-    from gridstab.cli.summary import counted_results, write_csv
+    from gridstab.cli.summary import packed_results, write_csv
     from gridstab.counted import counted
     from gridstab.datasets.packed import origin, unpack
     from gridstab.errors import RunFolderError
@@ -100,7 +105,7 @@ def _packed(run: Path, path: Path, csv: Path | None, *, as_json: bool) -> None:
         "landscapes": grids[0].landscape is not None,
         "mean_snbs": float(snbs.mean()),
     }
-    rows = None if csv is None else write_csv(counted_results(grids), csv)
+    rows = None if csv is None else write_csv(packed_results(grids), csv)
     if as_json:
         echo_json(summary)
         return

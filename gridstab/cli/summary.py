@@ -62,17 +62,19 @@ def results(folder: "RunFolder") -> Iterator[dict[str, Any]]:
             result = folder.result(grid_id)
             yield {"grid": grid_id, "grid_name": result.grid.name, **result.to_dict()}
         else:
-            yield from counted_results([CountedGrid.read(folder, grid_id)])
+            one = CountedGrid.read(folder, grid_id)
+            yield {"grid": grid_id, "grid_name": one.grid.name, **_columns(one)}
 
 
-def counted_results(grids: "Iterable[CountedGrid]") -> Iterator[dict[str, Any]]:
-    """As :func:`results`, of grids with the counts behind their labels, as packed sets hold them.
+def packed_results(grids: "Iterable[CountedGrid]") -> Iterator[dict[str, Any]]:
+    """As :func:`results`, of the grids of a packed set, which keeps no names of nodes.
 
     Args:
         grids: The grids; where counts are not known, neither are intervals.
     """
     for one in grids:
-        yield {"grid": one.grid_id, "grid_name": one.grid.name, **_columns(one)}
+        columns = {name: values for name, values in _columns(one).items() if name != "name"}
+        yield {"grid": one.grid_id, "grid_name": one.grid.name, **columns}
 
 
 def _columns(one: "CountedGrid") -> dict[str, list[Any]]:
@@ -119,7 +121,7 @@ def write_csv(grids: Iterable[dict[str, Any]], path: Path) -> int:
     """Create or replace a table of all nodes, with the names of the columns first.
 
     Args:
-        grids: Grids of :func:`results` or :func:`counted_results`.
+        grids: Grids of :func:`results` or :func:`packed_results`.
         path: The file.
 
     Returns:

@@ -203,6 +203,8 @@ class EquivariantFlow(Generator):
         except UNREADABLE:  # which is said below
             older = {}
         super().restore(config, {"seen": np.zeros((), np.int64), **older, **arrays})
+        learnt_from = bool(self.report.get("behaviour"))
+        self._asks_for_behaviour = learnt_from or bool(self.settings.behaviour_sizes)
 
     def _build(self, train: Population | None, built: dict[str, Any]) -> FlowModule:
         settings = self.settings
@@ -231,11 +233,35 @@ class EquivariantFlow(Generator):
             module.begin([(train.architectures[n], train.rows(n)) for n in kinds], self.seed)
             if settings.behaviour and self._given is not None:
                 module.answers = self._answers(train, imagined, *self._given)
+                for function in imagined:
+                    self._require_makeable(module, function)
                 everything = self._passes * len(train)
                 module.warm_up = int(settings.behaviour_start * everything)
                 # Networks of sizes that were learnt from become good first.
                 module.until_imagined = (module.warm_up + everything) // 2
+                if module.answers is not None:
+                    self._require_patience(settings.behaviour_start * self._passes)
         return module
+
+    def _require_makeable(self, module: FlowModule, function: Function) -> None:
+        """Refuse sizes that no flow of these networks makes, before the first step."""
+        try:
+            module.plan(function.architecture)
+        except GeneratorError as error:
+            raise GeneratorError(
+                f"behaviour_sizes={self.settings.behaviour_sizes} ask for what cannot be made: "
+                f"{error}"
+            ) from error
+
+    def _require_patience(self, before: float) -> None:
+        """Refuse to wait less long than until answers count, by which the epoch is chosen."""
+        patience = self.settings.patience
+        if patience is not None and patience <= before:
+            raise GeneratorError(
+                f"patience={patience} may end the training before answers count, after "
+                f"{before:.4g} epochs; choose a larger one, or a smaller behaviour_start than "
+                f"{self.settings.behaviour_start:g}"
+            )
 
     def _imagined(self) -> list[Function]:
         """What networks of sizes do of which none need be trained."""
@@ -277,8 +303,9 @@ class EquivariantFlow(Generator):
         module.coordinates.stretch(stretch(population, made, self.settings.calibration))
 
     def _identity(self) -> str:
-        answers = self._flow().answers
-        return f"{super()._identity()} {'' if answers is None else answers.digest}"
+        flow = self._flow()
+        own = f"{super()._identity()} {'' if flow.answers is None else flow.answers.digest}"
+        return f"{own} relative places" if flow.network.relative else own
 
     def _draw(
         self,

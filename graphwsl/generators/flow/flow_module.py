@@ -259,9 +259,13 @@ class FlowModule(GeneratorModule):
         errors = _huber(answers.difference(own, wanted))
         if answers.imagined and (self.imagined_count or not self.training):
             # Of such networks none says how good they can be: they shall not be worse.
-            number = int(torch.randint(len(answers.imagined), (), generator=generator))
-            own = self._measures(answers, answers.imagined[number], codes, chosen, generator)
-            errors = errors + _huber(answers.difference(own, wanted).clamp_min(0))
+            sizes = answers.imagined
+            if self.training:
+                sizes = [sizes[int(torch.randint(len(sizes), ()))]]
+            for size in sizes:
+                own = self._measures(answers, size, codes, chosen, generator)
+                worse = _huber(answers.difference(own, wanted).clamp_min(0))
+                errors = errors + worse / len(sizes)
         weighted = errors[:, 0] + settings.behaviour_error * errors[:, 1]
         # Their mean over all networks is that over the ones that were made.
         return torch.cat([weighted * (count / some), none[some:]])

@@ -77,6 +77,23 @@ def test_a_generator_is_kept_with_what_it_learnt_from(made: Path, zoo: Path) -> 
     assert "settings: epochs is 3 there and 2 here" in other.output
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--method", "equivariant_flow", *TINY, "--option", 'behaviour_sizes={"width":[5,6]}'],
+        ["--method", "recurrent_diffusion", "--option", "denoiser_channels=[1,4,4,1]"],
+    ],
+)
+def test_settings_of_several_values_are_resumed(
+    zoo: Path, tmp_path: Path, options: list[str]
+) -> None:
+    asked = ["generate", "train", zoo, *options, "--epochs", 1, "--out", tmp_path / "made"]
+    first = graphwsl(*asked)
+    assert first.exit_code == 0, first.output
+    again = graphwsl(*asked, "--resume")
+    assert again.exit_code == 0, again.output
+
+
 def test_a_training_without_answers_says_so(tmp_path: Path) -> None:
     """The data of the zoo have gone."""
     images, labels = np.random.default_rng(0).random((40, 2, 2)), np.arange(40) % 2

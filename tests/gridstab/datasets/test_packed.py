@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 import gridstab
 from gnncore.storage import CorruptFileError, seal_of
 from gridstab.cli import app
-from gridstab.cli.summary import counted_results
+from gridstab.cli.summary import packed_results
 from gridstab.datasets import Campaign, LandscapeFolder, RunFolder, run_campaign, run_landscapes
 from gridstab.datasets.benchmark import benchmark_path
 from gridstab.datasets.counted_grid import CountedGrid
@@ -111,18 +112,32 @@ def test_the_table_of_a_packed_set_is_that_of_its_run(
     own, packed = tables
     # The times of return, the names of nodes and the last digits of deviations are not packed.
     for before, after in zip(own, packed, strict=True):
-        for name in before.keys() - {"mean_return_time", "max_frequency_deviation"}:
+        assert before.keys() - after.keys() == {"mean_return_time", "name"}
+        for name in after.keys() - {"max_frequency_deviation"}:
             assert after[name] == before[name]
         assert float(after["max_frequency_deviation"]) == pytest.approx(
             float(before["max_frequency_deviation"]), abs=0.1
         )
 
 
+def test_a_packaged_set_is_not_written_over_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name is no path, so that nothing else tells that it is the same file."""
+    shutil.copytree(benchmark_path("ds20").parent, tmp_path / "benchmark")
+    copied = tmp_path / "benchmark" / benchmark_path("ds20").name
+    monkeypatch.setattr("gridstab.cli.folders.place_of", lambda _: copied)
+    before = copied.read_bytes()
+    said = command("info", "ds20", "--csv", copied, code=2).stderr
+    assert "it is the packed set 'ds20'" in said.replace("\n", " ")
+    assert copied.read_bytes() == before
+
+
 def test_labels_without_counts_have_no_intervals() -> None:
     grid = gridstab.random_grid(6, seed=1)
-    (found,) = counted_results([CountedGrid(grid_id=3, grid=grid, snbs=np.linspace(0, 1, 6))])
+    (found,) = packed_results([CountedGrid(grid_id=3, grid=grid, snbs=np.linspace(0, 1, 6))])
     assert found["grid"] == 3
-    assert found.keys() == {"grid", "grid_name", "node", "name", "snbs"}
+    assert found.keys() == {"grid", "grid_name", "node", "snbs"}
 
 
 def test_the_command(

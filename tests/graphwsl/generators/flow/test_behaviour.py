@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from gnncore.errors import CheckpointError
 from graphwsl.generators import load, make
 from graphwsl.generators.flow.answers import Answers
 from graphwsl.generators.flow.calibration import stretch
 from graphwsl.generators.flow.equivariant_flow import EquivariantFlow
 from graphwsl.generators.flow.flow_module import FlowModule
+from graphwsl.generators.flow.network import VelocityNetwork
 from graphwsl.generators.flow.ode import integrate
 from graphwsl.generators.module import GeneratorModule
 from graphwsl.populations import Population, evaluate
@@ -25,7 +27,7 @@ from tests.graphwsl.generators.flow.flow_cases import (
     trained_population,
 )
 from tests.graphwsl.generators.method_cases import TINY, rows, seeded
-from tests.graphwsl.properties.property_cases import SMALL_CNN, MemoryZoo
+from tests.graphwsl.properties.property_cases import MLP, SMALL_CNN, MemoryZoo
 
 SHORT = {**TINY["equivariant_flow"], "epochs": 60, "batch_size": 20, "learning_rate": 3e-3,
          "average_decay": None, "calibration": 128}  # fmt: skip
@@ -257,6 +259,66 @@ def test_sizes_are_imagined_when_known_ones_have_been_learnt(
     assert min(seen[False, True]) == 0.2 * every + 20  # the step counts its own networks
     assert min(seen[True, True]) == 0.6 * every + 20
     assert len(seen[True, False]) == len(seen[False, False])
+
+
+def test_all_sizes_that_are_imagined_choose_the_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    own, x, y = trained()
+    seen: list[str] = []
+    measure = FlowModule._measures
+
+    def noted(self: FlowModule, answers: Answers, architecture: Any, *rest: Any) -> Tensor:
+        if not self.training:
+            seen.append(architecture.digest)
+        return measure(self, answers, architecture, *rest)
+
+    monkeypatch.setattr(FlowModule, "_measures", noted)
+    made = flow(epochs=1, behaviour=0.1, behaviour_sizes={"width": (6, 7, 8)})
+    made.fit(own, data=(x, y))
+    assert len(set(seen)) == 4
+
+
+@pytest.mark.parametrize("sizes", [{"width": (6, 1)}, {"width": (1, 6)}, {"depth": (1, 2)}])
+def test_sizes_that_cannot_be_made_are_refused_before_the_first_step(
+    sizes: dict[str, tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, x, y = trained()
+    monkeypatch.setattr(FlowModule, "terms", None)
+    made = flow(epochs=30, behaviour=0.3, behaviour_sizes=sizes)
+    assert f"behaviour_sizes={sizes} ask for" in refusal(lambda: made.fit(own, data=(x, y)))
+
+
+def test_patience_lasts_until_answers_count() -> None:
+    own, x, y = trained()
+    made = flow(epochs=40, behaviour=0.3, behaviour_start=0.6, patience=24)
+    assert "patience=24 may end the training before answers count, after 24 epochs" in refusal(
+        lambda: made.fit(own, data=(x, y))
+    )
+    flow(epochs=4, behaviour=0.3, behaviour_start=0.5, patience=3).fit(own, data=(x, y))
+
+
+def test_a_loaded_flow_knows_that_answers_were_asked_for(tmp_path: Path) -> None:
+    own, x, y = trained()
+    made = flow(epochs=1, behaviour=0.3, behaviour_start=0.0).fit(own, data=(x, y))
+    made.save(tmp_path)
+    again = load(tmp_path)
+    assert "behaviour=0.3 compares" in refusal(lambda: again.fit(own))
+
+
+def test_a_fit_does_not_go_on_with_other_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a version began it in which flows of several depths had absolute ones."""
+    own = Population.load(MemoryZoo([{**MLP, "depth": 2}, {**MLP, "depth": 3}], 12))
+    with monkeypatch.context() as patch:
+        build = VelocityNetwork.__init__
+
+        def absolute(self: VelocityNetwork, *args: Any, relative: bool) -> None:
+            build(self, *args, relative=False)
+
+        patch.setattr(VelocityNetwork, "__init__", absolute)
+        flow(epochs=1).fit(own, work=tmp_path)
+    with pytest.raises(CheckpointError, match="objective"):
+        flow(epochs=1).fit(own, work=tmp_path)
 
 
 @pytest.mark.parametrize("dtype", [torch.int32, torch.uint8, torch.bool])
