@@ -6,7 +6,7 @@ A small network is trained on 700 grids of 20 nodes, from several seeds, and aga
 changed at a time. All are judged at home, on grids of 100 nodes, on real power systems, by which a
 change may be chosen, and on Texas, by which none is. Trainings are kept in ``--out`` and never
 repeated. ``taught`` learns from the models of ``base``, which ``--restore`` does not bring back:
-train that one again for it, in another ``--out``.
+train both without it first.
 """
 
 from collections.abc import Callable

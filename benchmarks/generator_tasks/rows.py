@@ -41,6 +41,7 @@ LOWER_RATE: dict[str, Any] = {
     "behaviour_start": 0.1,
     "learning_rate": 2e-3,
 }
+"""Soft errors beside losses, from early on and more slowly."""
 
 ABLATIONS: dict[str, dict[str, dict[str, Any]]] = {
     "equivariant_flow": {

@@ -26,8 +26,8 @@ class GeneratorSettings(Configuration):
         schedule: Schedule of the learning rate.
         warm_up: Share of all steps in which the learning rate rises.
         clip_norm: Largest norm of the gradient.
-        patience: Stop after so many epochs without a smaller loss on held-out networks; None never
-            stops.
+        patience: Stop after so many epochs in which what chooses the epoch does not fall; None
+            never stops.
         average_decay: Decay a step of the moving average of the weights that is kept; None keeps
             the weights themselves.
         held_out: Share of the networks on which the epoch is chosen, where no others are given; 0

@@ -45,7 +45,7 @@ class VelocityNetwork(nn.Module):
         widths: dict[str, int],
         conditions: int,
         *,
-        relative: bool = False,
+        relative: bool,
     ) -> None:
         super().__init__()
         self.relative = relative

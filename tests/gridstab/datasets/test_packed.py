@@ -124,8 +124,7 @@ def test_a_packaged_set_is_not_written_over_by_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The name is no path, so that nothing else tells that it is the same file."""
-    shutil.copytree(benchmark_path("ds20").parent, tmp_path / "benchmark")
-    copied = tmp_path / "benchmark" / benchmark_path("ds20").name
+    copied = Path(shutil.copy(benchmark_path("ds20"), tmp_path))
     monkeypatch.setattr("gridstab.cli.folders.place_of", lambda _: copied)
     before = copied.read_bytes()
     said = command("info", "ds20", "--csv", copied, code=2).stderr
