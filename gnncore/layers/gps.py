@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn import functional
 from torch_geometric.nn import GPSConv
 from torch_geometric.nn.attention import PerformerAttention
 from torch_geometric.nn.attention.performer import generalized_kernel, linear_attention
@@ -15,6 +16,9 @@ from gnncore.layers.layer import GraphLayer
 from gnncore.layers.registry import make_layer, register_layer
 
 _ATTENTIONS = ("multihead", "performer")
+
+_LARGEST_TO_SMALLEST = 1.25
+"""Graphs that attend in one call; more lets padding cost, less the number of calls."""
 
 
 @register_layer("gps")
@@ -30,8 +34,10 @@ class GPSLayer(GraphLayer):
     the padding of a batch does not enter performer attention, and :meth:`reset_parameters` draws
     the output map of the attention as well.
 
-    Multi-head attention takes memory proportional to the square of the largest graph of a batch,
-    performer attention, an approximation by random features, to its size.
+    Multi-head attention takes time and memory proportional to the squares of the graphs' sizes;
+    graphs of similar sizes attend together, so that the largest of a batch does not set the price
+    of all. Performer attention, an approximation by random features, takes what is proportional
+    to the size of the largest.
 
     Args:
         in_channels: Channels of the nodes that come in; a linear map brings them to
@@ -105,10 +111,9 @@ class GPSLayer(GraphLayer):
         )
         if local is None:
             self.conv.norm1 = None  # PyG makes the local layer's norm even so
-        if attention == "performer":
-            self.conv.attn = _MaskedPerformerAttention(
-                out_channels, heads, dropout=attention_dropout
-            )
+        kind = _MaskedPerformerAttention if attention == "performer" else _AttentionBySize
+        options = {} if attention == "performer" else {"batch_first": True}
+        self.conv.attn = kind(out_channels, heads, dropout=attention_dropout, **options)
 
     def reset_parameters(self) -> None:
         """Draws all parameters anew."""
@@ -166,6 +171,58 @@ class _Given(nn.Module):
         signal: Float[Tensor, "nodes channels"],
     ) -> Float[Tensor, "nodes channels"]:
         return signal
+
+
+class _AttentionBySize(nn.MultiheadAttention):
+    """Torch's attention of nodes to all nodes of their graph, in groups of graphs of similar sizes.
+
+    The parameters, and up to rounding the values, are torch's.
+    """
+
+    def forward(  # type: ignore[override] # GPSConv passes nothing else
+        self,
+        query: Float[Tensor, "graphs nodes channels"],
+        key: Float[Tensor, "graphs nodes channels"],
+        value: Float[Tensor, "graphs nodes channels"],
+        key_padding_mask: Bool[Tensor, "graphs nodes"],
+        need_weights: bool = False,
+    ) -> tuple[Float[Tensor, "graphs nodes channels"], None]:
+        """What nodes hear; ``key`` and ``value`` are ``query``, and padding stands at the end."""
+        present = ~key_padding_mask
+        order, counts = _by_size(present.sum(1).tolist())
+        projected = functional.linear(query[order], self.in_proj_weight, self.in_proj_bias)
+        heard = []
+        for part, has_node in zip(
+            projected.split(counts), present[order].split(counts), strict=True
+        ):
+            nodes = int(has_node.sum(1).max())
+            heads = part[:, :nodes].unflatten(-1, (3, self.num_heads, self.head_dim))
+            own_query, own_key, own_value = heads.permute(2, 0, 3, 1, 4)
+            own = functional.scaled_dot_product_attention(
+                own_query,
+                own_key,
+                own_value,
+                attn_mask=has_node[:, None, None, :nodes],
+                dropout_p=self.dropout if self.training else 0.0,
+            )  # (graphs, heads, nodes, head_dim)
+            padding = (0, 0, 0, query.shape[1] - nodes)
+            heard.append(functional.pad(own.transpose(1, 2).flatten(2), padding))
+        restored = sorted(range(len(order)), key=order.__getitem__)
+        return self.out_proj(torch.cat(heard)[restored]), None
+
+
+def _by_size(sizes: list[int]) -> tuple[list[int], list[int]]:
+    """The graphs from the smallest to the largest, and how many stand in each group of those that
+    have few nodes more than the first of the group."""
+    order = sorted(range(len(sizes)), key=sizes.__getitem__)
+    counts: list[int] = []
+    first = -1
+    for number in order:
+        if first < 0 or sizes[number] > _LARGEST_TO_SMALLEST * first:
+            first = sizes[number]
+            counts.append(0)
+        counts[-1] += 1
+    return order, counts
 
 
 class _MaskedPerformerAttention(PerformerAttention):

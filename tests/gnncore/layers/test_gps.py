@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch_geometric.data import Batch
 from torch_geometric.nn import GPSConv
 from torch_geometric.nn.attention import PerformerAttention
@@ -84,6 +84,27 @@ def test_masked_performer_attention_is_that_of_the_nodes_alone() -> None:
     padded = torch.cat([x, 100 * torch.ones(1, 3, 8, dtype=torch.float64)], dim=1)
     mask = torch.arange(8)[None] < 5
     torch.testing.assert_close(layer.conv.attn(padded, mask)[:, :5], reference(x))
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("sizes", [[1], [4, 4, 4], [1, 30, 2, 31, 7, 8, 1, 60]])
+def test_attention_in_groups_of_similar_sizes_is_that_of_torch(
+    sizes: list[int], training: bool
+) -> None:
+    attention = built(8, 8).conv.attn.train(training)
+    reference = nn.MultiheadAttention(8, 4, batch_first=True).double().train(training)
+    reference.load_state_dict(attention.state_dict())
+    padding = torch.arange(max(sizes)) >= torch.tensor(sizes)[:, None]
+    x = torch.randn(len(sizes), max(sizes), 8, dtype=torch.float64)
+    actual, expected = (
+        each(x, x, x, key_padding_mask=padding, need_weights=False)[0][~padding]
+        for each in (attention, reference)
+    )
+    torch.testing.assert_close(actual, expected, rtol=0, atol=EXACT)
+    for out in (actual, expected):
+        out.square().sum().backward()
+    for one, other in zip(attention.parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=0, atol=EXACT)
 
 
 def test_the_local_layer_updates_edges() -> None:
