@@ -13,7 +13,9 @@ WHERE = "Where it runs and goes"
 """Titles of the panels of options."""
 
 NODES: Any = typer.Option(
-    None, help="Nodes of every random grid, even. [default: 100]", rich_help_panel=WHAT
+    None,
+    help="Nodes of every random grid; of an odd number one has no power. [default: 100]",
+    rich_help_panel=WHAT,
 )
 GRIDS: Any = typer.Option(None, help="Number of grids. [default: 1]", rich_help_panel=WHAT)
 CASE: Any = typer.Option(

@@ -23,7 +23,8 @@ class Campaign(Configuration):
     """Everything that the results depend on; workers, executor and folder are not part of it.
 
     Attributes:
-        nodes: Nodes of every random grid, even; 100 unless a case is given.
+        nodes: Nodes of every random grid, of an odd number one without power; 100 unless a case is
+            given.
         grids: Number of grids. Grid k (from 1) is drawn from the stream ``(seed, k)``.
         samples: Perturbations a node.
         seed: Seed of the grids and of the perturbations.

@@ -47,15 +47,16 @@ def random_grid(
 ) -> PowerGrid:
     """A random power grid with a stable operating point; the defaults are the published setting.
 
-    Half of the nodes, drawn at random, consume ``power`` and the other half generate it. A grid
-    without stable operating point is discarded as a whole and the next one is drawn from the same
+    Half of the nodes, drawn at random, consume ``power`` and the other half generate it; of an odd
+    number one node is left, which has none, as many nodes of real systems. A grid without stable
+    operating point is discarded as a whole and the next one is drawn from the same
     random stream, so a seed always gives the same grid.
 
     >>> random_grid(20, seed=1).num_nodes
     20
 
     Args:
-        nodes: Number of nodes, even.
+        nodes: Number of nodes, at least 2; even in the published setting.
         seed: Seed of the random stream, as for :func:`numpy.random.default_rng`.
         n0: Nodes of the initial minimum spanning tree.
         p: Probability of a second line from a new node.
@@ -72,10 +73,9 @@ def random_grid(
         NoOperatingPointError: None of 1,000 grids has a stable operating point.
     """
     whole("nodes", nodes, 0, MOST_NODES)
-    if nodes < 2 or nodes % 2:
+    if nodes < 2:
         raise InvalidParameterError(
-            "nodes must be even and at least 2: half of them generate and half consume, "
-            f"got {nodes}"
+            f"nodes must be at least 2, one that generates and one that consumes, got {nodes}"
         )
     at_least("n0", n0, 1)
     if n0 > nodes:

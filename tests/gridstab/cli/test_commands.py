@@ -83,7 +83,7 @@ def write_inputs(folder: Path) -> None:
 BAD = {
     "no nodes": ["--nodes", "0"],
     "negative nodes": ["--nodes", "-4"],
-    "odd nodes": ["--nodes", "7"],
+    "one node": ["--nodes", "1"],
     "no samples": ["--samples", "0"],
     "negative samples": ["--samples", "-1"],
     "no grids": ["--grids", "0"],

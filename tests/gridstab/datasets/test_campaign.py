@@ -43,7 +43,7 @@ def test_ranges_of_perturbations_reach_the_simulation() -> None:
     [
         ("nodes", 0),
         ("nodes", -2),
-        ("nodes", 7),
+        ("nodes", 1),
         ("grids", 0),
         ("samples", 0),
         ("samples", -5),

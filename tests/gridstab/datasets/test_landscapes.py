@@ -326,7 +326,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("--resolution", "many"),
         ("--resolution", "5001"),
         ("--engine", "none"),
-        ("--nodes", "5"),
+        ("--nodes", "1"),
         ("--domega-range", "nan"),
         ("--published", "there"),
         ("--published", "l/pub"),

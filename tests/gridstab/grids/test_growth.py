@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gridstab import operating_point, random_grid
 from gridstab.errors import InvalidParameterError, NoOperatingPointError
 from gridstab.grids.growth import grow
+from gridstab.grids.power_flow import has_operating_point
 
 EVEN = st.integers(1, 30).map(lambda half: 2 * half)
 
@@ -133,11 +134,21 @@ def test_each_node_and_line_follows_the_rule(seed: int) -> None:
     }
 
 
+@pytest.mark.parametrize("nodes", [3, 21, 99])
+def test_of_an_odd_number_of_nodes_one_has_no_power(nodes: int) -> None:
+    grids = [random_grid(nodes, seed=seed) for seed in range(20)]
+    for grid in grids:
+        assert sorted(grid.power) == [-1.0] * (nodes // 2) + [0.0] + [1.0] * (nodes // 2)
+        assert has_operating_point(grid)
+    # It is a node like any other: attached early or late, at a dead end or not.
+    assert len({int(np.flatnonzero(grid.power == 0)[0]) for grid in grids}) > 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"nodes": 21}, "nodes must be even .* got 21"),
-        ({"nodes": 0}, "nodes must be even .* got 0"),
+        ({"nodes": 1}, "nodes must be at least 2, .* got 1"),
+        ({"nodes": 0}, "nodes must be at least 2, .* got 0"),
         ({"nodes": -2}, "got -2"),
         ({"nodes": 4, "n0": 5}, r"n0 must be from 1 to .* \(4\), got 5"),
         ({"nodes": 4, "n0": 0}, "n0 .* got 0"),
