@@ -27,7 +27,7 @@ def train(
     ),
     model: str = typer.Option(
         "default",
-        help="Published model by name, or a TOML file.",
+        help="Published model by name, a TOML file, or the folder of a training to go on from.",
         rich_help_panel=WHAT,
         autocompletion=one_of(*MODELS),
     ),

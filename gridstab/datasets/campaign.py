@@ -53,7 +53,7 @@ class Campaign(Configuration):
     title = "a campaign"
     file_title = "campaign file"
 
-    nodes: Annotated[int, Field(ge=2, le=10**7, multiple_of=2)] | None = None
+    nodes: Annotated[int, Field(ge=2, le=10**7)] | None = None
     grids: Count = 1
     samples: Count = 1000
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0

@@ -190,6 +190,21 @@ class KnownRange:
             raise ValueError("an interval is empty")
         return cls(intervals)
 
+    def joined(self, other: "KnownRange") -> "KnownRange":
+        """What one of two training sets holds, of what is known of both.
+
+        Args:
+            other: The range of the other one.
+        """
+        both = self.intervals.keys() & other.intervals.keys()
+        return KnownRange(
+            {
+                name: (min(low, other.intervals[name][0]), max(high, other.intervals[name][1]))
+                for name, (low, high) in self.intervals.items()
+                if name in both
+            }
+        )
+
     def to_dict(self) -> dict[str, dict[str, float]]:
         """The range as plain JSON values."""
         return {name: {"low": low, "high": high} for name, (low, high) in self.intervals.items()}

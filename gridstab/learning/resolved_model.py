@@ -3,19 +3,22 @@
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from gnncore.configuration import given
 from gnncore.errors import SpecificationError
 from gnncore.models import Head, ModelSpecification
 from gnncore.training import TrainingSettings
 from gridstab.features.feature_set import FeatureSet
-from gridstab.learning.published import DEFAULT_MODEL, published_model
+from gridstab.learning.published import DEFAULT_MODEL, PUBLISHED_MODELS, published_model
 from gridstab.learning.raster import Raster
+from gridstab.learning.starting import Start
 from gridstab.learning.tasks import Task
+from gridstab.learning.trained import TrainedModel
 
-ModelSource = str | PathLike[str] | ModelSpecification
-"""The name of a published model or ``default``, a TOML file, or a specification."""
+ModelSource = str | PathLike[str] | ModelSpecification | TrainedModel
+"""The name of a published model or ``default``, a TOML file, a specification, or a trained model or
+its folder."""
 
 
 DECODER = Head(hidden=(256, 256), activation="leaky_relu")
@@ -33,6 +36,7 @@ class ResolvedModel:
         settings: How it is trained.
         augment: Whether training grids are mirrored at random, unless the caller says.
         clip: Share of the training values that is cut off in either tail, unless the caller says.
+        start: The trained model that it goes on from; None for new weights.
     """
 
     name: str
@@ -41,6 +45,7 @@ class ResolvedModel:
     settings: TrainingSettings
     augment: bool = False
     clip: float = 0.0
+    start: Start | None = None
 
 
 def resolve_model(
@@ -52,11 +57,17 @@ def resolve_model(
     """What a model is for a task; what is given wins over the model's own features and settings.
 
     Raises:
-        InvalidParameterError: No model or feature set has this name.
+        InvalidParameterError: No model or feature set has this name, or a trained model has learnt
+            another task from other features.
+        RunFolderError: The folder holds no trained model, or a damaged one.
         SpecificationError: The file or a setting is wrong, or does not fit features and task.
     """
     own_settings = given(settings or {})
-    if isinstance(model, ModelSpecification):
+    if _is_folder(model):
+        model = TrainedModel.load(model)
+    if isinstance(model, TrainedModel):
+        resolved = _further(Start(model), task, features, own_settings)
+    elif isinstance(model, ModelSpecification):
         seen = _features(features or "published")
         resolved = ResolvedModel("specification", model, seen, TrainingSettings(**own_settings))
     elif Path(model).suffix.lower() == ".toml":
@@ -119,6 +130,27 @@ def _from_file(
     specification = ModelSpecification(**channels | {"output": task.output} | values)
     return ResolvedModel(
         path.stem, specification, seen, TrainingSettings(**settings | given), augment, clip
+    )
+
+
+def _is_folder(model: ModelSource) -> TypeGuard[str | PathLike[str]]:
+    named = isinstance(model, str) and model in ("default", *PUBLISHED_MODELS)
+    return not named and isinstance(model, str | PathLike) and Path(model).is_dir()
+
+
+def _further(
+    start: Start, task: Task, features: FeatureSet | str | None, given: dict[str, Any]
+) -> ResolvedModel:
+    start.require_same(task.name, None if features is None else _features(features))
+    config = start.trained.config
+    return ResolvedModel(
+        config.model,
+        config.specification,
+        config.features,
+        start.settings(given),
+        config.augment,
+        config.clip,
+        start,
     )
 
 

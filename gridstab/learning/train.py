@@ -32,6 +32,7 @@ from gridstab.learning.mirror import flip_signs
 from gridstab.learning.normalisation import Normalisation
 from gridstab.learning.resolved_model import ModelSource, drawing, resolve_model
 from gridstab.learning.splits import SPLITS
+from gridstab.learning.starting import Start
 from gridstab.learning.tasks import Task, get_task
 from gridstab.learning.trained import TrainedModel
 from gridstab.learning.training_folder import (
@@ -66,6 +67,7 @@ class _Work:
     known_range: KnownRange
     learnt_grids: LearntGrids
     augment: Callable[..., Any] | None
+    start: Start | None
 
 
 def train_model(
@@ -92,12 +94,15 @@ def train_model(
     changed is done again when it is resumed, with a ``RecomputedWarning``.
 
     Args:
-        model: Name of a published model, ``default``, a TOML file, or a specification. In a file,
-            the keys are those of :class:`gnncore.models.ModelSpecification`, of which
-            ``in_channels``, ``edge_channels`` and ``output`` follow from features and task unless
-            given, and ``out_channels`` of landscapes from the data; ``features`` names a feature
-            set; a table ``[training]`` holds settings, and ``augment`` and ``clip``, which are
-            False and 0 unless given.
+        model: Name of a published model, ``default``, a TOML file, a specification, or a trained
+            model or its folder. In a file, the keys are those of
+            :class:`gnncore.models.ModelSpecification`, of which ``in_channels``, ``edge_channels``
+            and ``output`` follow from features and task unless given, and ``out_channels`` of
+            landscapes from the data; ``features`` names a feature set; a table ``[training]``
+            holds settings, and ``augment`` and ``clip``, which are
+            False and 0 unless given. A trained model goes on from its weights with its settings, of
+            which a lower ``learning_rate`` and fewer ``epochs`` are often better; its features,
+            their scaling and its task stay, and what it knows is what both trainings have seen.
         data: What :func:`gridstab.learning.load_grid_dataset` reads, with all three splits.
         out: The training folder.
         task: A name in ``gridstab.learning.tasks.TASKS``.
@@ -142,7 +147,7 @@ def train_model(
         progress,
     )
     check_folder(folder, work.config, resume=resume)
-    network = _network(work.config)
+    network = _network(work.config) if work.start is None else work.start.network()
     with WorkFolder(folder, KIND).claim(lambda: check_folder(folder, work.config, resume=resume)):
         if is_complete(folder) and not reopen_if_damaged(folder):
             return TrainedModel.load(folder)
@@ -218,6 +223,9 @@ def _prepare(
     task = get_task(task_name)
     resolved = resolve_model(model, task, features, settings)
     mirrors = resolved.augment if augment is None else augment
+    start = resolved.start
+    if start is not None:
+        start.require_same(task.name, clip=clip)
     clip = resolved.clip if clip is None else clip
     if not 0 <= clip < MAX_CLIP:
         raise InvalidParameterError(f"clip must be at least 0 and below {MAX_CLIP}, got {clip}")
@@ -227,6 +235,8 @@ def _prepare(
     if raster is not None:
         require_window(raster.resolution)
         specification = drawing(specification, raster)
+        if start is not None:
+            start.require_raster(raster, dataset.name)
     splits = {split: dataset.split(split) for split in SPLITS}
     if train_grids is not None:
         if not 1 <= train_grids <= len(splits["train"]):
@@ -235,6 +245,8 @@ def _prepare(
                 f"split of {dataset.name!r}, got {train_grids}"
             )
         splits["train"] = splits["train"][:train_grids]
+    if start is not None:
+        start.require_unseen(splits)
     config = TrainingConfig(
         model=resolved.name,
         specification=specification,
@@ -250,6 +262,7 @@ def _prepare(
             content={split: part.store.content_hash for split, part in splits.items()},
         ),
         raster=raster,
+        started_from=None if start is None else start.weights,
     )
     try:
         with processes_on(resolved.settings.device):
@@ -262,14 +275,22 @@ def _prepare(
         # Metrics that these labels leave undefined must not come to light after the training.
         evaluate(splits[split].store.tensors["y"], splits[split], task)
     learnt = list(splits["train"].power_grids())
+    known = KnownRange.of(learnt, resolved.features, splits["train"].store.tensors["x"].numpy())
+    grids = LearntGrids.of(learnt, splits["valid"].power_grids())
+    if start is None:
+        normalisation = Normalisation.of(splits["train"].store, resolved.features, clip)
+    else:
+        normalisation = start.trained.normalisation
+        known, grids = start.known_range(known), start.learnt_grids(grids)
     return _Work(
         config,
         task,
         splits,
-        Normalisation.of(splits["train"].store, resolved.features, clip),
-        KnownRange.of(learnt, resolved.features, splits["train"].store.tensors["x"].numpy()),
-        LearntGrids.of(learnt, splits["valid"].power_grids()),
+        normalisation,
+        known,
+        grids,
         partial(flip_signs, features=resolved.features) if mirrors else None,
+        start,
     )
 
 

@@ -114,6 +114,7 @@ class TrainingConfig(Configuration):
         clip: Share of the training values in either tail beyond which features are cut off.
         data: On what.
         raster: Size and range of the landscapes, where these are what is predicted.
+        started_from: SHA-256 of the weights of the trained model that it goes on from, if it does.
     """
 
     error_class = RunFolderError
@@ -131,6 +132,7 @@ class TrainingConfig(Configuration):
     clip: float = Field(default=0.0, ge=0.0)
     data: DataOrigin
     raster: Raster | None = None
+    started_from: str | None = None
 
     def difference(self, other: "TrainingConfig") -> str | None:
         """The first value in which another configuration differs, in words."""
