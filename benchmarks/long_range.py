@@ -6,7 +6,8 @@
 All graphs of the published studies are learned from unless ``--graphs`` says otherwise. All models
 get the same number of parameters, epochs and learning rates to choose from; the best rate and epoch
 are those of the validation graphs, the rate that of the first seed. Trainings are kept in ``--out``
-and never repeated, so the program may be killed at any time and started again.
+and never repeated, so the program may be killed at any time and started again; ``--restore`` begins
+with the numbers of the committed result files.
 """
 
 import statistics
@@ -17,17 +18,18 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.cells import Result, time_warning
+from benchmarks.cells import Result, restore_cells, time_warning
 from benchmarks.graph_tasks.contestants import CONTESTANTS, specification
 from benchmarks.graph_tasks.graph_properties import PROPERTIES, PUBLISHED_GRAPHS, make_tasks
 from benchmarks.graph_tasks.peptides import peptides_task, write_tiny_peptides
 from benchmarks.graph_tasks.task import GraphTask
 from benchmarks.graph_tasks.training import settings_of
-from benchmarks.graph_tasks.tuning import at_best_rate, tuned
+from benchmarks.graph_tasks.tuning import CELL, at_best_rate, tuned
 from benchmarks.hardware import ROOT
 from benchmarks.options import names_of, rates_of
-from benchmarks.results import Report, console, spread
+from benchmarks.results import FOLDER, Report, console, spread
 from benchmarks.running import run_benchmark
+from gnncore.storage import read_json
 
 PEPTIDES = "peptides-func"
 PUBLISHED_PEPTIDES = {
@@ -64,6 +66,9 @@ def main(
     / "runs"
     / "long_range",
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
+    restore: Annotated[
+        bool, typer.Option(help="Begin with what the committed result files hold.")
+    ] = False,
     collect_only: Annotated[
         bool, typer.Option(help="Train nothing; show what is trained so far.")
     ] = False,
@@ -81,6 +86,9 @@ def main(
             changes["DBGNN"]["layer_options"] = {"num_steps": 2}
         wanted = names_of(tasks, (*PROPERTIES, PEPTIDES), "task")
         named, choice = names_of(models, CONTESTANTS, "model"), rates_of(rates)
+        if restore:
+            for path in sorted(FOLDER.glob("long_range*.json")):
+                restore_cells(out, _cells_of(read_json(path)))
         report = Report("long_range", "Long-range tasks", quick=quick)
         measured: dict[str, Any] = {}
         chosen = _tasks(wanted, peptides, graphs, (smallest, largest), out, report)
@@ -123,6 +131,16 @@ def main(
             measured,
             json,
         )
+
+
+def _cells_of(result: dict[str, Any]) -> dict[str, Result]:
+    """The trainings of a result file by their folders, where it names these."""
+    cells = [cell for task in result["measured"].values() for cell in task["cells"]]
+    return {
+        cell[CELL]: {name: value for name, value in cell.items() if name != CELL}
+        for cell in cells
+        if CELL in cell
+    }
 
 
 def _tasks(

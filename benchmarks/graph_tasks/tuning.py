@@ -11,6 +11,9 @@ from benchmarks.results import console
 from gnncore.models import ModelSpecification
 from gnncore.training import TrainingSettings
 
+CELL = "cell"
+"""Where a result names its folder, so that a fresh clone can begin with it."""
+
 
 def tuned(
     models: dict[str, ModelSpecification],
@@ -41,7 +44,7 @@ def tuned(
             console.print(f"{task.name}: {name}, rate {rate:g}, seed {seed}")
         result = cell.finished(task, out) if collect_only else cell.run(task, out)
         if result is not None:  # another process may be at work on it
-            yield result
+            yield result | {CELL: str(cell.folder(task, out).relative_to(out))}
 
     results = [result for name in models for rate in rates for result in run(name, rate, 1)]
     for name in models:

@@ -1,6 +1,7 @@
 """The long-range benchmark, on a few tiny graphs."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from typer import BadParameter
 
 from benchmarks import long_range
 from benchmarks.graph_tasks import training
+from benchmarks.graph_tasks.contestants import CONTESTANTS
 
 
 def run(out: Path, **options: Any) -> dict[str, Any]:
@@ -32,6 +34,19 @@ def test_the_best_rate_is_shown_and_nothing_is_trained_twice(
     assert run(tmp_path)["measured"] == result["measured"]
 
 
+def test_a_fresh_clone_begins_with_the_committed_trainings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = run(tmp_path / "there")
+    committed = tmp_path / "results"
+    committed.mkdir()
+    shutil.copy(tmp_path / "there" / "result.json", committed / "long_range_all.json")
+    monkeypatch.setattr(long_range, "FOLDER", committed)
+    monkeypatch.setattr(training, "fit", None)
+    (tmp_path / "here").mkdir()
+    assert run(tmp_path / "here", restore=True)["measured"] == result["measured"]
+
+
 def test_rates_are_tried_with_the_first_seed_only(tmp_path: Path) -> None:
     cells = run(tmp_path, seeds=3)["measured"]["diameter"]["cells"]
     first = [cell for cell in cells if cell["seed"] == 1]
@@ -44,7 +59,11 @@ def test_rates_are_tried_with_the_first_seed_only(tmp_path: Path) -> None:
     ("option", "value", "message"),
     [
         ("tasks", "radius", "there is no task 'radius', only sssp"),
-        ("models", "GCN,DBGCN", "there is no model 'DBGCN', only DBGNN, DBGNN-mean, GCN, GPS"),
+        (
+            "models",
+            "GCN,DBGCN",
+            "there is no model 'DBGCN', only DBGNN, DBGNN-mean, GCN, GCN-tuned, GPS",
+        ),
         ("rates", "0.001,fast", "learning rates lie between 0 and 1, got '0.001,fast'"),
     ],
 )
@@ -69,4 +88,4 @@ def test_quick(tmp_path: Path) -> None:
     result = json.loads((tmp_path / "quick.json").read_text(encoding="utf-8"))
     assert set(result["measured"]) == {"sssp", "eccentricity", "diameter", "peptides-func"}
     for task in result["measured"].values():
-        assert {cell["model"] for cell in task["cells"]} == {"DBGNN", "DBGNN-mean", "GCN", "GPS"}
+        assert {cell["model"] for cell in task["cells"]} == set(CONTESTANTS)
