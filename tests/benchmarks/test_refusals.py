@@ -16,6 +16,7 @@ WRONG = {
     "dirac_bianconi": ["--steps 0"],
     "engine_race": ["--scale -1", "--rounds 0"],
     "fma_peak": ["--repeats 0"],
+    "further_training": ["--row x", "--counts x", "--epochs 0", "--rate 0", "--trainings nowhere"],
     "generation_scale": ["--channels 0", "--recurrence x"],
     "generators": [
         "--seeds 0",
