@@ -229,9 +229,12 @@ class KnownRange:
         }
         values |= _columns(features, x)
         known = {name: values[name] for name in values if name in self.intervals}
+        is_beyond = {name: _is_beyond(v, self.intervals[name]) for name, v in known.items()}
+        if "power" in is_beyond and "absolute power" in is_beyond:
+            is_beyond["absolute power"] &= ~is_beyond["power"]  # which says it already
         return Beyond(
             known,
-            {name: _is_beyond(v, self.intervals[name]) for name, v in known.items()},
+            is_beyond,
             self.intervals,
             tuple(label for grid in several for label in grid.labels),
         )

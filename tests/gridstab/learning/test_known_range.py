@@ -68,6 +68,13 @@ def test_each_quantity_is_named_at_its_nodes(
     assert quantity in found.text
 
 
+def test_a_power_beyond_the_range_is_said_once() -> None:
+    found = beyond(range_of(grid()), grid(power=[2.0, -1.5, -1.0, 0.5]))
+    assert [len(found.of(node)) for node in range(4)] == [1, 1, 0, 1]
+    assert found.of(0) == ["power 2 (trained on -1 to 1)"]
+    assert found.of(3) == ["absolute power 0.5 (trained on 1)"]
+
+
 def test_a_range_of_older_models_says_nothing_of_what_it_lacks() -> None:
     whole = range_of(grid()).to_dict()
     known = KnownRange.from_dict({n: v for n, v in whole.items() if n != "absolute power"})
