@@ -308,12 +308,18 @@ def _sealed(tensors: dict[str, np.ndarray], state: str) -> dict[str, np.ndarray]
 def _first_difference(old: str, new: str) -> str:
     pairs = zip(old.splitlines(), new.splitlines(), strict=False)
     a, b = next(((a, b) for a, b in pairs if a != b), (old, new))
-    return f"from {_short(a)} to {_short(b)}"
+    a, b = " ".join(a.split()), " ".join(b.split())
+    at = next((k for k, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), 0)
+    return f"from {_around(a, at)} to {_around(b, at)}"
 
 
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= 100 else text[:97] + "..."
+def _around(text: str, at: int) -> str:
+    """What stands there in a text, without its distant parts."""
+    if len(text) <= 100:
+        return text
+    start = max(0, at - 40)
+    before, after = "..." if start else "", "..." if start + 94 < len(text) else ""
+    return before + text[start : start + 94] + after
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

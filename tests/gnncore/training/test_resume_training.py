@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -184,6 +185,23 @@ def test_another_training_is_refused(
         fit(**{**things, **change}, resume=True, progress=False)
     assert "\n" not in str(caught.value)
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
+
+
+def test_what_differs_is_said_however_long_the_rest_is(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Long(type(OBJECTIVE)):
+        remark: str = ""
+
+    def fitted(last: str, *, resume: bool = False) -> None:
+        objective = Long(remark=f"{300 * 'a'} {last} {300 * 'b'}")
+        fit(small_model(), TRAIN, VALIDATION, settings(), objective, tmp_path, resume=resume)
+
+    fitted("first")
+    with pytest.raises(
+        CheckpointError, match=r"from \.\.\..*a first b.* to \.\.\..*a second b"
+    ) as caught:
+        fitted("second", resume=True)
+    assert len(str(caught.value)) < 500
 
 
 @pytest.mark.parametrize("damage", ["cut", "emptied", "foreign"])
