@@ -45,13 +45,15 @@ def print_training(summary: dict[str, Any]) -> None:
     from gnncore.command_line.output import console as make_console
     from gnncore.command_line.output import printable
     from gridstab.counted import counted
+    from gridstab.learning.training_folder import TrainingConfig
 
     config = summary["config"]
     grids = config["data"]["grids"]
+    how = TrainingConfig.model_validate(config).learnt
     lines = (
         summary["run"],
         f"{config['model']}: {summary['parameters']:,} parameters, "
-        f"trained on {counted(grids['train'], 'grid')} of {config['data']['name']}, "
+        f"{how} {counted(grids['train'], 'grid')} of {config['data']['name']}, "
         f"best of {counted(summary['epochs'], 'epoch')}: "
         f"{summary['best_epoch']}",
     )

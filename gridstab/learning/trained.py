@@ -234,7 +234,7 @@ class TrainedModel:
     def __repr__(self) -> str:
         return (
             f"TrainedModel({self.config.model!r}, task={self.config.task!r}, "
-            f"trained on {self.config.data.grids.get('train', 0):,} grids of "
+            f"{self.config.learnt} {self.config.data.grids.get('train', 0):,} grids of "
             f"{self.config.data.name!r}, {self.model.num_parameters:,} parameters)"
         )
 

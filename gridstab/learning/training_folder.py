@@ -134,6 +134,11 @@ class TrainingConfig(Configuration):
     raster: Raster | None = None
     started_from: str | None = None
 
+    @property
+    def learnt(self) -> str:
+        """In words, before the grids: whether weights were new."""
+        return "trained on" if self.started_from is None else "trained further on"
+
     def difference(self, other: "TrainingConfig") -> str | None:
         """The first value in which another configuration differs, in words."""
         mine, theirs = (_flat(config.model_dump(mode="json")) for config in (self, other))

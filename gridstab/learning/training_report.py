@@ -97,9 +97,10 @@ def report_of_training(
         )
     grids = reported_grids(test, prediction.double().numpy(), found)
     grids.sort(key=lambda reported: reported.grid_id != drawn)
+    learnt = counted(config.data.grids.get("train", 0), "grid")
     seen = {
         "features": ", ".join((*model.features.node, *model.features.edge)),
-        "trained on": f"{counted(config.data.grids.get('train', 0), 'grid')} of {config.data.name}",
+        config.learnt: f"{learnt} of {config.data.name}",
         "tested on": f"{counted(len(ids), 'grid')} of {test.name}",
         "augment": config.augment,
         "sign_invariant": config.sign_invariant,

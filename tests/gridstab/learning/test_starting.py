@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from gridstab import random_grid
+from gridstab.cli import app
 from gridstab.datasets import Campaign, RunFolder, run_campaign
 from gridstab.errors import DatasetError, InvalidParameterError, RunFolderError
 from gridstab.features.feature_set import FeatureSet
@@ -51,6 +53,16 @@ def test_it_begins_with_the_weights_and_keeps_the_constants(
     torch.testing.assert_close(
         further.predict_with_range(grid)[0], before.predict_with_range(grid)[0], rtol=0, atol=1e-5
     )
+
+
+def test_it_is_said_that_the_weights_were_not_new(
+    trained_run: Path, odd_run: Path, tmp_path: Path
+) -> None:
+    arguments = ("train", "--model", trained_run, "--data", odd_run, "--epochs", "1")
+    ran = CliRunner().invoke(app, [*map(str, arguments), "--out", str(tmp_path / "run")])
+    assert "trained further on 8 grids of odd, best of 1 epoch: 1" in ran.stdout
+    assert "trained further on 8 grids of 'odd'" in repr(TrainedModel.load(tmp_path / "run"))
+    assert "trained on 8 grids" in repr(TrainedModel.load(trained_run))
 
 
 def test_the_trained_model_stays_as_it_is(trained_run: Path, odd_run: Path, tmp_path: Path) -> None:
