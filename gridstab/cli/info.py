@@ -9,6 +9,9 @@ from gnncore.command_line.options import json_option
 from gnncore.command_line.outputs import file_option
 from gridstab.cli import app
 
+_OF_SAMPLES = ("samples", "sampler", "scrambles", "precision")
+"""What says nothing of landscapes, whose perturbations are the centres of their pixels."""
+
 
 @app.command()
 def info(
@@ -111,8 +114,12 @@ def _packed(run: Path, path: Path, csv: Path | None, *, as_json: bool) -> None:
         return
     say(f"{run}: a packed set of {counted(len(grids), 'grid')} with {len(snbs):,} nodes")
     say(f"mean SNBS {summary['mean_snbs']:.4f}")
+    landscape = grids[0].landscape
+    if landscape is not None:
+        say(f"landscapes of {' × '.join(map(str, landscape.shape[1:]))} pixels")
     for section in ("campaign", "imported"):
         for name, value in summary["config"].get(section, {}).items():
-            say(f"{name} = {value}")
+            if landscape is None or name not in _OF_SAMPLES:
+                say(f"{name} = {value}")
     if rows is not None:
         typer.echo(f"wrote {csv} ({rows:,} nodes)")

@@ -270,6 +270,13 @@ def test_impossible_landscapes_are_refused(
     refused(rewritten(file, tmp_path / "changed.h5", **{name: change}), name, message)
 
 
+def test_what_a_packed_set_of_landscapes_holds_is_said(campaign: Campaign, tmp_path: Path) -> None:
+    folder = run_landscapes(campaign, tmp_path / "images", resolution=7).folder
+    said = command("info", str(pack(folder.path, tmp_path / "images.h5"))).stdout
+    assert "landscapes of 7 × 7 pixels\n" in said
+    assert "sampler" not in said
+
+
 def test_packaged_sets_go_by_their_names(
     run_folder: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
