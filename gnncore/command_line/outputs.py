@@ -80,6 +80,23 @@ def folder_option(help: str, *, default: Any = None, panel: str | None = None) -
     return typer.Option(default, help=help, rich_help_panel=panel, callback=_checked(check))
 
 
+def default_folder(*parts: str) -> Path:
+    """The folder that is made where none is named, if it may be made there.
+
+    Raises:
+        GnncoreError: The working folder is one of a run, a model, a zoo or a generator.
+    """
+    from gnncore.storage import require_folder_outside_work
+    from gnncore.storage.errors import StorageError
+
+    path = Path(*parts)
+    try:
+        require_folder_outside_work(path)
+    except StorageError as error:
+        raise GnncoreError(f"without --out: {error}") from error
+    return path
+
+
 def _checked(
     check: Callable[[str, Path], None], *, is_file: bool = False
 ) -> Callable[[typer.Context, typer.CallbackParam, Path | None], Path | None]:

@@ -17,8 +17,8 @@ from gnncore.layers.registry import make_layer, register_layer
 
 _ATTENTIONS = ("multihead", "performer")
 
-_LARGEST_TO_SMALLEST = 1.25
-"""Graphs that attend in one call; more lets padding cost, less the number of calls."""
+_PADDING = 2**16
+"""Pairs of a node and padding in one call of attention, at which another call costs less."""
 
 
 @register_layer("gps")
@@ -111,9 +111,12 @@ class GPSLayer(GraphLayer):
         )
         if local is None:
             self.conv.norm1 = None  # PyG makes the local layer's norm even so
-        kind = _MaskedPerformerAttention if attention == "performer" else _AttentionBySize
-        options = {} if attention == "performer" else {"batch_first": True}
-        self.conv.attn = kind(out_channels, heads, dropout=attention_dropout, **options)
+        if attention == "performer":
+            self.conv.attn = _MaskedPerformerAttention(
+                out_channels, heads, dropout=attention_dropout
+            )
+        else:
+            self.conv.attn = _AttentionBySize.of(self.conv.attn)
 
     def reset_parameters(self) -> None:
         """Draws all parameters anew."""
@@ -179,6 +182,16 @@ class _AttentionBySize(nn.MultiheadAttention):
     The parameters, and up to rounding the values, are torch's.
     """
 
+    @classmethod
+    def of(cls, attention: nn.MultiheadAttention) -> "_AttentionBySize":
+        """The same attention, whose parameters stay those that were drawn for it."""
+        with torch.random.fork_rng(devices=[]):
+            found = cls(
+                attention.embed_dim, attention.num_heads, attention.dropout, batch_first=True
+            )
+        found.load_state_dict(attention.state_dict())
+        return found
+
     def forward(  # type: ignore[override] # GPSConv passes nothing else
         self,
         query: Float[Tensor, "graphs nodes channels"],
@@ -189,37 +202,47 @@ class _AttentionBySize(nn.MultiheadAttention):
     ) -> tuple[Float[Tensor, "graphs nodes channels"], None]:
         """What nodes hear; ``key`` and ``value`` are ``query``, and padding stands at the end."""
         present = ~key_padding_mask
-        order, counts = _by_size(present.sum(1).tolist())
-        projected = functional.linear(query[order], self.in_proj_weight, self.in_proj_bias)
+        order, counts = _groups(present.sum(1).tolist())
+        projected = functional.linear(query, self.in_proj_weight, self.in_proj_bias)
+        if len(counts) == 1:
+            return self.out_proj(self._attend(projected, present)), None
         heard = []
         for part, has_node in zip(
-            projected.split(counts), present[order].split(counts), strict=True
+            projected[order].split(counts), present[order].split(counts), strict=True
         ):
             nodes = int(has_node.sum(1).max())
-            heads = part[:, :nodes].unflatten(-1, (3, self.num_heads, self.head_dim))
-            own_query, own_key, own_value = heads.permute(2, 0, 3, 1, 4)
-            own = functional.scaled_dot_product_attention(
-                own_query,
-                own_key,
-                own_value,
-                attn_mask=has_node[:, None, None, :nodes],
-                dropout_p=self.dropout if self.training else 0.0,
-            )  # (graphs, heads, nodes, head_dim)
-            padding = (0, 0, 0, query.shape[1] - nodes)
-            heard.append(functional.pad(own.transpose(1, 2).flatten(2), padding))
+            own = self._attend(part[:, :nodes], has_node[:, :nodes])
+            heard.append(functional.pad(own, (0, 0, 0, query.shape[1] - nodes)))
         restored = sorted(range(len(order)), key=order.__getitem__)
         return self.out_proj(torch.cat(heard)[restored]), None
 
+    def _attend(
+        self,
+        projected: Float[Tensor, "graphs nodes three_times_channels"],
+        has_node: Bool[Tensor, "graphs nodes"],
+    ) -> Float[Tensor, "graphs nodes channels"]:
+        heads = projected.unflatten(-1, (3, self.num_heads, self.head_dim))
+        query, key, value = heads.permute(2, 0, 3, 1, 4)
+        heard = functional.scaled_dot_product_attention(
+            query,
+            key,
+            value,
+            attn_mask=has_node[:, None, None],
+            dropout_p=self.dropout if self.training else 0.0,
+        )  # (graphs, heads, nodes, head_dim)
+        return heard.transpose(1, 2).flatten(2)
 
-def _by_size(sizes: list[int]) -> tuple[list[int], list[int]]:
-    """The graphs from the smallest to the largest, and how many stand in each group of those that
-    have few nodes more than the first of the group."""
-    order = sorted(range(len(sizes)), key=sizes.__getitem__)
+
+def _groups(sizes: list[int]) -> tuple[list[int], list[int]]:
+    """The graphs from the largest to the smallest, and how many stand in each group of those that
+    are worth one call of attention together."""
+    order = sorted(range(len(sizes)), key=sizes.__getitem__, reverse=True)
     counts: list[int] = []
-    first = -1
+    largest = padding = 0
     for number in order:
-        if first < 0 or sizes[number] > _LARGEST_TO_SMALLEST * first:
-            first = sizes[number]
+        padding += largest**2 - sizes[number] ** 2
+        if not counts or padding > _PADDING:
+            largest, padding = sizes[number], 0
             counts.append(0)
         counts[-1] += 1
     return order, counts

@@ -7,7 +7,7 @@ import typer
 
 from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
-from gnncore.command_line.outputs import folder_option
+from gnncore.command_line.outputs import default_folder, folder_option
 from gridstab.cli import app
 from gridstab.cli.campaign_options import (
     CASE,
@@ -133,7 +133,7 @@ def simulate(
         dtheta_range=dtheta_range,
         domega_range=domega_range,
     )
-    out = Path("runs", config.name) if out is None else out
+    out = default_folder("runs", config.name) if out is None else out
     with resumable("gridstab"), work_progress("trajectories", quiet=quiet) as on_progress:
         run = run_campaign(
             config,

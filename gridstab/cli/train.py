@@ -6,7 +6,7 @@ import typer
 
 from gnncore.command_line.completion import one_of
 from gnncore.command_line.options import ALONE, json_option, quiet_option
-from gnncore.command_line.outputs import folder_option
+from gnncore.command_line.outputs import default_folder, folder_option
 from gridstab.cli import app
 from gridstab.cli.choices import DEVICES, FEATURES, MODELS, TASKS, TRAINING_SETS
 from gridstab.cli.options import IMPORT, WORKERS
@@ -71,10 +71,10 @@ def train(
         help="Mirror training grids (P to -P) at random. [default: the model's own]",
         rich_help_panel=HOW,
     ),
-    sign_invariant: bool = typer.Option(
-        False,
+    sign_invariant: bool | None = typer.Option(
+        None,
         "--sign-invariant/--no-sign-invariant",
-        help="Predict the mean for a grid and its mirror.",
+        help="Predict the mean for a grid and its mirror. [default: the model's own]",
         rich_help_panel=HOW,
     ),
     clip: float | None = typer.Option(
@@ -116,7 +116,8 @@ def train(
     places_of(data)
     from gridstab.learning.train import train_model  # for which a wrong place need not wait
 
-    folder = Path("runs", f"{Path(model).stem}-{Path(data).stem}-{task}") if out is None else out
+    name = f"{Path(model).resolve().stem}-{Path(data).resolve().stem}-{task}"
+    folder = default_folder("runs", name) if out is None else out
     with resumable("gridstab"):
         trained = train_model(
             model,

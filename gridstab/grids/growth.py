@@ -72,11 +72,7 @@ def random_grid(
         InvalidParameterError: A parameter is outside its range.
         NoOperatingPointError: None of 1,000 grids has a stable operating point.
     """
-    whole("nodes", nodes, 0, MOST_NODES)
-    if nodes < 2:
-        raise InvalidParameterError(
-            f"nodes must be at least 2, one that generates and one that consumes, got {nodes}"
-        )
+    whole("nodes", nodes, 2, MOST_NODES)
     at_least("n0", n0, 1)
     if n0 > nodes:
         raise InvalidParameterError(f"n0 must be from 1 to the number of nodes ({nodes}), got {n0}")

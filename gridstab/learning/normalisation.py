@@ -79,6 +79,30 @@ class Normalisation:
             edge_high=edge_high,
         )
 
+    def widened(self, train: GraphStore, features: FeatureSet, clip: float) -> "Normalisation":
+        """The same constants, with bounds that let the values of a further training set pass.
+
+        Args:
+            train: The further training set.
+            features: Its features.
+            clip: As for :meth:`of`, of this set.
+
+        Raises:
+            DatasetError: The columns of the store are not those of the features.
+        """
+        if not self.node_low:
+            return self
+        scaled = replace(self, node_low=(), node_high=(), edge_low=(), edge_high=())(train)
+        node_low, node_high = _bounds(scaled.tensors["x"], features.node_parity, clip)
+        edge_low, edge_high = _bounds(_edges(scaled), features.edge_parity, clip)
+        return replace(
+            self,
+            node_low=tuple(map(min, self.node_low, node_low)),
+            node_high=tuple(map(max, self.node_high, node_high)),
+            edge_low=tuple(map(min, self.edge_low, edge_low)),
+            edge_high=tuple(map(max, self.edge_high, edge_high)),
+        )
+
     def __call__(self, store: GraphStore) -> GraphStore:
         """The store with normalised features; all else is shared.
 

@@ -9,8 +9,14 @@ from gnncore.configuration import given
 from gnncore.errors import SpecificationError
 from gnncore.models import Head, ModelSpecification
 from gnncore.training import TrainingSettings
+from gridstab.errors import InvalidParameterError
 from gridstab.features.feature_set import FeatureSet
-from gridstab.learning.published import DEFAULT_MODEL, PUBLISHED_MODELS, published_model
+from gridstab.learning.published import (
+    DEFAULT_MODEL,
+    PUBLISHED_MODELS,
+    PublishedModel,
+    published_model,
+)
 from gridstab.learning.raster import Raster
 from gridstab.learning.starting import Start
 from gridstab.learning.tasks import Task
@@ -36,6 +42,7 @@ class ResolvedModel:
         settings: How it is trained.
         augment: Whether training grids are mirrored at random, unless the caller says.
         clip: Share of the training values that is cut off in either tail, unless the caller says.
+        sign_invariant: Whether predictions are means over mirror images, unless the caller says.
         start: The trained model that it goes on from; None for new weights.
     """
 
@@ -45,6 +52,7 @@ class ResolvedModel:
     settings: TrainingSettings
     augment: bool = False
     clip: float = 0.0
+    sign_invariant: bool = False
     start: Start | None = None
 
 
@@ -58,7 +66,7 @@ def resolve_model(
 
     Raises:
         InvalidParameterError: No model or feature set has this name, or a trained model has learnt
-            another task from other features.
+            another task, from other features, or does not know from what.
         RunFolderError: The folder holds no trained model, or a damaged one.
         SpecificationError: The file or a setting is wrong, or does not fit features and task.
     """
@@ -66,14 +74,14 @@ def resolve_model(
     if _is_folder(model):
         model = TrainedModel.load(model)
     if isinstance(model, TrainedModel):
-        resolved = _further(Start(model), task, features, own_settings)
+        resolved = _further(Start.of(model), task, features, own_settings)
     elif isinstance(model, ModelSpecification):
         seen = _features(features or "published")
         resolved = ResolvedModel("specification", model, seen, TrainingSettings(**own_settings))
     elif Path(model).suffix.lower() == ".toml":
         resolved = _from_file(Path(model), task, features, own_settings)
     else:
-        known = DEFAULT_MODEL if model == "default" else published_model(str(model))
+        known = _named(str(model))
         seen = _features(features or known.features)
         own = TrainingSettings(**known.settings.model_dump() | own_settings)
         specification = known.specification_for(task, seen)
@@ -133,9 +141,21 @@ def _from_file(
     )
 
 
+def _named(name: str) -> PublishedModel:
+    if name == "default":
+        return DEFAULT_MODEL
+    try:
+        return published_model(name)
+    except InvalidParameterError as error:
+        raise InvalidParameterError(
+            f"{error}; or default, a TOML file, or the folder of a training"
+        ) from None
+
+
 def _is_folder(model: ModelSource) -> TypeGuard[str | PathLike[str]]:
     named = isinstance(model, str) and model in ("default", *PUBLISHED_MODELS)
-    return not named and isinstance(model, str | PathLike) and Path(model).is_dir()
+    # An empty text, as of an unset variable, is not the working folder.
+    return not named and model != "" and isinstance(model, str | PathLike) and Path(model).is_dir()
 
 
 def _further(
@@ -150,6 +170,7 @@ def _further(
         start.settings(given),
         config.augment,
         config.clip,
+        config.sign_invariant,
         start,
     )
 

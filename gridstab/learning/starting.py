@@ -1,22 +1,25 @@
 """A training that begins with a trained model, so that a few grids of one's own are enough.
 
-The weights know the features as they were scaled and cut off in the first training, so these
-constants stay. What the model has learnt from, and within which ranges, is what both trainings
-have: it is still not judged by grids that it knows.
+The weights know the features as they were scaled in the first training, so these constants stay;
+the bounds beyond which values are cut off widen to what the further grids have. What the model has
+learnt from, and within which ranges, is what both trainings have: it is still not judged by grids
+that it knows.
 """
 
 import hashlib
+import json
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from gnncore.models import GraphModel
-from gnncore.training import TrainingSettings
+from gnncore.training import GraphStore, TrainingSettings
 from gridstab.errors import DatasetError, InvalidParameterError
 from gridstab.features.feature_set import FeatureSet
 from gridstab.learning.data import GridDataset
 from gridstab.learning.known_range import KnownRange
 from gridstab.learning.learnt_grids import LearntGrids
+from gridstab.learning.normalisation import Normalisation
 from gridstab.learning.raster import Raster
 from gridstab.learning.trained import TrainedModel
 
@@ -27,15 +30,41 @@ class Start:
 
     Attributes:
         trained: The model.
+        known: The ranges that it has seen.
+        learnt: The grids that it has learnt from.
     """
 
     trained: TrainedModel
+    known: KnownRange
+    learnt: LearntGrids
+
+    @classmethod
+    def of(cls, trained: TrainedModel) -> "Start":
+        """The beginning that a trained model is.
+
+        Raises:
+            InvalidParameterError: It does not know what it has learnt from, or all of its
+                parameters are frozen.
+        """
+        if trained.known_range is None or trained.learnt_grids is None:
+            raise InvalidParameterError(
+                "the trained model is of a version that did not keep from which grids it has "
+                "learnt, so that nothing could say what judges it; train it anew to go on from it"
+            )
+        if not any(parameter.requires_grad for parameter in trained.model.parameters()):
+            raise InvalidParameterError("all parameters of the trained model are frozen")
+        return cls(trained, trained.known_range, trained.learnt_grids)
 
     @property
-    def weights(self) -> str:
-        """SHA-256 of its weights."""
-        digest = hashlib.sha256()
-        for name, value in sorted(self.trained.model.state_dict().items()):
+    def digest(self) -> str:
+        """SHA-256 of all of it that a further training depends on."""
+        model, digest = self.trained.model, hashlib.sha256()
+        frozen = [name for name, one in model.named_parameters() if not one.requires_grad]
+        kept = [asdict(self.trained.normalisation), self.known.to_dict(), frozen]
+        digest.update(json.dumps(kept, sort_keys=True).encode())
+        for grids in (self.learnt.train, self.learnt.valid):
+            digest.update(b" ".join(sorted(grids)) + b"|")
+        for name, value in sorted(model.state_dict().items()):
             digest.update(f"{name} {value.dtype} {tuple(value.shape)} ".encode())
             digest.update(value.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
@@ -47,6 +76,11 @@ class Start:
     def network(self) -> GraphModel:
         """Its network, to be trained further."""
         return deepcopy(self.trained.model).train()
+
+    def normalisation(self, train: GraphStore) -> Normalisation:
+        """Its constants, with bounds that let the further training grids pass."""
+        config = self.trained.config
+        return self.trained.normalisation.widened(train, config.features, config.clip)
 
     def require_same(
         self, task: str, features: FeatureSet | None = None, clip: float | None = None
@@ -88,7 +122,7 @@ class Start:
             DatasetError: There are some among the validation or the test grids.
         """
         for split, seen in (("valid", ("train",)), ("test", ("train", "valid"))):
-            parts = self.trained.parts(splits[split]) or []
+            parts = [self.learnt.part(grid) for grid in splits[split].power_grids()]
             known = sum(part in seen for part in parts)
             if known:
                 raise DatasetError(
@@ -98,12 +132,8 @@ class Start:
 
     def known_range(self, new: KnownRange) -> KnownRange:
         """What both trainings have seen."""
-        before = self.trained.known_range
-        return new if before is None else before.joined(new)
+        return self.known.joined(new)
 
     def learnt_grids(self, new: LearntGrids) -> LearntGrids:
         """The grids of both trainings."""
-        before = self.trained.learnt_grids
-        if before is None:
-            return new
-        return LearntGrids(before.train | new.train, before.valid | new.valid)
+        return LearntGrids(self.learnt.train | new.train, self.learnt.valid | new.valid)

@@ -79,7 +79,7 @@ def train_model(
     features: FeatureSet | str | None = None,
     train_grids: int | None = None,
     augment: bool | None = None,
-    sign_invariant: bool = False,
+    sign_invariant: bool | None = None,
     clip: float | None = None,
     resume: bool = False,
     workers: int = 1,
@@ -101,8 +101,8 @@ def train_model(
             landscapes from the data; ``features`` names a feature set; a table ``[training]``
             holds settings, and ``augment`` and ``clip``, which are
             False and 0 unless given. A trained model goes on from its weights with its settings, of
-            which a lower ``learning_rate`` and fewer ``epochs`` are often better; its features,
-            their scaling and its task stay, and what it knows is what both trainings have seen.
+            which a lower ``learning_rate`` and fewer ``epochs`` are often better; its features and
+            their scaling stay, and what it knows is what both trainings have seen.
         data: What :func:`gridstab.learning.load_grid_dataset` reads, with all three splits.
         out: The training folder.
         task: A name in ``gridstab.learning.tasks.TASKS``.
@@ -110,7 +110,8 @@ def train_model(
         train_grids: Train on the first so many grids of the split only.
         augment: Mirror training grids (P → −P) at random, which leaves their labels as they are;
             None does as the model's own field says, which is True for the default model.
-        sign_invariant: Let predictions be the mean of those for a grid and its mirror.
+        sign_invariant: Let predictions be the mean of those for a grid and its mirror; None does
+            as a trained model does, and is False for a new one.
         clip: Cut features off beyond this share of the training values in either tail, so that
             grids of another size or origin do not leave what the model knows; None does as the
             model's own field says, which is 0.01 for the default model.
@@ -215,7 +216,7 @@ def _prepare(
     settings: dict[str, Any],
     train_grids: int | None,
     augment: bool | None,
-    sign_invariant: bool,
+    sign_invariant: bool | None,
     clip: float | None,
     workers: int,
     progress: bool,
@@ -233,10 +234,10 @@ def _prepare(
     specification = resolved.specification
     raster = dataset.raster if task.kind == "image" else None
     if raster is not None:
-        require_window(raster.resolution)
-        specification = drawing(specification, raster)
         if start is not None:
             start.require_raster(raster, dataset.name)
+        require_window(raster.resolution)
+        specification = drawing(specification, raster)
     splits = {split: dataset.split(split) for split in SPLITS}
     if train_grids is not None:
         if not 1 <= train_grids <= len(splits["train"]):
@@ -254,7 +255,7 @@ def _prepare(
         features=resolved.features,
         settings=resolved.settings,
         augment=mirrors,
-        sign_invariant=sign_invariant,
+        sign_invariant=resolved.sign_invariant if sign_invariant is None else sign_invariant,
         clip=clip,
         data=DataOrigin(
             name=dataset.name,
@@ -262,7 +263,7 @@ def _prepare(
             content={split: part.store.content_hash for split, part in splits.items()},
         ),
         raster=raster,
-        started_from=None if start is None else start.weights,
+        started_from=None if start is None else start.digest,
     )
     try:
         with processes_on(resolved.settings.device):
@@ -280,7 +281,7 @@ def _prepare(
     if start is None:
         normalisation = Normalisation.of(splits["train"].store, resolved.features, clip)
     else:
-        normalisation = start.trained.normalisation
+        normalisation = start.normalisation(splits["train"].store)
         known, grids = start.known_range(known), start.learnt_grids(grids)
     return _Work(
         config,

@@ -114,7 +114,7 @@ class TrainingConfig(Configuration):
         clip: Share of the training values in either tail beyond which features are cut off.
         data: On what.
         raster: Size and range of the landscapes, where these are what is predicted.
-        started_from: SHA-256 of the weights of the trained model that it goes on from, if it does.
+        started_from: SHA-256 of the trained model that it goes on from, if it does.
     """
 
     error_class = RunFolderError
@@ -141,6 +141,14 @@ class TrainingConfig(Configuration):
 
     def difference(self, other: "TrainingConfig") -> str | None:
         """The first value in which another configuration differs, in words."""
+        if self.started_from != other.started_from:
+            there, here = (
+                "new weights" if one.started_from is None else "those of a trained model"
+                for one in (self, other)
+            )
+            if there == here:
+                return "the trained model that it goes on from is another one here"
+            return f"it starts from {there} there and from {here} here"
         mine, theirs = (_flat(config.model_dump(mode="json")) for config in (self, other))
         names = sorted((mine.keys() | theirs.keys()) - _FREE, key=_interest)
         return first_difference(mine, theirs, names)

@@ -147,8 +147,8 @@ def test_of_an_odd_number_of_nodes_one_has_no_power(nodes: int) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"nodes": 1}, "nodes must be at least 2, .* got 1"),
-        ({"nodes": 0}, "nodes must be at least 2, .* got 0"),
+        ({"nodes": 1}, "nodes must be .*at least 2, got 1"),
+        ({"nodes": 0}, "nodes must be .*at least 2, got 0"),
         ({"nodes": -2}, "got -2"),
         ({"nodes": 4, "n0": 5}, r"n0 must be from 1 to .* \(4\), got 5"),
         ({"nodes": 4, "n0": 0}, "n0 .* got 0"),

@@ -1,7 +1,9 @@
 """Trainings that go on from a trained model: what they keep, what they learn, what they refuse."""
 
 import json
+import operator
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from gnncore.storage import Manifest
 from gridstab import random_grid
 from gridstab.cli import app
 from gridstab.datasets import Campaign, RunFolder, run_campaign
@@ -18,6 +21,7 @@ from gridstab.features.feature_set import FeatureSet
 from gridstab.learning import train as training
 from gridstab.learning.data import load_grid_dataset
 from gridstab.learning.mirror import flip_signs
+from gridstab.learning.starting import Start
 from gridstab.learning.train import train_model
 from gridstab.learning.trained import TrainedModel
 
@@ -131,10 +135,15 @@ def test_from_other_weights_it_is_another_training(
 ) -> None:
     train_model(tiny_model, labelled_run, tmp_path / "other", seed=1)
     train_model(trained_run, odd_run, tmp_path / "run", epochs=1, seed=0)
-    with pytest.raises(RunFolderError, match="started_from"):
+    with pytest.raises(RunFolderError, match="the trained model that it goes on from is another"):
         train_model(tmp_path / "other", odd_run, tmp_path / "run", epochs=1, seed=0, resume=True)
-    with pytest.raises(RunFolderError, match="started_from"):
+    with pytest.raises(RunFolderError, match=r"those of a trained model there and .*new weights"):
         train_model(tiny_model, odd_run, tmp_path / "run", epochs=1, resume=True)
+    # The constants of the features have a part in it as well as the weights.
+    before = TrainedModel.load(trained_run)
+    scales = tuple(2 * scale for scale in before.normalisation.node_scale)
+    scaled = replace(before, normalisation=replace(before.normalisation, node_scale=scales))
+    assert Start.of(scaled).digest != Start.of(before).digest
 
 
 @pytest.mark.parametrize(
@@ -151,6 +160,72 @@ def test_what_its_weights_rest_on_cannot_change(
     with pytest.raises(InvalidParameterError, match=message):
         train_model(trained_run, odd_run, tmp_path / "run", **options)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_model_that_does_not_know_its_grids_is_refused(
+    trained_run: Path, odd_run: Path, tmp_path: Path
+) -> None:
+    """A version that kept none of them would say afterwards that it knows what judges it."""
+    older = replace(TrainedModel.load(trained_run), learnt_grids=None)
+    with pytest.raises(InvalidParameterError, match="did not keep from which grids it has learnt"):
+        train_model(older, odd_run, tmp_path / "run")
+
+
+def test_a_model_without_free_parameters_is_refused(
+    trained_run: Path, odd_run: Path, tmp_path: Path
+) -> None:
+    frozen = TrainedModel.load(trained_run)
+    frozen.model.requires_grad_(requires_grad=False)
+    with pytest.raises(InvalidParameterError, match="are frozen"):
+        train_model(frozen, odd_run, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_is_not_given_is_as_it_was(
+    tiny_model: Path, labelled_run: Path, odd_run: Path, tmp_path: Path
+) -> None:
+    options = {"sign_invariant": True, "augment": True, "epochs": 1}
+    train_model(tiny_model, labelled_run, tmp_path / "first", **options)
+    further = train_model(tmp_path / "first", odd_run, tmp_path / "second")
+    assert (further.config.sign_invariant, further.config.augment) == (True, True)
+    other = train_model(tmp_path / "first", odd_run, tmp_path / "third", sign_invariant=False)
+    assert not other.config.sign_invariant
+
+
+def test_bounds_widen_to_what_the_further_grids_have(labelled_run: Path, tmp_path: Path) -> None:
+    """Else values beyond them would be cut off, and said to be known all the same."""
+    weak = tmp_path / "weak"
+    run_campaign(Campaign.resolve(nodes=20, grids=12, samples=20, coupling=5.0), weak, workers=1)
+    before = train_model("default", labelled_run, tmp_path / "first", epochs=1)
+    further = train_model(tmp_path / "first", weak, tmp_path / "second", epochs=1)
+    old, new = before.normalisation, further.normalisation
+    for name in ("node_shift", "node_scale", "edge_shift", "edge_scale"):
+        assert getattr(new, name) == getattr(old, name)
+    assert all(map(operator.le, new.node_low, old.node_low))
+    assert all(map(operator.ge, new.node_high, old.node_high))
+    assert (new.edge_low[0], new.edge_high[0]) == (5 / old.edge_scale[0], 9 / old.edge_scale[0])
+    data = load_grid_dataset(str(weak), features=before.features, split="train")
+    raw = data.store.tensors["x"]
+    free = replace(new, node_low=(), node_high=(), edge_low=(), edge_high=())(data.store)
+    cut = (new(data.store).tensors["x"] != free.tensors["x"]).float().mean(0)
+    assert float(cut.max()) <= 0.04, raw.shape  # the tails that the new set cuts off of itself
+
+
+def test_no_folder_is_made_in_the_model_that_is_gone_on_from(
+    trained_run: Path, odd_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(trained_run, tmp_path / "model")
+    monkeypatch.chdir(tmp_path / "model")
+    for model, out, said in (
+        (".", (), "without --out: "),
+        ("", ("--out", "../other"), "unknown model ''"),
+        ("..", ("--out", "../other"), "no training folder"),
+    ):
+        ran = CliRunner().invoke(app, ["train", "--model", model, "--data", str(odd_run), *out])
+        assert (ran.exit_code, ran.stderr.count("\n")) == (2, 1)
+        assert said in ran.stderr
+    assert not (tmp_path / "other").exists()
+    assert Manifest.read(tmp_path / "model").verify() == []
 
 
 def test_grids_that_it_knows_do_not_judge_it(
