@@ -60,6 +60,10 @@ class BeyondTrainingWarning(UserWarning):
     """Predictions for grids that are beyond what the model was trained on."""
 
 
+class UnfinishedWarning(UserWarning):
+    """Labels are read of a run of which some are still missing."""
+
+
 class LeftOutWarning(UserWarning):
     """Something of a case that the swing equation has no place for is left out of its grid."""
 

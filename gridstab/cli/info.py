@@ -16,7 +16,8 @@ _OF_SAMPLES = ("samples", "sampler", "scrambles", "precision")
 @app.command()
 def info(
     run: Path = typer.Argument(
-        help="Run folder, packed set by file or name (as ds20-large), or folder of a training."
+        help="Run folder, packed set by file or name (as ds20-large), folder of landscapes or of a "
+        "training."
     ),
     csv: Path | None = file_option(
         "CSV file to write, with the labels of all nodes and their names."
@@ -25,6 +26,7 @@ def info(
 ) -> None:
     """Show the configuration and the labels of a run, or the metrics of a training."""
     from gridstab.cli.folders import is_training, place_of
+    from gridstab.datasets.landscape_folder import holds_landscapes
 
     place = place_of(run)
     if is_training(run):
@@ -33,8 +35,8 @@ def info(
                 f"{str(run)!r} is a training, which has no labels", param_hint="--csv"
             )
         _training(run, as_json=as_json)
-    elif place.is_file():
-        if csv is not None and csv.exists() and csv.samefile(place):
+    elif place.is_file() or holds_landscapes(place):
+        if csv is not None and place.is_file() and csv.exists() and csv.samefile(place):
             raise typer.BadParameter(
                 f"cannot write {str(csv)!r}: it is the packed set {str(run)!r}; name another file",
                 param_hint="--csv",
@@ -82,7 +84,7 @@ def _run(path: Path, csv: Path | None, *, as_json: bool) -> None:
 
 
 def _packed(run: Path, path: Path, csv: Path | None, *, as_json: bool) -> None:
-    """What a packed set holds, under the name by which it was asked for."""
+    """What a packed set or a folder of landscapes holds, by the name that it was asked for by."""
     import numpy as np
 
     from gnncore.command_line.json_output import echo_json
@@ -90,13 +92,21 @@ def _packed(run: Path, path: Path, csv: Path | None, *, as_json: bool) -> None:
     from gnncore.storage import StorageError
     from gridstab.cli.summary import packed_results, write_csv
     from gridstab.counted import counted
+    from gridstab.datasets.landscape_folder import LandscapeFolder
+    from gridstab.datasets.landscape_labels import read_landscape_grids
     from gridstab.datasets.packed import origin, unpack
     from gridstab.errors import RunFolderError
 
     try:
-        config, grids = origin(path), unpack(path)
+        if path.is_file():
+            config, grids = origin(path), unpack(path)
+        else:
+            folder = LandscapeFolder.open(path)
+            config, grids = folder.config, list(read_landscape_grids(folder))
     except StorageError as error:
         raise RunFolderError(str(error)) from error
+    if not grids:
+        raise RunFolderError(f"{str(run)!r} has no landscapes yet; go on with --resume")
     snbs = np.concatenate([item.snbs for item in grids])
     samples = [item.n_samples for item in grids if item.n_samples is not None]
     summary: dict[str, Any] = {
@@ -112,7 +122,8 @@ def _packed(run: Path, path: Path, csv: Path | None, *, as_json: bool) -> None:
     if as_json:
         echo_json(summary)
         return
-    say(f"{run}: a packed set of {counted(len(grids), 'grid')} with {len(snbs):,} nodes")
+    what = "a packed set" if path.is_file() else "a folder of landscapes"
+    say(f"{run}: {what} of {counted(len(grids), 'grid')} with {len(snbs):,} nodes")
     say(f"mean SNBS {summary['mean_snbs']:.4f}")
     landscape = grids[0].landscape
     if landscape is not None:

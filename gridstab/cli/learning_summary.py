@@ -60,9 +60,31 @@ def print_training(summary: dict[str, Any]) -> None:
     console = make_console()
     for line in lines:
         console.print(printable(line), soft_wrap=True)
+    before = summary.get("before", {})
     print_metrics(
-        f"{summary['title']}, predicted", {split: summary[split] for split in ("valid", "test")}
+        f"{summary['title']}, predicted",
+        {
+            name: metrics
+            for split in ("valid", "test")
+            for name, metrics in (
+                *([(f"{split}, before", before[split])] if before else []),
+                (split, summary[split]),
+            )
+        },
     )
+    if before and _is_better(before["valid"], summary["valid"]):
+        console.print(
+            "It was better on the validation grids before; a lower --learning-rate, or the grids "
+            "of the first training along with these (--data first,second), may keep what it knew.",
+            soft_wrap=True,
+        )
+
+
+def _is_better(one: dict[str, float], other: dict[str, float]) -> bool:
+    for name in ("mse", "pixel_mse"):
+        if name in one:
+            return one[name] < other[name]
+    return one["average_precision"] > other["average_precision"]
 
 
 def print_metrics(title: str, metrics: dict[str, dict[str, float]]) -> None:

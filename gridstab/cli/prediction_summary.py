@@ -110,7 +110,8 @@ def print_predictions(summary: dict[str, Any]) -> None:
     ratio = ""
     if simulated:
         times = simulated / max(summary["seconds"], 1e-4)
-        ratio = f"; their simulation took {simulated:,.1f} s, {times:,.0f} times as long"
+        digits = 0 if times >= 10 else 1
+        ratio = f"; their simulation took {simulated:,.1f} s, {times:,.{digits}f} times as long"
     console.print(
         f"{summary['nodes']:,} nodes predicted in {summary['seconds']:.3f} s{ratio}",
         soft_wrap=True,

@@ -31,9 +31,10 @@ def train(
         rich_help_panel=WHAT,
         autocompletion=one_of(*MODELS),
     ),
-    task: str = typer.Option(
-        "snbs",
-        help="snbs, survivability, troublemaker, max_frequency_deviation or landscape.",
+    task: str | None = typer.Option(
+        None,
+        help="snbs, survivability, troublemaker, max_frequency_deviation or landscape. "
+        "[default: snbs, or a trained model's own]",
         rich_help_panel=WHAT,
         autocompletion=one_of(*TASKS),
     ),
@@ -116,7 +117,7 @@ def train(
     places_of(data)
     from gridstab.learning.train import train_model  # for which a wrong place need not wait
 
-    name = f"{Path(model).resolve().stem}-{Path(data).resolve().stem}-{task}"
+    name = f"{Path(model).resolve().stem}-{Path(data).resolve().stem}-{task or 'snbs'}"
     folder = default_folder("runs", name) if out is None else out
     with resumable("gridstab"):
         trained = train_model(

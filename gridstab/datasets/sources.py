@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gnncore.storage import sha256
+from gridstab.counted import counted
 from gridstab.datasets.benchmark import BENCHMARK_SETS, benchmark_path
 from gridstab.datasets.counted_grid import CountedGrid
 from gridstab.datasets.labelled_grid import LabelledGrid
@@ -20,7 +21,13 @@ from gridstab.datasets.layouts.split import SPLITS, SplitLayout
 from gridstab.datasets.packed import origin, unpack
 from gridstab.datasets.run_folder import RunConfig, RunFolder
 from gridstab.datasets.transfer import PUBLISHED_SAMPLES
-from gridstab.errors import DatasetError, InvalidGridError, InvalidParameterError, RunFolderError
+from gridstab.errors import (
+    DatasetError,
+    InvalidGridError,
+    InvalidParameterError,
+    RunFolderError,
+    UnfinishedWarning,
+)
 from gridstab.grids.power_grid import PUBLISHED_COUPLING, PowerGrid
 
 
@@ -119,9 +126,20 @@ def _packed(path: Path) -> Source:
     )
 
 
+def _warn_of_missing(path: Path, found: int, wanted: int) -> None:
+    if found < wanted:
+        warnings.warn(
+            f"{str(path)!r} is unfinished: {found:,} of {counted(wanted, 'grid')} have labels; go "
+            "on with --resume for the others",
+            UnfinishedWarning,
+            stacklevel=4,
+        )
+
+
 def _run_folder(path: Path) -> Source:
     folder = RunFolder.open(path)
     ids = folder.grid_ids
+    _warn_of_missing(path, len(ids), folder.num_grids)
     files = [str(folder.grid_path(grid_id).relative_to(path)) for grid_id in ids]
     return Source(
         path.resolve().name,
@@ -142,6 +160,7 @@ def _sampler(config: RunConfig) -> str:
 def _landscapes(path: Path) -> Source:
     folder = LandscapeFolder.open(path)
     ids = folder.grid_ids
+    _warn_of_missing(path, len(ids), folder.num_grids)
     files = [str(folder.grid_path(grid_id).relative_to(path)) for grid_id in ids]
     return Source(
         path.resolve().name,

@@ -24,15 +24,16 @@ def evaluate(
 ) -> dict[str, float]:
     """All metrics of a split, over the nodes of all its grids together.
 
-    Shares and amounts have ``r2``, ``mse`` and ``mae``. Shares also have ``share_within_0.1`` and,
-    where it is known how many trajectories stand behind the labels, ``label_noise`` and
-    ``r2_ceiling`` (mean squared error and R² of a perfect prediction), ``excess_mse`` (the mean
-    squared error above that noise; below zero only by chance) and ``share_in_interval`` (nodes
-    whose prediction lies in the 95 % interval of the label; about 0.95 if perfect). Where of labels
-    that scatter less than random ones the spread is not known, ``label_noise_is_bound`` is True:
-    then ``label_noise`` and ``share_in_interval`` are at most, ``r2_ceiling`` and ``excess_mse`` at
-    least what they say. Tasks with classes have ``f2``, ``recall``, ``precision``,
-    ``average_precision``, ``threshold`` and ``positive_share``. For landscapes see
+    Shares and amounts have ``mse``, ``mae`` and, unless all labels are equal, ``r2``. Shares also
+    have ``share_within_0.1`` and, where it is known how many trajectories stand behind the labels,
+    ``label_noise`` and, unless all are equal, ``r2_ceiling`` (mean squared error and R² of a
+    perfect prediction), ``excess_mse`` (the mean squared error above that noise; below zero only by
+    chance) and ``share_in_interval`` (nodes whose prediction lies in the 95 % interval of the
+    label; about 0.95 if perfect). Where of labels that scatter less than random ones the spread is
+    not known, ``label_noise_is_bound`` is True: then ``label_noise`` and ``share_in_interval`` are
+    at most, ``r2_ceiling`` and ``excess_mse`` at least what they say. Tasks with classes have
+    ``f2``, ``recall``, ``precision``, ``average_precision``, ``threshold`` and ``positive_share``.
+    For landscapes see
     :func:`evaluate_landscapes <gridstab.learning.landscape_metrics.evaluate_landscapes>`.
 
     Args:
@@ -45,7 +46,7 @@ def evaluate(
     Raises:
         InvalidParameterError: Not one finite prediction a node, or a threshold without classes.
         DatasetError: No label counts, or labels of a single trajectory.
-        GnncoreError: A metric that is not defined: all labels equal, or no troublemakers.
+        GnncoreError: A metric that is not defined: no troublemakers.
     """
     if threshold is not None:
         task.require_threshold()
@@ -55,7 +56,7 @@ def evaluate(
     result: dict[str, float] = {}
     if task.kind != "class":
         result = {
-            "r2": metrics.r2(predicted, label),
+            **({"r2": metrics.r2(predicted, label)} if varies(label) else {}),
             "mse": metrics.mse(predicted, label),
             "mae": metrics.mae(predicted, label),
         }
@@ -67,6 +68,11 @@ def evaluate(
     if task.has_classes:
         result |= _of_classes(predicted, label, task, threshold)
     return result
+
+
+def varies(label: Float[Tensor, " nodes"]) -> bool:
+    """Whether labels differ, so that there is anything to explain."""
+    return bool((label != label[:1]).any())
 
 
 def tune_threshold(prediction: Tensor, dataset: LabelledGraphs, task: Task) -> float:

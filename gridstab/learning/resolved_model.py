@@ -71,8 +71,7 @@ def resolve_model(
         SpecificationError: The file or a setting is wrong, or does not fit features and task.
     """
     own_settings = given(settings or {})
-    if _is_folder(model):
-        model = TrainedModel.load(model)
+    model = loaded(model)
     if isinstance(model, TrainedModel):
         resolved = _further(Start.of(model), task, features, own_settings)
     elif isinstance(model, ModelSpecification):
@@ -90,6 +89,15 @@ def resolve_model(
         )
     _check_fit(resolved, task)
     return resolved
+
+
+def loaded(model: ModelSource) -> ModelSource:
+    """The trained model, where it is named by its folder; else what was given.
+
+    Raises:
+        RunFolderError: The folder holds no trained model, or a damaged one.
+    """
+    return TrainedModel.load(model) if _is_folder(model) else model
 
 
 def drawing(specification: ModelSpecification, raster: Raster) -> ModelSpecification:

@@ -94,7 +94,7 @@ class Start:
         if task != config.task:
             raise InvalidParameterError(
                 f"the trained model has learnt the task {config.task!r}, got {task!r}; "
-                "take its own task, or train a new model"
+                "leave the task out, or train a new model"
             )
         if features not in (None, config.features) or clip not in (None, config.clip):
             what = "clip" if features in (None, config.features) else "features"

@@ -30,7 +30,7 @@ from gridstab.learning.landscape_objective import require_window
 from gridstab.learning.learnt_grids import LEARNT_GRIDS, LearntGrids
 from gridstab.learning.mirror import flip_signs
 from gridstab.learning.normalisation import Normalisation
-from gridstab.learning.resolved_model import ModelSource, drawing, resolve_model
+from gridstab.learning.resolved_model import ModelSource, drawing, loaded, resolve_model
 from gridstab.learning.splits import SPLITS
 from gridstab.learning.starting import Start
 from gridstab.learning.tasks import Task, get_task
@@ -75,7 +75,7 @@ def train_model(
     data: str | PathLike[str],
     out: str | PathLike[str],
     *,
-    task: str = "snbs",
+    task: str | None = None,
     features: FeatureSet | str | None = None,
     train_grids: int | None = None,
     augment: bool | None = None,
@@ -105,7 +105,8 @@ def train_model(
             their scaling stay, and what it knows is what both trainings have seen.
         data: What :func:`gridstab.learning.load_grid_dataset` reads, with all three splits.
         out: The training folder.
-        task: A name in ``gridstab.learning.tasks.TASKS``.
+        task: A name in ``gridstab.learning.tasks.TASKS``; None does as a trained model does, and
+            is ``snbs`` for a new one.
         features: What the model sees: a feature set or its name; the model's own unless given.
         train_grids: Train on the first so many grids of the split only.
         augment: Mirror training grids (P → −P) at random, which leaves their labels as they are;
@@ -211,7 +212,7 @@ def load_for_learning(
 def _prepare(
     model: ModelSource,
     data: str | PathLike[str],
-    task_name: str,
+    task_name: str | None,
     features: FeatureSet | str | None,
     settings: dict[str, Any],
     train_grids: int | None,
@@ -221,7 +222,9 @@ def _prepare(
     workers: int,
     progress: bool,
 ) -> _Work:
-    task = get_task(task_name)
+    model = loaded(model)
+    own_task = model.config.task if isinstance(model, TrainedModel) else "snbs"
+    task = get_task(own_task if task_name is None else task_name)
     resolved = resolve_model(model, task, features, settings)
     mirrors = resolved.augment if augment is None else augment
     start = resolved.start
@@ -274,7 +277,12 @@ def _prepare(
     task.objective(splits["train"])  # which may refuse the labels
     for split in ("valid", "test"):
         # Metrics that these labels leave undefined must not come to light after the training.
-        evaluate(splits[split].store.tensors["y"], splits[split], task)
+        perfect = evaluate(splits[split].store.tensors["y"], splits[split], task)
+        if task.kind in ("share", "amount") and "r2" not in perfect:
+            raise DatasetError(
+                f"all labels of the {split} grids of {dataset.name!r} are equal, so that they "
+                "cannot tell good models from bad ones; take grids whose nodes differ"
+            )
     learnt = list(splits["train"].power_grids())
     known = KnownRange.of(learnt, resolved.features, splits["train"].store.tensors["x"].numpy())
     grids = LearntGrids.of(learnt, splits["valid"].power_grids())
@@ -316,6 +324,17 @@ def _finish(folder: Path, work: _Work, network: GraphModel, result: TrainingResu
         "stopped_by": result.stopped_by,
         "parameters": network.num_parameters,
     }
+    if work.start is not None:
+        metrics["before"] = {
+            split: evaluate(
+                work.start.trained.predict_with_range(part)[0],
+                part,
+                work.task,
+                threshold=work.start.trained.threshold,
+            )
+            for split, part in work.splits.items()
+            if split != "train"
+        }
     threshold = None
     calibration: Calibration | None = None
     for split in ("valid", "test"):

@@ -272,9 +272,13 @@ def test_impossible_landscapes_are_refused(
 
 def test_what_a_packed_set_of_landscapes_holds_is_said(campaign: Campaign, tmp_path: Path) -> None:
     folder = run_landscapes(campaign, tmp_path / "images", resolution=7).folder
-    said = command("info", str(pack(folder.path, tmp_path / "images.h5"))).stdout
-    assert "landscapes of 7 × 7 pixels\n" in said
-    assert "sampler" not in said
+    file = pack(folder.path, tmp_path / "images.h5")
+    packed, unpacked = (command("info", str(path)).stdout for path in (file, folder.path))
+    assert "landscapes of 7 × 7 pixels\n" in packed
+    assert "sampler" not in packed
+    first, rest = unpacked.split("\n", 1)
+    assert "a folder of landscapes of " in first
+    assert rest == packed.split("\n", 1)[1]
 
 
 def test_packaged_sets_go_by_their_names(

@@ -15,11 +15,13 @@ from typer.testing import CliRunner
 from gnncore.storage import Manifest
 from gridstab import random_grid
 from gridstab.cli import app
+from gridstab.cli.learning_summary import print_training, summarise_training
 from gridstab.datasets import Campaign, RunFolder, run_campaign
 from gridstab.errors import DatasetError, InvalidParameterError, RunFolderError
 from gridstab.features.feature_set import FeatureSet
 from gridstab.learning import train as training
 from gridstab.learning.data import load_grid_dataset
+from gridstab.learning.evaluation import evaluate
 from gridstab.learning.mirror import flip_signs
 from gridstab.learning.starting import Start
 from gridstab.learning.train import train_model
@@ -149,7 +151,7 @@ def test_from_other_weights_it_is_another_training(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"task": "survivability"}, "has learnt the task 'snbs', got 'survivability'"),
+        ({"task": "survivability"}, "has learnt the task 'snbs', got 'survivability'; leave the"),
         ({"features": "operating_point"}, "features of a trained model cannot change"),
         ({"clip": 0.1}, "clip of a trained model cannot change"),
     ],
@@ -190,6 +192,32 @@ def test_what_is_not_given_is_as_it_was(
     assert (further.config.sign_invariant, further.config.augment) == (True, True)
     other = train_model(tmp_path / "first", odd_run, tmp_path / "third", sign_invariant=False)
     assert not other.config.sign_invariant
+
+
+def test_the_task_is_its_own_unless_given(
+    tiny_model: Path, labelled_run: Path, odd_run: Path, tmp_path: Path
+) -> None:
+    train_model(tiny_model, labelled_run, tmp_path / "first", task="survivability", epochs=1)
+    further = train_model(tmp_path / "first", odd_run, tmp_path / "second", epochs=1)
+    assert further.task.name == "survivability"
+
+
+def test_what_it_was_worth_before_is_said(
+    trained_run: Path, odd_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = TrainedModel.load(trained_run)
+    further = train_model(trained_run, odd_run, tmp_path / "run", epochs=1)
+    for split in ("valid", "test"):
+        part = load_grid_dataset(str(odd_run), features=before.features, split=split)
+        expected = evaluate(before.predict_with_range(part)[0], part, before.task)
+        assert further.metrics["before"][split] == pytest.approx(expected)
+    summary = summarise_training(tmp_path / "run", further)
+    warned = "It was better on the validation grids before"
+    for error, is_worse in ((0.0, True), (1.0, False)):
+        summary["before"]["valid"]["mse"] = error
+        print_training(summary)
+        said = capsys.readouterr().out
+        assert ("valid, before" in said, warned in said) == (True, is_worse)
 
 
 def test_bounds_widen_to_what_the_further_grids_have(labelled_run: Path, tmp_path: Path) -> None:

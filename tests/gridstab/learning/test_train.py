@@ -1,4 +1,6 @@
 import json
+import shutil
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,15 +11,18 @@ import pytest
 import torch
 from sklearn.metrics import mean_absolute_error, r2_score, recall_score
 from torch_geometric.data import Data
+from typer.testing import CliRunner
 
 from gnncore.errors import GnncoreError, SpecificationError
 from gnncore.storage import Manifest, StorageError
+from gridstab.cli import app
 from gridstab.datasets import Campaign, RunFolder, export_run, run_campaign
 from gridstab.errors import (
     DatasetError,
     GridstabError,
     InvalidParameterError,
     RunFolderError,
+    UnfinishedWarning,
 )
 from gridstab.features.feature_set import FeatureSet
 from gridstab.learning import train as training
@@ -347,7 +352,7 @@ def test_labels_without_variation_are_refused_before_the_training(
     for grid_id in (11, 12):
         with h5py.File(published / f"snbs_{grid_id:05d}.h5", "r+") as file:
             file["snbs"][...] = 1.0
-    with pytest.raises(GnncoreError, match="constant"):
+    with pytest.raises(DatasetError, match="all labels of the test grids of .* are equal"):
         train_model(tiny_model, published, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -372,3 +377,46 @@ def test_classes_have_a_threshold_that_validation_tuned(
         recall_score(positive.numpy(), called.numpy())
     )
     assert TrainedModel.load(tmp_path / "run").threshold == model.threshold
+
+
+@pytest.fixture(scope="module")
+def stable_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Grids so strongly damped that every label is 1."""
+    path = tmp_path_factory.mktemp("stable") / "stable"
+    run_campaign(Campaign.resolve(nodes=6, grids=12, samples=4, damping=5.0), path, workers=1)
+    return path
+
+
+def test_equal_labels_are_predicted_and_judged_but_not_learnt_from(
+    trained_run: Path, tiny_model: Path, stable_run: Path, tmp_path: Path
+) -> None:
+    for command in (("evaluate", "--data"), ("predict", "--case")):
+        ran = CliRunner().invoke(
+            app, [command[0], str(trained_run), command[1], str(stable_run), "--json"]
+        )
+        assert ran.exit_code == 0, ran.stderr
+        metrics = json.loads(ran.stdout)["metrics"]
+        assert "r2" not in metrics
+        assert "r2_ceiling" not in metrics
+        assert 0 <= metrics["mae"] <= 1
+    shown = CliRunner().invoke(app, ["evaluate", str(trained_run), "--data", str(stable_run)])
+    assert "mean absolute error" in shown.stdout
+    with pytest.raises(DatasetError, match="all labels of the valid grids of 'stable' are equal"):
+        train_model(tiny_model, stable_run, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_labels_of_an_unfinished_run_are_said_to_be_unfinished(
+    labelled_run: Path, tmp_path: Path
+) -> None:
+    part = tmp_path / "part"
+    shutil.copytree(labelled_run, part)
+    (part / "manifest.json").unlink()
+    (part / "grids" / "00012.h5").unlink()
+    with pytest.warns(
+        UnfinishedWarning, match="'.*part' is unfinished: 11 of 12 grids have labels"
+    ):
+        load_grid_dataset(part)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_grid_dataset(labelled_run)
