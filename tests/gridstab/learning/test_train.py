@@ -352,7 +352,7 @@ def test_labels_without_variation_are_refused_before_the_training(
     for grid_id in (11, 12):
         with h5py.File(published / f"snbs_{grid_id:05d}.h5", "r+") as file:
             file["snbs"][...] = 1.0
-    with pytest.raises(DatasetError, match="all labels of the test grids of .* are equal"):
+    with pytest.raises(DatasetError, match=r"all labels of the test grids of .* are equal"):
         train_model(tiny_model, published, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
