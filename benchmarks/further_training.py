@@ -5,8 +5,8 @@
 Networks of the leaderboard that learned from 7,000 grids of 100 nodes, each of which generates or
 consumes, go on with some grids of 99 nodes, one of which has no power, as in real systems of an odd
 number of nodes. They are judged on further such grids, at all nodes and at those without power, and
-where they come from. ``--kept-aside`` judges as well on the real systems with such a node by which
-nothing was chosen. The trained networks are those that ``benchmarks.grid_leaderboard`` left in
+where they come from. ``--kept-aside`` judges as well on the real systems by which nothing was
+chosen. The trained networks are those that ``benchmarks.grid_leaderboard`` left in
 ``--trainings``; the grids are simulated on first use (about ten minutes).
 """
 
@@ -21,7 +21,7 @@ import typer
 
 from benchmarks.cells import Result, run_cell
 from benchmarks.hardware import ROOT
-from benchmarks.leaderboard.kept_aside import ODD, kept_aside
+from benchmarks.leaderboard.kept_aside import KEPT_ASIDE, kept_aside
 from benchmarks.leaderboard.rows import Network, choose_rows
 from benchmarks.leaderboard.sets import PACKAGED, GridSets, write_tiny_sets
 from benchmarks.leaderboard.tables import collect
@@ -57,7 +57,7 @@ def main(
     workers: Annotated[int, typer.Option(help="Processes that simulate.", min=1)] = 2,
     aside: Annotated[
         bool,
-        typer.Option("--kept-aside", help="Judge on real systems kept aside as well, of odd size."),
+        typer.Option("--kept-aside", help="Judge on real systems kept aside as well."),
     ] = False,
     json: Annotated[Path | None, typer.Option(help="Result file.")] = None,
     quick: Annotated[bool, typer.Option(help="Tiny grids and trainings.")] = False,
@@ -87,7 +87,7 @@ def main(
         places = {"ds100": sets.paths["ds100"]}
         if aside:
             for name, (case, seed) in kept_aside().items():
-                if case in ODD:
+                if case in KEPT_ASIDE:
                     places[name] = str(labelled(case, seed, 128, workers, "sobol"))
         report = Report("further_training", "Further training", quick=quick)
         found: dict[str, Result] = {}
@@ -100,7 +100,7 @@ def main(
                         further(folder, odd, count, epochs, rate, cell), odd, places
                     )
 
-                extent = f"{count}-grids-{epochs}-epochs-{rate:g}" + "-aside" * aside
+                extent = f"{count}-grids-{epochs}-epochs-{rate:g}" + "-kept-aside" * aside
                 name = f"{chosen[0].name}/{extent}-{number}"
                 record = run_cell(out / name, work)
                 if record is not None:

@@ -14,9 +14,6 @@ KEPT_ASIDE = {
 }
 """MATPOWER cases, and what tables call them."""
 
-ODD = ("case39", "case57", "case89pegase", "case145")
-"""Those of an odd number of nodes, one of which has no power."""
-
 CASES_SEED = 11
 """Seed of the random powers of the cases."""
 

@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import further_training
-from benchmarks.leaderboard.kept_aside import CASES_SEED, KEPT_ASIDE, ODD
 from benchmarks.leaderboard.sets import write_tiny_sets
-from gridstab import load_case
 from gridstab.datasets import Campaign, run_campaign
 from gridstab.learning.train import train_model
 
@@ -30,12 +28,6 @@ def test_a_network_goes_on_with_as_many_grids_as_are_asked_for(tmp_path: Path) -
     assert judged["r2"] <= 1
     assert 0 <= judged["error_without_power"] <= 1
     assert set(judged["r2_of"]) == {"home"}
-
-
-def test_systems_of_an_odd_size_are_those_with_a_node_without_power() -> None:
-    odd = {case for case in KEPT_ASIDE if load_case(case, seed=CASES_SEED).num_nodes % 2}
-    assert odd == set(ODD)
-    assert all((load_case(case, seed=CASES_SEED).power == 0).sum() == 1 for case in odd)
 
 
 @pytest.mark.slow
