@@ -140,7 +140,7 @@ def further(
 
 
 def judge(model: TrainedModel, odd: str, places: dict[str, str]) -> Result:
-    """R² on test grids without power, the error at their nodes without it, and R² elsewhere."""
+    """R² on test grids with a node without power, the error at such nodes, and R² elsewhere."""
     test = load_grid_dataset(odd, features=model.features, split="test")
     predicted, _ = model.predict_with_range(test)
     others = {
