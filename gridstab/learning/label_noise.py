@@ -60,6 +60,7 @@ class LabelNoise:
         bound: dict[str, float] = {IS_BOUND: True} if self.is_bound.any() else {}
         return {
             "label_noise": noise,
+            # Equal labels have no variance to explain.
             **({"r2_ceiling": self.r2_ceiling(label)} if (label != label[:1]).any() else {}),
             "excess_mse": metrics.excess_mse(
                 *(torch.from_numpy(one) for one in (predicted, label, self.variance))

@@ -71,7 +71,7 @@ def resolve_model(
         SpecificationError: The file or a setting is wrong, or does not fit features and task.
     """
     own_settings = given(settings or {})
-    model = loaded(model)
+    model = loaded(model)  # by its folder, where the caller has not looked it up
     if isinstance(model, TrainedModel):
         resolved = _further(Start.of(model), task, features, own_settings)
     elif isinstance(model, ModelSpecification):
